@@ -1,0 +1,25 @@
+"""The pipeline's own errors. Every message names the file, the place in it and the fix."""
+
+
+class PipelineError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class SettingsError(PipelineError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class RefusedInput(PipelineError):
+    """Files of the landing zone cannot be read as they are; the message lists every one of them."""
+
+
+class TableError(PipelineError):
+    """A table in the warehouse is missing, or its rows do not keep its contract."""
+
+
+class ModelError(PipelineError):
+    """A model cannot be fitted, read or used to score."""
+
+
+class SnapshotError(PipelineError):
+    """A published snapshot is missing, damaged or of a contract this code does not know."""

@@ -1,0 +1,123 @@
+"""The segments stage: assignments, profiles and the personas that name segments."""
+
+from dataclasses import dataclass
+
+from amzseg_pipeline.contracts.schema import Column, Table
+from amzseg_pipeline.contracts.users import FEATURE_COLUMNS, FEATURES
+
+SCALED_FEATURES = Table(
+    "scaled_features",
+    "The training sample: at most `training_users` users, their features transformed and scaled.",
+    (
+        Column("user_id", "string", "reviewer"),
+        Column("user_hash", "int64", "first 32 bits of md5(user_id)", minimum=0, maximum=2**32 - 1),
+        *(
+            Column(name, "float64", f"{name}, transformed and scaled; null when dropped", unit="sd", nullable=True)
+            for name in FEATURES
+        ),
+    ),
+    key=("user_id",),
+)
+
+_SEGMENT_ID = Column("segment_id", "string", "segment, S0001 onward; never used again for another segment")
+_SEGMENT_NAME = Column("segment_name", "string", "persona of the segment; unique within a snapshot")
+
+SEGMENT_ASSIGNMENTS = Table(
+    "segment_assignments",
+    "Every user's segment, with the features that led to it and how sure it is.",
+    (
+        Column("user_id", "string", "reviewer"),
+        _SEGMENT_ID,
+        _SEGMENT_NAME,
+        *FEATURE_COLUMNS,
+        Column("distance", "float64", "distance to the own segment's centroid", unit="sd", minimum=0),
+        Column("second_segment_id", "string", "nearest other segment; null when there is one segment", nullable=True),
+        Column(
+            "margin",
+            "float64",
+            "(second distance - distance) / second distance; 0 is undecided",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("is_outlier", "bool", "farther out than 99.5 % of the segment's training users"),
+        Column("is_low_evidence", "bool", "one review only"),
+        Column("model_version", "string", "version of the model that scored the user"),
+        Column("as_of", "date", "the earlier of the newest review's date and the run's date"),
+    ),
+    key=("user_id",),
+)
+
+SEGMENT_PROFILES = Table(
+    "segment_profiles",
+    "One row per segment: its size, the mean of every feature and what to do for it.",
+    (
+        _SEGMENT_ID,
+        _SEGMENT_NAME,
+        Column("users", "int64", "users in the segment", unit="users", minimum=0),
+        Column("share", "float64", "part of all users", minimum=0, maximum=1),
+        *(
+            Column(
+                column.name,
+                "float64",
+                f"mean {column.name} of the segment's users",
+                unit=column.unit,
+                nullable=True,
+                minimum=column.minimum,
+                maximum=column.maximum,
+            )
+            for column in FEATURE_COLUMNS
+        ),
+        Column("strategy", "string", "what to offer the segment"),
+        Column("name_fit", "float64", "how well the persona fits the centroid: 1 exactly, 0 not at all", minimum=0),
+        Column("model_version", "string", "version of the model that made the segment"),
+    ),
+    key=("segment_id",),
+)
+
+
+@dataclass(frozen=True)
+class Persona:
+    """A name for a segment, and where its centroid is expected, in population standard deviations."""
+
+    name: str
+    engagement: float
+    spend: float
+    discount: float
+    rating: float
+    strategy: str
+    core: bool = False
+
+
+PERSONAS = (
+    Persona(
+        "Premium Loyalists",
+        2.5,
+        1.0,
+        0.0,
+        0.3,
+        "loyalty programme, early access, exclusive offers, premium recommendations",
+        core=True,
+    ),
+    Persona("Deal Seekers", -0.3, -0.6, 1.0, -0.2, "flash sales, coupons, price-drop alerts", core=True),
+    Persona(
+        "Casual Buyers",
+        -0.5,
+        0.1,
+        -0.7,
+        0.1,
+        "personalised recommendations, onboarding offers, reminders",
+        core=True,
+    ),
+    Persona("Loyal Bargain Hunters", 2.0, -0.5, 0.8, 0.0, "bundles, subscribe and save, referral"),
+    Persona("Big-Ticket Buyers", -0.3, 1.5, -0.2, 0.2, "financing, warranty, accessories"),
+    Persona("Regular Shoppers", 1.0, 0.0, 0.0, 0.0, "next-best category, membership nudge"),
+    Persona("Dissatisfied Shoppers", -0.3, -0.2, 0.1, -1.8, "service recovery, quality guarantee"),
+    Persona("Delighted One-Timers", -0.5, -0.2, -0.1, 1.3, "second-purchase offer, ask for a referral"),
+    Persona("Full-Price Minimalists", -0.4, -0.8, -1.3, 0.0, "convenience, low-cost staples, no coupons"),
+    Persona("Premium Deal Hunters", 0.0, 1.0, 1.0, 0.1, "premium clearance, trade-up"),
+)
+"""Prototypes on four axes, each clipped to +-5: engagement is the mean of total_reviews and engagement_score."""
+
+ALL_CUSTOMERS = Persona("All Customers", 0.0, 0.0, 0.0, 0.0, "one programme for everyone")
+"""The name when there is one segment."""

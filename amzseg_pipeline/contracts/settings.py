@@ -1,0 +1,152 @@
+"""Every setting there is: its default, meaning and range. Read from settings.toml with AMZSEG_* above it."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from amzseg_pipeline.contracts.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "AMZSEG_"
+
+
+def _setting(
+    default: Any,
+    meaning: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    changes_result: bool = False,
+) -> Any:
+    return field(
+        default=default,
+        metadata={
+            "meaning": meaning,
+            "minimum": minimum,
+            "maximum": maximum,
+            "choices": choices,
+            "changes_result": changes_result,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run. `changes_result` marks those whose change makes last night's segments out of date."""
+
+    settle_seconds: float = _setting(60.0, "the nightly run leaves files younger than this for later", minimum=0)
+    on_refused_file: str = _setting(
+        "fail", "a file that cannot be read fails the run, or is skipped", choices=("fail", "skip"), changes_result=True
+    )
+    max_file_bytes: int = _setting(8 * 2**30, "largest file that is read", minimum=1)
+    max_expanded_bytes: int = _setting(64 * 2**30, "largest size of a file once unpacked", minimum=1)
+    max_expansion_ratio: float = _setting(100.0, "largest ratio of unpacked to packed size", minimum=1)
+    max_rejected_share: float = _setting(
+        0.05, "rejected rows, or unreadable values of a column, that stop a run", minimum=0, maximum=1
+    )
+    min_rows_share: float = _setting(
+        0.5, "fewest cleaned reviews, as a share of the last snapshot's, that pass", minimum=0
+    )
+    max_rows_share: float = _setting(2.0, "most cleaned reviews, as a share of the last snapshot's, that pass", minimum=1)
+    transform: str = _setting(
+        "none", "features as they are, or their logarithms", choices=("none", "log"), changes_result=True
+    )
+    k: int = _setting(0, "number of segments; 0 lets the evidence choose", minimum=0, maximum=10, changes_result=True)
+    k_min: int = _setting(3, "fewest segments to choose from", minimum=2, maximum=10, changes_result=True)
+    k_max: int = _setting(8, "most segments to choose from", minimum=2, maximum=10, changes_result=True)
+    min_silhouette_ratio: float = _setting(
+        0.9, "the knee is taken if its silhouette is this part of the best", minimum=0, maximum=1, changes_result=True
+    )
+    seed: int = _setting(42, "seed of everything random", minimum=0, maximum=2**32 - 1, changes_result=True)
+    n_init: int = _setting(10, "starts of KMeans", minimum=1, changes_result=True)
+    training_users: int = _setting(200_000, "most users a model is fitted on", minimum=10, changes_result=True)
+    selection_users: int = _setting(20_000, "most users k is chosen on", minimum=10, changes_result=True)
+    silhouette_users: int = _setting(10_000, "most users a silhouette is measured on", minimum=10, changes_result=True)
+    keep_snapshots: int = _setting(30, "snapshots that are kept", minimum=1)
+    keep_snapshot_bytes: int = _setting(20 * 10**9, "bytes of snapshots that are kept", minimum=1)
+    keep_snapshot_hours: float = _setting(48.0, "a snapshot younger than this is never deleted", minimum=0)
+    threads: int = _setting(0, "threads of the engine; 0 takes the machine's cores", minimum=0)
+    memory_limit_mib: int = _setting(0, "memory of the engine; 0 takes half the machine's", minimum=0)
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            _check(setting.name, getattr(self, setting.name), type(setting.default), **setting.metadata)
+        if self.k_min > self.k_max:
+            raise SettingsError(f"settings: k_min = {self.k_min} is above k_max = {self.k_max}; lower it or raise k_max.")
+        if self.k == 1:
+            raise SettingsError("settings: k = 1 is no segmentation; give 2 to 10, or 0 to let the evidence choose.")
+
+    @property
+    def result_hash(self) -> str:
+        """First 16 hexadecimal digits of the sha256 of the settings that change the result."""
+        shaping = {s.name: getattr(self, s.name) for s in fields(self) if s.metadata["changes_result"]}
+        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting by name."""
+        return asdict(self)
+
+
+def settings_from(
+    *, file_values: Mapping[str, Any], file_name: str, environment: Mapping[str, str], overrides: Mapping[str, Any]
+) -> Settings:
+    """Settings from the values of a file, with `AMZSEG_<NAME>` variables above them and `overrides` above those.
+
+    Raises SettingsError naming the place, the key and the fix for unknown keys and values of the wrong kind.
+    Variables with the prefix that name no setting are refused, but for those in `OTHER_VARIABLES`.
+    """
+    from_environment = {
+        name.removeprefix(ENVIRONMENT_PREFIX).lower(): text
+        for name, text in environment.items()
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in OTHER_VARIABLES
+    }
+    known = {setting.name: setting for setting in fields(Settings)}
+    values: dict[str, Any] = {}
+    for place, given in ((file_name, file_values), ("environment", from_environment), ("run config", overrides)):
+        for name, value in given.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                advice = f"did you mean {close[0]!r}?" if close else f"the settings are {', '.join(known)}."
+                raise SettingsError(f"{place}: there is no setting {name!r}; {advice}")
+            values[name] = _typed(place, name, value, type(known[name].default))
+    return Settings(**values)
+
+
+OTHER_VARIABLES = frozenset(
+    f"{ENVIRONMENT_PREFIX}{name}"
+    for name in ("DATA", "REAL_DATA", "TIMEZONE", "CRON", "USER_KEY", "ALERT_URL", "PING_URL", "POSTGRES_URL")
+)
+"""Variables with our prefix that are not settings: where data lies, when runs start, secrets and addresses."""
+
+
+def _typed(place: str, name: str, value: Any, kind: type) -> Any:
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        if kind is int and isinstance(value, float) and not value.is_integer():
+            raise ValueError
+        return kind(value)
+    except (TypeError, ValueError):
+        wanted = {int: "a whole number", float: "a number", str: "a text"}[kind]
+        raise SettingsError(f"{place}: setting {name!r} is {value!r}; give {wanted}.") from None
+
+
+def _check(
+    name: str,
+    value: Any,
+    kind: type,
+    *,
+    minimum: float | None,
+    maximum: float | None,
+    choices: tuple[str, ...],
+    meaning: str,
+    changes_result: bool,
+) -> None:
+    if choices and value not in choices:
+        raise SettingsError(f"settings: {name} is {value!r}; give one of {', '.join(choices)}.")
+    if (minimum is not None and not value >= minimum) or (maximum is not None and not value <= maximum):
+        bounds = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
+        raise SettingsError(f"settings: {name} is {value}; give {bounds}.")
