@@ -39,7 +39,7 @@ _RAW_TEXT = (
     Column("discount_percent", "string", "stated discount as text", nullable=True),
     Column("currency", "string", "ISO 4217 code of the prices", nullable=True),
     Column("category", "string", "categories from general to special, joined by |", nullable=True),
-    Column("reviewed_at", "string", "time of the review as text", nullable=True),
+    Column("reviewed_at", "string", "milliseconds since 1970 UTC as text", nullable=True),
 )
 
 RAW_REVIEWS = Table(
@@ -76,19 +76,16 @@ CLEANED_REVIEWS = Table(
         Column("currency", "string", "ISO 4217 code of the prices", nullable=True),
         Column("category", "string", "categories from general to special, joined by |", nullable=True),
         Column("reviewed_at_ms", "int64", "time of the review", unit="milliseconds since 1970 UTC", nullable=True),
+        Column(
+            "unreadable",
+            "string",
+            "columns of raw_reviews whose text could not be read and became null, joined by commas",
+            nullable=True,
+        ),
+        Column("copies", "int64", "rows of raw_reviews that are this review", unit="rows", minimum=1),
     ),
     key=("user_id", "review_id"),
 )
-
-VALUE_COLUMNS = {
-    "rating": "rating_tenths",
-    "rating_count": "rating_count",
-    "paid_price": "paid_minor",
-    "list_price": "list_minor",
-    "discount_percent": "discount_bp",
-    "reviewed_at": "reviewed_at_ms",
-}
-"""Text column of raw_reviews -> the typed value it becomes. A text that cannot be read becomes null and is counted."""
 
 REJECTED_REVIEWS = Table(
     "rejected_reviews",

@@ -1,0 +1,66 @@
+"""How a text becomes a number: each rule is one anchored pattern and one integer unit.
+
+A text that does not match becomes null; it is never guessed at. Integers are exact, so that sums do not depend on row
+order or engine; `floor(x + 0.5)` on float64 gives the same integer on every engine, which their `round` do not.
+"""
+
+import narwhals as nw
+
+from amzseg_pipeline.contracts.reviews import CURRENCY_BY_SYMBOL
+
+_GROUPED_DIGITS = "(?:[0-9]{1,12}|[0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,2}(?:,[0-9]{2}){1,4},[0-9]{3})"
+_SYMBOLS = "".join(CURRENCY_BY_SYMBOL)
+
+MONEY = rf"^(?:[{_SYMBOLS}] ?)?{_GROUPED_DIGITS}(?:\.[0-9]{{1,2}})?$"
+"""Western (1,234,567) and Indian (12,34,567) grouping, at most two decimals, no sign: `-5` and `free` are no prices."""
+
+PERCENT = r"^(?:100(?:\.00?)?|[0-9]{1,2}(?:\.[0-9]{1,2})?) ?%?$"
+STARS = r"^(?:[1-4](?:\.[0-9]0*)?|5(?:\.0+)?)$"
+COUNT = rf"^{_GROUPED_DIGITS}$"
+MILLISECONDS = r"^[0-9]{1,14}$"
+
+
+def money_minor(text: nw.Expr) -> nw.Expr:
+    """The amount in hundredths of its currency, below 10^14."""
+    return _scaled(text, MONEY, 100)
+
+
+def percent_bp(text: nw.Expr) -> nw.Expr:
+    """The percentage in basis points, 0 to 10,000."""
+    return _scaled(text, PERCENT, 100)
+
+
+def stars_tenths(text: nw.Expr) -> nw.Expr:
+    """The rating in tenths of a star, 10 to 50."""
+    return _scaled(text, STARS, 10)
+
+
+def count(text: nw.Expr) -> nw.Expr:
+    """The count, below 10^12."""
+    return _scaled(text, COUNT, 1)
+
+
+def milliseconds(text: nw.Expr) -> nw.Expr:
+    """The time in milliseconds since 1970 UTC, below 10^14 (the year 5138)."""
+    return _scaled(text, MILLISECONDS, 1)
+
+
+def discount_bp(*, paid_minor: nw.Expr, list_minor: nw.Expr, stated_bp: nw.Expr) -> nw.Expr:
+    """(list - paid) / list in basis points; the stated discount where a price lacks.
+
+    Null where the list price is 0 or below the price paid: such a pair is no discount, whatever is stated.
+    """
+    both_known = ~paid_minor.is_null() & ~list_minor.is_null()
+    sound = both_known & (list_minor > 0) & (paid_minor <= list_minor)
+    whole = nw.when(sound).then(list_minor).cast(nw.Float64)
+    computed = _rounded((whole - paid_minor.cast(nw.Float64)) / whole * 10_000)
+    return nw.when(both_known).then(computed).otherwise(stated_bp)
+
+
+def _scaled(text: nw.Expr, pattern: str, per_unit: int) -> nw.Expr:
+    digits = nw.when(text.str.contains(pattern)).then(text.str.replace_all("[^0-9.]", ""))
+    return _rounded(digits.cast(nw.Float64) * per_unit)
+
+
+def _rounded(number: nw.Expr) -> nw.Expr:
+    return (number + 0.5).floor().cast(nw.Int64)
