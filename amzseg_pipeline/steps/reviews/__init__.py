@@ -1,5 +1,6 @@
-"""From raw reviews to cleaned and rejected ones."""
+"""From raw reviews to cleaned and rejected ones, every row accounted for."""
 
-from amzseg_pipeline.steps.reviews.cleaning import checked_reviews, cleaned_reviews, rejected_reviews, review_accounts
+from amzseg_pipeline.steps.reviews.accounts import Accounts, accounts
+from amzseg_pipeline.steps.reviews.cleaning import checked_reviews, cleaned_reviews, rejected_reviews
 
-__all__ = ["checked_reviews", "cleaned_reviews", "rejected_reviews", "review_accounts"]
+__all__ = ["Accounts", "accounts", "checked_reviews", "cleaned_reviews", "rejected_reviews"]

@@ -5,7 +5,7 @@ import narwhals as nw
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, REJECTED_REVIEWS, Rejection
 from amzseg_pipeline.steps.reviews import values
 
-_VALUE_RULES = {
+VALUE_RULES = {
     "rating": ("rating_tenths", values.stars_tenths),
     "rating_count": ("rating_count_value", values.count),
     "paid_price": ("paid_minor", values.money_minor),
@@ -27,7 +27,7 @@ def checked_reviews(raw_reviews: nw.LazyFrame) -> nw.LazyFrame:
     `reason` is null for a valid row, else a Rejection; `unreadable` names the columns whose text became null.
     """
     typed = raw_reviews.with_columns(
-        **{target: rule(nw.col(source)) for source, (target, rule) in _VALUE_RULES.items()},
+        **{target: rule(nw.col(source)) for source, (target, rule) in VALUE_RULES.items()},
         reason=nw.coalesce(
             nw.col("reader_fault"),
             *(nw.when(_is_empty(column)).then(nw.lit(str(reason))) for column, reason in _MISSING_RULES.items()),
@@ -73,18 +73,6 @@ def cleaned_reviews(checked: nw.LazyFrame) -> nw.LazyFrame:
     )
 
 
-def review_accounts(cleaned: nw.LazyFrame) -> nw.LazyFrame:
-    """One row: `cleaned`, the reviews; `copies`, the raw rows they account for; `unreadable_<column>`, texts lost."""
-    return cleaned.select(
-        cleaned=nw.len(),
-        copies=nw.col("copies").sum(),
-        **{
-            f"unreadable_{source}": nw.col("unreadable").fill_null("").str.contains(f"(?:^|,){source}(?:,|$)").sum()
-            for source in _VALUE_RULES
-        },
-    )
-
-
 def _is_empty(column: str) -> nw.Expr:
     return nw.col(column).is_null() | (nw.col(column) == "")
 
@@ -92,7 +80,7 @@ def _is_empty(column: str) -> nw.Expr:
 def _unreadable() -> nw.Expr:
     names = [
         nw.when(~_is_empty(source) & nw.col(target).is_null()).then(nw.lit(source))
-        for source, (target, _) in _VALUE_RULES.items()
+        for source, (target, _) in VALUE_RULES.items()
     ]
     joined = nw.concat_str(*names, separator=",", ignore_nulls=True)
     return nw.when(joined != "").then(joined)

@@ -1,0 +1,66 @@
+"""Where every raw row went, counted from the tables themselves."""
+
+from dataclasses import dataclass
+
+import narwhals as nw
+
+from amzseg_pipeline.steps.reviews.cleaning import VALUE_RULES
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Rows in and out. `copies` are the raw rows that the cleaned reviews stand for, themselves among them."""
+
+    raw: int
+    cleaned: int
+    copies: int
+    rejected: dict[str, int]
+    unreadable: dict[str, int]
+
+    @property
+    def duplicates(self) -> int:
+        """The raw rows that are copies of a review that stayed."""
+        return self.copies - self.cleaned
+
+    @property
+    def balanced(self) -> bool:
+        """Whether no raw row was lost and none came from nowhere."""
+        return self.raw == self.copies + sum(self.rejected.values())
+
+    @property
+    def sentence(self) -> str:
+        """The equation in words."""
+        parts = f"{self.cleaned:,} cleaned + {self.duplicates:,} duplicates + {sum(self.rejected.values()):,} rejected"
+        return f"{self.raw:,} raw rows {'=' if self.balanced else 'are not'} {parts}"
+
+    @property
+    def lost_shares(self) -> dict[str, float]:
+        """Rejected rows as a share of raw rows, and per column the unreadable texts as a share of cleaned reviews."""
+        shares = {"rejected": sum(self.rejected.values()) / max(self.raw, 1)}
+        return shares | {f"unreadable {column}": n / max(self.cleaned, 1) for column, n in self.unreadable.items()}
+
+
+def accounts(*, raw_rows: int, cleaned: nw.LazyFrame, rejected: nw.LazyFrame) -> Accounts:
+    """The Accounts of the tables cleaned_reviews and rejected_reviews that were made from `raw_rows` raw rows."""
+    counts = cleaned.select(
+        cleaned=nw.len(),
+        copies=nw.col("copies").sum(),
+        **{source: _flag(nw.col("unreadable").str.contains(f"(?:^|,){source}(?:,|$)")).sum() for source in VALUE_RULES},
+    )
+    kept = {name: int(count or 0) for name, count in _rows(counts)[0].items()}
+    reasons = _rows(rejected.group_by("reason").agg(rows=nw.len()).sort("reason"))
+    return Accounts(
+        raw=raw_rows,
+        cleaned=kept.pop("cleaned"),
+        copies=kept.pop("copies"),
+        rejected={row["reason"]: int(row["rows"]) for row in reasons},
+        unreadable={source: count for source, count in kept.items() if count},
+    )
+
+
+def _flag(condition: nw.Expr) -> nw.Expr:
+    return nw.when(condition.fill_null(False)).then(1).otherwise(0)
+
+
+def _rows(frame: nw.LazyFrame) -> list[dict[str, object]]:
+    return list(frame.collect("pyarrow").iter_rows(named=True))

@@ -1,0 +1,172 @@
+"""Which rows are reviews, which are rejected, which are copies; and that the accounts balance."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, RAW_REVIEWS, REJECTED_REVIEWS, Rejection
+from amzseg_pipeline.steps import reviews
+from amzseg_pipeline_tests.frames import ENGINES, frame, rows_of
+
+SOUND = {
+    "source_file": "a.csv",
+    "batch": "0123456789abcdef",
+    "row_number": 1,
+    "user_id": "U1",
+    "user_hash": 7,
+    "item_id": "P1",
+    "review_id": "R1",
+    "rating": "4.2",
+    "rating_count": "1,000",
+    "paid_price": "₹399",
+    "list_price": "₹1,099",
+    "discount_percent": "64%",
+    "currency": "INR",
+    "category": "A|B",
+}
+
+
+def cleaned(*rows, engine="duckdb"):
+    """The rows of cleaned_reviews that `rows` of raw_reviews give."""
+    return rows_of(
+        reviews.cleaned_reviews(reviews.checked_reviews(frame(RAW_REVIEWS, rows, engine=engine))),
+        "user_id",
+        "review_id",
+    )
+
+
+def rejected(*rows, engine="duckdb"):
+    """The rows of rejected_reviews that `rows` of raw_reviews give."""
+    checked = reviews.checked_reviews(frame(RAW_REVIEWS, rows, engine=engine))
+    return rows_of(reviews.rejected_reviews(checked), "row_number")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_sound_row_becomes_a_typed_review(engine):
+    assert cleaned(SOUND, engine=engine) == [
+        {
+            "user_id": "U1",
+            "user_hash": 7,
+            "item_id": "P1",
+            "review_id": "R1",
+            "rating_tenths": 42,
+            "rating_count": 1000,
+            "paid_minor": 39_900,
+            "list_minor": 109_900,
+            "discount_bp": 6_369,
+            "currency": "INR",
+            "category": "A|B",
+            "reviewed_at_ms": None,
+            "unreadable": None,
+            "copies": 1,
+        }
+    ]
+
+
+def test_an_unreadable_value_becomes_null_and_is_named_while_an_absent_one_is_only_null():
+    (review,) = cleaned(SOUND | {"rating": "|", "paid_price": "free", "rating_count": "", "list_price": None})
+    assert review["unreadable"] == "rating,paid_price"
+    assert [review[name] for name in ("rating_tenths", "paid_minor", "rating_count", "list_minor")] == [None] * 4
+    assert review["discount_bp"] == 6_400
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"user_id": None}, Rejection.MISSING_USER),
+        ({"user_id": ""}, Rejection.MISSING_USER),
+        ({"review_id": ""}, Rejection.MISSING_REVIEW),
+        ({"item_id": None}, Rejection.MISSING_ITEM),
+        ({"user_id": "", "review_id": "", "item_id": ""}, Rejection.MISSING_USER),
+        ({"reader_fault": str(Rejection.UNEQUAL_LISTS), "user_id": None}, Rejection.UNEQUAL_LISTS),
+        ({"reader_fault": str(Rejection.DAMAGED_RECORD)}, Rejection.DAMAGED_RECORD),
+    ],
+)
+def test_a_row_without_identity_is_rejected_with_its_first_reason_and_its_text(fault, reason):
+    row = SOUND | fault
+    (found,) = rejected(row)
+    assert found == {name: row.get(name) for name in REJECTED_REVIEWS.column_names} | {"reason": str(reason)}
+    assert cleaned(row) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ({"rating_count": "5"}, {"rating_count": "6"}, {"rating_count": 6}),
+        ({"rating_count": ""}, {"rating_count": "1"}, {"rating_count": 1}),
+        ({"item_id": "P2"}, {"item_id": "P1"}, {"item_id": "P1"}),
+        ({"paid_price": "₹400"}, {"paid_price": "₹399"}, {"paid_minor": 39_900}),
+        ({"paid_price": ""}, {"paid_price": "₹399"}, {"paid_minor": 39_900}),
+        ({"list_price": "₹1,099"}, {"list_price": "₹1,000"}, {"list_minor": 100_000}),
+        ({"rating": "5"}, {"rating": "4"}, {"rating_tenths": 40}),
+        ({"category": "B"}, {"category": "A"}, {"category": "A"}),
+        ({"rating_count": "6", "item_id": "P2"}, {"rating_count": "5", "item_id": "P1"}, {"item_id": "P2"}),
+    ],
+)
+def test_which_copy_stays_depends_on_what_it_says_and_not_on_where_it_stood(first, second, kept):
+    for rows in ((first, second), (second, first)):
+        placed = [SOUND | row | {"row_number": number} for number, row in enumerate(rows, start=1)]
+        (review,) = cleaned(*placed)
+        assert review | kept == review
+        assert review["copies"] == 2
+
+
+def test_the_same_review_id_of_two_users_is_two_reviews():
+    assert len(cleaned(SOUND, SOUND | {"user_id": "U2"})) == 2
+
+
+small_rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "user_id": st.sampled_from(["U1", "U2", "U3", "", None]),
+            "review_id": st.sampled_from(["R1", "R2", "R3", "R4", "", None]),
+            "item_id": st.sampled_from(["P1", "P2", ""]),
+            "rating": st.sampled_from(["5", "4.2", "|", "", "9"]),
+            "rating_count": st.sampled_from(["10", "1,000", "x", None]),
+            "paid_price": st.sampled_from(["₹1", "₹2,000", "-5", ""]),
+            "list_price": st.sampled_from(["₹1", "₹3,000", None]),
+            "reader_fault": st.sampled_from([None, None, None, str(Rejection.DAMAGED_RECORD)]),
+        }
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=small_rows, seed=st.integers(0, 99), engine=st.sampled_from(sorted(ENGINES)))
+def test_every_row_is_accounted_for_and_their_order_changes_nothing(rows, seed, engine):
+    raw = [SOUND | row | {"row_number": number} for number, row in enumerate(rows, start=1)]
+    shuffled = random.Random(seed).sample(raw, len(raw))
+    assert cleaned(*raw, engine=engine) == cleaned(*shuffled, engine="duckdb")
+    checked = reviews.checked_reviews(frame(RAW_REVIEWS, raw, engine=engine))
+    accounts = reviews.accounts(
+        raw_rows=len(raw), cleaned=reviews.cleaned_reviews(checked), rejected=reviews.rejected_reviews(checked)
+    )
+    assert accounts.balanced
+    assert accounts.cleaned + accounts.duplicates + sum(accounts.rejected.values()) == len(raw)
+
+
+def test_accounts_tell_a_lost_row():
+    checked = reviews.checked_reviews(frame(RAW_REVIEWS, [SOUND, SOUND | {"review_id": ""}]))
+    tables = {"cleaned": reviews.cleaned_reviews(checked), "rejected": reviews.rejected_reviews(checked)}
+    assert reviews.accounts(raw_rows=2, **tables).sentence == "2 raw rows = 1 cleaned + 0 duplicates + 1 rejected"
+    assert not reviews.accounts(raw_rows=3, **tables).balanced
+
+
+def test_unreadable_values_are_counted_by_column():
+    rows = [SOUND | {"review_id": f"R{n}", "rating": "|" if n < 2 else "4"} for n in range(8)]
+    checked = reviews.checked_reviews(frame(RAW_REVIEWS, rows))
+    accounts = reviews.accounts(
+        raw_rows=8, cleaned=reviews.cleaned_reviews(checked), rejected=reviews.rejected_reviews(checked)
+    )
+    assert accounts.unreadable == {"rating": 2}
+    assert accounts.lost_shares == {"rejected": 0.0, "unreadable rating": 0.25}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_tables_have_the_columns_of_their_contract(engine):
+    checked = reviews.checked_reviews(frame(RAW_REVIEWS, [SOUND], engine=engine))
+    assert tuple(reviews.cleaned_reviews(checked).collect_schema().names()) == CLEANED_REVIEWS.column_names
+    assert tuple(reviews.rejected_reviews(checked).collect_schema().names()) == REJECTED_REVIEWS.column_names
