@@ -1,0 +1,191 @@
+"""One snapshot: its folder, its manifest, its files, each checked against its hash.
+
+Which snapshot is the latest is not known here.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amzseg_pipeline.contracts.errors import SnapshotError
+from amzseg_pipeline.contracts.publish import MANIFEST_FILE, MODEL_FILE, RUN_FILE
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
+from amzseg_pipeline.storage.files import sha256_of
+from amzseg_pipeline.storage.snapshots.layout import MEND, SNAPSHOTS_FOLDER, Pointer, snapshot_names, unreadable
+from amzseg_pipeline.storage.snapshots.manifest import manifest_from
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A published snapshot: its folder and its manifest. It never changes; read_latest() finds newer ones."""
+
+    path: Path
+    manifest: dict[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def sequence(self) -> int:
+        """The number of the snapshot; each published one is higher than all before."""
+        return int(self.manifest["sequence"])
+
+    @property
+    def run_id(self) -> str:
+        """The run that published it."""
+        return str(self.manifest["run_id"])
+
+    @property
+    def created(self) -> datetime:
+        """When it was published, in UTC."""
+        return datetime.fromisoformat(self.manifest["created"])
+
+    @property
+    def contract_version(self) -> str:
+        """The version of the contract its tables keep, `major.minor`."""
+        return str(self.manifest["contract_version"])
+
+    @property
+    def model_version(self) -> str:
+        """The version of the model that scored the users."""
+        return str(self.manifest["model_version"])
+
+    @property
+    def currency(self) -> str | None:
+        """ISO 4217 code of avg_spend, None when nothing was priced."""
+        currency: str | None = self.manifest["currency"]
+        return currency
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """The batches of the landing zone that it holds."""
+        return list(self.manifest["inputs"])
+
+    def rows(self, name: str) -> int:
+        """The number of rows of the table `name`."""
+        return int(self._resource(f"{name}.parquet")["rows"])
+
+    def table_path(self, name: str) -> Path:
+        """The parquet file of the table `name`, for any reader of parquet."""
+        return self._file(f"{name}.parquet")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """The table `name` with the dtypes str, int64, float64 (a null is NaN), bool and datetime64 for dates."""
+        path = self.table_path(name)
+        try:
+            with pq.ParquetFile(path) as file:
+                frame: pd.DataFrame = file.read().to_pandas(date_as_object=False)
+        except FileNotFoundError:
+            raise _missing(path) from None
+        except (pa.ArrowException, OSError):
+            raise _changed(path) from None
+        return frame
+
+    def segment_assignments(self) -> pd.DataFrame:
+        """Every user's segment, one row per user_id."""
+        return self.table(SEGMENT_ASSIGNMENTS.name)
+
+    def segment_profiles(self) -> pd.DataFrame:
+        """One row per segment: size, means, strategy."""
+        return self.table(SEGMENT_PROFILES.name)
+
+    def model_document(self) -> dict[str, Any]:
+        """The content of model.json."""
+        return self._document(MODEL_FILE)
+
+    def run(self) -> dict[str, Any]:
+        """The content of run.json: what the run checked and decided."""
+        return self._document(RUN_FILE)
+
+    def verify(self) -> None:
+        """Raises SnapshotError naming the first file that is missing or whose bytes are not those published."""
+        for resource in self.manifest["resources"]:
+            path = self._file(resource["path"])
+            try:
+                is_whole = path.stat().st_size == resource["bytes"] and f"sha256:{sha256_of(path)}" == resource["hash"]
+            except FileNotFoundError:
+                raise _missing(path) from None
+            except OSError as error:
+                raise unreadable(path, error) from error
+            if not is_whole:
+                raise _changed(path)
+
+    def _resource(self, file_name: str) -> dict[str, Any]:
+        resources: dict[str, dict[str, Any]] = {entry["path"]: entry for entry in self.manifest["resources"]}
+        if file_name not in resources:
+            there = ", ".join(resources)
+            raise SnapshotError(f"{self.path}: there is no {file_name} in this snapshot; it holds {there}.")
+        return resources[file_name]
+
+    def _file(self, file_name: str) -> Path:
+        return _unlinked(self.path / self._resource(file_name)["path"])
+
+    def _document(self, file_name: str) -> dict[str, Any]:
+        path = self._file(file_name)
+        try:
+            document: dict[str, Any] = json.loads(_content(path))
+        except ValueError:
+            raise _changed(path) from None
+        return document
+
+
+def snapshot_at(published: Path, pointer: Pointer) -> Snapshot:
+    """The snapshot that `pointer` names, its manifest checked. Raises SnapshotError."""
+    path = published / pointer.manifest
+    _unlinked(published / SNAPSHOTS_FOLDER)
+    _unlinked(path.parent)
+    content = _content(_unlinked(path))
+    if hashlib.sha256(content).hexdigest() != pointer.sha256:
+        raise _changed(path)
+    return Snapshot(path.parent, manifest_from(content, pointer, place=str(path)))
+
+
+def pointer_to(published: Path, sequence: int) -> Pointer:
+    """A pointer to the snapshot `sequence`. Raises SnapshotError when there is none, or its manifest is unreadable."""
+    names = {name.sequence: name for name in snapshot_names(published)}
+    if sequence not in names:
+        there = ", ".join(map(str, names)) or "none"
+        raise SnapshotError(f"{published}: there is no snapshot {sequence}; there are {there}.")
+    path = published / SNAPSHOTS_FOLDER / str(names[sequence]) / MANIFEST_FILE
+    content = _content(_unlinked(path))
+    try:
+        run_id = str(json.loads(content)["run_id"])
+    except (ValueError, RecursionError, KeyError, TypeError):
+        raise _changed(path) from None
+    return Pointer(names[sequence], run_id, hashlib.sha256(content).hexdigest())
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _unlinked(path: Path) -> Path:
+    try:
+        is_link = path.is_symlink()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if is_link:
+        raise SnapshotError(f"{path}: this is a link, and links are not followed in a snapshot; {MEND}.")
+    return path
+
+
+def _missing(path: Path) -> SnapshotError:
+    return SnapshotError(
+        f"{path}: this file of the snapshot is gone. Where the snapshot is an old one, read_latest() gives the newest; "
+        f"else {MEND}."
+    )
+
+
+def _changed(path: Path) -> SnapshotError:
+    return SnapshotError(
+        f"{path}: its bytes are not the ones that were published (the sha256 differs). Do not use it; {MEND}."
+    )

@@ -1,0 +1,120 @@
+"""A published table as a parquet file: explicit types, rows that keep the contract, the same bytes for the same rows.
+
+No rules about which tables are published: that is the contract's.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from amzseg_pipeline.contracts.errors import TableError
+from amzseg_pipeline.contracts.schema import Table
+from amzseg_pipeline.storage.arrow import arrow_schema
+
+ROW_GROUP_ROWS = 2**17
+"""Rows of every row group but the last, however the rows arrive. This many are in memory at a time."""
+
+
+def write_table_file(path: Path, table: Table, *, batches: Iterable[pa.RecordBatch]) -> int:
+    """Writes `batches` to `path` and returns the number of rows.
+
+    Raises TableError when columns or types are not the contract's, a value is null, not finite or out of its range
+    where the contract forbids it, or a row's key is not greater than the one before. Text is ordered by its UTF-8
+    bytes, as Arrow, DuckDB and Polars order it. Messages hold row numbers, never values.
+    """
+    schema = arrow_schema(table)
+    rows = 0
+    last_key: pa.Table | None = None
+    with pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=[name for name in table.column_names if name not in table.key],
+        sorting_columns=pq.SortingColumn.from_ordering(schema, [(name, "ascending") for name in table.key]) or None,
+    ) as writer:
+        for group in _row_groups(_typed(batch, table, schema) for batch in batches):
+            _check_values(group, table, rows)
+            last_key = _checked_order(group, table, rows, last_key)
+            writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+            rows += group.num_rows
+    return rows
+
+
+def _typed(batch: pa.RecordBatch, table: Table, schema: pa.Schema) -> pa.Table:
+    found = batch.schema.names
+    if sorted(found) != sorted(table.column_names):
+        missing = sorted(set(table.column_names) - set(found)) or "none"
+        unknown = sorted(name for name in found if name not in table.column_names or found.count(name) > 1) or "none"
+        raise _broken(table, f"its columns are not the contract's: missing {missing}, unknown or twice {unknown}")
+    for field in schema:
+        kind = batch.schema.field(field.name).type
+        if not (kind == field.type or pa.types.is_null(kind) or (pa.types.is_string(field.type) and _is_text(kind))):
+            raise _broken(table, f"column {field.name} is of type {kind} and must be {field.type}")
+    columns = [batch.column(field.name).cast(field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _row_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of ROW_GROUP_ROWS and one chunk per column, the last one shorter."""
+    waiting: list[pa.Table] = []
+    waiting_rows = 0
+    for part in parts:
+        waiting.append(part)
+        waiting_rows += part.num_rows
+        while waiting_rows >= ROW_GROUP_ROWS:
+            rows = pa.concat_tables(waiting)
+            yield rows.slice(0, ROW_GROUP_ROWS).combine_chunks()
+            waiting = [rows.slice(ROW_GROUP_ROWS)]
+            waiting_rows -= ROW_GROUP_ROWS
+    if waiting_rows:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _check_values(group: pa.Table, table: Table, rows_before: int) -> None:
+    place = f"in rows {rows_before + 1} to {rows_before + group.num_rows}"
+    for column in table.columns:
+        values = group.column(column.name)
+        if values.null_count and not column.nullable:
+            raise _broken(table, f"column {column.name} holds {values.null_count} nulls {place} and may hold none")
+        if column.type == "float64" and not pc.all(pc.is_finite(values), min_count=0).as_py():
+            raise _broken(table, f"column {column.name} holds values {place} that are not finite; a gap is null")
+        if column.minimum is not None and pc.any(pc.less(values, column.minimum)).as_py():
+            raise _broken(table, f"column {column.name} holds values {place} below {column.minimum}")
+        if column.maximum is not None and pc.any(pc.greater(values, column.maximum)).as_py():
+            raise _broken(table, f"column {column.name} holds values {place} above {column.maximum}")
+
+
+def _checked_order(group: pa.Table, table: Table, rows_before: int, last_key: pa.Table | None) -> pa.Table | None:
+    """The key of the last row, for the next group."""
+    if not table.key:
+        return None
+    keys = group.select(table.key)
+    if last_key is not None:
+        keys = pa.concat_tables([last_key, keys])
+    keys = keys.combine_chunks()
+    before, after = keys.slice(0, keys.num_rows - 1), keys.slice(1)
+    is_greater = np.zeros(before.num_rows, dtype=bool)
+    is_equal = np.ones(before.num_rows, dtype=bool)
+    for name in table.key:
+        is_greater |= is_equal & pc.less(before.column(name), after.column(name)).to_numpy()
+        is_equal &= pc.equal(before.column(name), after.column(name)).to_numpy()
+    if not is_greater.all():
+        at = int(is_greater.argmin())
+        row = rows_before + at + (2 if last_key is None else 1)
+        fault = "repeats the key of the row above" if is_equal[at] else "belongs before the row above"
+        raise _broken(table, f"row {row} {fault}; rows are sorted by {', '.join(table.key)}, each key once")
+    return keys.slice(keys.num_rows - 1)
+
+
+def _broken(table: Table, what: str) -> TableError:
+    return TableError(f"{table.name}.parquet: {what}. Nothing was published; mend the step that makes {table.name}.")
