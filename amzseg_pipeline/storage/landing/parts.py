@@ -1,0 +1,143 @@
+"""raw_reviews as parquet parts: one for each batch, named by its bytes and its reader, written once.
+
+Which files are read, and what happens to those that cannot be, is decided elsewhere. A part is a cache: one that is
+damaged or not of today's contract is written again.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
+from amzseg_pipeline.storage.arrow import arrow_schema
+from amzseg_pipeline.storage.files import whole_file
+from amzseg_pipeline.storage.landing.formats import ExportFormat
+from amzseg_pipeline.storage.landing.guard import text_head
+from amzseg_pipeline.storage.landing.identity import check_unchanged
+from amzseg_pipeline.storage.landing.listing import LandingFile
+from amzseg_pipeline.storage.landing.sales_csv import SALES_CSV
+
+FORMATS: tuple[ExportFormat, ...] = (SALES_CSV,)
+"""Every format that is read."""
+
+_SCHEMA = arrow_schema(RAW_REVIEWS)
+_FACTS = b"amzseg_part"
+_GROUP_ROWS = 2**17
+_GROUP_BYTES = 2**26
+
+
+@dataclass(frozen=True)
+class Part:
+    """A parquet file with the rows of one batch. `records` are those of the export, faulty ones included."""
+
+    path: Path
+    format: str
+    rows: int
+    records: int
+    reader_faults: int
+    currency: str | None
+
+
+def batch_id(sha256: str) -> str:
+    """The name of a batch, from the sha256 of its bytes."""
+    return sha256[:16]
+
+
+def kept_part(folder: Path, sha256: str) -> Part | None:
+    """The part that holds the batch already, if there is one in `folder`."""
+    for export_format in FORMATS:
+        path = _part_path(folder, sha256, export_format)
+        try:
+            footer = pq.read_metadata(path)
+            if footer.schema.to_arrow_schema().equals(_SCHEMA, check_metadata=True):
+                return Part(path, rows=footer.num_rows, **json.loads(footer.metadata[_FACTS]))
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+            continue
+    return None
+
+
+def written_part(folder: Path, sha256: str, *, landing: Path, file: LandingFile) -> Part:
+    """Writes the part of the batch that `file` holds. RefusedInput where it cannot be read, or changes meanwhile."""
+    export = landing / file.path
+    export_format = _format_of(text_head(export))
+    path = _part_path(folder, sha256, export_format)
+    rows = records = reader_faults = 0
+    currency: str | None = None
+    with whole_file(path) as temporary, pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as writer:
+        for group in _row_groups(export_format.raw_rows(export)):
+            currency = _currency_with(group, currency)
+            rows += group.num_rows
+            records = group["row_number"][-1].as_py()
+            reader_faults += group.num_rows - group["reader_fault"].null_count
+            writer.write_table(_completed(group, source_file=file.path, batch=batch_id(sha256)))
+        part = Part(path, export_format.name, rows, records, reader_faults, currency)
+        facts = {name: fact for name, fact in asdict(part).items() if name not in ("path", "rows")}
+        check_unchanged(landing, file)
+        writer.add_key_value_metadata({_FACTS: json.dumps(facts)})
+    return part
+
+
+def delete_other_parts(folder: Path, kept: Iterable[Path]) -> None:
+    """Deletes everything in `folder` but the parts in `kept`."""
+    names = {path.name for path in kept}
+    for path in folder.glob("*.parquet*"):
+        if path.name not in names:
+            path.unlink()
+
+
+def _part_path(folder: Path, sha256: str, export_format: ExportFormat) -> Path:
+    return folder / f"{batch_id(sha256)}-{export_format.version}.parquet"
+
+
+def _format_of(head: bytes) -> ExportFormat:
+    mismatches = {}
+    for export_format in FORMATS:
+        mismatches[export_format.name] = export_format.mismatch(head)
+        if not mismatches[export_format.name]:
+            return export_format
+    raise RefusedInput(
+        "line 1 is not the header of a known export ("
+        + "; ".join(f"{name}: {mismatch}" for name, mismatch in mismatches.items())
+        + "); deliver a comma-separated file with the original column names."
+    )
+
+
+def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of about _GROUP_ROWS rows, and not many more than _GROUP_BYTES bytes."""
+    pending: list[pa.Table] = []
+    for table in tables:
+        pending.append(table)
+        if sum(len(part) for part in pending) >= _GROUP_ROWS or sum(part.nbytes for part in pending) >= _GROUP_BYTES:
+            yield pa.concat_tables(pending)
+            pending = []
+    if pending:
+        yield pa.concat_tables(pending)
+
+
+def _currency_with(rows: pa.Table, currency: str | None) -> str | None:
+    """The one currency of `rows` and of those before; RefusedInput naming the first record in another one."""
+    for other in pc.unique(rows["currency"]).drop_null().to_pylist():
+        if currency not in (None, other):
+            record = rows["row_number"][pc.index(rows["currency"], other).as_py()]
+            raise RefusedInput(
+                f"record {record.as_py():,} is in {other} and those before it in {currency}; "
+                "deliver one currency, or one file for each to a landing zone of its own."
+            )
+        currency = other
+    return currency
+
+
+def _completed(rows: pa.Table, *, source_file: str, batch: str) -> pa.Table:
+    columns = {
+        **{name: pa.nulls(len(rows), _SCHEMA.field(name).type) for name in _SCHEMA.names},
+        "source_file": pa.repeat(pa.scalar(source_file), len(rows)),
+        "batch": pa.repeat(pa.scalar(batch), len(rows)),
+        **{name: rows[name] for name in rows.column_names},
+    }
+    return pa.table(columns, schema=_SCHEMA)

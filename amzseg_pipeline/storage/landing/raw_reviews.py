@@ -1,0 +1,171 @@
+"""raw_reviews of the landing zone as it is: every batch read once, every refused file named.
+
+No format and no check of bytes here, only the order: list, hash, read what is new, refuse, take out what is gone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.landing.guard import check_size
+from amzseg_pipeline.storage.landing.identity import remember, remembered_sha256, sha256_now
+from amzseg_pipeline.storage.landing.listing import LandingFile, LeftFile, Listing, RefusedFile, landing_listing
+from amzseg_pipeline.storage.landing.parts import FORMATS, Part, delete_other_parts, kept_part, written_part
+from amzseg_pipeline.storage.landing.sidecars import check_sidecars
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One file's content, and the part that holds its rows. `also_at` are other paths with the same bytes."""
+
+    path: str
+    also_at: tuple[str, ...]
+    size_bytes: int
+    modified_ns: int
+    sha256: str
+    format: str
+    rows: int
+    records: int
+    reader_faults: int
+    currency: str | None
+    part: Path
+
+
+@dataclass(frozen=True)
+class RawReviews:
+    """The landing zone as read: its batches in the order of their paths, and the files that gave no rows."""
+
+    batches: tuple[Batch, ...]
+    left: tuple[LeftFile, ...]
+    refused: tuple[RefusedFile, ...]
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        """The parquet files that hold the rows, all of the contract RAW_REVIEWS."""
+        return tuple(batch.part for batch in self.batches)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all batches."""
+        return sum(batch.rows for batch in self.batches)
+
+    @property
+    def records(self) -> int:
+        """Records of all batches, as the exports count them."""
+        return sum(batch.records for batch in self.batches)
+
+    @property
+    def reader_faults(self) -> int:
+        """Rows that stand for a record that could not be read."""
+        return sum(batch.reader_faults for batch in self.batches)
+
+    @property
+    def currency(self) -> str | None:
+        """The one currency of all prices; None where no price names one."""
+        return next((batch.currency for batch in self.batches if batch.currency), None)
+
+
+def raw_reviews(home: Home, settings: Settings, *, now: float, settle: bool) -> RawReviews:
+    """Reads what is new in the landing zone into parts; with `settle`, files too young are left for the next run.
+
+    RefusedInput names every file that cannot be read, and leaves the parts of earlier runs as they are. With
+    `on_refused_file = "skip"` such files are reported in the result, unless nothing else is there. Files in different
+    currencies are always refused: none of them is the one at fault.
+    """
+    listing = landing_listing(home.landing, now=now, settle_seconds=settings.settle_seconds if settle else None)
+    if not listing.files and not listing.refused:
+        raise RefusedInput(_nothing_there(home.landing, listing))
+
+    refused = list(listing.refused)
+    copies_by_sha256 = _copies_by_sha256(home, listing.files, settings, refused)
+    batches = []
+    for sha256, copies in copies_by_sha256.items():
+        try:
+            part = _part(home, sha256, copies)
+        except RefusedInput as error:
+            refused += [RefusedFile(copy.path, str(error)) for copy in copies]
+        else:
+            batches.append(_batch(sha256, copies, part))
+
+    if refused and (settings.on_refused_file == "fail" or not batches):
+        raise RefusedInput(_refusals(home.landing, refused))
+    if len({batch.currency for batch in batches} - {None}) > 1:
+        raise RefusedInput(_mixed_currencies(home.landing, batches))
+    delete_other_parts(_parts_folder(home), (batch.part for batch in batches))
+    same = [LeftFile(path, f"same content as {batch.path}, read once") for batch in batches for path in batch.also_at]
+    return RawReviews(tuple(batches), tuple(sorted((*listing.left, *same))), tuple(sorted(refused)))
+
+
+def _parts_folder(home: Home) -> Path:
+    return home.warehouse / "raw_reviews"
+
+
+def _copies_by_sha256(
+    home: Home, files: Iterable[LandingFile], settings: Settings, refused: list[RefusedFile]
+) -> dict[str, list[LandingFile]]:
+    """The files by their content, in the order of the first path of each; unreadable ones are added to `refused`."""
+    memory = remembered_sha256(home)
+    sha256_by_file: dict[LandingFile, str] = {}
+    for file in files:
+        try:
+            check_size(file, settings)
+            sha256_by_file[file] = memory.get(file) or sha256_now(home.landing, file)
+        except RefusedInput as error:
+            refused.append(RefusedFile(file.path, str(error)))
+    remember(home, sha256_by_file)
+    copies: dict[str, list[LandingFile]] = {}
+    for file, sha256 in sha256_by_file.items():
+        copies.setdefault(sha256, []).append(file)
+    return copies
+
+
+def _part(home: Home, sha256: str, copies: list[LandingFile]) -> Part:
+    """The part of a batch, read now where it is not kept already. RefusedInput where the file is not to be trusted."""
+    first = copies[0]
+    part = kept_part(_parts_folder(home), sha256)
+    if part is None:
+        part = written_part(_parts_folder(home), sha256, landing=home.landing, file=first)
+    for copy in copies:
+        check_sidecars(home.landing / copy.path, sha256=sha256, records=part.records)
+    return part
+
+
+def _batch(sha256: str, copies: list[LandingFile], part: Part) -> Batch:
+    first, *others = copies
+    return Batch(
+        path=first.path,
+        also_at=tuple(copy.path for copy in others),
+        size_bytes=first.size_bytes,
+        modified_ns=first.modified_ns,
+        sha256=sha256,
+        format=part.format,
+        rows=part.rows,
+        records=part.records,
+        reader_faults=part.reader_faults,
+        currency=part.currency,
+        part=part.path,
+    )
+
+
+def _nothing_there(landing: Path, listing: Listing) -> str:
+    formats = " or ".join(export_format.name for export_format in FORMATS)
+    left = "".join(f"\n  {file.path}: {file.reason}" for file in listing.left)
+    return f"{landing}: there is no export to read; put one there ({formats}) and run again." + (
+        f" Left alone:{left}" if left else ""
+    )
+
+
+def _refusals(landing: Path, refused: list[RefusedFile]) -> str:
+    lines = "".join(f"\n  {file.path}: {file.reason}" for file in sorted(refused))
+    return (
+        f'{landing}: files refused: {len(refused)}. Mend them or take them away, or set on_refused_file = "skip" '
+        f"to go on without them.{lines}"
+    )
+
+
+def _mixed_currencies(landing: Path, batches: list[Batch]) -> str:
+    lines = "".join(f"\n  {batch.path}: {batch.currency}" for batch in batches if batch.currency)
+    return f"{landing}: the files are in different currencies; keep those in one, and take the others away.{lines}"
