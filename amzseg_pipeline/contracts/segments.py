@@ -69,7 +69,13 @@ SEGMENT_PROFILES = Table(
             for column in FEATURE_COLUMNS
         ),
         Column("strategy", "string", "what to offer the segment"),
-        Column("name_fit", "float64", "how well the persona fits the centroid: 1 exactly, 0 not at all", minimum=0),
+        Column(
+            "name_fit",
+            "float64",
+            "part of what sets the segment apart that its name accounts for: 1 all, 0 nothing",
+            minimum=0,
+            maximum=1,
+        ),
         Column("model_version", "string", "version of the model that made the segment"),
     ),
     key=("segment_id",),
