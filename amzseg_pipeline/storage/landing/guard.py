@@ -63,7 +63,8 @@ def text_head(path: Path) -> bytes:
             raise RefusedInput(f"this is {kind}, which is not read; deliver the plain text file that is in it.")
     if head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar":
         raise RefusedInput("this is a tar archive, which is not read; deliver the plain text file that is in it.")
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or head[:2].count(0) == 1:
+    is_wide = [byte == 0 for byte in head[:4]] in ([False, True] * 2, [True, False] * 2)
+    if is_wide or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise RefusedInput("the text is UTF-16; save it as UTF-8.")
     return head.removeprefix(codecs.BOM_UTF8)
 

@@ -12,9 +12,14 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.storage.files import sha256_of, whole_file
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.landing.guard import reading
-from amzseg_pipeline.storage.landing.listing import LandingFile, landing_file
+from amzseg_pipeline.storage.landing.listing import LandingFile, Listing, landing_file
 
 _FORMAT = 1
+
+
+def known_contents(home: Home, listing: Listing) -> dict[str, str | None]:
+    """The sha256 of every file of `listing` by path, without opening any; None for one that was not hashed yet."""
+    return known_sha256(listing.files, remembered_sha256(home))
 
 
 def known_sha256(files: Iterable[LandingFile], memory: Mapping[LandingFile, str]) -> dict[str, str | None]:

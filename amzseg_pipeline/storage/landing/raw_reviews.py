@@ -4,8 +4,9 @@ No format and no check of bytes here, only the order: list, hash, read what is n
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
@@ -32,6 +33,11 @@ class Batch:
     reader_faults: int
     currency: str | None
     part: Path
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a manifest says of the batch: all but where its part lies."""
+        return {name: value for name, value in asdict(self).items() if name != "part"}
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ _Numbers = NDArray[np.int64]
 def _mismatch(head: bytes) -> str:
     """What is wrong with the header, "" if nothing; columns may stand in any order."""
     line = head.splitlines()[0] if head.splitlines() else b""
-    header = next(csv.reader([line.decode("utf-8", "backslashreplace")]), [])
+    header = next(csv.reader([line.decode("utf-8", "replace")]), [])
     missing = [name for name in NEEDED_COLUMNS if name not in header]
     known = {*NEEDED_COLUMNS, *UNREAD_COLUMNS}
     unknown = [name for name in dict.fromkeys(header) if name not in known]
@@ -65,11 +65,7 @@ def _mismatch(head: bytes) -> str:
     problems = {"missing columns": missing, "unknown columns": unknown, "repeated columns": repeated}
     return "; ".join(
         f"{problem}: {', '.join(_shortened(name) for name in names[:20])}"
-        for problem, names in (
-            ("missing columns", missing),
-            ("unknown columns", unknown),
-            ("repeated columns", repeated),
-        )
+        for problem, names in problems.items()
         if names
     )
 

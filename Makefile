@@ -1,0 +1,58 @@
+# Everything there is to do, in short forms. `make help` lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export AMZSEG_DATA ?= $(CURDIR)/data
+export AMZSEG_REAL_DATA ?= $(abspath ../shared/data)
+export DAGSTER_HOME = $(AMZSEG_DATA)/dagster
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check ui app audit contract lock clean
+
+help: ## list what there is to do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.run $(DAGSTER_HOME)/dagster.yaml ## segment the users of the exports in data/landing/
+	@$(BIN)/python -m amzseg_pipeline run $(ARGS)
+
+test: $(VENV)/.test ## pass every test (short forms)
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+check: $(VENV)/.test ## lint, format and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+ui: $(VENV)/.run $(DAGSTER_HOME)/dagster.yaml ## the Dagster UI on http://127.0.0.1:3000
+	@$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
+
+audit: $(VENV)/.test ## look up known vulnerabilities of the locked packages
+	@$(BIN)/pip-audit -r requirements.lock --disable-pip --no-deps
+
+contract: $(VENV)/.run ## write docs/contract.md from the contracts
+	@$(BIN)/python -m amzseg_pipeline.storage.contract_page
+
+lock: $(VENV)/.test ## resolve the lock files anew from pyproject.toml
+	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml
+	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK) -c requirements.lock --extra dev --extra spark --extra s3 \
+		--extra postgres -o requirements-dev.lock pyproject.toml
+
+LOCK := --quiet --no-emit-index-url --no-emit-find-links --no-emit-options --strip-extras --no-annotate --no-header
+
+clean: ## take away the environment and all caches; data stays
+	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "setting up the environment (some minutes, once)"
+	@$(PIP) install -r requirements.lock && $(PIP) install --no-deps -e . && touch $@
+
+$(VENV)/.test: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	@echo "setting up the test environment (some minutes, once)"
+	@$(PIP) install -r requirements-dev.lock && $(PIP) install --no-deps -e . && touch $@ $(VENV)/.run
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(@D) && cp $< $@

@@ -1,0 +1,45 @@
+"""The table of contents: every asset, check, job, schedule and resource of the pipeline."""
+
+import dagster as dg
+
+from amzseg_pipeline.defs import publish, reviews, segments, users
+from amzseg_pipeline.defs.io_manager import warehouse_io_manager
+from amzseg_pipeline.defs.nightly import nightly, segment_users
+from amzseg_pipeline.defs.resources import DataHome, engine_under_lock
+
+defs = dg.Definitions(
+    assets=[
+        reviews.raw_reviews,
+        reviews.checked_reviews,
+        users.user_features,
+        segments.feature_scaling,
+        segments.scaled_features,
+        segments.cluster_model,
+        segments.segment_assignments,
+        segments.segment_profiles,
+        publish.published_segments,
+    ],
+    asset_checks=[
+        reviews.has_rows,
+        reviews.review_accounts,
+        reviews.cleaned_reviews_contract,
+        reviews.rejected_reviews_contract,
+        users.user_features_contract,
+        users.every_review_counted,
+        segments.scaled_features_contract,
+        segments.unique_segments,
+        segments.segment_assignments_contract,
+        segments.everyone_assigned,
+        segments.segment_profiles_contract,
+        segments.users_add_up,
+        publish.snapshot_is_whole,
+    ],
+    jobs=[segment_users],
+    schedules=[nightly],
+    resources={
+        "data_home": DataHome.configure_at_launch(),
+        "engine": engine_under_lock,
+        "io_manager": warehouse_io_manager,
+    },
+    executor=dg.in_process_executor,
+)

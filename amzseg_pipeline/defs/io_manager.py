@@ -1,0 +1,106 @@
+"""How assets become files of the warehouse and files become inputs, chosen by what the asset hands over.
+
+No formats here: storage/ writes and reads; this only connects it to Dagster.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import narwhals as nw
+import pandas as pd
+
+from amzseg_pipeline.contracts.errors import TableError
+from amzseg_pipeline.contracts.model import FeatureScaling, Model
+from amzseg_pipeline.contracts.tables import TABLES
+from amzseg_pipeline.storage import tables
+from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.files import whole_file
+from amzseg_pipeline.storage.landing import RawReviews, raw_reviews_document, raw_reviews_from_document
+from amzseg_pipeline.steps.segments.documents import (
+    feature_scaling_document,
+    feature_scaling_from_document,
+    model_document,
+    model_from_document,
+)
+
+_DOCUMENTS = {
+    RawReviews: (raw_reviews_document, raw_reviews_from_document),
+    FeatureScaling: (feature_scaling_document, feature_scaling_from_document),
+    Model: (model_document, model_from_document),
+}
+"""Kinds of asset that are a JSON document: how each is written and read."""
+
+
+class WarehouseIOManager(dg.IOManager):
+    """Tables are `warehouse/<asset>.parquet`, documents `warehouse/<asset>.json`; each appears whole or not at all.
+
+    A table is handed to the next asset as a narwhals LazyFrame on the engine or as a pandas frame, as its annotation
+    asks. An asset of parts (RawReviews) is handed over as one LazyFrame of them.
+    """
+
+    def __init__(self, warehouse: Path, engine: Engine) -> None:
+        self._warehouse = warehouse
+        self._engine = engine
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Writes what an asset returned and tells its rows, bytes and place in the metadata."""
+        name = context.asset_key.path[-1]
+        if type(obj) in _DOCUMENTS:
+            path = self._warehouse / f"{name}.json"
+            to_document, _ = _DOCUMENTS[type(obj)]
+            with whole_file(path) as temporary:
+                temporary.write_text(json.dumps(to_document(obj), indent=1, allow_nan=False), encoding="utf-8")
+            rows = obj.rows if isinstance(obj, RawReviews) else None
+        else:
+            path = tables.table_path(self._warehouse, name)
+            self._write_table(obj, name, path)
+            rows = tables.row_count(path)
+        metadata: dict[str, Any] = {"dagster/uri": path.as_uri(), "bytes": path.stat().st_size}
+        context.add_output_metadata(metadata if rows is None else {**metadata, "dagster/row_count": rows})
+
+    def load_input(self, context: dg.InputContext) -> object:
+        """What the annotation of the input asks for."""
+        name = context.asset_key.path[-1]
+        wanted = context.dagster_type.typing_type
+        document = self._warehouse / f"{name}.json"
+        if wanted in _DOCUMENTS:
+            return self._document(document, wanted)
+        if name == "raw_reviews":
+            raw = self._document(document, RawReviews)
+            paths = [tables.existing_table(self._warehouse / part) for part in raw.parts]
+        else:
+            paths = [tables.existing_table(tables.table_path(self._warehouse, name))]
+        frame = self._engine.scan(paths)
+        if wanted is pd.DataFrame:
+            return frame.collect("pandas").to_native()
+        return frame
+
+    def _write_table(self, obj: object, name: str, path: Path) -> None:
+        if isinstance(obj, nw.LazyFrame):
+            with whole_file(path) as temporary:
+                self._engine.write(obj, temporary)
+        elif isinstance(obj, pd.DataFrame):
+            tables.write_frames([obj], TABLES[name], path)
+        elif isinstance(obj, tables.FrameStream):
+            tables.write_frames(obj.frames, TABLES[name], path)
+        else:
+            raise TableError(
+                f"{name}: {type(obj).__name__} is no table; return a LazyFrame, a DataFrame or a FrameStream."
+            )
+
+    def _document(self, path: Path, kind: type) -> Any:
+        _, from_document = _DOCUMENTS[kind]
+        try:
+            return from_document(json.loads(path.read_text(encoding="utf-8")), place=str(path))
+        except FileNotFoundError:
+            raise TableError(f"{path}: not there yet; materialise {path.stem} first.") from None
+        except json.JSONDecodeError as error:
+            raise TableError(f"{path}: not readable as JSON ({error}); materialise {path.stem} again.") from error
+
+
+@dg.io_manager(required_resource_keys={"data_home", "engine"}, description="Tables and documents of the warehouse.")
+def warehouse_io_manager(context: dg.InitResourceContext) -> WarehouseIOManager:
+    """The IO manager on the run's home and engine."""
+    return WarehouseIOManager(context.resources.data_home.home.warehouse, context.resources.engine)

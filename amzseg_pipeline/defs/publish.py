@@ -1,0 +1,89 @@
+"""The publish stage: the one asset that touches what others read.
+
+How a snapshot is written whole stands in storage/snapshots/.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import dagster as dg
+import narwhals as nw
+
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES, RUN_FILE, Provenance
+from amzseg_pipeline.defs.code_versions import CODE_VERSION
+from amzseg_pipeline.defs.described import described
+from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.steps import reviews
+from amzseg_pipeline.storage import landing, snapshots
+from amzseg_pipeline.storage.model_files import model_files
+from amzseg_pipeline.storage.tables import record_batches, table_path
+
+
+@dg.asset(
+    **described(
+        "What others read: an immutable snapshot of segments, profiles and model, and the pointer to it.",
+        stage="publish",
+        kinds={"parquet", "json"},
+    ),
+    deps=[table.name for table in PUBLISHED_TABLES],
+)
+def published_segments(
+    context: dg.AssetExecutionContext,
+    raw_reviews: landing.RawReviews,
+    cleaned_reviews: nw.LazyFrame,
+    rejected_reviews: nw.LazyFrame,
+    cluster_model: Model,
+    data_home: DataHome,
+) -> dg.MaterializeResult:
+    """Publishes the checked tables; until the pointer moves, readers see the last snapshot."""
+    home = data_home.home
+    accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
+    run = {"accounts": asdict(accounts), "checks": _checks(context), "k": asdict(cluster_model.choice)}
+    snapshot = snapshots.publish(
+        home.published,
+        Provenance(
+            run_id=context.run.run_id,
+            created=data_home.time,
+            code_version=CODE_VERSION,
+            model_version=cluster_model.version,
+            currency=raw_reviews.currency,
+            inputs=tuple(batch.identity for batch in raw_reviews.batches),
+        ),
+        tables={table: record_batches(table_path(home.warehouse, table.name)) for table in PUBLISHED_TABLES},
+        files={RUN_FILE: json.dumps(run, indent=1).encode(), **model_files(cluster_model)},
+        settings=data_home.values,
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/uri": snapshot.path.as_uri(),
+            "snapshot": snapshot.sequence,
+            "model_version": snapshot.model_version,
+            "accounts": accounts.sentence,
+            **{f"rows of {table.name}": snapshot.rows(table.name) for table in PUBLISHED_TABLES},
+        }
+    )
+
+
+@dg.asset_check(asset=published_segments, description="Readers get the snapshot whole: every hash is right.")
+def snapshot_is_whole(data_home: DataHome) -> dg.AssetCheckResult:
+    """Reads what was published as any reader does."""
+    snapshot = snapshots.read_latest(data_home.home.root)
+    return dg.AssetCheckResult(passed=True, metadata={"snapshot": snapshot.sequence})
+
+
+def _checks(context: dg.AssetExecutionContext) -> list[dict[str, Any]]:
+    """The checks this run has done so far, each with whether it passed."""
+    evaluated = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    checks = [entry.get_dagster_event().asset_check_evaluation_data for entry in evaluated]
+    return [
+        {
+            "asset": check.asset_key.to_user_string(),
+            "check": check.check_name,
+            "passed": check.passed,
+            "blocking": check.blocking,
+            "description": check.description,
+        }
+        for check in checks
+    ]

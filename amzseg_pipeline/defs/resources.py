@@ -1,0 +1,71 @@
+"""What assets are given: the data home with its settings, and the engine under the run lock.
+
+No tables are read or written here: see io_manager.py.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from filelock import FileLock, Timeout
+from pydantic import Field
+
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of
+
+_LOCK_POLL_SECONDS = 1.0
+
+
+class DataHome(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The data root, the settings in force and the clock. Each can be set for one run in the launchpad."""
+
+    root: str = Field(default="", description="the data root; empty takes AMZSEG_DATA, else data/")
+    settings: dict[str, Any] = Field(default={}, description="settings for this run, above file and environment")
+    force: bool = Field(default=False, description="run even where nothing changed since the last snapshot")
+    now: str = Field(default="", description="ISO 8601 time to run as; empty takes the clock")
+
+    @property
+    def home(self) -> Home:
+        """The folders."""
+        return home_from_environment({**os.environ, **({"AMZSEG_DATA": self.root} if self.root else {})})
+
+    @property
+    def values(self) -> Settings:
+        """The settings: defaults, settings.toml, environment, then `settings`."""
+        return settings_of(self.home, overrides=self.settings)
+
+    @property
+    def time(self) -> datetime:
+        """The time this run takes for now, with its zone."""
+        return datetime.fromisoformat(self.now).astimezone(UTC) if self.now else datetime.now(UTC)
+
+
+@dg.resource(
+    required_resource_keys={"data_home"},
+    description="The engine. Holding it is holding the run lock: a second run waits until the first has ended.",
+)
+def engine_under_lock(context: dg.InitResourceContext) -> Iterator[Engine]:
+    """The engine of a run, from its first asset to its end."""
+    from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+
+    data_home: DataHome = context.resources.data_home
+    home = data_home.home
+    home.root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home.lock_file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if context.log:
+            context.log.info(f"another run holds {home.lock_file}; this run waits until it has ended")
+        lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
+    try:
+        engine = DuckDBEngine(data_home.values, temporary=home.warehouse / ".temporary")
+        try:
+            yield engine
+        finally:
+            engine.close()
+    finally:
+        lock.release()

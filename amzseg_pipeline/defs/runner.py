@@ -1,0 +1,110 @@
+"""Runs the pipeline from a shell and tells a person what happened.
+
+No asset and no rule here: it starts the same job as the schedule.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from amzseg_pipeline.contracts.errors import PipelineError, SettingsError
+from amzseg_pipeline.contracts.users import FEATURE_COLUMNS
+from amzseg_pipeline.defs.run_log import line_per_asset
+from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of
+from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0 when the run succeeded, published or not; 1 when it failed."""
+    options = _parser().parse_args(arguments)
+    home = home_from_environment()
+    try:
+        return _run(home, options)
+    except PipelineError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m amzseg_pipeline", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    run = commands.add_parser("run", help="materialise every asset on the exports in landing/")
+    run.add_argument("-v", "--verbose", action="store_true", help="print every event of the run")
+    run.add_argument("--force", action="store_true", help="run even where nothing changed since the last snapshot")
+    run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting for this run")
+    return parser
+
+
+def _run(home: Home, options: argparse.Namespace) -> int:
+    before = read_latest(home.root) if has_snapshot(home.root) else None
+    settings = dict(_assignment(text) for text in options.set)
+    settings_of(home, overrides=settings)
+    config = {"settings": settings, "force": options.force}
+    if not _execute(home, data_home=config, verbose=options.verbose):
+        stays = f"snapshot {before.sequence} stays the one readers see" if before else "nothing is published"
+        print(f"\nThe run failed; {stays}.", file=sys.stderr)
+        return 1
+    after = read_latest(home.root)
+    if before and after.sequence == before.sequence:
+        print(f"\nNothing changed since snapshot {before.sequence}: nothing new is published.")
+    print(_summary(after))
+    return 0
+
+
+def _execute(home: Home, *, data_home: dict[str, Any], verbose: bool) -> bool:
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("DAGSTER_HOME", str(home.dagster))
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    loggers = {} if verbose else {"console": line_per_asset}
+    job = dg.Definitions.merge(_definitions(), dg.Definitions(loggers=loggers)).resolve_job_def("segment_users")
+    with dg.DagsterInstance.get() as instance:
+        if not verbose:
+            # A skipped run makes Dagster warn of each check that had nothing to check.
+            logging.getLogger("dagster._core.execution").setLevel(logging.ERROR)
+        result = job.execute_in_process(
+            run_config={"resources": {"data_home": {"config": data_home}}, "loggers": {"console": {}}},
+            instance=instance,
+            raise_on_error=False,
+        )
+    return result.success
+
+
+def _definitions() -> dg.Definitions:
+    from amzseg_pipeline.definitions import defs
+
+    return defs
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise SettingsError(f"--set {text}: give a setting as NAME=VALUE.")
+    return name.strip(), value.strip()
+
+
+def _summary(snapshot: Snapshot) -> str:
+    profiles = snapshot.segment_profiles()
+    units = {"stars": "stars", "percent": "%", "currency of the source": snapshot.currency or ""}
+    heads = [f"{column.name} {units.get(column.unit, '')}".strip() for column in FEATURE_COLUMNS]
+    lines = ["", f"{'segment':<30}{'users':>12}{'share':>8}" + "".join(f"{head:>{len(head) + 2}}" for head in heads)]
+    for segment in profiles.itertuples():
+        means = [_number(getattr(segment, column.name)) for column in FEATURE_COLUMNS]
+        lines += [
+            f"{segment.segment_id} {segment.segment_name:<24}{segment.users:>12,}{segment.share:>8.1%}"
+            + "".join(f"{mean:>{len(head) + 2}}" for mean, head in zip(means, heads, strict=True)),
+            f"      {segment.strategy}",
+        ]
+    place = snapshot.table_path("segment_assignments")
+    created = f"{snapshot.created:%Y-%m-%d %H:%M} UTC"
+    told = f"snapshot {snapshot.sequence} of {created}, {profiles['users'].sum():,} users:"
+    return "\n".join([*lines, "", told, f"  {place}"])
+
+
+def _number(value: float) -> str:
+    return "unknown" if pd.isna(value) else f"{value:,.2f}"

@@ -1,0 +1,34 @@
+"""The users stage: what each user does, in five numbers.
+
+How a feature is computed stands in steps/users.py.
+"""
+
+import dagster as dg
+import narwhals as nw
+
+from amzseg_pipeline.contracts.users import USER_FEATURES
+from amzseg_pipeline.defs.checks import contract_check
+from amzseg_pipeline.defs.described import described_table
+from amzseg_pipeline.steps import users
+
+
+@dg.asset(**described_table(USER_FEATURES, stage="users", kinds={"duckdb"}))
+def user_features(cleaned_reviews: nw.LazyFrame) -> nw.LazyFrame:
+    """Sums per user, and the features taken from them."""
+    return users.user_features(cleaned_reviews)
+
+
+user_features_contract = contract_check(USER_FEATURES)
+
+
+@dg.asset_check(
+    asset=user_features,
+    additional_ins={"cleaned_reviews": dg.AssetIn("cleaned_reviews")},
+    blocking=True,
+    description="The reviews of all users add up to the cleaned reviews.",
+)
+def every_review_counted(user_features: nw.LazyFrame, cleaned_reviews: nw.LazyFrame) -> dg.AssetCheckResult:
+    """Fails where a review was lost or counted twice on its way to its user."""
+    counted = int(user_features.select(nw.col("total_reviews").sum()).collect("pyarrow").item() or 0)
+    reviews = int(cleaned_reviews.select(nw.len()).collect("pyarrow").item())
+    return dg.AssetCheckResult(passed=counted == reviews, metadata={"counted": counted, "cleaned_reviews": reviews})

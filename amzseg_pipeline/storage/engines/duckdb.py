@@ -1,0 +1,67 @@
+"""DuckDB in this process: the default engine.
+
+One connection; larger than memory it spills to its temporary folder.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import narwhals as nw
+import pandas as pd
+import pyarrow as pa
+
+from amzseg_pipeline.contracts.settings import Settings
+
+_ROW_GROUP_ROWS = 122_880
+
+
+class DuckDBEngine:
+    """An Engine on one DuckDB connection with its own memory limit, threads and temporary folder."""
+
+    def __init__(self, settings: Settings, *, temporary: Path) -> None:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True, exist_ok=True)
+        self._temporary = temporary
+        self._staged = 0
+        self._connection = duckdb.connect(
+            config={
+                "threads": settings.threads or os.cpu_count() or 1,
+                "memory_limit": f"{settings.memory_limit_mib or _half_of_memory_mib()}MiB",
+                "temp_directory": str(temporary),
+                "preserve_insertion_order": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+
+    def scan(self, paths: Sequence[Path]) -> nw.LazyFrame:
+        """The rows of parquet files of one schema, read when needed."""
+        return nw.from_native(self._connection.read_parquet([str(path) for path in paths]))
+
+    def staged(self, frame: nw.LazyFrame) -> nw.LazyFrame:
+        """The same rows computed once, kept in DuckDB's memory or temporary folder until the engine closes."""
+        self._staged += 1
+        name = f"staged_{self._staged}"
+        nw.to_native(frame).to_table(name)
+        return nw.from_native(self._connection.table(name))
+
+    def write(self, frame: nw.LazyFrame, path: Path) -> None:
+        """Writes the rows to one parquet file, in the frame's order where it is sorted."""
+        nw.to_native(frame).write_parquet(str(path), compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+
+    def batches(self, frame: nw.LazyFrame, *, rows: int) -> Iterator[pd.DataFrame]:
+        """The rows as pandas frames with Arrow types, of at most `rows` rows each, in the frame's order."""
+        for batch in nw.to_native(frame).to_arrow_reader(rows):
+            yield pa.Table.from_batches([batch]).to_pandas(types_mapper=pd.ArrowDtype)
+
+    def close(self) -> None:
+        """Closes the connection and deletes what it spilled."""
+        self._connection.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _half_of_memory_mib() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**21

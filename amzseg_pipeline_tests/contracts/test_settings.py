@@ -1,0 +1,59 @@
+"""Settings: file, environment and run config in that order; everything unknown or out of range is refused in words."""
+
+import pytest
+
+from amzseg_pipeline.contracts.errors import SettingsError
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)
+
+
+def write(home, text):
+    (home.root / "settings.toml").write_text(text, encoding="utf-8")
+
+
+def test_the_environment_is_above_the_file_and_the_run_config_above_both(home):
+    write(home, "k = 3\nseed = 1\ntransform = 'log'\n")
+    settings = settings_of(home, environment={"AMZSEG_K": "4", "AMZSEG_SEED": "2"}, overrides={"seed": 3})
+    assert (settings.transform, settings.k, settings.seed) == ("log", 4, 3)
+
+
+def test_without_file_and_variables_there_are_the_defaults(home):
+    assert settings_of(home, environment={"HOME": "/", "AMZSEG_DATA": "x"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "words"),
+    [
+        ("kk = 3", {}, r"settings.toml: there is no setting 'kk'; did you mean 'k'"),
+        ("zzz = 3", {}, "the settings are settle_seconds"),
+        ("", {"AMZSEG_SEDE": "1"}, "environment: there is no setting 'sede'; did you mean 'seed'"),
+        ("k = 'three'", {}, "setting 'k' is 'three'; give a whole number"),
+        ("k = 2.5", {}, "give a whole number"),
+        ("k = true", {}, "give a whole number"),
+        ("k = 11", {}, "k is 11; give 0 to 10"),
+        ("k = 1", {}, "k = 1 is no segmentation"),
+        ("k_min = 5\nk_max = 4", {}, "k_min = 5 is above k_max = 4"),
+        ("transform = 'sqrt'", {}, "give one of none, log"),
+        ("max_rejected_share = nan", {}, "max_rejected_share is nan"),
+        ("k = ", {}, r"settings.toml: this is not TOML"),
+    ],
+)
+def test_what_is_no_setting_is_refused_naming_place_key_and_fix(home, text, environment, words):
+    write(home, text)
+    with pytest.raises(SettingsError, match=words):
+        settings_of(home, environment=environment)
+
+
+def test_the_result_hash_follows_the_settings_that_change_the_result_and_no_others():
+    assert Settings(threads=3, keep_snapshots=2).result_hash == Settings().result_hash
+    assert Settings(seed=1).result_hash != Settings().result_hash
+
+
+def test_home_is_where_the_variable_says():
+    assert str(home_from_environment({"AMZSEG_DATA": "/somewhere"}).landing) == "/somewhere/landing"
+    assert home_from_environment({}).root.name == "data"

@@ -1,0 +1,208 @@
+"""The job on real files: from an export to a published snapshot, and what happens when something is wrong."""
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from amzseg_pipeline import has_snapshot, read_latest
+from amzseg_pipeline.contracts.tables import TABLES
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+
+EXPORT = sales_csv([{}] * 12)
+
+
+@pytest.fixture(scope="module")
+def sample_home(tmp_path_factory):
+    """A home with one published snapshot of the bundled sample."""
+    home = scenario.home_with(tmp_path_factory.mktemp("sample"), sample_amazon=scenario.SAMPLE.read_bytes())
+    assert scenario.run(home, settings={"n_init": 2}).success
+    return home
+
+
+def test_the_sample_gives_three_segments_with_the_names_of_the_personas(sample_home):
+    snapshot = read_latest(sample_home.root)
+    assert set(snapshot.segment_profiles()["segment_name"]) == {"Deal Seekers", "Casual Buyers", "Premium Loyalists"}
+    assert set(snapshot.segment_profiles()["segment_id"]) == {"S0001", "S0002", "S0003"}
+    assert snapshot.currency == "INR"
+
+
+def test_the_snapshot_tells_where_every_row_went_and_which_checks_passed(sample_home):
+    run = read_latest(sample_home.root).run()
+    accounts = run["accounts"]
+    assert (accounts["raw"], accounts["cleaned"], accounts["copies"]) == (3_336, 3_141, 3_333)
+    assert sum(accounts["rejected"].values()) == 3
+    assert {check["asset"] for check in run["checks"]} >= {"cleaned_reviews", "user_features", "segment_assignments"}
+    assert all(check["passed"] for check in run["checks"])
+
+
+@pytest.mark.parametrize("name", ["segment_assignments", "segment_profiles"])
+def test_every_reader_finds_the_same_types_and_rows(sample_home, name):
+    path = read_latest(sample_home.root).table_path(name)
+    arrow = pq.read_table(path)
+    assert arrow.column_names == list(TABLES[name].column_names)
+    rows = arrow.to_pylist()
+    assert pl.read_parquet(path).to_dicts() == rows
+    assert duckdb.connect().read_parquet(str(path)).to_arrow_table().to_pylist() == rows
+    assert pd.read_parquet(path, dtype_backend="pyarrow").to_dict("records") == pd.DataFrame(
+        rows, dtype=object
+    ).convert_dtypes(dtype_backend="pyarrow").to_dict("records")
+
+
+def test_features_of_the_sample_equal_a_plain_computation(sample_home):
+    users = read_latest(sample_home.root).segment_assignments().set_index("user_id")
+    plain = plain_features(scenario.SAMPLE)
+    assert set(users.index) == set(plain.index)
+    for feature in plain.columns:
+        expected = plain[feature].reindex(users.index)
+        pd.testing.assert_series_equal(
+            users[feature].astype(float), expected.astype(float), check_names=False, rtol=1e-12, atol=0
+        )
+
+
+def plain_features(export: Path) -> pd.DataFrame:
+    """The five features per user, computed without the pipeline."""
+    listings = pd.read_csv(export, dtype=str, keep_default_na=False)
+    rows = []
+    for listing in listings.to_dict("records"):
+        users, reviews = listing["user_id"].split(","), listing["review_id"].split(",")
+        if len(users) != len(reviews):
+            continue
+        paid, listed = (
+            round(float(listing[name].strip("₹").replace(",", "")) * 100)
+            for name in ("discounted_price", "actual_price")
+        )
+        ratings = listing["rating_count"].replace(",", "")
+        for user, review in zip(users, reviews, strict=True):
+            if user.strip():
+                rows.append(
+                    {
+                        "user": user.strip(),
+                        "review": review.strip(),
+                        "order": (-int(ratings) if ratings else 1, listing["product_id"], paid, listed),
+                        "rating": float(listing["rating"]) if listing["rating"] != "|" else None,
+                        "paid": paid / 100,
+                        "discount": round((listed - paid) / listed * 10_000) / 100,
+                    }
+                )
+    kept = pd.DataFrame(rows).sort_values("order", kind="stable").drop_duplicates(["user", "review"])
+    by_user = kept.groupby("user")
+    features = pd.DataFrame(
+        {
+            "total_reviews": by_user.size(),
+            "avg_rating": by_user["rating"].mean(),
+            "avg_discount": by_user["discount"].mean(),
+            "avg_spend": by_user["paid"].mean(),
+        }
+    )
+    return features.assign(engagement_score=features["total_reviews"] * features["avg_rating"])
+
+
+def test_nothing_new_publishes_nothing_and_a_corrected_export_publishes_a_new_snapshot(tmp_path):
+    home = scenario.home_with(tmp_path, export=EXPORT)
+    assert scenario.run(home).success
+    again = scenario.run(home)
+    assert again.success
+    assert scenario.materialised(again) == set()
+    assert read_latest(home.root).sequence == 1
+    scenario.home_with(tmp_path, export=EXPORT.replace("₹399".encode(), "₹299".encode()))
+    assert scenario.run(home).success
+    snapshot = read_latest(home.root)
+    assert snapshot.sequence == 2
+    assert set(snapshot.segment_assignments()["avg_spend"]) == {299.0}
+
+
+def test_a_forced_run_on_the_same_export_publishes_the_same_bytes(tmp_path):
+    home = scenario.home_with(tmp_path, export=EXPORT)
+    scenario.run(home)
+    first = read_latest(home.root)
+    assert scenario.run(home, force=True).success
+    second = read_latest(home.root)
+    assert second.sequence == 2
+    for table in ("segment_assignments", "segment_profiles"):
+        assert first.table_path(table).read_bytes() == second.table_path(table).read_bytes()
+    assert first.model_version == second.model_version
+
+
+def test_the_warehouse_is_a_cache_that_may_be_deleted(tmp_path):
+    home = scenario.home_with(tmp_path, export=EXPORT)
+    scenario.run(home)
+    shutil.rmtree(home.warehouse)
+    assert scenario.run(home, force=True).success
+    assert read_latest(home.root).sequence == 2
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (EXPORT[: len(EXPORT) // 2], "looks cut"),
+        (b"a,b\n1,2\n", "missing columns"),
+        (EXPORT.replace(b"braided", b"caf\xe9"), "not UTF-8"),
+        (b"", "is empty"),
+        (sales_csv([]), "header"),
+    ],
+)
+def test_a_broken_export_fails_the_run_in_words_and_the_last_snapshot_stays(tmp_path, broken, words):
+    home = scenario.home_with(tmp_path, export=EXPORT)
+    scenario.run(home)
+    scenario.home_with(tmp_path, broken=broken)
+    result = scenario.run(home)
+    assert not result.success
+    assert scenario.materialised(result) == set()
+    assert "broken.csv" in scenario.failure(result)
+    assert words in scenario.failure(result)
+    assert read_latest(home.root).sequence == 1
+    (home.landing / "broken.csv").unlink()
+    assert scenario.run(home).success
+
+
+@pytest.mark.parametrize(
+    ("export", "check"),
+    [
+        (sales_csv([{}] * 9 + [{"user_id": "U1"}]), "few_rejected"),
+        (sales_csv([{"rating": "|"}] * 2 + [{}] * 8), "few_rejected"),
+    ],
+)
+def test_a_table_that_fails_a_blocking_check_does_not_travel_on(tmp_path, export, check):
+    home = scenario.home_with(tmp_path, export=export)
+    result = scenario.run(home)
+    assert not result.success
+    failed = [evaluation.check_name for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
+    assert failed == [check]
+    assert "user_features" not in scenario.materialised(result)
+    assert not has_snapshot(home.root)
+
+
+def test_tables_of_the_warehouse_keep_the_types_of_their_contract(sample_home):
+    for name in ("cleaned_reviews", "user_features", "scaled_features", "segment_assignments"):
+        schema = pq.read_schema(sample_home.warehouse / f"{name}.parquet")
+        kinds = {"string": "string", "int64": "int64", "float64": "double", "bool": "bool", "date": "date32[day]"}
+        assert {field.name: str(field.type) for field in schema} == {
+            column.name: kinds[column.type] for column in TABLES[name].columns
+        }
+
+
+@pytest.mark.real_data
+def test_the_real_export_comes_out_as_measured(tmp_path, real_data):
+    home = scenario.home_with(tmp_path)
+    shutil.copy(real_data / "amazon.csv", home.landing)
+    assert scenario.run(home, settings={"k": 3, "n_init": 2}).success
+    snapshot = read_latest(home.root)
+    accounts = snapshot.run()["accounts"]
+    assert (accounts["raw"], accounts["cleaned"], accounts["copies"]) == (11_503, 9_269, 11_503)
+    assert accounts["rejected"] == {}
+    assert accounts["unreadable"] == {"rating": 8}
+    users = snapshot.segment_assignments()
+    assert len(users) == users["user_id"].nunique() == 9_050
+    assert int(users["avg_rating"].isna().sum()) == 8
+    assert users["segment_id"].notna().all()
+    names = set(snapshot.segment_profiles()["segment_name"])
+    assert names == {"Deal Seekers", "Casual Buyers", "Premium Loyalists"}
+    manifest = json.loads((snapshot.path / "datapackage.json").read_text())
+    assert [batch["path"] for batch in manifest["inputs"]] == ["amazon.csv"]

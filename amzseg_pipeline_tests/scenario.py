@@ -1,0 +1,65 @@
+"""A whole pipeline on real files: a home, exports in it, and runs of the job as the schedule starts them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from amzseg_pipeline.definitions import defs
+from amzseg_pipeline.storage.home import Home
+
+QUICK: Mapping[str, Any] = {"n_init": 1, "k_min": 2, "k_max": 4, "training_users": 2_000}
+"""Settings with which a run takes a second."""
+
+SAMPLE = Path(__file__).parent.parent / "data" / "landing" / "sample_amazon.csv"
+
+
+def home_with(root: Path, **exports: bytes) -> Home:
+    """A home whose landing zone holds `<name>.csv` for every keyword."""
+    home = Home(root)
+    home.landing.mkdir(parents=True, exist_ok=True)
+    for name, content in exports.items():
+        (home.landing / f"{name}.csv").write_bytes(content)
+    return home
+
+
+def run(
+    home: Home,
+    *,
+    instance: dg.DagsterInstance | None = None,
+    settings: Mapping[str, Any] = QUICK,
+    now: datetime | None = None,
+    force: bool = False,
+) -> dg.ExecuteInProcessResult:
+    """The result of one run of the job on `home`; failures are in the result, not raised."""
+    config: dict[str, Any] = {"root": str(home.root), "settings": dict(settings), "force": force}
+    if now is not None:
+        config["now"] = now.isoformat()
+    with instance or dg.DagsterInstance.ephemeral() as used:
+        return defs.resolve_job_def("segment_users").execute_in_process(
+            run_config={
+                "resources": {"data_home": {"config": config}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+            instance=used,
+            raise_on_error=False,
+        )
+
+
+def materialised(result: dg.ExecuteInProcessResult) -> set[str]:
+    """The names of the assets that the run materialised."""
+    return {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """What the first step that failed says, its causes included; empty when none failed."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error, words = event.step_failure_data.error, []
+            while error is not None:
+                words.append(error.message)
+                error = error.cause
+            return "".join(words)
+    return ""
