@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import SnapshotError
-from amzseg_pipeline.contracts.publish import MANIFEST_FILE, MODEL_FILE, RUN_FILE
+from amzseg_pipeline.contracts.publish import MANIFEST_FILE, MODEL_FILE, POINTER_FILE, RUN_FILE
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.storage.files import sha256_of
 from amzseg_pipeline.storage.snapshots.layout import MEND, SNAPSHOTS_FOLDER, Pointer, snapshot_names, unreadable
@@ -140,7 +140,7 @@ def snapshot_at(published: Path, pointer: Pointer) -> Snapshot:
     _unlinked(path.parent)
     content = _content(_unlinked(path))
     if hashlib.sha256(content).hexdigest() != pointer.sha256:
-        raise _changed(path)
+        raise SnapshotError(f"{path}: its sha256 is not the one in {POINTER_FILE}, one of the two is damaged; {MEND}.")
     return Snapshot(path.parent, manifest_from(content, pointer, place=str(path)))
 
 
@@ -148,7 +148,7 @@ def pointer_to(published: Path, sequence: int) -> Pointer:
     """A pointer to the snapshot `sequence`. Raises SnapshotError when there is none, or its manifest is unreadable."""
     names = {name.sequence: name for name in snapshot_names(published)}
     if sequence not in names:
-        there = ", ".join(map(str, names)) or "none"
+        there = ", ".join(map(str, names.values())) or "none"
         raise SnapshotError(f"{published}: there is no snapshot {sequence}; there are {there}.")
     path = published / SNAPSHOTS_FOLDER / str(names[sequence]) / MANIFEST_FILE
     content = _content(_unlinked(path))

@@ -1,0 +1,262 @@
+"""What publishing leaves behind when the system fails it, or the process is killed, at any call."""
+
+import errno
+import io
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amzseg_pipeline import has_snapshot, read_latest
+from amzseg_pipeline.contracts.errors import SnapshotError
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.snapshots import repoint
+from amzseg_pipeline_tests.storage.snapshots.nights import night_of, publish_night, without_root
+
+CALLS = (
+    (os, "replace"),
+    (os, "rename"),
+    (os, "fsync"),
+    (os, "mkdir"),
+    (os, "unlink"),
+    (os, "rmdir"),
+    (os, "open"),
+    (io, "open"),
+)
+KEEP_ONE = Settings(keep_snapshots=1, keep_snapshot_hours=0)
+
+
+class Killed(BaseException):
+    """The process is gone: nothing it would still have done happens."""
+
+
+class Faults:
+    """Counts the calls by which publishing acts on the disk, and fails the `at`-th: once, or it and all that follow."""
+
+    def __init__(self, at: int | None, *, is_kill: bool) -> None:
+        self.calls = 0
+        self._at = at
+        self._is_kill = is_kill
+
+    def before_call(self) -> None:
+        number = self.calls
+        self.calls += 1
+        if self._at is None or number < self._at:
+            return
+        if self._is_kill:
+            raise Killed
+        if number == self._at:
+            raise OSError(errno.EIO, "Input/output error")
+
+
+@contextmanager
+def faults(at: int | None, *, is_kill: bool) -> Iterator[Faults]:
+    injected = Faults(at, is_kill=is_kill)
+
+    def failing(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any, **options: Any) -> Any:
+            injected.before_call()
+            return call(*arguments, **options)
+
+        return called
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in CALLS:
+            patch.setattr(module, name, failing(getattr(module, name)))
+        yield injected
+
+
+def nights_before(root: Path, nights: int) -> Path:
+    for night in range(1, nights + 1):
+        publish_night(root / "published", night)
+    return root / "published"
+
+
+def copy_of(published: Path, root: Path) -> Path:
+    return Path(shutil.copytree(published, root / "published"))
+
+
+def assert_no_leftovers(published: Path, *, most_snapshots: int) -> None:
+    assert {path.name for path in published.iterdir()} == {"LATEST.json", "snapshots", ".staging", ".lock"}
+    assert list((published / ".staging").iterdir()) == []
+    assert len(list((published / "snapshots").iterdir())) <= most_snapshots
+
+
+def test_everything_is_on_disk_before_the_step_that_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    plain_fsync, plain_rename, plain_replace = os.fsync, os.rename, os.replace
+
+    def told_fsync(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        steps.append(f"sync {path.relative_to(tmp_path)}")
+        plain_fsync(descriptor)
+
+    def told_rename(source: Path, target: Path) -> None:
+        steps.append(f"show {Path(target).relative_to(tmp_path)}")
+        plain_rename(source, target)
+
+    def told_replace(source: Path, target: Path) -> None:
+        steps.append(f"show {Path(target).relative_to(tmp_path)}")
+        plain_replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", told_fsync)
+    monkeypatch.setattr(os, "rename", told_rename)
+    monkeypatch.setattr(os, "replace", told_replace)
+    snapshot = publish_night(tmp_path / "published", 1)
+
+    name = snapshot.path.name
+    shown = steps.index(f"show published/snapshots/{name}")
+    drafted = {f"sync published/.staging/{name}/{path.name}" for path in snapshot.path.iterdir()}
+    assert set(steps[:shown]) == drafted | {f"sync published/.staging/{name}"}
+    assert steps[shown - 1] == f"sync published/.staging/{name}"
+    assert steps[shown + 1 : shown + 5] == [
+        "sync published/snapshots",
+        "sync published/.LATEST.json.tmp",
+        "show published/LATEST.json",
+        "sync published",
+    ]
+
+
+@pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
+@pytest.mark.parametrize("nights", [0, 1])
+def test_a_fault_at_any_call_leaves_the_old_or_the_new_snapshot(tmp_path: Path, nights: int, is_kill: bool) -> None:
+    (tmp_path / "before/published").mkdir(parents=True)
+    before = nights_before(tmp_path / "before", nights)
+    with faults(None, is_kill=is_kill) as counted:
+        publish_night(copy_of(before, tmp_path / "counted"), nights + 1, settings=KEEP_ONE)
+    assert counted.calls > 30
+    seen = set()
+    for at in range(counted.calls):
+        root = tmp_path / str(at)
+        published = copy_of(before, root)
+        try:
+            with faults(at, is_kill=is_kill):
+                publish_night(published, nights + 1, settings=KEEP_ONE)
+        except (Killed, SnapshotError):
+            pass
+        seen.add(night_of(read_latest(root)) if has_snapshot(root) else 0)
+        assert night_of(publish_night(published, nights + 2, settings=KEEP_ONE)) == nights + 2
+        assert night_of(read_latest(root)) == nights + 2
+        assert_no_leftovers(published, most_snapshots=1)
+    assert seen == {nights, nights + 1}
+
+
+@pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
+def test_a_run_that_is_tried_again_after_a_fault_publishes_once(tmp_path: Path, is_kill: bool) -> None:
+    with faults(None, is_kill=is_kill) as counted:
+        publish_night(tmp_path / "counted", 1)
+    for at in range(counted.calls):
+        published = tmp_path / str(at) / "published"
+        try:
+            with faults(at, is_kill=is_kill):
+                publish_night(published, 1)
+        except (Killed, SnapshotError):
+            pass
+        assert publish_night(published, 1).sequence == 1
+        assert night_of(read_latest(published.parent)) == 1
+        assert_no_leftovers(published, most_snapshots=1)
+
+
+def test_a_fault_while_going_back_leaves_one_of_the_two(tmp_path: Path) -> None:
+    before = nights_before(tmp_path / "before", 2)
+    published = copy_of(before, tmp_path / "counted")
+    with faults(None, is_kill=True) as counted:
+        repoint(published, 1)
+    for at in range(counted.calls):
+        published = copy_of(before, tmp_path / str(at))
+        with faults(at, is_kill=True), pytest.raises(Killed):
+            repoint(published, 1)
+        assert night_of(read_latest(published.parent)) in (1, 2)
+        assert night_of(repoint(published, 1)) == 1
+        assert_no_leftovers(published, most_snapshots=2)
+
+
+def test_a_disk_that_takes_no_more_bytes_leaves_the_last_snapshot(tmp_path: Path) -> None:
+    published = nights_before(tmp_path, 1)
+    largest_bytes = max(path.stat().st_size for path in publish_night(tmp_path / "other", 2, users=3000).path.iterdir())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for tenths in range(10):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_bytes * tenths // 10, hard))
+        try:
+            with pytest.raises(SnapshotError, match="see to the space and the permissions there"):
+                publish_night(published, 2, users=3000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert night_of(read_latest(tmp_path)) == 1
+    assert night_of(publish_night(published, 2, users=3000)) == 2
+    assert_no_leftovers(published, most_snapshots=2)
+
+
+def test_a_read_only_folder_can_be_read_and_refuses_to_be_published_to() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        published = nights_before(root, 1)
+        (published / "snapshots").chmod(0o555)
+        published.chmod(0o555)
+        with without_root():
+            with pytest.raises(SnapshotError, match=r"Permission denied.* still names a whole snapshot"):
+                publish_night(published, 2)
+            assert night_of(read_latest(root)) == 1
+        published.chmod(0o700)
+        with without_root() if os.geteuid() == 0 else _unreadable(published):
+            for read in (read_latest, has_snapshot):
+                with pytest.raises(SnapshotError, match=r"LATEST\.json: it cannot be read \(Permission denied\)"):
+                    read(root)
+        (published / "snapshots").chmod(0o755)
+
+
+@contextmanager
+def _unreadable(folder: Path) -> Iterator[None]:
+    folder.chmod(0)
+    try:
+        yield
+    finally:
+        folder.chmod(0o700)
+
+
+SLOW_NIGHT = """
+import sys, time
+from pathlib import Path
+from amzseg_pipeline.contracts.publish import PUBLISHED_FILES
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.snapshots import publish
+from amzseg_pipeline_tests.storage.snapshots.nights import provenance_of, segment_assignments, segment_profiles
+
+def slow_batches():
+    yield from segment_assignments(2, users=10).to_batches()
+    print("streaming", flush=True)
+    time.sleep(60)
+
+publish(
+    Path(sys.argv[1]),
+    provenance_of(2),
+    tables={SEGMENT_ASSIGNMENTS: slow_batches(), SEGMENT_PROFILES: segment_profiles(2).to_batches()},
+    files=dict.fromkeys(PUBLISHED_FILES, b"{}"),
+    settings=Settings(),
+)
+"""
+
+
+def test_a_killed_process_blocks_nothing_and_its_leftovers_go(tmp_path: Path) -> None:
+    published = nights_before(tmp_path, 1)
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_NIGHT, str(published)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "streaming\n"
+        assert list((published / ".staging").iterdir()) != []
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert night_of(read_latest(tmp_path)) == 1
+    assert publish_night(published, 3).sequence == 2
+    assert_no_leftovers(published, most_snapshots=2)
