@@ -84,7 +84,7 @@ def written_part(folder: Path, sha256: str, *, landing: Path, file: LandingFile)
 
 
 def delete_other_parts(folder: Path, kept: Iterable[Path]) -> None:
-    """Deletes everything in `folder` but the parts in `kept`."""
+    """Deletes the parts in `folder` that are not among `kept`, and what a killed write left of one."""
     names = {path.name for path in kept}
     for path in folder.glob("*.parquet*"):
         if path.name not in names:

@@ -80,7 +80,8 @@ def _raw_rows(path: Path) -> Iterator[pa.Table]:
     first = 1
     for cells, numbers, damaged in _numbered_records(path):
         first += len(numbers) + len(damaged)
-        yield from _exploded(cells, numbers, damaged)
+        if len(numbers) or len(damaged):
+            yield from _exploded(cells, numbers, damaged)
     if first - 1 != records:
         raise RefusedInput(
             f"the parser finds {first - 1:,} records where quotes and line ends make {records:,}; "
