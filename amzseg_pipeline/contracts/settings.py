@@ -50,7 +50,9 @@ class Settings:
     min_rows_share: float = _setting(
         0.5, "fewest cleaned reviews, as a share of the last snapshot's, that pass", minimum=0
     )
-    max_rows_share: float = _setting(2.0, "most cleaned reviews, as a share of the last snapshot's, that pass", minimum=1)
+    max_rows_share: float = _setting(
+        2.0, "most cleaned reviews, as a share of the last snapshot's, that pass", minimum=1
+    )
     transform: str = _setting(
         "none", "features as they are, or their logarithms", choices=("none", "log"), changes_result=True
     )
@@ -73,9 +75,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         for setting in fields(self):
-            _check(setting.name, getattr(self, setting.name), type(setting.default), **setting.metadata)
+            _check(setting.name, getattr(self, setting.name), setting.metadata)
         if self.k_min > self.k_max:
-            raise SettingsError(f"settings: k_min = {self.k_min} is above k_max = {self.k_max}; lower it or raise k_max.")
+            raise SettingsError(
+                f"settings: k_min = {self.k_min} is above k_max = {self.k_max}; lower it or raise k_max."
+            )
         if self.k == 1:
             raise SettingsError("settings: k = 1 is no segmentation; give 2 to 10, or 0 to let the evidence choose.")
 
@@ -134,19 +138,10 @@ def _typed(place: str, name: str, value: Any, kind: type) -> Any:
         raise SettingsError(f"{place}: setting {name!r} is {value!r}; give {wanted}.") from None
 
 
-def _check(
-    name: str,
-    value: Any,
-    kind: type,
-    *,
-    minimum: float | None,
-    maximum: float | None,
-    choices: tuple[str, ...],
-    meaning: str,
-    changes_result: bool,
-) -> None:
+def _check(name: str, value: Any, bounds: Mapping[str, Any]) -> None:
+    choices, minimum, maximum = bounds["choices"], bounds["minimum"], bounds["maximum"]
     if choices and value not in choices:
         raise SettingsError(f"settings: {name} is {value!r}; give one of {', '.join(choices)}.")
     if (minimum is not None and not value >= minimum) or (maximum is not None and not value <= maximum):
-        bounds = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
-        raise SettingsError(f"settings: {name} is {value}; give {bounds}.")
+        wanted = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
+        raise SettingsError(f"settings: {name} is {value}; give {wanted}.")

@@ -3,6 +3,8 @@
 Checks that belong to one asset alone stand below that asset.
 """
 
+from typing import Any
+
 import dagster as dg
 import narwhals as nw
 
@@ -44,5 +46,5 @@ def contract_check(
     return keeps_contract
 
 
-def _only_row(frame: nw.LazyFrame) -> dict[str, object]:
+def _only_row(frame: nw.LazyFrame) -> dict[str, Any]:
     return frame.collect("pyarrow").rows(named=True)[0]

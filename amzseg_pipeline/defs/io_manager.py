@@ -4,6 +4,7 @@ No formats here: storage/ writes and reads; this only connects it to Dagster.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,18 @@ import pandas as pd
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.contracts.model import FeatureScaling, Model
 from amzseg_pipeline.contracts.tables import TABLES
-from amzseg_pipeline.storage import tables
-from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline.storage.files import whole_file
-from amzseg_pipeline.storage.landing import RawReviews, raw_reviews_document, raw_reviews_from_document
 from amzseg_pipeline.steps.segments.documents import (
     feature_scaling_document,
     feature_scaling_from_document,
     model_document,
     model_from_document,
 )
+from amzseg_pipeline.storage import tables
+from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.files import whole_file
+from amzseg_pipeline.storage.landing import RawReviews, raw_reviews_document, raw_reviews_from_document
 
-_DOCUMENTS = {
+_DOCUMENTS: dict[type, tuple[Callable[..., dict[str, Any]], Callable[..., object]]] = {
     RawReviews: (raw_reviews_document, raw_reviews_from_document),
     FeatureScaling: (feature_scaling_document, feature_scaling_from_document),
     Model: (model_document, model_from_document),

@@ -19,7 +19,7 @@ from amzseg_pipeline.storage.home import Home, home_from_environment, settings_o
 _LOCK_POLL_SECONDS = 1.0
 
 
-class DataHome(dg.ConfigurableResource):  # type: ignore[type-arg]
+class DataHome(dg.ConfigurableResource):
     """The data root, the settings in force and the clock. Each can be set for one run in the launchpad."""
 
     root: str = Field(default="", description="the data root; empty takes AMZSEG_DATA, else data/")

@@ -115,7 +115,7 @@ def _landing_metadata(raw: landing.RawReviews) -> dict[str, Any]:
         ["| file | format | bytes | rows |", "|---|---|---|---|"]
         + [f"| {batch.path} | {batch.format} | {batch.size_bytes:,} | {batch.rows:,} |" for batch in raw.batches]
     )
-    left = "\n".join(f"- {left.path}: {left.reason}" for left in (*raw.left, *raw.refused))
+    left = "\n".join([f"- {f.path}: {f.reason}" for f in raw.left] + [f"- {f.path}: {f.reason}" for f in raw.refused])
     return {
         "files": dg.MetadataValue.md(files),
         "left": dg.MetadataValue.md(left or "none"),

@@ -18,7 +18,7 @@ _ENDS = (
 )
 
 
-@dg.logger(description="One line per asset as it finishes.")
+@dg.logger({}, description="One line per asset as it finishes.")
 def line_per_asset(_: dg.InitLoggerContext) -> logging.Logger:
     """A logger that prints to standard output."""
     logger = logging.Logger("amzseg_pipeline.run", level=logging.DEBUG)

@@ -126,7 +126,10 @@ def segment_profiles(
     """Size and means of each segment."""
     profiles = segments.segment_profiles(segment_assignments, cluster_model)
     context.add_output_metadata(
-        {f"share of {row.segment_id} {row.segment_name}": float(row.share) for row in profiles.itertuples()}
+        {
+            f"share of {row['segment_id']} {row['segment_name']}": float(row["share"])
+            for row in profiles.to_dict("records")
+        }
     )
     return profiles
 

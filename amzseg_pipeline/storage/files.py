@@ -14,7 +14,7 @@ _HASH_CHUNK_BYTES = 2**20
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary sibling to write to; it takes the place of `path`, flushed to disk, when the block ends without error.
+    """A temporary sibling to write to; flushed to disk, it takes the place of `path` when the block ends well.
 
     After an error the sibling is deleted and `path` is as it was. A sibling left by a killed process starts with a dot
     and is overwritten by the next write.
@@ -24,7 +24,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         sync(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ def write_frames(frames: Iterable[pd.DataFrame], table: Table, path: Path) -> No
                 writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
             except (pa.ArrowException, KeyError) as error:
                 raise TableError(
-                    f"{path.name}: rows do not fit the contract of {table.name} ({error}); mend the step that makes them."
+                    f"{path.name}: rows do not fit the contract of {table.name} ({error}); mend the step behind them."
                 ) from error
 
 

@@ -1,6 +1,7 @@
 """Where every raw row went, counted from the tables themselves."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import narwhals as nw
 
@@ -62,5 +63,5 @@ def _flag(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition.fill_null(False)).then(1).otherwise(0)
 
 
-def _rows(frame: nw.LazyFrame) -> list[dict[str, object]]:
+def _rows(frame: nw.LazyFrame) -> list[dict[str, Any]]:
     return list(frame.collect("pyarrow").iter_rows(named=True))
