@@ -23,3 +23,11 @@ class ModelError(PipelineError):
 
 class SnapshotError(PipelineError):
     """A published snapshot is missing, damaged or of a contract this code does not know."""
+
+
+class NothingPublished(SnapshotError):
+    """There is no latest snapshot to read."""
+
+
+class UnknownContract(SnapshotError):
+    """A snapshot is of a format or contract that this code does not know, and so perhaps newer than the code."""

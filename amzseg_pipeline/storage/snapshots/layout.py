@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from amzseg_pipeline.contracts.errors import SnapshotError
+from amzseg_pipeline.contracts.errors import SnapshotError, UnknownContract
 from amzseg_pipeline.contracts.publish import MANIFEST_FILE, POINTER_FILE, POINTER_FORMAT
 
 SNAPSHOTS_FOLDER = "snapshots"
@@ -98,7 +98,7 @@ def pointer_from(content: bytes, place: Path) -> Pointer:
     if not isinstance(document, dict) or type(document.get("format")) is not int:
         raise damaged
     if document["format"] != POINTER_FORMAT:
-        raise SnapshotError(
+        raise UnknownContract(
             f"{place}: format {document['format']} is not the one this code knows ({POINTER_FORMAT}); "
             "install the amzseg_pipeline that wrote it."
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from amzseg_pipeline.contracts.errors import SnapshotError
+from amzseg_pipeline.contracts.errors import SnapshotError, UnknownContract
 from amzseg_pipeline.contracts.publish import CONTRACT_VERSION, MANIFEST_FORMAT, Provenance
 from amzseg_pipeline.storage.snapshots.layout import MEND, Pointer
 
@@ -66,7 +66,7 @@ def manifest_from(content: bytes, pointer: Pointer, *, place: str) -> dict[str, 
     if not isinstance(document, dict) or type(document.get("format")) is not int:
         raise damaged
     if document["format"] != MANIFEST_FORMAT:
-        raise SnapshotError(
+        raise UnknownContract(
             f"{place}: format {document['format']} is not the one this code knows ({MANIFEST_FORMAT}); "
             "install the amzseg_pipeline that wrote it."
         )
@@ -75,7 +75,7 @@ def manifest_from(content: bytes, pointer: Pointer, *, place: str) -> dict[str, 
     if not _VERSION.fullmatch(document["contract_version"]):
         raise damaged
     if document["contract_version"].split(".")[0] != CONTRACT_VERSION.split(".")[0]:
-        raise SnapshotError(
+        raise UnknownContract(
             f"{place}: contract {document['contract_version']} promises other tables than {CONTRACT_VERSION}, the one "
             "this code knows; install an amzseg_pipeline of that contract, or run the pipeline with this one."
         )

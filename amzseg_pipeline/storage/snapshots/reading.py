@@ -6,7 +6,7 @@ Nothing is written here.
 from pathlib import Path
 from typing import Any
 
-from amzseg_pipeline.contracts.errors import SnapshotError
+from amzseg_pipeline.contracts.errors import NothingPublished, SnapshotError
 from amzseg_pipeline.contracts.publish import POINTER_FILE
 from amzseg_pipeline.storage.home import Home, home_from_environment
 from amzseg_pipeline.storage.snapshots.layout import SNAPSHOTS_FOLDER, pointer_of, snapshot_names, unreadable
@@ -63,11 +63,11 @@ def _published(root: Path | str | None) -> Path:
     return (home_from_environment() if root is None else Home(Path(root).absolute())).published
 
 
-def _none_yet(published: Path) -> SnapshotError:
+def _none_yet(published: Path) -> NothingPublished:
     there = snapshot_names(published)
     if there:
-        return SnapshotError(
+        return NothingPublished(
             f"{published / POINTER_FILE}: there is no such file, though {SNAPSHOTS_FOLDER}/ holds {there[-1]}; "
             "run the pipeline, or name one of them with amzseg_pipeline.storage.snapshots.repoint()."
         )
-    return SnapshotError(f"{published}: nothing has been published yet; run the pipeline (make run).")
+    return NothingPublished(f"{published}: nothing has been published yet; run the pipeline (make run).")
