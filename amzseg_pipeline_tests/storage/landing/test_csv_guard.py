@@ -55,6 +55,8 @@ def test_records_are_counted_with_the_header_and_without_blank_lines(content: by
         (b'a,b\n"1" ,2\n', r"line 2 \(byte 7 .*quote"),
         (codecs.BOM_UTF8 + b'x"y\n', r"line 1 \(byte 4 .*quote"),
         (b"x" * (CHUNK - 4) + b',"y"z\n', rf"line 1 \(byte {CHUNK:,} .*quote"),
+        (b"x" * (CHUNK - 5) + b',"y"z\n', rf"line 1 \(byte {CHUNK - 1:,} .*quote"),
+        (b'a\n"' + b"x" * CHUNK + b"\n", r"line 2 \(byte 2 .*never closed"),
         (b"x" * CHUNK + b'"\n', rf"line 1 \(byte {CHUNK:,} .*quote"),
         (b'a,b\n1,"2\n', r"line 2 \(byte 6 .*never closed: the file looks cut; deliver it whole"),
         (b'a\n"1\n2\n3\n', r"line 2 \(byte 2 .*never closed"),

@@ -1,7 +1,6 @@
 """What lies in the landing zone is told apart by names, times and kinds."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -164,11 +163,3 @@ def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
         pytest.skip("permissions do not bind this user")
     [refused] = landing_listing(tmp_path, now=NOW, settle_seconds=None).refused
     assert refused.path == "closed"
-
-
-def test_ten_thousand_files_are_listed_whole(tmp_path: Path) -> None:
-    for number in range(10_000):
-        (tmp_path / f"{number:05d}.csv").touch()
-    listing = landing_listing(tmp_path, now=time.time() + 3600, settle_seconds=60)
-    assert len(listing.files) == 10_000
-    assert listing.files[-1].path == "09999.csv"
