@@ -1,0 +1,85 @@
+from datetime import date
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from amzseg_pipeline.contracts.errors import ModelError
+from amzseg_pipeline.contracts.segments import SEGMENT_PROFILES
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.steps.segments import scored_users, segment_profiles
+from amzseg_pipeline_tests.frames import ENGINES
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds
+
+USERS = three_kinds(900, unknown=0.05)
+MODEL = model_of(USERS, k=4)
+SCORED = scored_users(USERS, MODEL, as_of=date(2024, 1, 1))
+
+
+def profiles_of(scored: pd.DataFrame, engine: str = "pandas") -> pd.DataFrame:
+    native = ENGINES[engine](pa.Table.from_pandas(scored, preserve_index=False))
+    return segment_profiles(nw.from_native(native).lazy(), MODEL)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_profiles_are_the_sizes_and_means_of_the_segments(engine: str) -> None:
+    profiles = profiles_of(SCORED, engine)
+    grouped = SCORED.groupby("segment_id")
+    assert tuple(profiles.columns) == SEGMENT_PROFILES.column_names
+    assert profiles["segment_id"].tolist() == [s.segment_id for s in MODEL.segments]
+    assert profiles["segment_name"].tolist() == [s.name for s in MODEL.segments]
+    assert profiles["users"].tolist() == grouped.size().tolist()
+    assert profiles["share"].tolist() == [n / 900 for n in profiles["users"]]
+    for name in FEATURES:
+        assert profiles[name].tolist() == pytest.approx(grouped[name].mean().tolist(), abs=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("seed", range(3))
+def test_neither_engine_nor_order_changes_a_bit(engine: str, seed: int) -> None:
+    shuffled = SCORED.sample(frac=1, random_state=seed)
+    pd.testing.assert_frame_equal(profiles_of(shuffled, engine), profiles_of(SCORED), check_exact=True)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_segment_without_users_appears_with_nothing_in_it(engine: str) -> None:
+    profiles = profiles_of(SCORED[SCORED["segment_id"] != "S0002"], engine).set_index("segment_id")
+    empty = profiles.loc["S0002"]
+    assert (empty["users"], empty["share"], empty["segment_name"]) == (0, 0.0, MODEL.segments[1].name)
+    assert empty[list(FEATURES)].isna().all()
+    assert profiles["users"].sum() == (SCORED["segment_id"] != "S0002").sum()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_users_at_all_give_every_segment_with_share_zero(engine: str) -> None:
+    profiles = profiles_of(SCORED.head(0), engine)
+    assert profiles["users"].tolist() == [0] * 4
+    assert profiles["share"].tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_mean_of_no_known_values_is_null(engine: str) -> None:
+    profiles = profiles_of(SCORED.assign(avg_discount=pd.array([None] * 900, dtype="double[pyarrow]")), engine)
+    assert profiles["avg_discount"].isna().all()
+    assert not profiles["avg_spend"].isna().any()
+
+
+@pytest.mark.parametrize("value", [4.1, 0.07, 139900.0, 1 / 3])
+def test_the_mean_of_equal_values_is_that_value_to_nine_decimals(value: float) -> None:
+    profiles = profiles_of(SCORED.assign(avg_spend=np.full(900, value)))
+    assert profiles["avg_spend"].tolist() == [round(value, 9)] * 4
+
+
+def test_sums_beyond_what_a_float_holds_exactly_stay_exact() -> None:
+    spend = np.where(np.arange(900) % 2 == 0, 9e12, 0.000000001)
+    profiles = profiles_of(SCORED.assign(avg_spend=spend, segment_id="S0001"))
+    assert profiles["avg_spend"][0] == (450 * 9 * 10**12 * 10**9 + 450) / (900 * 10**9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_segment_the_model_does_not_have_is_refused(engine: str) -> None:
+    strange = SCORED.assign(segment_id=["S0099", *SCORED["segment_id"][1:]])
+    with pytest.raises(ModelError, match=f"segments S0099 are not in model {MODEL.version}"):
+        profiles_of(strange, engine)

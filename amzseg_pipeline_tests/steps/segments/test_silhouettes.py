@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import silhouette_score
+
+from amzseg_pipeline.steps.segments.silhouettes import silhouettes
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(3, 600), st.lists(st.integers(2, 9), min_size=1, max_size=4))
+def test_silhouettes_equal_scikit_learns(seed: int, points: int, ks: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(points, 3)).round(1)
+    labellings = [rng.integers(0, k, points) for k in ks]
+    for found, labels in zip(silhouettes(matrix, labellings), labellings, strict=True):
+        if 2 <= len(np.unique(labels)) < points:
+            assert found == pytest.approx(silhouette_score(matrix, labels), abs=1e-9)
+        else:
+            assert found is None
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [4, 4, 4]])
+def test_one_cluster_or_one_per_point_has_no_silhouette(labels: list[int]) -> None:
+    assert silhouettes(np.arange(6.0).reshape(3, 2), [np.array(labels)]) == [None]
+
+
+def test_points_in_one_place_have_silhouette_zero_without_a_warning() -> None:
+    assert silhouettes(np.zeros((4, 2)), [np.array([0, 0, 1, 1])]) == [0.0]
+
+
+def test_no_labelling_gives_no_silhouette() -> None:
+    assert silhouettes(np.zeros((4, 2)), []) == []

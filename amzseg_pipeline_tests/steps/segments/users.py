@@ -1,0 +1,53 @@
+"""Made-up users for the tests of this folder."""
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.segments import cluster_model, feature_scaling, fitted_model, scaled_features
+
+TRAINED_AT = "2024-01-01T00:00:00+00:00"
+
+
+def users_of(rows: list[tuple[float | None, ...]]) -> pd.DataFrame:
+    """One user per (total_reviews, avg_rating, avg_discount, avg_spend); engagement follows."""
+    frame = pd.DataFrame(rows, columns=["total_reviews", "avg_rating", "avg_discount", "avg_spend"]).astype(float)
+    frame["engagement_score"] = frame["total_reviews"] * frame["avg_rating"]
+    frame.insert(0, "user_id", [f"user {i:05d}" for i in range(len(frame))])
+    frame.insert(1, "user_hash", [int(hashlib.md5(user.encode()).hexdigest()[:8], 16) for user in frame["user_id"]])
+    return frame
+
+
+def three_kinds(users: int, *, seed: int = 7, unknown: float = 0.02) -> pd.DataFrame:
+    """Loyal users, bargain hunters and full-price buyers, `unknown` of them without a rating or a price."""
+    rng = np.random.default_rng(seed)
+    kind = rng.choice(3, size=users, p=[0.15, 0.45, 0.4])
+    total = np.where(kind == 0, rng.integers(5, 12, users), rng.integers(1, 3, users))
+    rating = np.clip(rng.normal([4.4, 3.9, 4.1], 0.3, (users, 3))[np.arange(users), kind], 1, 5).round(1)
+    discount = np.clip(rng.normal([30, 65, 15], 8, (users, 3))[np.arange(users), kind], 0, 100).round(2)
+    spend = rng.lognormal([7.5, 6.0, 7.2], 0.4, (users, 3))[np.arange(users), kind].round(2)
+    rating[rng.random(users) < unknown] = np.nan
+    spend[rng.random(users) < unknown] = np.nan
+    return users_of(list(zip(total, rating, discount, spend, strict=True)))
+
+
+def model_of(users: pd.DataFrame, **settings: Any) -> Model:
+    """A model of `users`, by small settings unless told otherwise."""
+    return fitted_model(users, Settings(**{"n_init": 3, **settings}), trained_at=TRAINED_AT, jobs=1)
+
+
+def model_in_parts(users: pd.DataFrame, settings: Settings, *, jobs: int) -> Model:
+    """The same through its parts, as assets call them."""
+    scaling = feature_scaling(users, transform=settings.transform)
+    scaled = scaled_features(users, scaling)
+    return cluster_model(scaled, scaling, settings, trained_at=TRAINED_AT, jobs=jobs)
+
+
+def as_json(document: dict[str, Any]) -> Any:
+    """What is read back after the document was written."""
+    return json.loads(json.dumps(document, allow_nan=False))
