@@ -1,9 +1,13 @@
 """Fixtures that more than one room needs."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 
 
 @pytest.fixture
@@ -13,3 +17,25 @@ def real_data() -> Path:
     if not (folder / "amazon.csv").exists():
         pytest.skip("AMZSEG_REAL_DATA does not name a folder with the real exports")
     return folder
+
+
+@pytest.fixture(scope="session")
+def _sample_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from amzseg_pipeline_tests import scenario
+
+    home = scenario.home_with(tmp_path_factory.mktemp("sample"), sample=scenario.SAMPLE.read_bytes())
+    assert scenario.run(home, settings={"n_init": 1, "k": 3}).success
+    return home.root
+
+
+@pytest.fixture
+def published_home(_sample_run: Path, tmp_path: Path) -> Home:
+    """A home with the bundled sample published, to do with as one likes; the run itself is done once."""
+    shutil.copytree(_sample_run, tmp_path / "home")
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def snapshot(published_home: Home) -> Snapshot:
+    """The snapshot of `published_home`."""
+    return read_latest(published_home.root)
