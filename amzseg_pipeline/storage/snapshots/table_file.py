@@ -65,7 +65,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _row_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of ROW_GROUP_ROWS and one chunk per column, the last one shorter."""
+    """The same rows in tables of ROW_GROUP_ROWS, the last one shorter, whose bytes do not depend on the parts."""
     waiting: list[pa.Table] = []
     waiting_rows = 0
     for part in parts:
@@ -101,7 +101,6 @@ def _checked_order(group: pa.Table, table: Table, rows_before: int, last_key: pa
     keys = group.select(table.key)
     if last_key is not None:
         keys = pa.concat_tables([last_key, keys])
-    keys = keys.combine_chunks()
     before, after = keys.slice(0, keys.num_rows - 1), keys.slice(1)
     is_greater = np.zeros(before.num_rows, dtype=bool)
     is_equal = np.ones(before.num_rows, dtype=bool)

@@ -88,23 +88,23 @@ def numbered(first: int, last: int) -> pa.RecordBatch:
     columns = {
         "shop": pa.array(["a"] * len(days)),
         "day": pa.array(days, pa.int64()),
-        "spend": pa.nulls(len(days)),
-        "note": pa.nulls(len(days)),
+        "spend": pa.array([day / 7 for day in days]),
+        "note": pa.array([f"{day:020d}" for day in days]),  # more than a page of text
         "is_open": pa.array([True] * len(days)),
         "on": pa.nulls(len(days)),
     }
     return pa.RecordBatch.from_pydict(columns)
 
 
-@pytest.mark.parametrize("batch_rows", [50_000, 131_072, 400_000])
+@pytest.mark.parametrize("batch_rows", [777, 50_000, 131_072, 400_000])
 def test_row_groups_have_one_size_however_the_rows_arrive(tmp_path: Path, batch_rows: int) -> None:
-    total = 2 * ROW_GROUP_ROWS + 5
+    total = 2 * ROW_GROUP_ROWS + 100_000
     batches = [numbered(first, min(first + batch_rows, total)) for first in range(0, total, batch_rows)]
     assert write_table_file(tmp_path / "rows", VISITS, batches=iter(batches)) == total
     write_table_file(tmp_path / "at once", VISITS, batches=[numbered(0, total)])
 
     footer = pq.read_metadata(tmp_path / "rows")
-    assert [footer.row_group(group).num_rows for group in range(3)] == [ROW_GROUP_ROWS, ROW_GROUP_ROWS, 5]
+    assert [footer.row_group(group).num_rows for group in range(3)] == [ROW_GROUP_ROWS, ROW_GROUP_ROWS, 100_000]
     assert (tmp_path / "rows").read_bytes() == (tmp_path / "at once").read_bytes()
 
 
