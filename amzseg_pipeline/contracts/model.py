@@ -81,10 +81,57 @@ class KChoice:
 
 
 @dataclass(frozen=True)
+class Descent:
+    """What became of a segment when this model took the place of the one before.
+
+    `kept`, `split` and `born` tell of a segment of this model; a split one comes from `other_id`. `merged` and `died`
+    tell of a segment of the model before; most users of a merged one are in `other_id` now. `overlap` is the Jaccard
+    index of the users of a kept segment, the share of a split one that came from the other, or the share of a merged
+    or dead one that went to one place; None where segments were matched by their distance.
+    """
+
+    event: Literal["kept", "split", "born", "merged", "died"]
+    segment_id: str
+    name: str
+    other_id: str | None
+    overlap: float | None
+
+
+@dataclass(frozen=True)
+class FeatureReference:
+    """How one feature was spread at training: `users` per bin, and last of all the users without a value.
+
+    A bin holds values above the edge before it, up to and with its own; the last one has no upper edge.
+    """
+
+    name: str
+    edges: tuple[float, ...]
+    users: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TrainingReference:
+    """What drift is measured against: users of smallest hash as they were when the model was trained, and scored by it.
+
+    `segment_users` has one number per segment of the model. `seen_hashes` are the smallest hashes of users there were.
+    """
+
+    users: int
+    features: tuple[FeatureReference, ...]
+    segment_users: tuple[int, ...]
+    mean_squared_distance: float
+    sd_squared_distance: float
+    outliers: int
+    seen_hashes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Model:
     """A segment model: scaling, segments in the order of their ids, and how it came about.
 
     `version` is derived from all that scores (scaling, centroids, ids, names), so equal models have equal versions.
+    `next_segment_number` is the number of the next new segment: ids of segments that are gone are never given again.
+    A field with a default may lack in a document: models written before the field was there are read all the same.
     """
 
     version: str
@@ -95,3 +142,6 @@ class Model:
     inertia: float
     trained_at: str
     libraries: dict[str, str]
+    lineage: tuple[Descent, ...] = ()
+    next_segment_number: int = 0
+    reference: TrainingReference | None = None

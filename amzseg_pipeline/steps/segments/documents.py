@@ -51,11 +51,31 @@ def feature_scaling_from_document(document: Any, *, place: str) -> FeatureScalin
     return scaling
 
 
+def document(value: Any) -> dict[str, Any]:
+    """A dataclass of contracts/ as plain JSON values."""
+    return {"format": MODEL_FORMAT, **dataclasses.asdict(value)}
+
+
+def from_document(document: Any, kind: type[_T], *, place: str) -> _T:
+    """The `kind` that `document` wrote. Raises ModelError as model_from_document, for its parts' forms alone."""
+    return _from_format(document, kind, place)
+
+
 def model_version(scaling: FeatureScaling, segments: Sequence[Segment]) -> str:
-    """The first 12 hexadecimal digits of the sha256 of all that scores: the scaling and the segments."""
-    scoring = {"scaling": dataclasses.asdict(scaling), "segments": [dataclasses.asdict(each) for each in segments]}
+    """The first 12 hexadecimal digits of the sha256 of all that scores: the scaling and the segments.
+
+    Fields at their default do not count, so a model keeps its version when fields are added.
+    """
+    scoring = {"scaling": _told(scaling), "segments": [_told(each) for each in segments]}
     text = json.dumps(scoring, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_DIGITS]
+
+
+def _told(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        given = {field.name: (getattr(value, field.name), field.default) for field in dataclasses.fields(value)}
+        return {name: _told(each) for name, (each, default) in given.items() if each != default}
+    return [_told(each) for each in value] if isinstance(value, tuple) else value
 
 
 def _check_scaling(scaling: FeatureScaling, place: str) -> None:
@@ -104,10 +124,11 @@ def _parsed(value: Any, kind: Any, place: str) -> Any:
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         given = _object(value, place)
-        for word, keys in (("has unknown", given.keys() - hints), ("lacks", hints.keys() - given)):
+        needed = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
+        for word, keys in (("has unknown", given.keys() - hints), ("lacks", needed - given.keys())):
             if keys:
                 raise _broken(place, f"it {word} keys: {', '.join(sorted(keys))}")
-        return typing.cast(Any, kind)(**{key: _parsed(given[key], hints[key], f"{place}: {key}") for key in hints})
+        return typing.cast(Any, kind)(**{key: _parsed(given[key], hints[key], f"{place}: {key}") for key in given})
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise _broken(place, f"it is {_shown(value)} and must be a list")
@@ -133,7 +154,7 @@ def _scalar(value: Any, kind: type, place: str) -> Any:
             return number
     elif type(value) is kind:
         return value
-    words = {float: "a finite number", int: "a whole number", str: "a text"}
+    words = {float: "a finite number", int: "a whole number", str: "a text", bool: "true or false"}
     raise _broken(place, f"it is {_shown(value)} and must be {words[kind]}")
 
 
