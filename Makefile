@@ -9,12 +9,12 @@ export DAGSTER_HOME = $(AMZSEG_DATA)/dagster
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check ui app audit contract lock clean
+.PHONY: help run test check ui app audit contract lock clean instance
 
 help: ## list what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: $(VENV)/.run $(DAGSTER_HOME)/dagster.yaml ## segment the users of the exports in data/landing/
+run: $(VENV)/.run instance ## segment the users of the exports in data/landing/
 	@$(BIN)/python -m amzseg_pipeline run $(ARGS)
 
 test: $(VENV)/.test ## pass every test (short forms)
@@ -23,7 +23,7 @@ test: $(VENV)/.test ## pass every test (short forms)
 check: $(VENV)/.test ## lint, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-ui: $(VENV)/.run $(DAGSTER_HOME)/dagster.yaml ## the Dagster UI on http://127.0.0.1:3000
+ui: $(VENV)/.run instance ## the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
 
 audit: $(VENV)/.test ## look up known vulnerabilities of the locked packages
@@ -54,5 +54,5 @@ $(VENV)/.test: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	@echo "setting up the test environment (some minutes, once)"
 	@$(PIP) install -r requirements-dev.lock && $(PIP) install --no-deps -e . && touch $@ $(VENV)/.run
 
-$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
-	@mkdir -p $(@D) && cp $< $@
+instance:
+	@mkdir -p $(DAGSTER_HOME) && cat dagster.yaml $(if $(AMZSEG_POSTGRES_URL),deploy/postgres.yaml) > $(DAGSTER_HOME)/dagster.yaml

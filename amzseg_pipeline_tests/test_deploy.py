@@ -1,0 +1,173 @@
+"""The files in deploy/: units that systemd takes, a compose file that says the same, and PostgreSQL behind Dagster."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from amzseg_pipeline_tests import scenario
+
+REPO = Path(__file__).parent.parent
+DEPLOY = REPO / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+BIN = Path(sys.executable).parent
+
+
+def started_commands() -> dict[str, list[str]]:
+    """Unit -> the command it starts, without the folder of the executable."""
+    lines = {unit.stem: re.search(r"^ExecStart=(.+)$", unit.read_text(), re.M)[1].split() for unit in UNITS}
+    return {name: [Path(words[0]).name, *words[1:]] for name, words in lines.items()}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_takes_the_units(tmp_path):
+    for unit in UNITS:
+        # systemd-analyze looks for the executable; where this checkout has it stands in for /opt/amzseg.
+        text = re.sub(r"^ExecStart=\S+/", f"ExecStart={BIN}/", unit.read_text(), flags=re.M)
+        (tmp_path / unit.name).write_text(text)
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", *tmp_path.glob("*.service")], capture_output=True, text=True, check=False
+    )
+    assert (verified.returncode, verified.stderr) == (0, "")
+
+
+def test_there_is_exactly_one_daemon():
+    for commands in (started_commands().values(), [s.get("command", "").split() for s in COMPOSE["services"].values()]):
+        assert sum(command[:1] == ["dagster-daemon"] for command in commands) == 1
+    assert "deploy" not in COMPOSE["services"]["daemon"]
+
+
+def test_compose_starts_the_same_processes_as_systemd():
+    composed = {s["command"].split()[0] for s in COMPOSE["services"].values() if "command" in s}
+    assert composed == {command[0] for command in started_commands().values()}
+
+
+def test_everything_listens_on_loopback_of_the_host():
+    hosts = [
+        words[place + 1]
+        for words in started_commands().values()
+        for place, word in enumerate(words)
+        if word in ("-h", "--server.address")
+    ]
+    assert hosts == ["127.0.0.1"] * 3
+    published = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_dockerfile_copies_what_is_there():
+    for line in re.findall(r"^COPY (.+)$", (DEPLOY / "Dockerfile").read_text(), re.M):
+        for source in line.split()[:-1]:
+            assert (REPO / source).exists(), source
+
+
+@contextmanager
+def postgres(folder: Path):
+    """The URL of a PostgreSQL server of its own on loopback."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not binaries:
+        pytest.skip("PostgreSQL is not installed")
+    bin_folder, port, data = binaries[-1].parent, free_port(), folder / "postgres"
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        # The server refuses to run as root, and its user must reach the folder.
+        as_user = ["runuser", "-u", "postgres", "--"]
+        data.mkdir()
+        shutil.chown(data, "postgres")
+        for parent in [data, *data.parents][:-2]:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {data}"
+    subprocess.run([*as_user, bin_folder / "initdb", "-D", data, "-U", "amzseg", "-A", "trust"], check=True, stdout=-3)
+    control = [*as_user, bin_folder / "pg_ctl", "-D", data, "-w"]
+    subprocess.run([*control, "-o", options, "-l", data / "log", "start"], check=True, stdout=-3)
+    try:
+        yield f"postgresql://amzseg@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=-3)
+
+
+def asked(port: int, query: str) -> dict:
+    """The answer of the web server's GraphQL."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        data=json.dumps({"query": query}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return json.load(response)["data"]
+
+
+def waited_for(answer, *, seconds: float):
+    """What `answer` gives as soon as it gives anything, asked again and again."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if found := answer():
+                return found
+        except (OSError, TypeError, KeyError):
+            pass
+        time.sleep(1)
+    raise AssertionError(f"nothing within {seconds:.0f} s")
+
+
+def test_a_run_a_tick_and_the_ui_work_on_postgresql(tmp_path):
+    home = scenario.home_with(tmp_path / "home", sample_amazon=scenario.SAMPLE.read_bytes())
+    with postgres(tmp_path) as url:
+        home.dagster.mkdir()
+        config = (REPO / "dagster.yaml").read_text() + (DEPLOY / "postgres.yaml").read_text()
+        (home.dagster / "dagster.yaml").write_text(config)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AMZSEG_")},
+            "AMZSEG_DATA": str(home.root),
+            "AMZSEG_POSTGRES_URL": url,
+            "AMZSEG_CRON": "* * * * *",
+            "AMZSEG_K": "3",
+            "DAGSTER_HOME": str(home.dagster),
+            "PYTHONWARNINGS": "ignore",
+        }
+        run = [sys.executable, "-m", "amzseg_pipeline", "run"]
+        subprocess.run(run, env=environment, check=True, capture_output=True, cwd=REPO)
+        port = free_port()
+        server = subprocess.Popen(
+            [BIN / "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+            env=environment,
+            cwd=REPO,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            runs = "{ runsOrError { ... on Runs { results { status jobName } } } }"
+            found = waited_for(lambda: asked(port, runs)["runsOrError"]["results"], seconds=60)
+            assert {(run["jobName"], run["status"]) for run in found} == {("segment_users", "SUCCESS")}
+            ticks = "{ schedulesOrError { ... on Schedules { results { scheduleState { ticks { status skipReason }}}}}}"
+            skips = waited_for(
+                lambda: [
+                    tick["skipReason"]
+                    for schedule in asked(port, ticks)["schedulesOrError"]["results"]
+                    for tick in schedule["scheduleState"]["ticks"]
+                    if tick["status"] == "SKIPPED"
+                ],
+                seconds=100,
+            )
+            assert "nothing changed since snapshot 1" in skips[0] or "no export" in skips[0]
+        finally:
+            server.terminate()
+            server.wait(30)
+    assert not list(home.dagster.glob("history/**/*.db"))
