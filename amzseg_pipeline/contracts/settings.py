@@ -67,6 +67,35 @@ class Settings:
     training_users: int = _setting(200_000, "most users a model is fitted on", minimum=10, changes_result=True)
     selection_users: int = _setting(20_000, "most users k is chosen on", minimum=10, changes_result=True)
     silhouette_users: int = _setting(10_000, "most users a silhouette is measured on", minimum=10, changes_result=True)
+    challenger_days: int = _setting(7, "days after which another challenger is trained", minimum=1)
+    cold_start_gain: float = _setting(
+        0.01, "a challenger starts from anew if that lowers its inertia by this part", minimum=0, maximum=1
+    )
+    promote_inertia_gain: float = _setting(
+        0.01, "a challenger is better if its inertia is lower by this part", minimum=0, maximum=1
+    )
+    promote_silhouette_loss: float = _setting(
+        0.02, "most that a challenger's silhouette may lie below the champion's", minimum=0
+    )
+    promote_adjusted_rand: float = _setting(
+        0.80, "least adjusted Rand index of a challenger with the champion", minimum=-1, maximum=1
+    )
+    promote_moved_share: float = _setting(0.10, "most users that a challenger alone may move", minimum=0, maximum=1)
+    promote_centroid_shift: float = _setting(0.5, "farthest a segment's mean may move, in sd", minimum=0)
+    lineage_users: int = _setting(1_000, "common users from which segments are matched by overlap", minimum=1)
+    lineage_overlap: float = _setting(
+        0.5, "least Jaccard index of its users with which a segment survives", minimum=0, maximum=1
+    )
+    drift_psi: float = _setting(0.10, "a population stability index above this warns", minimum=0)
+    drift_feature_psi: float = _setting(0.25, "a feature's index from which it alone asks for a challenger", minimum=0)
+    drift_noise_factor: float = _setting(2.4, "an index below this many times its noise never warns", minimum=0)
+    drift_distance_ratio: float = _setting(
+        1.10, "mean squared distance against that at training, from which it warns", minimum=1
+    )
+    drift_outlier_ratio: float = _setting(2.0, "outliers against those at training, above which it warns", minimum=1)
+    drift_unseen_share: float = _setting(
+        0.20, "part of users unknown at training, above which it warns", minimum=0, maximum=1
+    )
     keep_snapshots: int = _setting(30, "snapshots that are kept", minimum=1)
     keep_snapshot_bytes: int = _setting(20 * 10**9, "bytes of snapshots that are kept", minimum=1)
     keep_snapshot_hours: float = _setting(48.0, "a snapshot younger than this is never deleted", minimum=0)
@@ -86,12 +115,24 @@ class Settings:
     @property
     def result_hash(self) -> str:
         """First 16 hexadecimal digits of the sha256 of the settings that change the result."""
-        shaping = {s.name: getattr(self, s.name) for s in fields(self) if s.metadata["changes_result"]}
-        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:16]
+        return self._hash_without(())
+
+    @property
+    def model_hash(self) -> str:
+        """The same of those among them that shape the model; which files are read does not."""
+        return self._hash_without(_OF_READING)
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting by name."""
         return asdict(self)
+
+    def _hash_without(self, left_out: tuple[str, ...]) -> str:
+        shaping = {s.name: getattr(self, s.name) for s in fields(self) if s.metadata["changes_result"]}
+        kept = {name: value for name, value in shaping.items() if name not in left_out}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+
+_OF_READING = ("on_refused_file", "max_file_bytes", "max_expanded_bytes", "max_expansion_ratio")
 
 
 def settings_from(
