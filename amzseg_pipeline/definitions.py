@@ -1,10 +1,11 @@
-"""The table of contents: every asset, check, job, schedule and resource of the pipeline."""
+"""The table of contents: every asset, check, job, schedule, sensor and resource of the pipeline."""
 
 import dagster as dg
 
-from amzseg_pipeline.defs import publish, reviews, segments, users
+from amzseg_pipeline.defs import alerts, publish, reviews, segments, users
 from amzseg_pipeline.defs.io_manager import warehouse_io_manager
-from amzseg_pipeline.defs.nightly import nightly, segment_users
+from amzseg_pipeline.defs.job import segment_users
+from amzseg_pipeline.defs.nightly import as_soon_as_it_lands, nightly
 from amzseg_pipeline.defs.resources import DataHome, engine_under_lock
 
 defs = dg.Definitions(
@@ -36,6 +37,7 @@ defs = dg.Definitions(
     ],
     jobs=[segment_users],
     schedules=[nightly],
+    sensors=[as_soon_as_it_lands, alerts.alert_on_failure, alerts.ping_after_success],
     resources={
         "data_home": DataHome.configure_at_launch(),
         "engine": engine_under_lock,

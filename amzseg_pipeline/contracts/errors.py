@@ -13,6 +13,10 @@ class RefusedInput(PipelineError):
     """Files of the landing zone cannot be read as they are; the message lists every one of them."""
 
 
+class RefusedForNow(RefusedInput):
+    """A file is refused for what is around it, not for its bytes: unreadable, half delivered, changed while read."""
+
+
 class TableError(PipelineError):
     """A table in the warehouse is missing, or its rows do not keep its contract."""
 

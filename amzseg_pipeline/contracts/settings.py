@@ -41,9 +41,13 @@ class Settings:
     on_refused_file: str = _setting(
         "fail", "a file that cannot be read fails the run, or is skipped", choices=("fail", "skip"), changes_result=True
     )
-    max_file_bytes: int = _setting(8 * 2**30, "largest file that is read", minimum=1)
-    max_expanded_bytes: int = _setting(64 * 2**30, "largest size of a file once unpacked", minimum=1)
-    max_expansion_ratio: float = _setting(100.0, "largest ratio of unpacked to packed size", minimum=1)
+    max_file_bytes: int = _setting(8 * 2**30, "largest file that is read", minimum=1, changes_result=True)
+    max_expanded_bytes: int = _setting(
+        64 * 2**30, "largest size of a file once unpacked", minimum=1, changes_result=True
+    )
+    max_expansion_ratio: float = _setting(
+        100.0, "largest ratio of unpacked to packed size", minimum=1, changes_result=True
+    )
     max_rejected_share: float = _setting(
         0.05, "rejected rows, or unreadable values of a column, that stop a run", minimum=0, maximum=1
     )

@@ -5,6 +5,7 @@ How a snapshot is written whole stands in storage/snapshots/.
 
 import json
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES, RUN_FILE, Proven
 from amzseg_pipeline.defs.code_versions import CODE_VERSION
 from amzseg_pipeline.defs.described import described
 from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.run_record import checks_done, require_whole_run, tag_run
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.storage import landing, snapshots
 from amzseg_pipeline.storage.model_files import model_files
@@ -28,6 +30,8 @@ from amzseg_pipeline.storage.tables import record_batches, table_path
         kinds={"parquet", "json"},
     ),
     deps=[table.name for table in PUBLISHED_TABLES],
+    # Nights without anything new publish nothing, so a healthy asset ages as well.
+    freshness_policy=dg.FreshnessPolicy.time_window(warn_window=timedelta(days=3), fail_window=timedelta(days=8)),
 )
 def published_segments(
     context: dg.AssetExecutionContext,
@@ -38,9 +42,16 @@ def published_segments(
     data_home: DataHome,
 ) -> dg.MaterializeResult:
     """Publishes the checked tables; until the pointer moves, readers see the last snapshot."""
+    require_whole_run(context)
     home = data_home.home
     accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
-    run = {"accounts": asdict(accounts), "checks": _checks(context), "k": asdict(cluster_model.choice)}
+    run = {
+        "accounts": asdict(accounts),
+        "checks": _checks(context),
+        "k": asdict(cluster_model.choice),
+        "refused": [asdict(file) for file in raw_reviews.refused],
+        "left": [asdict(file) for file in raw_reviews.left],
+    }
     snapshot = snapshots.publish(
         home.published,
         Provenance(
@@ -55,12 +66,18 @@ def published_segments(
         files={RUN_FILE: json.dumps(run, indent=1).encode(), **model_files(cluster_model)},
         settings=data_home.values,
     )
+    tag_run(context, outcome=f"published snapshot {snapshot.sequence}")
     return dg.MaterializeResult(
         metadata={
             "dagster/uri": snapshot.path.as_uri(),
             "snapshot": snapshot.sequence,
+            "segments": dg.MetadataValue.md(_segments(snapshot)),
             "model_version": snapshot.model_version,
             "accounts": accounts.sentence,
+            "cleaned_reviews": accounts.cleaned,
+            "rejected_share": accounts.lost_shares["rejected"],
+            "files_read": len(raw_reviews.batches),
+            "files_refused": len(raw_reviews.refused),
             **{f"rows of {table.name}": snapshot.rows(table.name) for table in PUBLISHED_TABLES},
         }
     )
@@ -75,8 +92,6 @@ def snapshot_is_whole(data_home: DataHome) -> dg.AssetCheckResult:
 
 def _checks(context: dg.AssetExecutionContext) -> list[dict[str, Any]]:
     """The checks this run has done so far, each with whether it passed."""
-    evaluated = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    checks = [entry.get_dagster_event().asset_check_evaluation_data for entry in evaluated]
     return [
         {
             "asset": check.asset_key.to_user_string(),
@@ -85,5 +100,13 @@ def _checks(context: dg.AssetExecutionContext) -> list[dict[str, Any]]:
             "blocking": check.blocking,
             "description": check.description,
         }
-        for check in checks
+        for check in checks_done(context.instance, context.run.run_id)
     ]
+
+
+def _segments(snapshot: snapshots.Snapshot) -> str:
+    rows = [
+        f"| {segment.segment_id} | {segment.segment_name} | {segment.users:,} | {segment.share:.1%} |"
+        for segment in snapshot.segment_profiles().itertuples()
+    ]
+    return "\n".join(["| segment | name | users | share |", "|---|---|---:|---:|", *rows])

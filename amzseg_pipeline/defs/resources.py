@@ -25,6 +25,7 @@ class DataHome(dg.ConfigurableResource):
     root: str = Field(default="", description="the data root; empty takes AMZSEG_DATA, else data/")
     settings: dict[str, Any] = Field(default={}, description="settings for this run, above file and environment")
     force: bool = Field(default=False, description="run even where nothing changed since the last snapshot")
+    settle: bool = Field(default=False, description="leave files younger than settle_seconds, as the nightly run does")
     now: str = Field(default="", description="ISO 8601 time to run as; empty takes the clock")
 
     @property

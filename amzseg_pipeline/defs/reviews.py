@@ -4,18 +4,18 @@ What a valid review is stands in steps/reviews/; how exports are read in storage
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import dagster as dg
 import narwhals as nw
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, RAW_REVIEWS, REJECTED_REVIEWS
 from amzseg_pipeline.defs.checks import contract_check
-from amzseg_pipeline.defs.code_versions import CODE_VERSION
+from amzseg_pipeline.defs.comparison import comparison
 from amzseg_pipeline.defs.described import described_table
+from amzseg_pipeline.defs.landing_words import landing_lines, landing_metadata
 from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.run_record import tag_run
 from amzseg_pipeline.steps import reviews
-from amzseg_pipeline.steps.changes import changes_since
 from amzseg_pipeline.storage import landing, snapshots
 from amzseg_pipeline.storage.engines import Engine
 
@@ -23,20 +23,22 @@ from amzseg_pipeline.storage.engines import Engine
 @dg.asset(**described_table(RAW_REVIEWS, stage="reviews", kinds={"python"}), output_required=False)
 def raw_reviews(context: dg.AssetExecutionContext, data_home: DataHome) -> Iterator[dg.Output[landing.RawReviews]]:
     """Reads new exports; gives nothing, so that all downstream is skipped, where nothing changed since the snapshot."""
-    settings = data_home.values
-    raw = landing.raw_reviews(data_home.home, settings, now=data_home.time.timestamp(), settle=False)
-    changes = changes_since(
-        snapshots.latest_manifest(data_home.home.published),
+    now = data_home.time.timestamp()
+    raw = landing.raw_reviews(data_home.home, data_home.values, now=now, settle=data_home.settle)
+    found = comparison(
+        data_home,
         batches={batch.path: batch.sha256 for batch in raw.batches},
-        code_version=CODE_VERSION,
-        settings_hash=settings.result_hash,
+        settling=[left.path for left in raw.left if left.is_settling],
     )
-    for left in raw.left:
-        context.log.info(f"{left.path}: {left.reason}")
-    if changes or data_home.force:
-        yield dg.Output(raw, metadata={"changes": "; ".join(changes) or "none, forced", **_landing_metadata(raw)})
-    else:
-        context.log.info("nothing changed since the last snapshot: nothing to do")
+    for line in landing_lines(raw):
+        context.log.info(line)
+    if found.reason_to_skip and not data_home.force:
+        context.log.info(f"{found.reason_to_skip}: nothing to do")
+        tag_run(context, outcome=found.reason_to_skip)
+        return
+    changes = found.words or "none: the run was forced"
+    tag_run(context, changes=changes)
+    yield dg.Output(raw, metadata={"changes": changes, **landing_metadata(raw, known=found.known_batches)})
 
 
 @dg.asset_check(asset=raw_reviews, blocking=True, description="There is at least one row.")
@@ -74,6 +76,13 @@ def checked_reviews(raw_reviews: nw.LazyFrame, engine: dg.ResourceParam[Engine])
             blocking=True,
             description="Rejected rows, and unreadable values of a column, are below max_rejected_share.",
         ),
+        dg.AssetCheckSpec(
+            "within_row_band",
+            asset="cleaned_reviews",
+            additional_deps=["raw_reviews", "rejected_reviews"],
+            blocking=True,
+            description="There are min_rows_share to max_rows_share as many cleaned reviews as in the last snapshot.",
+        ),
     ],
     can_subset=False,
 )
@@ -83,9 +92,10 @@ def review_accounts(
     rejected_reviews: nw.LazyFrame,
     data_home: DataHome,
 ) -> Iterator[dg.AssetCheckResult]:
-    """Both checks from one count."""
+    """All of them from one count."""
     accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
-    limit = data_home.values.max_rejected_share
+    settings = data_home.values
+    limit = settings.max_rejected_share
     yield dg.AssetCheckResult(
         check_name="accounts_balance",
         passed=accounts.balanced,
@@ -98,11 +108,17 @@ def review_accounts(
         },
     )
     shares = accounts.lost_shares
+    too_many = [f"{name} {share:.1%}" for name, share in shares.items() if not share < limit]
     yield dg.AssetCheckResult(
         check_name="few_rejected",
-        passed=all(share < limit for share in shares.values()),
-        description=f"the limit is {limit:.1%}",
+        passed=not too_many,
+        description=f"{', '.join(too_many) or 'all shares are below'}; the limit is {limit:.1%}",
         metadata=shares,
+    )
+    last = _last_cleaned(data_home)
+    band = reviews.RowBand(accounts.cleaned, last, settings.min_rows_share, settings.max_rows_share)
+    yield dg.AssetCheckResult(
+        check_name="within_row_band", passed=band.kept, description=band.sentence, metadata=band.counts
     )
 
 
@@ -110,15 +126,12 @@ cleaned_reviews_contract = contract_check(CLEANED_REVIEWS, search_repeats=False)
 rejected_reviews_contract = contract_check(REJECTED_REVIEWS, may_be_empty=True)
 
 
-def _landing_metadata(raw: landing.RawReviews) -> dict[str, Any]:
-    files = "\n".join(
-        ["| file | format | bytes | rows |", "|---|---|---|---|"]
-        + [f"| {batch.path} | {batch.format} | {batch.size_bytes:,} | {batch.rows:,} |" for batch in raw.batches]
-    )
-    left = "\n".join([f"- {f.path}: {f.reason}" for f in raw.left] + [f"- {f.path}: {f.reason}" for f in raw.refused])
-    return {
-        "files": dg.MetadataValue.md(files),
-        "left": dg.MetadataValue.md(left or "none"),
-        "reader_faults": sum(batch.reader_faults for batch in raw.batches),
-        "currency": raw.currency or "none",
-    }
+def _last_cleaned(data_home: DataHome) -> int | None:
+    """The cleaned reviews of the last snapshot; None where there is none, or it was made of samples alone."""
+    root = data_home.home.root
+    if not snapshots.has_snapshot(root):
+        return None
+    last = snapshots.read_latest(root, verify=False)
+    if all(landing.is_sample(batch["path"]) for batch in last.inputs):
+        return None
+    return int(last.run()["accounts"]["cleaned"])

@@ -57,9 +57,9 @@ class _LinePerAsset(logging.Handler):
                 name = f"{check.check_name} of {check.asset_key.to_user_string()}"
                 _print(f"  check {name} failed: {check.description or ''}")
         elif kind == dg.DagsterEventType.STEP_FAILURE:
-            _print(f"{event.step_key} failed: {_cause(event.step_failure_data.error)}")
+            _print(f"{event.step_key} failed: {cause(event.step_failure_data.error)}")
         elif kind == dg.DagsterEventType.RUN_FAILURE and not event.job_failure_data.first_step_failure_event:
-            _print(f"the run failed: {_cause(event.job_failure_data.error)}")
+            _print(f"the run failed: {cause(event.job_failure_data.error)}")
 
     def _print_step(self, seconds: float) -> None:
         for materialised in self._materialised:
@@ -69,7 +69,7 @@ class _LinePerAsset(logging.Handler):
         self._materialised = []
 
 
-def _cause(error: SerializableErrorInfo | None) -> str:
+def cause(error: SerializableErrorInfo | None) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return "" if error is None else error.message.strip().removeprefix("amzseg_pipeline.contracts.errors.")

@@ -2,17 +2,17 @@
 
 No rules about what a valid review is: parts hold text as it was given. In the order of reading: listing (what lies
 there), identity (which bytes it is), guard (whether it is whole text), formats and one module for each (what it says),
-parts (where it is kept), raw_reviews (all of it).
+parts (where it is kept), refusals (what could not be read), raw_reviews (all of it).
 """
 
 from amzseg_pipeline.storage.landing.documents import raw_reviews_document, raw_reviews_from_document
-from amzseg_pipeline.storage.landing.identity import known_contents
-from amzseg_pipeline.storage.landing.listing import landing_listing
-from amzseg_pipeline.storage.landing.raw_reviews import Batch, RawReviews, raw_reviews
+from amzseg_pipeline.storage.landing.listing import is_sample, landing_listing
+from amzseg_pipeline.storage.landing.raw_reviews import Batch, RawReviews, known_contents, raw_reviews
 
 __all__ = [
     "Batch",
     "RawReviews",
+    "is_sample",
     "known_contents",
     "landing_listing",
     "raw_reviews",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.listing import LandingFile
 
@@ -30,17 +30,19 @@ _PACKED = {
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Turns an OSError into a RefusedInput with the fix. The block must do nothing but read a landing file."""
+    """Turns an OSError into a RefusedForNow with the fix. The block must do nothing but read a landing file."""
     try:
         yield
     except FileNotFoundError as error:
-        raise RefusedInput("it vanished while it was being read; deliver it again, or run again without it.") from error
+        raise RefusedForNow(
+            "it vanished while it was being read; deliver it again, or run again without it."
+        ) from error
     except IsADirectoryError as error:
-        raise RefusedInput("it is a folder; move its files up, or rename it.") from error
+        raise RefusedForNow("it is a folder; move its files up, or rename it.") from error
     except PermissionError as error:
-        raise RefusedInput("no permission to read it; let the pipeline's user read it (chmod a+r).") from error
+        raise RefusedForNow("no permission to read it; let the pipeline's user read it (chmod a+r).") from error
     except OSError as error:
-        raise RefusedInput(f"it cannot be read ({error.strerror or error}); deliver it again.") from error
+        raise RefusedForNow(f"it cannot be read ({error.strerror or error}); deliver it again.") from error
 
 
 def check_size(file: LandingFile, settings: Settings) -> None:

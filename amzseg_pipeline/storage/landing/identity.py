@@ -8,18 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple
 from pathlib import Path
 
-from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.errors import RefusedForNow
 from amzseg_pipeline.storage.files import sha256_of, whole_file
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.landing.guard import reading
-from amzseg_pipeline.storage.landing.listing import LandingFile, Listing, landing_file
+from amzseg_pipeline.storage.landing.listing import LandingFile, landing_file
 
 _FORMAT = 1
-
-
-def known_contents(home: Home, listing: Listing) -> dict[str, str | None]:
-    """The sha256 of every file of `listing` by path, without opening any; None for one that was not hashed yet."""
-    return known_sha256(listing.files, remembered_sha256(home))
 
 
 def known_sha256(files: Iterable[LandingFile], memory: Mapping[LandingFile, str]) -> dict[str, str | None]:
@@ -48,7 +43,7 @@ def remember(home: Home, sha256_by_file: Mapping[LandingFile, str]) -> None:
 
 
 def sha256_now(landing: Path, file: LandingFile) -> str:
-    """The sha256 of the file's bytes. RefusedInput where it cannot be read or is no longer as listed."""
+    """The sha256 of the file's bytes. RefusedForNow where it cannot be read or is no longer as listed."""
     with reading():
         sha256 = sha256_of(landing / file.path)
     check_unchanged(landing, file)
@@ -56,11 +51,11 @@ def sha256_now(landing: Path, file: LandingFile) -> str:
 
 
 def check_unchanged(landing: Path, file: LandingFile) -> None:
-    """RefusedInput where the file is no longer as listed: what was read may be half old and half new."""
+    """RefusedForNow where the file is no longer as listed: what was read may be half old and half new."""
     with reading():
         now = landing_file(landing, file.path)
     if now != file:
-        raise RefusedInput("it changed while it was being read; run again once its delivery has ended.")
+        raise RefusedForNow("it changed while it was being read; run again once its delivery has ended.")
 
 
 def _memory_file(home: Home) -> Path:

@@ -36,10 +36,11 @@ class LandingFile:
 
 @dataclass(frozen=True, order=True)
 class LeftFile:
-    """A file or folder that is not read this time, and why."""
+    """A file or folder that is not read this time, and why; `is_settling` when it will be once it is old enough."""
 
     path: str
     reason: str
+    is_settling: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -70,20 +71,25 @@ def landing_listing(landing: Path, *, now: float, settle_seconds: float | None) 
     left = [thing for thing in found if isinstance(thing, LeftFile)]
     refused = [thing for thing in found if isinstance(thing, RefusedFile)]
 
+    samples = {file for file in files if is_sample(file.path)}
+    if refused or len(samples) < len(files):
+        left += [LeftFile(file.path, "a sample is ignored once another file is there") for file in samples]
+        files = [file for file in files if file not in samples]
+
     if settle_seconds is not None:
         # An age is taken without its sign: a clock a little ahead is settling too, a date years ahead is not.
         young = {file: age for file in files if (age := abs(now - file.modified_ns / _NANOSECONDS)) < settle_seconds}
         left += [
-            LeftFile(file.path, f"modified {age:.0f} s ago; it is read once it is {settle_seconds:g} s old")
+            LeftFile(file.path, f"modified {age:.0f} s ago; it is read once it is {settle_seconds:g} s old", True)
             for file, age in young.items()
         ]
         files = [file for file in files if file not in young]
-
-    samples = {file for file in files if _name(file.path).startswith("sample_")}
-    if refused or len(samples) < len(files):
-        left += [LeftFile(file.path, "a sample is ignored once another file is there") for file in samples]
-        files = [file for file in files if file not in samples]
     return Listing(tuple(sorted(files)), tuple(sorted(left)), tuple(sorted(refused)))
+
+
+def is_sample(path: str) -> bool:
+    """Whether the file at `path` stands in until there is a real export."""
+    return path.rpartition("/")[2].startswith("sample_")
 
 
 def landing_file(landing: Path, path: str) -> LandingFile:
@@ -157,10 +163,6 @@ def _link_refusal(link: str, root: str) -> str:
 
 def _landing_file(path: str, status: os.stat_result) -> LandingFile:
     return LandingFile(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _printable(path: str) -> str:

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.landing.guard import check_size
-from amzseg_pipeline.storage.landing.identity import remember, remembered_sha256, sha256_now
+from amzseg_pipeline.storage.landing.identity import known_sha256, remember, remembered_sha256, sha256_now
 from amzseg_pipeline.storage.landing.listing import LandingFile, LeftFile, Listing, RefusedFile, landing_listing
 from amzseg_pipeline.storage.landing.parts import FORMATS, Part, delete_other_parts, kept_part, written_part
+from amzseg_pipeline.storage.landing.refusals import remember_refusals, remembered_refusals
 from amzseg_pipeline.storage.landing.sidecars import check_sidecars
 
 
@@ -85,17 +86,19 @@ def raw_reviews(home: Home, settings: Settings, *, now: float, settle: bool) -> 
     if not listing.files and not listing.refused:
         raise RefusedInput(_nothing_there(home.landing, listing))
 
-    refused = list(listing.refused)
-    copies_by_sha256 = _copies_by_sha256(home, listing.files, settings, refused)
+    errors: dict[LandingFile, RefusedInput] = {}
+    copies_by_sha256 = _copies_by_sha256(home, listing.files, settings, errors)
     batches = []
     for sha256, copies in copies_by_sha256.items():
         try:
             part = _part(home, sha256, copies)
         except RefusedInput as error:
-            refused += [RefusedFile(copy.path, str(error)) for copy in copies]
+            errors |= dict.fromkeys(copies, error)
         else:
             batches.append(_batch(sha256, copies, part))
 
+    remember_refusals(home, (file for file, error in errors.items() if not isinstance(error, RefusedForNow)))
+    refused = [*listing.refused, *(RefusedFile(file.path, str(error)) for file, error in errors.items())]
     if refused and (settings.on_refused_file == "fail" or not batches):
         raise RefusedInput(_refusals(home.landing, refused))
     if len({batch.currency for batch in batches} - {None}) > 1:
@@ -105,14 +108,23 @@ def raw_reviews(home: Home, settings: Settings, *, now: float, settle: bool) -> 
     return RawReviews(tuple(batches), tuple(sorted((*listing.left, *same))), tuple(sorted(refused)))
 
 
+def known_contents(home: Home, listing: Listing, *, without_refused: bool) -> dict[str, str | None]:
+    """The sha256 of every file of `listing` by path, without opening any; None for one that was not hashed yet.
+
+    `without_refused` leaves out the files that the last run refused for their bytes.
+    """
+    refused = remembered_refusals(home) if without_refused else frozenset()
+    return known_sha256((file for file in listing.files if file not in refused), remembered_sha256(home))
+
+
 def _parts_folder(home: Home) -> Path:
     return home.warehouse / "raw_reviews"
 
 
 def _copies_by_sha256(
-    home: Home, files: Iterable[LandingFile], settings: Settings, refused: list[RefusedFile]
+    home: Home, files: Iterable[LandingFile], settings: Settings, errors: dict[LandingFile, RefusedInput]
 ) -> dict[str, list[LandingFile]]:
-    """The files by their content, in the order of the first path of each; unreadable ones are added to `refused`."""
+    """The files by their content, in the order of the first path of each; unreadable ones are added to `errors`."""
     memory = remembered_sha256(home)
     sha256_by_file: dict[LandingFile, str] = {}
     for file in files:
@@ -120,7 +132,7 @@ def _copies_by_sha256(
             check_size(file, settings)
             sha256_by_file[file] = memory.get(file) or sha256_now(home.landing, file)
         except RefusedInput as error:
-            refused.append(RefusedFile(file.path, str(error)))
+            errors[file] = error
     remember(home, sha256_by_file)
     copies: dict[str, list[LandingFile]] = {}
     for file, sha256 in sha256_by_file.items():

@@ -5,18 +5,18 @@ A sidecar that is not there or empty says nothing; one that does not agree means
 
 from pathlib import Path
 
-from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.errors import RefusedForNow
 from amzseg_pipeline.storage.landing.guard import reading
 
 _MAX_BYTES = 4096
 
 
 def check_sidecars(path: Path, *, sha256: str, records: int) -> None:
-    """RefusedInput where the sidecars of the export at `path` do not agree with its bytes or number of records."""
+    """RefusedForNow where the sidecars of the export at `path` do not agree with its bytes or number of records."""
     for ending, held in (("sha256", sha256), ("rows", str(records))):
         said = _said(path.with_name(f"{path.name}.{ending}"))
         if said and said != held:
-            raise RefusedInput(
+            raise RefusedForNow(
                 f"{path.name}.{ending} says {said[:80]!r} and the file holds {held}; deliver both again."
             )
 

@@ -72,6 +72,17 @@ def test_a_sample_is_left_once_another_file_is_there(tmp_path: Path) -> None:
     assert "sample" in listing.left[0].reason
 
 
+def test_a_sample_does_not_stand_in_for_a_file_that_is_settling(tmp_path: Path) -> None:
+    listed(tmp_path, "sample_amazon.csv", "amazon.csv")
+    os.utime(tmp_path / "amazon.csv", (NOW, NOW))
+    listing = landing_listing(tmp_path, now=NOW, settle_seconds=60)
+    assert listing.files == ()
+    assert [(file.path, file.is_settling) for file in listing.left] == [
+        ("amazon.csv", True),
+        ("sample_amazon.csv", False),
+    ]
+
+
 def test_a_sample_does_not_stand_in_for_what_is_refused(tmp_path: Path) -> None:
     (tmp_path / "amazon.csv").mkdir()
     listing = listed(tmp_path, "sample_amazon.csv")
