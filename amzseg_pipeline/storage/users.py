@@ -63,11 +63,12 @@ class PublishedUsers:
             }
         )
 
-    def user(self, user_id: str) -> dict[str, Any] | None:
+    def user(self, user_id: str) -> dict[Any, Any] | None:
         """The row of one user, by column; a missing value is None. None when there is no such user."""
         frame = self._frame("SELECT * FROM {users} WHERE user_id = $user_id", user_id=user_id)
-        rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-        return rows[0] if rows else None
+        if frame.empty:
+            return None
+        return {name: None if pd.isna(value) else value for name, value in frame.iloc[0].items()}
 
     def ids_starting_with(self, text: str, *, most: int) -> pd.DataFrame:
         """The first users, in the order of their ids, whose id starts with `text`: user_id and segment_id."""

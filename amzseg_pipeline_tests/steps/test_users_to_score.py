@@ -1,0 +1,168 @@
+from typing import Any
+
+import narwhals as nw
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amzseg_pipeline.contracts.schema import Column, Table
+from amzseg_pipeline.contracts.scoring import LONGEST_USER_ID, MOST_REVIEWS, MOST_SPEND, USERS_TO_SCORE, RowFault
+from amzseg_pipeline.steps.users_to_score import users_to_score
+from amzseg_pipeline_tests.frames import ENGINES, frame, rows_of
+
+TEXT = Table(
+    "text",
+    "",
+    (
+        Column("row_number", "int64", ""),
+        *(Column(name, "string", "", nullable=True) for name in USERS_TO_SCORE.column_names),
+    ),
+)
+SOUND = {"user_id": "u", "total_reviews": "3", "avg_rating": "4.2", "avg_discount": "25", "avg_spend": "1499.5"}
+
+
+def read(engine: str = "duckdb", **cells: str | None) -> dict[str, Any]:
+    row = {"row_number": 1, **SOUND, **cells}
+    return rows_of(users_to_score(frame(TEXT, [row], engine=engine)), "row_number")[0]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_sound_row_becomes_numbers_and_engagement_is_derived(engine: str) -> None:
+    assert read(engine) == {
+        "row_number": 1,
+        "user_id": "u",
+        "total_reviews": 3,
+        "avg_rating": 4.2,
+        "avg_discount": 25.0,
+        "avg_spend": 1499.5,
+        "engagement_score": pytest.approx(12.6),
+        "fault": None,
+    }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("column", "text", "number"),
+    [
+        ("total_reviews", "1", 1),
+        ("total_reviews", " 12 ", 12),
+        ("total_reviews", "3.0", 3),
+        ("total_reviews", "1,234", 1234),
+        ("total_reviews", "1,23,456", 123456),
+        ("total_reviews", str(MOST_REVIEWS), MOST_REVIEWS),
+        ("avg_rating", "1", 1.0),
+        ("avg_rating", "5.00", 5.0),
+        ("avg_rating", "4.333333333333333", 4.333333333333333),
+        ("avg_rating", "", None),
+        ("avg_rating", None, None),
+        ("avg_rating", "   ", None),
+        ("avg_discount", "0", 0.0),
+        ("avg_discount", "100", 100.0),
+        ("avg_discount", "64%", 64.0),
+        ("avg_discount", "64.5 %", 64.5),
+        ("avg_discount", "1e-05", 1e-05),
+        ("avg_spend", "1,234.50", 1234.5),
+        ("avg_spend", "1,39,900", 139900.0),
+        ("avg_spend", "1e+06", 1e6),
+        ("avg_spend", str(MOST_SPEND), float(MOST_SPEND)),
+        ("avg_spend", "", None),
+    ],
+)
+def test_a_text_of_its_rule_is_the_number_it_says(engine: str, column: str, text: str | None, number: Any) -> None:
+    row = read(engine, **{column: text})
+    assert row["fault"] is None
+    assert row[column] == number
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("column", "text", "fault"),
+    [
+        ("user_id", "", RowFault.USER),
+        ("user_id", None, RowFault.USER),
+        ("user_id", "  ", RowFault.USER),
+        ("user_id", "x" * (LONGEST_USER_ID + 1), RowFault.USER),
+        ("user_id", "a\nb", RowFault.USER),
+        ("user_id", "a\x00b", RowFault.USER),
+        *(
+            ("total_reviews", text, RowFault.REVIEWS)
+            for text in (
+                "",
+                None,
+                "0",
+                "-1",
+                "1.5",
+                "nan",
+                "inf",
+                "three",
+                "=1+1",
+                "1e3",
+                "1234567890123456789",
+                "12,34",
+            )
+        ),
+        *(
+            ("avg_rating", text, RowFault.RATING)
+            for text in ("0", "0.99", "5.01", "-4", "NaN", "inf", "4,2", "four", "=4", "4.2 stars", "1e99")
+        ),
+        *(("avg_discount", text, RowFault.DISCOUNT) for text in ("-1", "100.1", "nan", "%", "50%%", "=50", "+50")),
+        *(
+            ("avg_spend", text, RowFault.SPEND)
+            for text in ("-0.01", "nan", "-inf", "₹499", "free", "1e13", "9" * 400, "=SUM(A1)", "1,2345")
+        ),
+    ],
+)
+def test_a_text_against_its_rule_is_a_fault_and_never_a_guess(
+    engine: str, column: str, text: str | None, fault: RowFault
+) -> None:
+    assert read(engine, **{column: text})["fault"] == fault.value
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_row_has_the_first_of_its_faults(engine: str) -> None:
+    assert read(engine, user_id="", total_reviews="0", avg_rating="9")["fault"] == RowFault.USER.value
+    assert read(engine, total_reviews="0", avg_rating="9", avg_spend="x")["fault"] == RowFault.REVIEWS.value
+
+
+def test_a_user_without_a_rating_has_no_engagement() -> None:
+    assert read(avg_rating="")["engagement_score"] is None
+
+
+@given(st.lists(st.fixed_dictionaries({name: st.text() | st.none() for name in SOUND}), max_size=5))
+def test_whatever_the_text_every_row_comes_back_and_sound_ones_keep_the_ranges(rows: list[dict[str, str]]) -> None:
+    given_rows = [{"row_number": i, **row} for i, row in enumerate(rows)]
+    found = rows_of(users_to_score(frame(TEXT, given_rows, engine="polars")), "row_number")
+    assert [row["row_number"] for row in found] == list(range(len(rows)))
+    for row in found:
+        if row["fault"] is None:
+            assert 1 <= row["total_reviews"] <= MOST_REVIEWS
+            assert row["avg_rating"] is None or 1 <= row["avg_rating"] <= 5
+            assert row["avg_discount"] is None or 0 <= row["avg_discount"] <= 100
+            assert row["avg_spend"] is None or 0 <= row["avg_spend"] <= MOST_SPEND
+
+
+@given(st.floats(0, MOST_SPEND), st.floats(1, 5), st.floats(0, 100), st.integers(1, MOST_REVIEWS))
+def test_what_python_writes_is_read_back_exactly(spend: float, rating: float, discount: float, reviews: int) -> None:
+    row = read(
+        "polars",
+        avg_spend=repr(spend),
+        avg_rating=repr(rating),
+        avg_discount=repr(discount),
+        total_reviews=str(reviews),
+    )
+    expected = RowFault.DISCOUNT if 0 < discount < 1e-99 else RowFault.SPEND if 0 < spend < 1e-99 else None
+    if expected is None:
+        assert (row["avg_spend"], row["avg_rating"], row["avg_discount"], row["total_reviews"]) == (
+            spend,
+            rating,
+            discount,
+            reviews,
+        )
+    assert row["fault"] == (expected and expected.value)
+
+
+def test_the_input_is_not_changed() -> None:
+    rows = frame(TEXT, [{"row_number": 1, **SOUND}], engine="pandas")
+    users_to_score(rows).collect()
+    assert rows.collect_schema().names() == ["row_number", *USERS_TO_SCORE.column_names]
+    assert isinstance(rows, nw.LazyFrame)
