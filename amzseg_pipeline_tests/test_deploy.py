@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -79,28 +80,29 @@ def test_the_dockerfile_copies_what_is_there():
 
 
 @contextmanager
-def postgres(folder: Path):
+def postgres():
     """The URL of a PostgreSQL server of its own on loopback."""
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not binaries:
         pytest.skip("PostgreSQL is not installed")
-    bin_folder, port, data = binaries[-1].parent, free_port(), folder / "postgres"
-    as_user: list[str] = []
-    if os.geteuid() == 0:
-        # The server refuses to run as root, and its user must reach the folder.
-        as_user = ["runuser", "-u", "postgres", "--"]
-        data.mkdir()
-        shutil.chown(data, "postgres")
-        for parent in [data, *data.parents][:-2]:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {data}"
-    subprocess.run([*as_user, bin_folder / "initdb", "-D", data, "-U", "amzseg", "-A", "trust"], check=True, stdout=-3)
-    control = [*as_user, bin_folder / "pg_ctl", "-D", data, "-w"]
-    subprocess.run([*control, "-o", options, "-l", data / "log", "start"], check=True, stdout=-3)
-    try:
-        yield f"postgresql://amzseg@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, stdout=-3)
+    bin_folder, port = binaries[-1].parent, free_port()
+    # The server refuses to run as root, and its user must reach the folder: tmp_path is closed to others.
+    with tempfile.TemporaryDirectory() as folder:
+        as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        if as_user:
+            shutil.chown(folder, "postgres")
+        data = Path(folder) / "data"
+        create = [*as_user, bin_folder / "initdb", "-D", data, "-U", "amzseg", "-A", "trust"]
+        subprocess.run(create, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder}"
+        control = [*as_user, bin_folder / "pg_ctl", "-D", data, "-w"]
+        start = [*control, "-o", options, "-l", data / "log", "start"]
+        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        try:
+            yield f"postgresql+psycopg2://amzseg@127.0.0.1:{port}/postgres"
+        finally:
+            stop = [*control, "-m", "immediate", "stop"]
+            subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=folder)
 
 
 def asked(port: int, query: str) -> dict:
@@ -129,7 +131,7 @@ def waited_for(answer, *, seconds: float):
 
 def test_a_run_a_tick_and_the_ui_work_on_postgresql(tmp_path):
     home = scenario.home_with(tmp_path / "home", sample_amazon=scenario.SAMPLE.read_bytes())
-    with postgres(tmp_path) as url:
+    with postgres() as url:
         home.dagster.mkdir()
         config = (REPO / "dagster.yaml").read_text() + (DEPLOY / "postgres.yaml").read_text()
         (home.dagster / "dagster.yaml").write_text(config)
@@ -156,11 +158,15 @@ def test_a_run_a_tick_and_the_ui_work_on_postgresql(tmp_path):
             runs = "{ runsOrError { ... on Runs { results { status jobName } } } }"
             found = waited_for(lambda: asked(port, runs)["runsOrError"]["results"], seconds=60)
             assert {(run["jobName"], run["status"]) for run in found} == {("segment_users", "SUCCESS")}
-            ticks = "{ schedulesOrError { ... on Schedules { results { scheduleState { ticks { status skipReason }}}}}}"
+            state = "schedules { scheduleState { ticks { status skipReason } } }"
+            ticks = "{ repositoriesOrError { ... on RepositoryConnection { nodes { STATE } } } }".replace(
+                "STATE", state
+            )
             skips = waited_for(
                 lambda: [
                     tick["skipReason"]
-                    for schedule in asked(port, ticks)["schedulesOrError"]["results"]
+                    for repository in asked(port, ticks)["repositoriesOrError"]["nodes"]
+                    for schedule in repository["schedules"]
                     for tick in schedule["scheduleState"]["ticks"]
                     if tick["status"] == "SKIPPED"
                 ],
