@@ -1,7 +1,5 @@
 """What publishing leaves behind when the system fails it, or the process is killed, at any call."""
 
-import errno
-import io
 import os
 import resource
 import shutil
@@ -9,10 +7,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,59 +17,10 @@ from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.snapshots import repoint
+from amzseg_pipeline_tests.faults import Killed, faults
 from amzseg_pipeline_tests.storage.snapshots.nights import night_of, publish_night, without_root
 
-CALLS = (
-    (os, "replace"),
-    (os, "rename"),
-    (os, "fsync"),
-    (os, "mkdir"),
-    (os, "unlink"),
-    (os, "rmdir"),
-    (os, "open"),
-    (io, "open"),
-)
 KEEP_ONE = Settings(keep_snapshots=1, keep_snapshot_hours=0)
-
-
-class Killed(BaseException):
-    """The process is gone: nothing it would still have done happens."""
-
-
-class Faults:
-    """Counts the calls by which publishing acts on the disk, and fails the `at`-th: once, or it and all that follow."""
-
-    def __init__(self, at: int | None, *, is_kill: bool) -> None:
-        self.calls = 0
-        self._at = at
-        self._is_kill = is_kill
-
-    def before_call(self) -> None:
-        number = self.calls
-        self.calls += 1
-        if self._at is None or number < self._at:
-            return
-        if self._is_kill:
-            raise Killed
-        if number == self._at:
-            raise OSError(errno.EIO, "Input/output error")
-
-
-@contextmanager
-def faults(at: int | None, *, is_kill: bool) -> Iterator[Faults]:
-    injected = Faults(at, is_kill=is_kill)
-
-    def failing(call: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: Any, **options: Any) -> Any:
-            injected.before_call()
-            return call(*arguments, **options)
-
-        return called
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module, name in CALLS:
-            patch.setattr(module, name, failing(getattr(module, name)))
-        yield injected
 
 
 def nights_before(root: Path, nights: int) -> Path:
