@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from amzseg_pipeline.defs import alerts, publish, reviews, segments, users
+from amzseg_pipeline.defs import alerts, housekeeping, publish, reviews, segments, users
 from amzseg_pipeline.defs.io_manager import warehouse_io_manager
 from amzseg_pipeline.defs.job import segment_users
 from amzseg_pipeline.defs.nightly import as_soon_as_it_lands, nightly
@@ -27,6 +27,7 @@ defs = dg.Definitions(
         reviews.rejected_reviews_contract,
         users.user_features_contract,
         users.every_review_counted,
+        users.no_review_from_the_future,
         segments.scaled_features_contract,
         segments.unique_segments,
         segments.segment_assignments_contract,
@@ -35,8 +36,8 @@ defs = dg.Definitions(
         segments.users_add_up,
         publish.snapshot_is_whole,
     ],
-    jobs=[segment_users],
-    schedules=[nightly],
+    jobs=[segment_users, housekeeping.prune],
+    schedules=[nightly, housekeeping.weekly_prune],
     sensors=[as_soon_as_it_lands, alerts.alert_on_failure, alerts.ping_after_success],
     resources={
         "data_home": DataHome.configure_at_launch(),

@@ -103,6 +103,8 @@ class Settings:
     keep_snapshots: int = _setting(30, "snapshots that are kept", minimum=1)
     keep_snapshot_bytes: int = _setting(20 * 10**9, "bytes of snapshots that are kept", minimum=1)
     keep_snapshot_hours: float = _setting(48.0, "a snapshot younger than this is never deleted", minimum=0)
+    keep_run_days: float = _setting(90.0, "history of runs that is kept", minimum=1)
+    stale_days: float = _setting(3.0, "the app warns of a snapshot older than this", minimum=0)
     threads: int = _setting(0, "threads of the engine; 0 takes the machine's cores", minimum=0)
     memory_limit_mib: int = _setting(0, "memory of the engine; 0 takes half the machine's", minimum=0)
 

@@ -1,0 +1,45 @@
+"""How much disk the rooms of the data home take, and which folders of artifacts may go.
+
+What is in the files is not looked at.
+"""
+
+import shutil
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
+
+from amzseg_pipeline.storage.home import Home
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+def disk_use_bytes(home: Home) -> dict[str, int]:
+    """Bytes of each room, and `free`, the bytes left on its disk."""
+    rooms = {
+        "landing": home.landing,
+        "warehouse": home.warehouse,
+        "artifacts": home.artifacts,
+        "published": home.published,
+        "dagster": home.dagster,
+    }
+    use = {name: sum(_size_bytes(path) for path in room.rglob("*")) for name, room in rooms.items()}
+    return {**use, "free": shutil.disk_usage(home.root).free}
+
+
+def expired_artifacts(
+    artifacts: Path, *, kept_runs: Collection[str], now: datetime, keep_hours: float
+) -> tuple[Path, ...]:
+    """The runs' folders that belong to no kept run and have not been written for `keep_hours`, sorted.
+
+    `kept_runs` are the first eight characters of run ids, as snapshots are named by them.
+    """
+    oldest = now.timestamp() - keep_hours * _SECONDS_PER_HOUR
+    folders = [path for path in artifacts.glob("*") if path.is_dir() and not path.name.startswith(".")]
+    return tuple(sorted(path for path in folders if path.name[:8] not in kept_runs and path.stat().st_mtime < oldest))
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() and not path.is_symlink() else 0
+    except FileNotFoundError:
+        return 0
