@@ -1,6 +1,7 @@
 """A whole pipeline on real files: a home, exports in it, and runs of the job as the schedule starts them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,18 +33,24 @@ def run(
     settings: Mapping[str, Any] = QUICK,
     now: datetime | None = None,
     force: bool = False,
+    settle: bool = False,
+    only: Sequence[str] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """The result of one run of the job on `home`; failures are in the result, not raised."""
-    config: dict[str, Any] = {"root": str(home.root), "settings": dict(settings), "force": force}
+    """The result of one run of the job on `home`; failures are in the result, not raised.
+
+    `settle` is set in runs that the schedule starts; `only` names the assets to materialise.
+    """
+    config: dict[str, Any] = {"root": str(home.root), "settings": dict(settings), "force": force, "settle": settle}
     if now is not None:
         config["now"] = now.isoformat()
-    with instance or dg.DagsterInstance.ephemeral() as used:
+    with nullcontext(instance) if instance else dg.DagsterInstance.ephemeral() as used:
         return defs.resolve_job_def("segment_users").execute_in_process(
             run_config={
                 "resources": {"data_home": {"config": config}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
             instance=used,
+            asset_selection=None if only is None else [dg.AssetKey(name) for name in only],
             raise_on_error=False,
         )
 

@@ -1,0 +1,62 @@
+"""Nights in a test: what the schedule answers, and exports old enough to be read by it."""
+
+import os
+import time
+from typing import Any
+
+import dagster as dg
+
+from amzseg_pipeline.defs.nightly import as_soon_as_it_lands, nightly
+from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+
+EXPORT = sales_csv([{}] * 12)
+OTHER = sales_csv([{"user_id": "A,B"}, {"user_id": "A,C"}, {"user_id": "D,B"}])
+MORE = sales_csv([{"user_id": "X,Y"}, {"user_id": "X,Z"}])
+
+
+def answer(home: Home, **settings: Any) -> dg.RunRequest | dg.SkipReason:
+    """What the schedule answers now."""
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_schedule_context(instance=instance, resources=_resources(home, settings)) as context,
+    ):
+        return nightly(context)
+
+
+def answer_of_the_sensor(home: Home, **settings: Any) -> dg.RunRequest | dg.SkipReason:
+    """What the sensor answers now."""
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance=instance, resources=_resources(home, settings)) as context,
+    ):
+        return as_soon_as_it_lands(context)
+
+
+def changes(home: Home, **settings: Any) -> str:
+    """Why the schedule starts a run, which it must."""
+    requested = answer(home, **settings)
+    assert isinstance(requested, dg.RunRequest), requested
+    return requested.tags["amzseg/changes"]
+
+
+def reason(home: Home, **settings: Any) -> str:
+    """Why the schedule starts no run, which it must not."""
+    skipped = answer(home, **settings)
+    assert isinstance(skipped, dg.SkipReason), skipped
+    return skipped.skip_message or ""
+
+
+def deliver(home: Home, *, age_seconds: float = 3_600, **exports: bytes) -> Home:
+    """The home with `<name>.csv` for every keyword in its landing zone, last written that long ago."""
+    scenario.home_with(home.root, **exports)
+    for name in exports:
+        written = time.time() - age_seconds
+        os.utime(home.landing / f"{name}.csv", (written, written))
+    return home
+
+
+def _resources(home: Home, settings: dict[str, Any]) -> dict[str, Any]:
+    return {"data_home": DataHome(root=str(home.root), settings={**scenario.QUICK, **settings})}
