@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from amzseg_pipeline.defs import alerts, housekeeping, publish, reviews, segments, users
+from amzseg_pipeline.defs import alerts, housekeeping, eda, publish, reviews, segments, users
 from amzseg_pipeline.defs.io_manager import warehouse_io_manager
 from amzseg_pipeline.defs.job import segment_users
 from amzseg_pipeline.defs.nightly import as_soon_as_it_lands, nightly
@@ -19,6 +19,9 @@ defs = dg.Definitions(
         segments.segment_assignments,
         segments.segment_profiles,
         publish.published_segments,
+        eda.eda_reviews,
+        eda.eda_users,
+        eda.eda_segments,
     ],
     asset_checks=[
         reviews.has_rows,

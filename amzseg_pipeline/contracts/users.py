@@ -1,4 +1,6 @@
-"""The users stage: the behavioural features of a user."""
+"""The users stage: the behavioural features of a user, and where in their life as a customer they are."""
+
+from enum import StrEnum
 
 from amzseg_pipeline.contracts.schema import Column, Table
 
@@ -18,21 +20,75 @@ FEATURE_COLUMNS = (
 )
 FEATURES = tuple(column.name for column in FEATURE_COLUMNS)
 
+COUNT_COLUMNS = (
+    Column("rated_reviews", "int64", "reviews with a rating", unit="reviews", minimum=0),
+    Column("discounted_reviews", "int64", "reviews with a known discount", unit="reviews", minimum=0),
+    Column("priced_reviews", "int64", "reviews with a price paid", unit="reviews", minimum=0),
+)
+"""How many reviews stand behind avg_rating, avg_discount and avg_spend."""
+
+NEW_DAYS = 90
+ACTIVE_DAYS = 180
+LAPSING_DAYS = 365
+HALF_LIFE_DAYS = 180
+
+
+class LifecycleStage(StrEnum):
+    """Where a user is in their life as a customer: the first that holds, in this order."""
+
+    NEW = "new"
+    ACTIVE = "active"
+    LAPSING = "lapsing"
+    LAPSED = "lapsed"
+
+
+LIFECYCLE_COLUMNS = (
+    Column(
+        "recent_engagement",
+        "float64",
+        f"sum of rating / 5 x 2^(-age / {HALF_LIFE_DAYS} days)",
+        unit="5-star-review equivalents",
+        nullable=True,
+        minimum=0,
+    ),
+    Column("recency_days", "int64", "days since the last review", unit="days", nullable=True, minimum=0),
+    Column("tenure_days", "int64", "days since the first review", unit="days", nullable=True, minimum=0),
+    Column("active_months", "int64", "calendar months (UTC) with a review", unit="months", nullable=True, minimum=1),
+    Column(
+        "lifecycle_stage",
+        "string",
+        f"new: first review within {NEW_DAYS} days; active: last within {ACTIVE_DAYS}; lapsing: within {LAPSING_DAYS}; "
+        "else lapsed",
+        nullable=True,
+    ),
+)
+"""Null where no review has a date. Not clustered: they move for everyone every night."""
+
 USER_FEATURES = Table(
     "user_features",
-    "One row per user: the five features, and the integer counts and sums they come from.",
+    "One row per user: the five features, the lifecycle, and the integer counts and sums they come from.",
     (
         Column("user_id", "string", "reviewer"),
         Column("user_hash", "int64", "first 32 bits of md5(user_id)", minimum=0, maximum=2**32 - 1),
         *FEATURE_COLUMNS,
-        Column("rated_reviews", "int64", "reviews with a rating", unit="reviews", minimum=0),
-        Column("discounted_reviews", "int64", "reviews with a known discount", unit="reviews", minimum=0),
-        Column("priced_reviews", "int64", "reviews with a price paid", unit="reviews", minimum=0),
+        *LIFECYCLE_COLUMNS,
+        *COUNT_COLUMNS,
+        Column("future_reviews", "int64", "reviews dated after as_of, counted as of it", unit="reviews", minimum=0),
         Column("rating_tenths_sum", "int64", "sum of ratings", unit="tenths of a star", minimum=0),
+        Column("rating_square_sum", "int64", "sum of squared ratings", unit="tenths of a star, squared", minimum=0),
         Column("discount_bp_sum", "int64", "sum of discounts", unit="basis points", minimum=0),
+        Column("discount_square_sum", "int64", "sum of squared discounts", unit="basis points, squared", minimum=0),
         Column("paid_minor_sum", "int64", "sum of prices paid", unit="hundredths of the currency", minimum=0),
+        Column("log_paid_sum", "int64", "sum of ln(1 + price paid)", unit="thousandths", minimum=0),
+        Column("log_paid_square_sum", "int64", "sum of squared ln(1 + price)", unit="thousandths, squared", minimum=0),
         Column("first_reviewed_at_ms", "int64", "first review", unit="milliseconds since 1970 UTC", nullable=True),
         Column("last_reviewed_at_ms", "int64", "last review", unit="milliseconds since 1970 UTC", nullable=True),
+        Column("as_of", "date", "the earlier of the newest review's date and the run's date; the same for all users"),
     ),
     key=("user_id",),
 )
+"""Counts, sums, sums of squares, first and last of parts of a user's reviews merge exactly; active_months does not.
+
+A squared rating is at most 2,500, a squared discount 10^8 and a squared logarithm 1.1 x 10^9: int64 holds the sums of
+8 billion reviews of one user.
+"""

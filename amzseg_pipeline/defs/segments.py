@@ -4,7 +4,6 @@ The statistics stand in steps/segments/, a file per concept.
 """
 
 import os
-from datetime import UTC, datetime
 
 import dagster as dg
 import narwhals as nw
@@ -92,12 +91,10 @@ def unique_segments(cluster_model: Model) -> dg.AssetCheckResult:
 
 @dg.asset(**described_table(SEGMENT_ASSIGNMENTS, stage="segments", kinds={"pandas"}))
 def segment_assignments(
-    user_features: nw.LazyFrame, cluster_model: Model, data_home: DataHome, engine: dg.ResourceParam[Engine]
+    user_features: nw.LazyFrame, cluster_model: Model, engine: dg.ResourceParam[Engine]
 ) -> FrameStream:
     """Every user scored by the model, batch by batch."""
-    newest = user_features.select(nw.col("last_reviewed_at_ms").max()).collect("pyarrow").item()
-    run_date = data_home.time.date()
-    as_of = run_date if newest is None else min(run_date, datetime.fromtimestamp(newest / 1000, UTC).date())
+    as_of = user_features.select(nw.col("as_of").max()).collect("pyarrow").item()
     batches = engine.batches(user_features.sort("user_id"), rows=_SCORING_ROWS)
     return FrameStream(segments.scored_users(users, cluster_model, as_of=as_of) for users in batches)
 

@@ -1,4 +1,4 @@
-"""The users stage: what each user does, in five numbers.
+"""The users stage: what each user does, in five numbers, and how lately.
 
 How a feature is computed stands in steps/users.py.
 """
@@ -9,13 +9,18 @@ import narwhals as nw
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.defs.checks import contract_check
 from amzseg_pipeline.defs.described import described_table
+from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.steps import users
 
 
 @dg.asset(**described_table(USER_FEATURES, stage="users", kinds={"duckdb"}))
-def user_features(cleaned_reviews: nw.LazyFrame) -> nw.LazyFrame:
+def user_features(
+    context: dg.AssetExecutionContext, cleaned_reviews: nw.LazyFrame, data_home: DataHome
+) -> nw.LazyFrame:
     """Sums per user, and the features taken from them."""
-    return users.user_features(cleaned_reviews)
+    as_of = users.as_of_date(cleaned_reviews, run_date=data_home.time.date())
+    context.add_output_metadata({"as_of": as_of.isoformat()})
+    return users.user_features(cleaned_reviews, as_of=as_of)
 
 
 user_features_contract = contract_check(USER_FEATURES)
@@ -32,3 +37,15 @@ def every_review_counted(user_features: nw.LazyFrame, cleaned_reviews: nw.LazyFr
     counted = int(user_features.select(nw.col("total_reviews").sum()).collect("pyarrow").item() or 0)
     reviews = int(cleaned_reviews.select(nw.len()).collect("pyarrow").item())
     return dg.AssetCheckResult(passed=counted == reviews, metadata={"counted": counted, "cleaned_reviews": reviews})
+
+
+@dg.asset_check(
+    asset=user_features,
+    description="No review is dated after the run's day; those that are count as of that day.",
+)
+def no_review_from_the_future(user_features: nw.LazyFrame) -> dg.AssetCheckResult:
+    """Warns: dates of the source, or this machine's clock, are wrong."""
+    future = int(user_features.select(nw.col("future_reviews").sum()).collect("pyarrow").item() or 0)
+    return dg.AssetCheckResult(
+        passed=future == 0, severity=dg.AssetCheckSeverity.WARN, metadata={"future_reviews": future}
+    )

@@ -12,6 +12,7 @@ from amzseg_pipeline.contracts.model import DroppedFeature, FeatureScaling, Scal
 from amzseg_pipeline.contracts.segments import SCALED_FEATURES
 from amzseg_pipeline.contracts.users import FEATURE_COLUMNS, FEATURES
 from amzseg_pipeline.steps.segments.frames import contract_frame
+from amzseg_pipeline.steps.segments.sample import strata
 
 Matrix = npt.NDArray[np.float64]
 
@@ -59,7 +60,7 @@ def scaled_features(sample: pd.DataFrame, scaling: FeatureScaling) -> pd.DataFra
     matrix = scaled_matrix(sample, scaling)
     by_name: dict[str, object] = {feature.name: matrix[:, i] for i, feature in enumerate(scaling.features)}
     missing = {dropped.name: np.full(len(sample), np.nan) for dropped in scaling.dropped}
-    keys = {"user_id": sample["user_id"], "user_hash": sample["user_hash"]}
+    keys = {"user_id": sample["user_id"], "user_hash": sample["user_hash"], "stratum": strata(sample["total_reviews"])}
     return contract_frame(SCALED_FEATURES, {**keys, **by_name, **missing})
 
 

@@ -65,7 +65,7 @@ def test_the_manifest_says_what_is_published(tmp_path: Path) -> None:
         "created": "2026-01-01T02:00:00Z",
         "sequence": 1,
         "run_id": "00000001-run",
-        "contract_version": "1.0",
+        "contract_version": "1.1",
         "model_version": "m1",
         "code_version": "c1",
         "settings_hash": Settings().result_hash,
@@ -133,7 +133,7 @@ def test_the_file_carries_its_contract(tmp_path: Path) -> None:
 
     contract = json.loads(schema.metadata[CONTRACT_METADATA])
     assert (contract["version"], contract["table"], contract["primaryKey"]) == (
-        "1.0",
+        "1.1",
         "segment_assignments",
         ["user_id"],
     )

@@ -33,7 +33,7 @@ def test_a_snapshot_tells_where_it_comes_from(tmp_path: Path) -> None:
     snapshot = read_latest(tmp_path)
     assert (snapshot.sequence, snapshot.run_id) == (1, "00000001-run")
     assert snapshot.created == datetime(2026, 1, 1, 2, tzinfo=UTC)
-    assert (snapshot.contract_version, snapshot.model_version, snapshot.currency) == ("1.0", "m1", "INR")
+    assert (snapshot.contract_version, snapshot.model_version, snapshot.currency) == ("1.1", "m1", "INR")
     assert snapshot.inputs == [{"path": "amazon.csv", "batch": "0123456789abcdef", "rows": 20}]
     assert snapshot.model_document() == {"format": 1}
     assert night_of(snapshot) == 1
