@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from amzseg_pipeline.defs import alerts, housekeeping, eda, publish, reviews, segments, users
+from amzseg_pipeline.defs import alerts, eda, housekeeping, publish, reviews, segments, users
 from amzseg_pipeline.defs.io_manager import warehouse_io_manager
 from amzseg_pipeline.defs.job import segment_users
 from amzseg_pipeline.defs.nightly import as_soon_as_it_lands, nightly

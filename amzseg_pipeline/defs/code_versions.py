@@ -28,5 +28,10 @@ def _source_hash(places: tuple[str, ...]) -> str:
 CODE_VERSIONS = {stage: _source_hash(places) for stage, places in _SOURCES.items()}
 """Stage -> code version of its assets."""
 
+EDA_CODE_VERSION = _source_hash(
+    ("contracts/colours.py", "steps/figures", "storage/artifacts.py", "defs/eda.py"),
+)
+"""The code version of the plots. It is no part of CODE_VERSION: other plots are no reason to segment again."""
+
 CODE_VERSION = hashlib.sha256("".join(CODE_VERSIONS.values()).encode()).hexdigest()[:16]
 """The code version of the whole pipeline, as it stands in the manifest."""

@@ -1,0 +1,122 @@
+"""Leaf assets that draw each stage: plots and a report in artifacts/, thumbnails with their sentences in the UI.
+
+They never delay or fail the segments: nothing is downstream of them, their steps come last, and a plot that cannot be
+drawn is left out and said so. What is drawn stands in steps/figures/.
+"""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import narwhals as nw
+import pandas as pd
+
+from amzseg_pipeline.contracts.model import FeatureScaling, Model
+from amzseg_pipeline.defs.code_versions import EDA_CODE_VERSION
+from amzseg_pipeline.defs.described import described
+from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.steps import figures, reviews
+from amzseg_pipeline.steps.figures import facts
+from amzseg_pipeline.storage import artifacts, landing
+
+_CHECK = "every_plot_drawn"
+
+
+def _leaf(stage: str, description: str) -> dict[str, Any]:
+    return described(description, stage=stage, kinds={"python", "seaborn"}) | {
+        "code_version": EDA_CODE_VERSION,
+        "op_tags": {"dagster/priority": "-1"},
+        "check_specs": [
+            dg.AssetCheckSpec(_CHECK, asset=f"eda_{stage}", description="No plot was left out for a fault of ours.")
+        ],
+    }
+
+
+@dg.asset(**_leaf("reviews", "Plots of prices, discounts, ratings, categories and dates of the reviews."))
+def eda_reviews(
+    context: dg.AssetExecutionContext,
+    raw_reviews: landing.RawReviews,
+    cleaned_reviews: nw.LazyFrame,
+    rejected_reviews: nw.LazyFrame,
+    data_home: DataHome,
+) -> dg.MaterializeResult:
+    """From a sample of reviews and counts of all of them."""
+    data = figures.review_data(cleaned_reviews, rejected_reviews, currency=raw_reviews.currency)
+    accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
+    told = facts.review_facts(
+        [batch.identity for batch in raw_reviews.batches], accounts=accounts.sentence, currency=raw_reviews.currency
+    )
+    return _hung(context, figures.review_gallery(data), told, data_home=data_home)
+
+
+@dg.asset(**_leaf("users", "Plots of how much users review, and of their features before and after scaling."))
+def eda_users(
+    context: dg.AssetExecutionContext,
+    raw_reviews: landing.RawReviews,
+    user_features: nw.LazyFrame,
+    scaled_features: nw.LazyFrame,
+    feature_scaling: FeatureScaling,
+    data_home: DataHome,
+) -> dg.MaterializeResult:
+    """From a sample of users and counts of all of them."""
+    data = figures.user_data(user_features, scaled_features, feature_scaling, currency=raw_reviews.currency)
+    told = facts.user_facts(feature_scaling, users=data.users)
+    return _hung(context, figures.user_gallery(data), told, data_home=data_home)
+
+
+@dg.asset(**_leaf("segments", "Plots of what the segments are like and how well their number is founded."))
+def eda_segments(
+    context: dg.AssetExecutionContext,
+    raw_reviews: landing.RawReviews,
+    segment_assignments: nw.LazyFrame,
+    segment_profiles: pd.DataFrame,
+    scaled_features: nw.LazyFrame,
+    cluster_model: Model,
+    data_home: DataHome,
+) -> dg.MaterializeResult:
+    """From the model, the profiles and a sample of scored users."""
+    data = figures.segment_data(
+        segment_assignments, scaled_features, segment_profiles, cluster_model, currency=raw_reviews.currency
+    )
+    return _hung(context, figures.segment_gallery(data), facts.segment_facts(data), data_home=data_home)
+
+
+def _hung(
+    context: dg.AssetExecutionContext, gallery: figures.Gallery, told: Mapping[str, str], *, data_home: DataHome
+) -> dg.MaterializeResult:
+    """Writes the plots and shows them in the UI; the check warns of plots that failed."""
+    home = data_home.home
+    folder = artifacts.write_gallery(home.artifacts, context.run_id, gallery, facts=told, made_at=data_home.time)
+    # Metadata of the asset and not of the output: Dagster stores the latter twice, in two events.
+    context.add_asset_metadata(
+        {
+            "plots": dg.MetadataValue.md(_markdown(gallery, relative_to=home.artifacts.name, run_id=context.run_id)),
+            "drawn": len(gallery.plots),
+            "left_out": dg.MetadataValue.md(_left_out(gallery)),
+            "report": dg.MetadataValue.path(folder / artifacts.REPORT_FILE),
+        }
+    )
+    faults = [missing for missing in gallery.missing if missing.is_fault]
+    for fault in faults:
+        context.log.warning(f"plot {fault.name} could not be drawn: {fault.reason}")
+    check = dg.AssetCheckResult(
+        check_name=_CHECK,
+        passed=not faults,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{fault.name}: {fault.reason}" for fault in faults) or "every plot was drawn",
+    )
+    return dg.MaterializeResult(check_results=[check])
+
+
+def _markdown(gallery: figures.Gallery, *, relative_to: str, run_id: str) -> str:
+    images = figures.thumbnails([plot.png for plot in gallery.plots])
+    return "\n\n".join(
+        f"### {plot.title}\n\n![{plot.name}](data:image/png;base64,{base64.b64encode(image).decode()})\n\n"
+        f"{plot.sentence}\n\n`{relative_to}/{run_id}/{artifacts.plot_file(gallery.group, plot.name)}`"
+        for plot, image in zip(gallery.plots, images, strict=True)
+    )
+
+
+def _left_out(gallery: figures.Gallery) -> str:
+    return "\n".join(f"- {missing.name}: {missing.reason}" for missing in gallery.missing) or "none"

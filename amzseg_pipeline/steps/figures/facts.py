@@ -1,0 +1,42 @@
+"""What a report says of its run before the plots: inputs, counts, segments, model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from amzseg_pipeline.contracts.model import FeatureScaling
+from amzseg_pipeline.steps.figures.features import FEATURE_NAMES
+from amzseg_pipeline.steps.figures.segments.data import SegmentData
+from amzseg_pipeline.steps.figures.words import counted, percent
+
+
+def review_facts(inputs: Sequence[Mapping[str, Any]], *, accounts: str, currency: str | None) -> dict[str, str]:
+    """Of `inputs` the path, format, rows and sha256 are told."""
+    lines = [
+        f"{batch['path']} ({batch['format']}, {counted(batch['rows'], 'row')}, sha256 {batch['sha256'][:16]}…)"
+        for batch in inputs
+    ]
+    return {"Inputs": "\n".join(lines), "Rows": accounts, "Currency": currency or "none: nothing was priced"}
+
+
+def user_facts(scaling: FeatureScaling, *, users: int) -> dict[str, str]:
+    """How many users there are, and how their features became axes."""
+    names = ", ".join(FEATURE_NAMES[feature.name] for feature in scaling.features)
+    dropped = "; ".join(f"{FEATURE_NAMES[feature.name]} left out ({feature.reason})" for feature in scaling.dropped)
+    form = "as they are" if scaling.transform == "none" else "in logarithms"
+    return {"Users": f"{users:,}", "Features": f"{names}, {form}" + (f"; {dropped}" if dropped else "")}
+
+
+def segment_facts(data: SegmentData) -> dict[str, str]:
+    """The segments with their sizes and strategies, and the model behind them."""
+    columns = (data.profiles[name].tolist() for name in ("segment_id", "segment_name", "users", "share", "strategy"))
+    lines = [
+        f"{segment} {name}: {counted(users, 'user')} ({percent(share)}); {strategy}"
+        for segment, name, users, share, strategy in zip(*columns, strict=True)
+    ]
+    model = data.model
+    fitted = f"KMeans on {counted(model.scaling.users, 'user')}, {model.trained_at}"
+    return {
+        "Segments": "\n".join(lines),
+        "Model": f"{model.version}: {fitted}",
+        "Number of segments": f"{model.choice.k}, {model.choice.rule}",
+    }

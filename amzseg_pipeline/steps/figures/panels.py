@@ -1,0 +1,135 @@
+"""The few kinds of panel that figures are made of, drawn on given axes."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from amzseg_pipeline.steps.figures.style import ACCENT, DIVERGING, HIGHLIGHT, INK, SEQUENTIAL
+from amzseg_pipeline.steps.figures.words import compact
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Values = npt.NDArray[np.float64]
+
+_WHISKERS_PERCENT = (5.0, 95.0)
+_SHARES_OF_TREND = 10
+_COLUMN_CHARACTERS = 9
+
+
+def histogram(axes: "Axes", values: Values, *, log: bool = False, bins: Any = 36) -> None:
+    """How many reviews or users have which value."""
+    import seaborn
+
+    seaborn.histplot(
+        x=values, ax=axes, bins=bins, log_scale=log, color=ACCENT, alpha=1, edgecolor="white", linewidth=0.4
+    )
+    axes.grid(axis="x", visible=False)
+    axes.margins(y=0.14)
+
+
+def density(axes: "Axes", x: Values, y: Values, *, log: tuple[bool, bool], bins: tuple[Any, Any]) -> None:
+    """Where reviews lie: tiles, darker for more, on a logarithmic scale of counts."""
+    import seaborn
+    from matplotlib.colors import LogNorm
+
+    seaborn.histplot(
+        x=x,
+        y=y,
+        ax=axes,
+        log_scale=log,
+        bins=bins,
+        cmap=SEQUENTIAL,
+        norm=LogNorm(),
+        vmin=None,
+        vmax=None,
+        cbar=True,
+        cbar_kws={
+            "label": "reviews in a tile",
+            "pad": 0.02,
+            "aspect": 28,
+            "format": lambda value, _: compact(value),
+        },
+    )
+
+
+def trend(axes: "Axes", x: Values, y: Values) -> None:
+    """The mean of y in each tenth of the values of x, at the median x of that tenth."""
+    tenths = np.ceil(pd.Series(x).rank(method="average", pct=True) * _SHARES_OF_TREND)
+    means = pd.DataFrame({"x": x, "y": y}).groupby(tenths).agg(x=("x", "median"), y=("y", "mean"))
+    for width, colour in ((4.5, "white"), (2.2, HIGHLIGHT)):
+        axes.plot(means["x"], means["y"], color=colour, linewidth=width, solid_capstyle="round")
+    axes.plot(
+        means["x"], means["y"], "o", color=HIGHLIGHT, markeredgecolor="white", label="mean of each tenth of reviews"
+    )
+    axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
+
+
+def boxes(axes: "Axes", groups: Mapping[str, Values], *, colours: Sequence[str]) -> None:
+    """One horizontal box per group, first on top: the middle half, whiskers from 5 % to 95 %, a dot for the median."""
+    cuts = [_WHISKERS_PERCENT[0], 25, 50, 75, _WHISKERS_PERCENT[1]]
+    statistics = [
+        dict(zip(("whislo", "q1", "med", "q3", "whishi"), np.percentile(values, cuts).tolist(), strict=True))
+        for values in groups.values()
+    ]
+    drawn = axes.bxp(
+        [{**numbers, "label": label, "fliers": []} for label, numbers in zip(groups, statistics, strict=True)],
+        orientation="horizontal",
+        widths=0.6,
+        patch_artist=True,
+        showfliers=False,
+        medianprops={"linewidth": 0},
+        whiskerprops={"color": INK},
+        capprops={"color": INK},
+    )
+    for box, colour in zip(drawn["boxes"], colours, strict=True):
+        box.set(facecolor=colour, edgecolor=colour)
+    # A box can have no width, all its users being alike: the dot shows it then too.
+    medians = [numbers["med"] for numbers in statistics]
+    axes.scatter(medians, range(1, len(groups) + 1), s=80, c=list(colours), edgecolor="white", linewidth=1.8, zorder=5)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+
+
+def bars(axes: "Axes", values: Mapping[str, float], labels: Sequence[str], *, colours: Any) -> None:
+    """One horizontal bar per name, the first on top, each with its label at the end."""
+    drawn = axes.barh(list(values), list(values.values()), color=colours, height=0.72)
+    axes.bar_label(drawn, labels=list(labels), padding=4, color=INK)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0.16)
+
+
+def heatmap(axes: "Axes", table: pd.DataFrame, *, limit: float, decimals: int, label: str, half: bool = False) -> None:
+    """A table of numbers around zero, each written in its cell; colours end at +-`limit`.
+
+    `half` leaves out what a symmetric table says twice.
+    """
+    import seaborn
+
+    if half:
+        table = table.iloc[1:, :-1]
+    seaborn.heatmap(
+        table.round(decimals) + 0.0,  # no -0.0
+        ax=axes,
+        mask=np.triu(np.ones(table.shape, bool), 1) if half else None,
+        cmap=DIVERGING,
+        vmin=-limit,
+        vmax=limit,
+        annot=True,
+        fmt=f"+.{decimals}f",
+        annot_kws={"fontsize": 11.5},
+        linewidths=2,
+        linecolor="white",
+        cbar_kws={"label": label, "pad": 0.02},
+    )
+    columns = [textwrap.fill(str(name), _COLUMN_CHARACTERS, break_long_words=False) for name in table.columns]
+    axes.set_xticks(axes.get_xticks(), columns)
+    axes.set(xlabel="", ylabel="")
+    axes.grid(visible=False)
+    axes.tick_params(length=0, rotation=0)

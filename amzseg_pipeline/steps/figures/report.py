@@ -1,0 +1,117 @@
+"""The report of a run: one page with contents, run facts and every plot. It needs no network and prints well."""
+
+import base64
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ReportPart:
+    """What one stage adds to the report: facts by name, its plots with their images, and the plots that are missing.
+
+    `plots` are dictionaries of name, title, sentence; `missing` of name, reason, is_fault.
+    """
+
+    group: str
+    facts: Mapping[str, str]
+    plots: tuple[Mapping[str, Any], ...]
+    missing: tuple[Mapping[str, Any], ...]
+    images: Mapping[str, bytes]
+
+
+_STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.5rem 4rem; color: #222; background: #fff;
+  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+h1 { margin: 0 0 .2rem; font-size: 1.9rem; line-height: 1.2; }
+h2 { margin: 3rem 0 1rem; padding-bottom: .3rem; border-bottom: 2px solid #0173b2; font-size: 1.45rem; }
+a { color: #01598a; text-decoration: none; }
+a:hover { text-decoration: underline; }
+.run { margin: 0 0 1.5rem; color: #6b6b6b; }
+table { width: 100%; border-collapse: collapse; }
+th, td { padding: .35rem .6rem .35rem 0; border-bottom: 1px solid #e6e6e6; text-align: left; vertical-align: top; }
+th { width: 14rem; font-weight: 600; }
+td { overflow-wrap: anywhere; white-space: pre-line; }
+nav h3 { margin: 1.2rem 0 .2rem; font-size: 1rem; }
+nav ol { margin: 0; padding-left: 1.4rem; }
+figure { margin: 0 0 2.5rem; break-inside: avoid; }
+figure img { display: block; width: 100%; max-width: 52rem; height: auto; }
+figcaption { max-width: 52rem; margin-top: .4rem; padding-left: .8rem; border-left: 3px solid #c9d9e6; }
+.missing { color: #555; }
+.fault { color: #a33c00; font-weight: 600; }
+@page { margin: 16mm 14mm; }
+@media print {
+  body { max-width: none; padding: 0; font-size: 10.5pt; }
+  h2 { break-before: page; margin-top: 0; }
+  nav { break-before: page; }
+  figure img { max-height: 105mm; width: auto; max-width: 100%; }
+  a { color: inherit; }
+}
+"""
+
+
+def report_page(parts: list[ReportPart], *, run_id: str, made_at: str) -> str:
+    """The page as HTML. Everything that comes from data is escaped."""
+    title = "Customer segments: report of a run"
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{title}</title><style>{_STYLE}</style></head><body>",
+            f"<header><h1>{title}</h1>",
+            f'<p class="run">run {html.escape(run_id)} · {html.escape(made_at)}</p></header>',
+            "<main>",
+            _facts(parts),
+            _contents(parts),
+            *(_section(part) for part in parts),
+            "</main></body></html>",
+            "",
+        ]
+    )
+
+
+def _facts(parts: list[ReportPart]) -> str:
+    rows = [
+        f"<tr><th scope=row>{html.escape(name)}</th><td>{html.escape(fact)}</td></tr>"
+        for part in parts
+        for name, fact in part.facts.items()
+    ]
+    return "<section id=facts><table>" + "".join(rows) + "</table></section>"
+
+
+def _contents(parts: list[ReportPart]) -> str:
+    lists = [
+        f"<h3><a href='#{part.group}'>{part.group.capitalize()}</a></h3><ol>"
+        + "".join(
+            f"<li><a href='#{html.escape(_anchor(part, plot))}'>{html.escape(plot['title'])}</a></li>"
+            for plot in part.plots
+        )
+        + "</ol>"
+        for part in parts
+    ]
+    return "<nav><h2>Contents</h2>" + "".join(lists) + "</nav>"
+
+
+def _section(part: ReportPart) -> str:
+    figures = [
+        f"<figure id='{html.escape(_anchor(part, plot))}'>"
+        f"<img alt='{html.escape(plot['title'])}' loading=lazy "
+        f"src='data:image/png;base64,{base64.b64encode(part.images[plot['name']]).decode()}'>"
+        f"<figcaption>{html.escape(plot['sentence'])}</figcaption></figure>"
+        for plot in part.plots
+    ]
+    missing = [
+        f"<li{' class=fault' if absent['is_fault'] else ''}>{html.escape(absent['name'].replace('_', ' '))}: "
+        f"{html.escape(absent['reason'])}</li>"
+        for absent in part.missing
+    ]
+    left_out = f"<div class=missing><p>Left out:</p><ul>{''.join(missing)}</ul></div>" if missing else ""
+    return f"<section><h2 id='{part.group}'>{part.group.capitalize()}</h2>{''.join(figures)}{left_out}</section>"
+
+
+def _anchor(part: ReportPart, plot: Mapping[str, Any]) -> str:
+    return f"{part.group}-{plot['name']}"

@@ -1,0 +1,150 @@
+"""The leading second-level categories: by products, by rating, by discount."""
+
+import pandas as pd
+
+from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.panels import bars
+from amzseg_pipeline.steps.figures.reviews.data import ReviewData
+from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, PALE, canvas, count_axis, number_axis, percent_axis
+from amzseg_pipeline.steps.figures.words import category_name, counted, percent
+
+_MOST_SHOWN = 10
+_FEWEST_PRODUCTS = 5
+_LEADING_SHARE = 0.15
+_TELLING_STARS = 0.1
+_TELLING_PERCENT = 5
+_HEIGHT = 5.0
+
+
+def categories_by_products(data: ReviewData) -> Plot | LeftOut:
+    """The ten categories with the most products."""
+    if data.categories.empty:
+        return LeftOut("no review has a category")
+    ranked = _named(data.categories).sort_values(["products", "name"], ascending=[False, True])
+    top, products = ranked.head(_MOST_SHOWN), int(ranked["products"].sum())
+    first, most = str(top["name"].iloc[0]), int(top["products"].iloc[0])
+    title = f"Most products: {first}, {most:,}"
+    note = f"{counted(products, 'product')}, {len(ranked):,} second-level categories"
+    figure, axes = canvas(title, note=note, height=_HEIGHT)
+    bars(axes, _by_name(top, "products"), [f"{n:,}" for n in top["products"]], colours=_first_stands_out(top))
+    axes.set(xlabel="distinct products", ylabel="")
+    count_axis(axes.xaxis)
+    follows = (
+        f"segments describe its buyers above all, so test offers in {first} first"
+        if most / products >= _LEADING_SHARE
+        else "none dominates, so let offers name the category a user buys in"
+    )
+    sentence = (
+        f"{first} holds {percent(most / products)} of the products, the {len(top)} largest categories "
+        f"{percent(top['products'].sum() / products)}: {follows}."
+    )
+    return Plot(title, sentence, figure)
+
+
+def categories_by_rating(data: ReviewData) -> Plot | LeftOut:
+    """The ten categories of best mean rating, among those with enough products to tell."""
+    ranked = _ranked(data.categories, "mean_stars")
+    if len(ranked) < 2:
+        return LeftOut(_too_few("rating"))
+    top = ranked.head(_MOST_SHOWN)
+    (best, high), (worst, low) = _ends(ranked, "mean_stars")
+    overall = float((ranked["mean_stars"] * ranked["rated"]).sum() / ranked["rated"].sum())
+    differ = high - low >= _TELLING_STARS
+    title = (
+        f"Rated best: {best}, {high:.2f} stars"
+        if differ
+        else f"Categories are rated alike, {low:.2f} to {high:.2f} stars"
+    )
+    figure, axes = canvas(title, note=_note(ranked), height=_HEIGHT)
+    # Dots, for bars would have to start at 0 stars and would all look alike.
+    axes.hlines(top["name"], overall, top["mean_stars"], color=PALE, linewidth=4)
+    axes.scatter(top["mean_stars"], top["name"], s=90, color=ACCENT, zorder=3)
+    for name, stars in zip(top["name"], top["mean_stars"], strict=True):
+        side = 1 if stars >= overall else -1
+        axes.annotate(
+            f"{stars:.2f}", (stars, name), xytext=(9 * side, 0), textcoords="offset points",
+            ha="left" if side > 0 else "right", va="center",
+        )  # fmt: skip
+    axes.axvline(overall, color=HIGHLIGHT, linewidth=1.8)
+    axes.annotate(
+        f"all these categories: {overall:.2f}", (overall, -0.75), xytext=(6, 0), textcoords="offset points",
+        va="center", color=HIGHLIGHT, fontweight="bold",
+    )  # fmt: skip
+    room = 0.12 * max(high - low, _TELLING_STARS)
+    axes.set(xlim=(min(overall, top["mean_stars"].min()) - room, max(high, overall + _TELLING_STARS) + room))
+    axes.set(xlabel="mean rating (stars)", ylabel="", ylim=(len(top) - 0.5, -1.2))
+    axes.grid(axis="y", visible=False)
+    number_axis(axes.xaxis)
+    follows = (
+        "win new customers with the first, and mend the last before it is promoted"
+        if differ
+        else "ratings are no reason to prefer one to another"
+    )
+    sentence = (
+        f"{best} has a mean of {high:.2f} stars where all have {overall:.2f}, and {worst} the lowest, {low:.2f}: "
+        f"{follows}."
+    )
+    return Plot(title, sentence, figure)
+
+
+def categories_by_discount(data: ReviewData) -> Plot | LeftOut:
+    """The ten categories of deepest mean discount, among those with enough products to tell."""
+    ranked = _ranked(data.categories, "mean_discount")
+    if len(ranked) < 2:
+        return LeftOut(_too_few("discount"))
+    top = ranked.head(_MOST_SHOWN)
+    (deepest, high), (smallest, low) = _ends(ranked, "mean_discount")
+    differ = high - low >= _TELLING_PERCENT
+    title = (
+        f"Most deeply discounted: {deepest}, {high:.0f} % off"
+        if differ
+        else f"Categories are discounted alike, {low:.0f} % to {high:.0f} %"
+    )
+    figure, axes = canvas(title, note=_note(ranked), height=_HEIGHT)
+    labels = [f"{discount:.0f} %" for discount in top["mean_discount"]]
+    bars(axes, _by_name(top, "mean_discount"), labels, colours=_first_stands_out(top))
+    axes.set(xlabel="mean discount (% of list price)", ylabel="")
+    percent_axis(axes.xaxis)
+    follows = (
+        "reach deal seekers in the first, and do not teach buyers of the last to wait for offers"
+        if differ
+        else "deal seekers are found in all of them"
+    )
+    sentence = f"Buyers in {deepest} get {high:.0f} % off on average, those in {smallest} {low:.0f} %: {follows}."
+    return Plot(title, sentence, figure)
+
+
+def _ends(ranked: pd.DataFrame, column: str) -> tuple[tuple[str, float], tuple[str, float]]:
+    """Name and value of the first and of the last."""
+    first, last = ((str(ranked["name"].iloc[i]), float(ranked[column].iloc[i])) for i in (0, -1))
+    return first, last
+
+
+def _named(categories: pd.DataFrame) -> pd.DataFrame:
+    """With `name`: the second level, the first where there is no second, both where the second is not unique."""
+    plain = categories["second"].where(categories["second"] != "", categories["top"]).map(category_name)
+    full = plain + " (" + categories["top"].map(category_name) + ")"
+    return categories.assign(name=plain.where(~plain.duplicated(keep=False), full))
+
+
+def _ranked(categories: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Those that have a value and enough products, the highest first."""
+    known = _named(categories).dropna(subset=[column])
+    return known[known["products"] >= _FEWEST_PRODUCTS].sort_values([column, "name"], ascending=[False, True])
+
+
+def _by_name(categories: pd.DataFrame, column: str) -> dict[str, float]:
+    return dict(zip(categories["name"], categories[column], strict=True))
+
+
+def _first_stands_out(categories: pd.DataFrame) -> list[str]:
+    return [ACCENT] + [PALE] * (len(categories) - 1)
+
+
+def _too_few(what: str) -> str:
+    return f"fewer than two categories have {_FEWEST_PRODUCTS} products and a {what}"
+
+
+def _note(ranked: pd.DataFrame) -> str:
+    reviews = counted(int(ranked["reviews"].sum()), "review")
+    return f"{reviews}, {len(ranked):,} second-level categories of {_FEWEST_PRODUCTS} products or more"

@@ -1,0 +1,95 @@
+"""When reviews were written, and which rows never became one."""
+
+import numpy as np
+import pandas as pd
+
+from amzseg_pipeline.contracts.reviews import Rejection
+from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.panels import bars
+from amzseg_pipeline.steps.figures.reviews.data import ReviewData
+from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, canvas, count_axis
+from amzseg_pipeline.steps.figures.words import counted, percent, sampled
+
+_DAYS_OF_A_SHORT_HISTORY = 92
+_REASONS = {
+    Rejection.DAMAGED_RECORD: "damaged record",
+    Rejection.UNEQUAL_LISTS: "lists of users and\nreviews differ in length",
+    Rejection.MISSING_USER: "no user id",
+    Rejection.MISSING_REVIEW: "no review id",
+    Rejection.MISSING_ITEM: "no item id",
+}
+
+
+def reviews_over_time(data: ReviewData) -> Plot | LeftOut:
+    """Reviews per month, or per day where the history is short."""
+    if data.days.empty:
+        return LeftOut("no review has a date")
+    dates = np.datetime64("1970-01-01", "D") + data.days["day"].to_numpy(np.int64).astype("timedelta64[D]")
+    index = pd.DatetimeIndex(dates)
+    daily = pd.Series(data.days["reviews"].to_numpy(), index=index)
+    if len(daily) < 2:
+        return LeftOut("all reviews are of one day")
+    is_short = (daily.index[-1] - daily.index[0]).days <= _DAYS_OF_A_SHORT_HISTORY
+    counts = daily.resample("D" if is_short else "MS").sum()
+    form = "%-d %B %Y" if is_short else "%B %Y"
+    peak = counts.idxmax()
+    title = f"Reviews peaked in {peak:%B %Y}: {counts.max():,}"
+    figure, axes = canvas(title, note=sampled(int(daily.sum()), data.reviews, "review") + " with a date")
+    axes.fill_between(counts.index, counts.to_numpy(), color=ACCENT, alpha=0.15, linewidth=0)
+    axes.plot(counts.index, counts.to_numpy(), color=ACCENT, linewidth=2)
+    axes.plot([peak], [counts.max()], "o", color=HIGHLIGHT, markersize=9, markeredgecolor="white")
+    axes.set(xlabel="day" if is_short else "month", ylabel=f"reviews a {'day' if is_short else 'month'}")
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="x", visible=False)
+    count_axis(axes.yaxis)
+    by_month = daily.groupby(index.month_name()).sum()
+    busiest, part = by_month.idxmax(), by_month.max() / by_month.sum()
+    newest = daily.index[-1]
+    last_year, year_before = (
+        int(daily[newest - pd.DateOffset(years=back) : newest - pd.DateOffset(years=back - 1)][1:].sum())
+        for back in (1, 2)
+    )
+    trend = (
+        f"the year to {newest:%B %Y} brought {last_year:,}, {_change(last_year, year_before)} the one before"
+        if year_before
+        else f"they run from {daily.index[0]:{form}} to {newest:{form}}"
+    )
+    follows = (
+        f"{busiest} is the busiest month of the year with {percent(part)} of all, so have campaigns ready before it"
+        if not is_short and part >= 0.1
+        else "no month stands out, so campaigns need not wait for a season"
+    )
+    return Plot(title, f"Reviews peaked in {peak:{form}} with {counts.max():,}; {trend}; {follows}.", figure)
+
+
+def rejected_rows(data: ReviewData) -> Plot | LeftOut:
+    """Rows that could not become a review, by reason."""
+    if data.rejected.empty:
+        return LeftOut("no row was rejected")
+    ranked = data.rejected.sort_values(["rows", "reason"], ascending=[False, True])
+    total, first = int(ranked["rows"].sum()), ranked.iloc[0]
+    title = f"{counted(total, 'row')} could not become a review"
+    figure, axes = canvas(
+        title, note=f"beside {counted(data.reviews, 'review')} that could", height=1.7 + 0.7 * len(ranked)
+    )
+    names = [_REASONS.get(Rejection(reason), reason) for reason in ranked["reason"]]
+    bars(
+        axes, dict(zip(names, ranked["rows"], strict=True)), [f"{rows:,}" for rows in ranked["rows"]], colours=HIGHLIGHT
+    )
+    axes.set(xlabel="rejected rows", ylabel="")
+    count_axis(axes.xaxis)
+    share = total / (total + data.reviews)
+    follows = (
+        "too few to change a segment"
+        if share < 0.01
+        else "enough to bend segments, so have the export mended before a campaign rests on them"
+    )
+    sentence = (
+        f"{percent(share)} of what could be reviews was rejected, mostly because {first['reason']} "
+        f"({first['rows']:,}): {follows}."
+    )
+    return Plot(title, sentence, figure)
+
+
+def _change(now: int, before: int) -> str:
+    return f"{abs(now / before - 1):.0%}".replace("%", " %") + (" more than" if now >= before else " fewer than")

@@ -1,0 +1,24 @@
+"""The figures of the segments stage."""
+
+from amzseg_pipeline.steps.figures.gallery import Gallery, gallery
+from amzseg_pipeline.steps.figures.segments import choice, planes, portraits
+from amzseg_pipeline.steps.figures.segments.data import SegmentData, segment_data
+
+__all__ = ["DRAWINGS", "SegmentData", "segment_data", "segment_gallery"]
+
+DRAWINGS = {
+    "segment_sizes": portraits.segment_sizes,
+    "segment_profile": portraits.segment_profile,
+    "features_by_segment": portraits.features_by_segment,
+    "price_and_discount": planes.price_and_discount,
+    "projection": planes.projection,
+    "elbow": choice.elbow,
+    "silhouette_by_k": choice.silhouette_by_k,
+    "silhouette_by_user": choice.silhouette_by_user,
+}
+"""Every plot of the stage, in the order they are shown: what the segments are, then how well they are founded."""
+
+
+def segment_gallery(data: SegmentData) -> Gallery:
+    """The plots of `data`, rendered."""
+    return gallery("segments", DRAWINGS, data)

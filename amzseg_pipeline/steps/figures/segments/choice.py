@@ -1,0 +1,128 @@
+"""How many segments there are, and how clearly users belong to theirs."""
+
+import textwrap
+
+import numpy as np
+
+from amzseg_pipeline.contracts.model import KChoice
+from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.segments.data import SegmentData
+from amzseg_pipeline.steps.figures.style import ACCENT, INK, apart, canvas, count_axis, marked_point, whole_axis
+from amzseg_pipeline.steps.figures.words import counted, percent, sampled
+
+_SILHOUETTE_USERS = 3_000
+_ASTRAY_SHARE = 0.05
+_CLEARLY_APART = 0.5
+_LABEL_SHARE = 0.055
+_NOTE_CHARACTERS = 110
+
+
+def elbow(data: SegmentData) -> Plot | LeftOut:
+    """Inertia by the number of segments."""
+    choice = data.model.choice
+    inertias = {evidence.k: evidence.inertia for evidence in choice.evidence}
+    if len(inertias) < 3 or choice.k not in inertias or not inertias[min(inertias)] > 0:
+        return LeftOut("inertia was measured for fewer than three numbers of segments")
+    title = (
+        f"The curve bends at {choice.knee} segments"
+        if choice.knee
+        else "The curve has no clear bend: every further segment gains"
+    )
+    figure, axes = canvas(title, note=_rule(choice))
+    axes.plot(list(inertias), list(inertias.values()), "o-", color=ACCENT, linewidth=2.2, markersize=7)
+    axes.set(xlabel="number of segments (k)", ylabel="inertia (squared sd)", ylim=(0, None))
+    marked_point(axes, choice.k, inertias[choice.k], f"chosen: {choice.k}")
+    whole_axis(axes.xaxis)
+    count_axis(axes.yaxis)
+    all_alike = inertias[min(inertias)]
+    explained, further = 1 - inertias[choice.k] / all_alike, inertias.get(choice.k + 1)
+    more = (
+        ""
+        if further is None
+        else f", one more would explain another {percent((inertias[choice.k] - further) / all_alike)}"
+    )
+    follows = (
+        "segments beyond these gain less than those before, so plan for this many campaigns"
+        if choice.k == choice.knee
+        else "this curve alone did not decide, so judge the number by the silhouettes too"
+    )
+    said = f"{counted(choice.k, 'segment')} explain {percent(explained)} of the differences between users"
+    sentence = f"{said}{more}: {follows}."
+    return Plot(title, sentence, figure)
+
+
+def silhouette_by_k(data: SegmentData) -> Plot | LeftOut:
+    """The mean silhouette by the number of segments."""
+    choice = data.model.choice
+    measured = {evidence.k: evidence.silhouette for evidence in choice.evidence if evidence.silhouette is not None}
+    if len(measured) < 2 or choice.k not in measured:
+        return LeftOut("silhouettes were measured for fewer than two numbers of segments")
+    best = max(measured, key=measured.__getitem__)
+    chosen = measured[choice.k]
+    title = f"{best} segments are told apart best: silhouette {measured[best]:.2f}"
+    figure, axes = canvas(title, note=_rule(choice))
+    axes.plot(list(measured), list(measured.values()), "o-", color=ACCENT, linewidth=2.2, markersize=7)
+    axes.margins(x=0.1, y=0.25)
+    axes.set(xlabel="number of segments (k)", ylabel="mean silhouette (1: clearly apart)")
+    marked_point(axes, choice.k, chosen, f"chosen: {choice.k}")
+    whole_axis(axes.xaxis)
+    follows = (
+        "segments shade into one another, so treat users near a border alike"
+        if chosen < _CLEARLY_APART
+        else "segments stand well apart, so campaigns can differ sharply"
+    )
+    of_best = (
+        "the best there is" if choice.k == best else f"{percent(chosen / measured[best])} of the best, at k = {best}"
+    )
+    sentence = f"The {counted(choice.k, 'segment')} chosen reach {chosen:.2f} of at most 1, {of_best}: {follows}."
+    return Plot(title, sentence, figure)
+
+
+def silhouette_by_user(data: SegmentData) -> Plot | LeftOut:
+    """The silhouette of every user of a sample, sorted within segments."""
+    labels = data.sample["segment_id"].head(_SILHOUETTE_USERS).to_numpy()
+    points = data.scaled.head(_SILHOUETTE_USERS).to_numpy()
+    if not 2 <= len(set(labels)) < len(labels):
+        return LeftOut("there is one segment only")
+    from sklearn.metrics import silhouette_samples
+
+    widths = silhouette_samples(points, labels)
+    means = {segment: float(widths[labels == segment].mean()) for segment in sorted(set(labels))}
+    clearest, vaguest = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    title = f"{data.names[clearest]} stand out most clearly, {data.names[vaguest]} least"
+    figure, axes = canvas(title, note=sampled(len(labels), data.users, "user"), height=4.8)
+    start, gap = 0, len(labels) // 50 + 1
+    middles = []
+    for segment in means:
+        drawn = np.sort(widths[labels == segment])[::-1]
+        rows = np.arange(start, start + len(drawn) + 1)
+        axes.fill_betweenx(rows, 0, np.append(drawn, drawn[-1]), color=data.colours[segment], linewidth=0, step="post")
+        middles.append(start + len(drawn) / 2)
+        start += len(drawn) + gap
+    overall = float(widths.mean())
+    axes.axvline(overall, color=INK, linestyle="--", linewidth=1.2)
+    axes.annotate(f"mean {overall:.2f}", (overall, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom")
+    axes.set(xlabel="silhouette (1: clearly inside, below 0: nearer another segment)", ylabel="users, by segment")
+    axes.set(yticks=[], ylim=(start, -gap))
+    axes.grid(axis="y", visible=False)
+    for segment, place in zip(means, apart(middles, least=_LABEL_SHARE * start), strict=True):
+        axes.annotate(
+            f"{data.names[segment]} ({means[segment]:.2f})", (1, place), xycoords=("axes fraction", "data"),
+            xytext=(8, 0), textcoords="offset points", va="center", color=INK, fontweight="bold",
+            bbox={"facecolor": "white", "edgecolor": data.colours[segment], "boxstyle": "round,pad=0.2"},
+        )  # fmt: skip
+    astray = float((widths < 0).mean())
+    follows = (
+        "leave them out of offers that suit one segment only"
+        if astray >= _ASTRAY_SHARE
+        else "nearly everyone can be addressed as their segment"
+    )
+    sentence = (
+        f"The mean silhouette is {means[clearest]:.2f} for {data.names[clearest]} and {means[vaguest]:.2f} for "
+        f"{data.names[vaguest]}, and {percent(astray)} of users are nearer to another segment: {follows}."
+    )
+    return Plot(title, sentence, figure)
+
+
+def _rule(choice: KChoice) -> str:
+    return textwrap.fill(f"k = {choice.k} by {choice.rule}", _NOTE_CHARACTERS)

@@ -1,0 +1,74 @@
+"""What the figures of the segments stage draw: the model, the profiles and a bounded sample of scored users."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.steps.figures.colours import segment_colours
+from amzseg_pipeline.steps.figures.words import sampled
+
+
+@dataclass(frozen=True)
+class SegmentData:
+    """`sample` has a row per user: segment_id, the features, and `scaled_<feature>` for each of them.
+
+    `profiles` is contracts.SEGMENT_PROFILES of the segments that have users, in the order of their ids.
+    """
+
+    model: Model
+    profiles: pd.DataFrame
+    sample: pd.DataFrame
+    currency: str | None
+
+    @property
+    def users(self) -> int:
+        """All users there are."""
+        return int(self.profiles["users"].sum())
+
+    @property
+    def note(self) -> str:
+        """How many users a figure of the sample shows."""
+        return sampled(len(self.sample), self.users, "user")
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Segment id -> name."""
+        return dict(zip(self.profiles["segment_id"], self.profiles["segment_name"], strict=True))
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """Segment id -> colour."""
+        return segment_colours(segment.segment_id for segment in self.model.segments)
+
+    @property
+    def scaled(self) -> pd.DataFrame:
+        """The scaled features of the sample that are axes of the clusters, by their names."""
+        names = [feature.name for feature in self.model.scaling.features]
+        return self.sample[[f"scaled_{name}" for name in names]].set_axis(names, axis=1)
+
+
+def segment_data(
+    segment_assignments: nw.LazyFrame[Any],
+    scaled_features: nw.LazyFrame[Any],
+    profiles: pd.DataFrame,
+    model: Model,
+    *,
+    currency: str | None,
+    most_users: int = 5_000,
+) -> SegmentData:
+    """The data of the figures: at most `most_users` users of the training sample, those of smallest hash."""
+    chosen = scaled_features.sort("user_hash", "user_id").head(most_users)
+    chosen = chosen.rename({name: f"scaled_{name}" for name in FEATURES})
+    scored = segment_assignments.select("user_id", "segment_id", *FEATURES).join(chosen, on="user_id")
+    sample: pd.DataFrame = scored.collect("pyarrow").to_native().to_pandas()
+    numbers = [*FEATURES, *(f"scaled_{name}" for name in FEATURES)]
+    return SegmentData(
+        model=model,
+        profiles=profiles[profiles["users"] > 0].sort_values("segment_id", ignore_index=True),
+        sample=sample.sort_values(["user_hash", "user_id"], ignore_index=True).astype(dict.fromkeys(numbers, float)),
+        currency=currency,
+    )

@@ -1,0 +1,165 @@
+"""Users as points of a plane, coloured by segment."""
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from amzseg_pipeline.steps.figures.features import FEATURE_NAMES
+from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.panels import Values
+from amzseg_pipeline.steps.figures.segments.data import SegmentData
+from amzseg_pipeline.steps.figures.style import INK, apart, canvas, money_axis, percent_axis
+from amzseg_pipeline.steps.figures.words import counted, money, money_unit, percent, sampled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_HEIGHT = 5.4
+_MOST_POINTS = 2_000
+_OUTSIDE_PERCENT = 0.1
+_LABEL_SHARE = 0.085
+_AXIS_CHARACTERS = 48
+_LEADING_LOADING = 0.6
+_TELLING_SHARE = 0.7
+
+
+def price_and_discount(data: SegmentData) -> Plot | LeftOut:
+    """What users pay and which discounts they get."""
+    users = data.sample[["segment_id", "avg_discount", "avg_spend"]].dropna()
+    users = users[users["avg_spend"] > 0].set_axis(["segment_id", "x", "y"], axis=1)
+    if users.empty:
+        return LeftOut("no user has both a mean price paid and a mean discount")
+    centres = _centres(users)
+    keenest = max(centres, key=lambda segment: centres[segment][0])
+    freest = max(centres, key=lambda segment: centres[segment][1])
+    discount, spend = f"{centres[keenest][0]:.0f} %", money(centres[freest][1], data.currency)
+    title = (
+        f"{data.names[keenest]} buy at {discount} off, {data.names[freest]} at {spend}"
+        if keenest != freest
+        else f"{data.names[keenest]} buy at {spend} and {discount} off"
+    )
+    figure, axes = canvas(title, note=_note(data, len(users)), height=_HEIGHT)
+    _points(axes, data, users)
+    axes.set(
+        yscale="log", xlabel="mean discount (% of list price)", ylabel=f"mean price paid ({money_unit(data.currency)})"
+    )
+    percent_axis(axes.xaxis)
+    money_axis(axes.yaxis, data.currency)
+    _name_segments(axes, data, centres)
+    follows = (
+        "deals and dear products reach different people, so keep the two campaigns apart"
+        if keenest != freest
+        else "the same people buy dear and at a discount, so offer them dear products on sale"
+    )
+    sentence = (
+        f"Half of {data.names[keenest]} get {discount} off or more on average, and half of {data.names[freest]} pay "
+        f"{spend} or more: {follows}."
+    )
+    return Plot(title, sentence, figure)
+
+
+def projection(data: SegmentData) -> Plot | LeftOut:
+    """The two directions in which scaled users differ most."""
+    matrix = data.scaled.to_numpy()
+    if matrix.shape[1] < 2 or len(matrix) < 3:
+        return LeftOut("fewer than two features differ between users")
+    scores, loadings, explained = _principal_plane(matrix)
+    names = [FEATURE_NAMES[feature.name] for feature in data.model.scaling.features]
+    directions = [_direction(loadings[i], names) for i in range(2)]
+    shown = float(explained[:2].sum())
+    title = f"Two directions show {percent(shown)} of what sets users apart"
+    low, high = np.percentile(scores, [_OUTSIDE_PERCENT, 100 - _OUTSIDE_PERCENT], axis=0)
+    room = 0.1 * (high - low)
+    outside = int(((scores < low - room) | (scores > high + room)).any(axis=1).sum())
+    beyond = f", {counted(outside, 'user')} beyond the frame" if outside else ""
+    figure, axes = canvas(title, note=_note(data, len(scores)) + beyond, height=_HEIGHT)
+    users = pd.DataFrame({"segment_id": data.sample["segment_id"].to_numpy(), "x": scores[:, 0], "y": scores[:, 1]})
+    _points(axes, data, users)
+    axes.set(
+        xlabel=_wrapped(directions[0], float(explained[0])),
+        ylabel=_wrapped(directions[1], float(explained[1])),
+        xlim=(low[0] - room[0], high[0] + room[0]),
+        ylim=(low[1] - room[1], high[1] + room[1]),
+    )
+    _name_segments(axes, data, _centres(users))
+    follows = (
+        "what overlaps here does overlap"
+        if shown >= _TELLING_SHARE
+        else "segments that overlap here may be apart in what is not shown, so judge them by their profiles"
+    )
+    sentence = (
+        f"The plane shows {percent(shown)} of the differences between users, most of it, "
+        f"{percent(float(explained[0]))}, along {directions[0]}: {follows}."
+    )
+    return Plot(title, sentence, figure)
+
+
+def _principal_plane(points: Values) -> tuple[Values, Values, Values]:
+    """Scores on two principal components, the loadings of all, and the share of variance of each.
+
+    Each component points to where its largest loading is positive, so that the picture is the same everywhere.
+    """
+    centred = points - points.mean(axis=0)
+    _, sizes, loadings = np.linalg.svd(centred, full_matrices=False)
+    loadings = loadings * np.sign(loadings[np.arange(len(loadings)), np.abs(loadings).argmax(axis=1)])[:, None]
+    return centred @ loadings[:2].T, loadings, sizes**2 / (sizes**2).sum()
+
+
+def _direction(loadings: Values, names: list[str]) -> str:
+    """The features a component is mostly made of, the strongest first."""
+    order = np.argsort(-np.abs(loadings), kind="stable")
+    leading = [i for i in order if abs(loadings[i]) >= _LEADING_LOADING * abs(loadings[order[0]])]
+    return ", ".join(f"{'higher' if loadings[i] > 0 else 'lower'} {names[i]}" for i in leading)
+
+
+def _wrapped(direction: str, share: float) -> str:
+    """The label of an axis; its unit and share are not torn apart."""
+    return textwrap.fill(f"{direction} " + f"(sd; {percent(share)})".replace(" ", "\u00a0"), _AXIS_CHARACTERS)
+
+
+def _note(data: SegmentData, users: int) -> str:
+    shown = min(users, _MOST_POINTS)
+    return f"points: {sampled(shown, data.users, 'user')}; large dots: medians"
+
+
+def _centres(users: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """The median of each segment."""
+    medians = users.groupby("segment_id")[["x", "y"]].median()
+    return {str(segment): (float(x), float(y)) for segment, x, y in medians.itertuples()}
+
+
+def _points(axes: "Axes", data: SegmentData, users: pd.DataFrame) -> None:
+    """The first users, in the order of the sample, so that no segment lies on top of the others."""
+    import seaborn
+
+    seaborn.scatterplot(
+        users.head(_MOST_POINTS), x="x", y="y", hue="segment_id", palette=data.colours, ax=axes, s=20, alpha=0.55,
+        linewidth=0, legend=False,
+    )  # fmt: skip
+
+
+def _name_segments(axes: "Axes", data: SegmentData, centres: dict[str, tuple[float, float]]) -> None:
+    """A large dot at the centre of each segment, and its name beside it; names do not cover one another."""
+    inside = axes.transAxes.inverted()
+    places = {segment: inside.transform(axes.transData.transform(centre)) for segment, centre in centres.items()}
+    heights = apart([place[1] for place in places.values()], least=_LABEL_SHARE)
+    for (segment, (x, y)), height in zip(places.items(), heights, strict=True):
+        colour = data.colours[segment]
+        axes.scatter(
+            [x], [y], s=150, color=colour, edgecolor="white", linewidth=2.2, zorder=3, transform=axes.transAxes
+        )
+        axes.annotate(
+            data.names[segment],
+            (x, y),
+            xycoords="axes fraction",
+            xytext=(x + 0.035 if x < 0.6 else x - 0.035, height),
+            textcoords="axes fraction",
+            ha="left" if x < 0.6 else "right",
+            va="center",
+            color=INK,
+            fontweight="bold",
+            bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": colour, "boxstyle": "round,pad=0.25"},
+            arrowprops={"arrowstyle": "-", "color": colour, "shrinkA": 0, "shrinkB": 5},
+        )

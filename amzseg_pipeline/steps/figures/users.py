@@ -1,0 +1,197 @@
+"""The figures of the users stage: how much users review, and their features before and after scaling."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from amzseg_pipeline.contracts.model import FeatureScaling
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.steps.figures.correlations import correlation_table, ranked_pairs
+from amzseg_pipeline.steps.figures.features import FEATURE_NAMES, feature_axis, feature_label
+from amzseg_pipeline.steps.figures.gallery import Gallery, LeftOut, Plot, gallery
+from amzseg_pipeline.steps.figures.panels import Values, heatmap, histogram
+from amzseg_pipeline.steps.figures.style import ACCENT, PALE, canvas, count_axis, marked_line
+from amzseg_pipeline.steps.figures.words import counted, percent, sampled, signed, strength
+
+_FAR_OUT_SD = 3
+_TELLING_SHARE = 0.01
+_CLOSE = 0.5
+_BINS = 40
+_MOST_LABELS = 6
+_MOST_STEMS = 30
+
+
+@dataclass(frozen=True)
+class UserData:
+    """What the figures draw. `review_counts` has users per total_reviews, of all users.
+
+    `features` and `scaled` have a column per feature and a row per user of the sample, the same users in both.
+    """
+
+    review_counts: pd.DataFrame
+    features: pd.DataFrame
+    scaled: pd.DataFrame
+    scaling: FeatureScaling
+    users: int
+    currency: str | None
+
+    @property
+    def note(self) -> str:
+        """How many users a figure shows."""
+        return sampled(len(self.features), self.users, "user")
+
+
+def user_data(
+    user_features: nw.LazyFrame[Any],
+    scaled_features: nw.LazyFrame[Any],
+    scaling: FeatureScaling,
+    *,
+    currency: str | None,
+    most_users: int = 20_000,
+) -> UserData:
+    """The data of the figures: at most `most_users` users of the training sample, those of smallest hash."""
+    chosen = scaled_features.sort("user_hash", "user_id").head(most_users)
+    scaled_names = {name: f"scaled_{name}" for name in FEATURES}
+    both = _frame(user_features.select("user_id", *FEATURES).join(chosen.rename(scaled_names), on="user_id"))
+    both = both.sort_values(["user_hash", "user_id"], ignore_index=True)
+    counts = _frame(user_features.group_by("total_reviews").agg(users=nw.len()).sort("total_reviews"))
+    return UserData(
+        review_counts=counts,
+        features=both[list(FEATURES)].astype(float),
+        scaled=both[list(scaled_names.values())].set_axis(list(FEATURES), axis=1).astype(float),
+        scaling=scaling,
+        users=int(counts["users"].sum()),
+        currency=currency,
+    )
+
+
+def reviews_per_user(data: UserData) -> Plot | LeftOut:
+    """How many users wrote how many reviews, on logarithmic axes."""
+    reviews, users = (data.review_counts[column].to_numpy(np.int64) for column in ("total_reviews", "users"))
+    if len(reviews) < 2:
+        return LeftOut(f"all users have {counted(int(reviews[0]), 'review')}" if len(reviews) else "there are no users")
+    once = float(users[reviews == 1].sum() / users.sum())
+    several = int(users[reviews > 1].sum())
+    written = float((reviews * users)[reviews > 1].sum() / (reviews * users).sum())
+    title = f"{percent(once)} of users wrote a single review"
+    figure, axes = canvas(title, note=counted(data.users, "user"))
+    axes.set(xscale="log", yscale="log", xlabel="reviews a user wrote", ylabel="users")
+    if len(reviews) <= _MOST_STEMS:
+        axes.vlines(reviews, 0.7, users, color=PALE, linewidth=3)
+    axes.scatter(reviews, users, s=46, color=ACCENT, edgecolor="white", linewidth=0.6, zorder=3)
+    axes.set(xlim=(0.8, reviews.max() * 1.3), ylim=(0.7, users.max() * 2.5))
+    count_axis(axes.xaxis)
+    count_axis(axes.yaxis)
+    if len(reviews) <= _MOST_LABELS:
+        axes.set_xticks(reviews)
+        for place, height in zip(reviews, users, strict=True):
+            axes.annotate(f"{height:,}", (place, height), xytext=(0, 7), textcoords="offset points", ha="center")
+    follows = (
+        "most segments rest on one purchase a user, so an offer for a second purchase teaches more than a finer model"
+        if once >= 0.5
+        else "most users are known from several purchases, so segments can be trusted for single users"
+    )
+    sentence = (
+        f"{counted(several, 'user')} with several reviews, {percent(several / data.users)} of all, wrote "
+        f"{percent(written)} of the reviews, and no user more than {reviews.max():,}: {follows}."
+    )
+    return Plot(title, sentence, figure)
+
+
+def feature_scaling(data: UserData, *, feature: str) -> Plot | LeftOut:
+    """A feature in its own unit, and as an axis of the clusters."""
+    name = FEATURE_NAMES[feature]
+    for dropped in data.scaling.dropped:
+        if dropped.name == feature:
+            return LeftOut(f"{name} is no axis of the clusters: {dropped.reason}")
+    fitted = next(scaled for scaled in data.scaling.features if scaled.name == feature)
+    before, after = data.features[feature].dropna().to_numpy(), data.scaled[feature].dropna().to_numpy()
+    far = int((np.abs(after) > _FAR_OUT_SD).sum())
+    share = "no user lies" if not far else f"{percent(far / len(after))} of users lie"
+    title = f"{name.capitalize()}: {share} beyond {_FAR_OUT_SD} sd once scaled"
+    figure, axes = canvas(title, note=data.note, panels=(1, 2), height=4.0)
+    edges = _edges(before) if feature == "avg_rating" else None
+    histogram(axes[0], before, bins=_BINS if edges is None else edges)
+    histogram(axes[1], after, bins=_BINS if edges is None else (edges - fitted.mean) / fitted.scale)
+    axes[0].set(xlabel=feature_label(feature, data.currency), ylabel="users", title="before", yscale="log")
+    axes[1].set(xlabel=f"{name} (sd)", ylabel="", title=f"after {_form(fitted.transform)}", yscale="log")
+    for axis in axes:
+        axis.margins(x=0.05)
+    for limit in (-_FAR_OUT_SD, _FAR_OUT_SD):
+        if after.min() < limit < after.max():
+            marked_line(axes[1], limit, f"{limit:+d} sd", line="--")
+    feature_axis(axes[0].xaxis, feature, data.currency)
+    for axis in axes:
+        count_axis(axis.yaxis)
+    follows = (
+        "users this far out can pull a segment to themselves, so look at medians beside means"
+        if far / len(after) >= _TELLING_SHARE
+        else "no small group of extreme users decides a segment by it"
+    )
+    sentence = (
+        f"The skewness of the {name} is {_skewness(before):.1f} before and {_skewness(after):.1f} after, with "
+        f"{counted(far, 'user')} beyond {_FAR_OUT_SD} standard deviations: {follows}."
+    )
+    return Plot(title, sentence, figure)
+
+
+def feature_correlations(data: UserData) -> Plot | LeftOut:
+    """Rank correlations of the features of users."""
+    table = correlation_table(data.features, FEATURE_NAMES)
+    if table is None:
+        return LeftOut("fewer than two features differ between users")
+    pairs = ranked_pairs(table)
+    closest, close = pairs[0], sum(abs(pair.correlation) >= _CLOSE for pair in pairs)
+    title = (
+        f"{closest.first.capitalize()} and {closest.second} are {strength(closest.correlation)} related "
+        f"({signed(closest.correlation)})"
+    )
+    figure, axes = canvas(title, note=f"Spearman's rank correlation; {data.note}")
+    heatmap(axes, table, limit=1, decimals=2, label="rank correlation", half=True)
+    follows = (
+        "what they share counts twice in the segments, so do not read them as two reasons"
+        if close
+        else "each feature adds something of its own to the segments"
+    )
+    sentence = (
+        f"Features with a rank correlation of {_CLOSE} or more: {counted(close, 'pair')}; the closest, {closest.first} "
+        f"and {closest.second}, have {signed(closest.correlation)}: {follows}."
+    )
+    return Plot(title, sentence, figure)
+
+
+DRAWINGS: dict[str, Callable[[UserData], Plot | LeftOut]] = {
+    "reviews_per_user": reviews_per_user,
+    **{f"scaling_of_{feature}": partial(feature_scaling, feature=feature) for feature in FEATURES},
+    "feature_correlations": feature_correlations,
+}
+"""Every plot of the stage, in the order they are shown."""
+
+
+def user_gallery(data: UserData) -> Gallery:
+    """The plots of `data`, rendered."""
+    return gallery("users", DRAWINGS, data)
+
+
+def _edges(stars: Values) -> Values:
+    """Edges of bins around tenths of stars, so that no bin holds more of them than its neighbours do."""
+    return np.arange(np.floor(stars.min() * 10) / 10 - 0.05, 5.1, 0.1)
+
+
+def _skewness(values: Values) -> float:
+    spread = values.std()
+    return float(((values - values.mean()) ** 3).mean() / spread**3) if spread > 0 else 0.0
+
+
+def _form(transform: str) -> str:
+    return "scaling" if transform == "identity" else f"{transform} and scaling"
+
+
+def _frame(lazy: nw.LazyFrame[Any]) -> pd.DataFrame:
+    frame: pd.DataFrame = lazy.collect("pyarrow").to_native().to_pandas()
+    return frame

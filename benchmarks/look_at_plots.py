@@ -1,0 +1,166 @@
+"""Draws every plot of a data home, or of a made-up export, to be looked at; prints CPU seconds and bytes.
+
+    python benchmarks/look_at_plots.py --home data --out looks/sample
+    python benchmarks/look_at_plots.py --made-up 1000000 --out looks/million
+
+A home must have been run before: its warehouse is read. A made-up export is drawn with a fixed seed, in dollars, of
+people who buy cheap, dear or at a discount, and run through the pipeline first. That format of export has no dates, so
+dates are drawn for its reviews afterwards.
+"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps import figures, segments
+from amzseg_pipeline.steps.figures import facts
+from amzseg_pipeline.storage import artifacts
+from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.home import Home
+
+_SEED = 11
+_REVIEWERS_PER_LISTING = 8
+_DAMAGED_SHARE = 0.004
+_COLUMNS = (
+    *("product_id", "product_name", "category", "discounted_price", "actual_price", "discount_percentage", "rating"),
+    *("rating_count", "about_product", "user_id", "user_name", "review_id", "review_title", "review_content"),
+    *("img_link", "product_link"),
+)
+_SHELVES = ("Audio", "Cameras", "Lighting", "Cookware", "Storage", "Puzzles&BoardGames", "Garden", "Bedding")
+_DEPARTMENTS = ("Electronics", "Home&Kitchen", "Toys&Games")
+_YEARS = 12
+
+
+def main() -> None:
+    """Draws, writes and tells."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--home", type=Path, help="a data root whose pipeline has run")
+    source.add_argument("--made-up", type=int, metavar="REVIEWS", help="make this many reviews instead")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the images and the report")
+    options = parser.parse_args()
+    out = options.out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    home = Home(options.home.absolute() if options.home else out / "home")
+    if options.made_up:
+        run_made_up_export(home, reviews=options.made_up)
+    engine = DuckDBEngine(Settings(), temporary=out / ".temporary")
+    try:
+        _draw(home.warehouse, engine, out)
+    finally:
+        engine.close()
+
+
+def _draw(warehouse: Path, engine: DuckDBEngine, out: Path) -> None:
+    started = time.process_time()
+    galleries = []
+    for gallery, told in _galleries(warehouse, engine):
+        folder = artifacts.write_gallery(out, "plots", gallery, facts=told, made_at=datetime.now(UTC))
+        galleries.append(gallery)
+        print(f"{gallery.group:<10}{len(gallery.plots):>3} plots, {time.process_time() - started:.1f} CPU-s so far")
+    encoded = 0
+    (folder / "thumbnails").mkdir(exist_ok=True)
+    for gallery in galleries:
+        for plot, image in zip(gallery.plots, figures.thumbnails([plot.png for plot in gallery.plots]), strict=True):
+            (folder / "thumbnails" / f"{plot.name}.png").write_bytes(image)
+            encoded += len(image) * 4 // 3
+            print(f"{len(plot.png) / 1024:7.0f} KiB {len(image) / 1024:5.1f} KiB  {plot.name}: {plot.title}")
+            print(f"{'':>26}{plot.sentence}")
+        for absent in gallery.missing:
+            print(f"{'FAILED' if absent.is_fault else 'left out':>23}  {absent.name}: {absent.reason}")
+    report = (folder / artifacts.REPORT_FILE).stat().st_size
+    print(
+        f"all: {time.process_time() - started:.1f} CPU-s, thumbnails {encoded / 1024:.0f} KiB in base64, "
+        f"report {report / 2**20:.2f} MiB, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB"
+    )
+
+
+def _galleries(warehouse: Path, engine: DuckDBEngine) -> Iterator[tuple[figures.Gallery, dict[str, str]]]:
+    table = {path.stem: engine.scan([path]) for path in warehouse.glob("*.parquet")}
+    model = segments.model_from_document(_document(warehouse, "cluster_model"), place="cluster_model.json")
+    scaling = segments.feature_scaling_from_document(
+        _document(warehouse, "feature_scaling"), place="feature_scaling.json"
+    )
+    currency = table["cleaned_reviews"].select(nw.col("currency").max()).collect("pyarrow").item()
+    reviews = figures.review_data(table["cleaned_reviews"], table["rejected_reviews"], currency=currency)
+    yield figures.review_gallery(reviews), {"Reviews": f"{reviews.reviews:,}"}
+    users = figures.user_data(table["user_features"], table["scaled_features"], scaling, currency=currency)
+    yield figures.user_gallery(users), facts.user_facts(scaling, users=users.users)
+    profiles = table["segment_profiles"].collect("pandas").to_native()
+    scored = figures.segment_data(
+        table["segment_assignments"], table["scaled_features"], profiles, model, currency=currency
+    )
+    yield figures.segment_gallery(scored), facts.segment_facts(scored)
+
+
+def run_made_up_export(home: Home, *, reviews: int) -> None:
+    """Writes an export of about so many reviews, runs the pipeline on it, and gives its reviews dates."""
+    draw = np.random.default_rng(_SEED)
+    home.landing.mkdir(parents=True, exist_ok=True)
+    (home.landing / "made_up.csv").write_text(_export(draw, reviews), encoding="utf-8")
+    command = [sys.executable, "-m", "amzseg_pipeline", "run", "--force"]
+    subprocess.run(command, env={**os.environ, "AMZSEG_DATA": str(home.root)}, check=True)
+    path = home.warehouse / "cleaned_reviews.parquet"
+    cleaned = pq.read_table(path)
+    day = draw.choice(365, len(cleaned), p=_season())
+    year = draw.choice(_YEARS, len(cleaned), p=np.arange(1, _YEARS + 1) / np.arange(1, _YEARS + 1).sum())
+    dates = np.datetime64("2012-01-01", "ms").astype(int) + (year * 365 + day) * 86_400_000
+    place = cleaned.column_names.index("reviewed_at_ms")
+    pq.write_table(cleaned.set_column(place, cleaned.schema.field(place), pa.array(dates)), path)
+
+
+def _export(draw: np.random.Generator, reviews: int) -> str:
+    listings, people = reviews // _REVIEWERS_PER_LISTING, reviews // 3
+    kind = draw.integers(0, 3, listings)
+    listed = np.exp(draw.normal(3.2, 1.0, listings)) * np.array([0.6, 1.0, 2.6])[kind]
+    off = np.clip(draw.beta(np.array([5, 2, 2])[kind], np.array([4, 9, 6])[kind]), 0, 0.95)
+    stars = np.clip(draw.normal(np.array([3.8, 4.2, 4.3])[kind], 0.4), 1, 5)
+    ratings = np.exp(draw.normal(6, 2, listings)).astype(int) + 1
+    shelf = (len(_SHELVES) * len(_DEPARTMENTS) * draw.random(listings) ** 1.8).astype(int)
+    # Each kind of listing is bought by a third of people, some of them far more often than others.
+    buyers = (people // 3 * draw.random((listings, _REVIEWERS_PER_LISTING)) ** 1.7).astype(int) * 3 + kind[:, None]
+    strays = draw.random(buyers.shape) < 0.2
+    buyers = np.where(strays, draw.integers(0, people, buyers.shape), buyers)
+    damaged = draw.random(listings) < _DAMAGED_SHARE
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(_COLUMNS)
+    for i in range(listings):
+        reviewers = [f"U{buyer}" for buyer in buyers[i]]
+        ids = [f"R{i}_{j}" for j in range(len(reviewers) - damaged[i])]
+        category = f"{_DEPARTMENTS[shelf[i] % 3]}|{_SHELVES[shelf[i] // 3]}|Other"
+        paid = max(listed[i] * (1 - off[i]), 0.01)
+        writer.writerow(
+            (f"P{i}", "a thing", category, f"${paid:,.2f}", f"${max(listed[i], paid):,.2f}", f"{off[i]:.0%}",
+             f"{stars[i]:.1f}", f"{ratings[i]:,}", "", ",".join(reviewers), "", ",".join(ids), "", "", "", "")
+        )  # fmt: skip
+    return stream.getvalue()
+
+
+def _season() -> np.ndarray:
+    """More reviews in the days before the end of the year."""
+    weight = 1 + 1.2 * np.exp(-(((np.arange(365) - 345) / 18) ** 2))
+    return weight / weight.sum()
+
+
+def _document(warehouse: Path, name: str) -> dict:
+    return json.loads((warehouse / f"{name}.json").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
