@@ -102,6 +102,7 @@ def _request(address: str, body: bytes | None) -> None:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):
                 return
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code < 500 or not tries_left:
                 raise
         except OSError:
