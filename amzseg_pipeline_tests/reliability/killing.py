@@ -1,0 +1,235 @@
+"""Real runs killed with SIGKILL while others read: what readers saw, what stayed, whether the next run works."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from amzseg_pipeline import read_latest
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+
+PROJECT = Path(__file__).parents[2]
+SETTINGS: Mapping[str, object] = {**scenario.QUICK, "keep_snapshots": 3, "keep_snapshot_hours": 0}
+
+SEEN_FILES = (
+    "warehouse/raw_reviews/.*.tmp",
+    "warehouse/.cleaned_reviews.parquet.tmp",
+    "warehouse/.segment_assignments.parquet.tmp",
+    "published/.staging/*/segment_assignments.parquet",
+    "published/.staging/*/datapackage.json",
+    "published/snapshots/{next:06d}-*",
+    "published/.LATEST.json.tmp",
+)
+"""Files whose appearance is a moment to kill at; `{next}` is the sequence that the run would publish."""
+
+_POLL_SECONDS = 0.001
+_MAX_RUN_SECONDS = 240
+_READER = """
+import json, select, sys
+from amzseg_pipeline import read_latest
+seen, errors, reads = {}, [], 0
+print("ready", flush=True)
+while True:
+    if select.select([sys.stdin], [], [], 0.03)[0]:
+        if not sys.stdin.readline():
+            break
+        print(json.dumps({"seen": seen, "errors": errors, "reads": reads}), flush=True)
+        seen, errors, reads = {}, [], 0
+    try:
+        snapshot = read_latest(sys.argv[1])
+        users = len(snapshot.segment_assignments())
+        seen[snapshot.sequence] = users
+        if not users == snapshot.rows("segment_assignments") == snapshot.segment_profiles()["users"].sum():
+            errors.append(f"snapshot {snapshot.sequence} is not of one piece")
+    except Exception as error:
+        errors.append(repr(error))
+    reads += 1
+"""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a run is killed: so long after it printed its n-th line, or when a file that matches `pattern` appears."""
+
+    lines: int = 0
+    seconds: float = 0
+    pattern: str = ""
+
+    def __str__(self) -> str:
+        return self.pattern or f"{self.seconds:.2f} s after line {self.lines}"
+
+
+@dataclass(frozen=True)
+class KilledRun:
+    """What came of one kill. `seen` are users by sequence as readers saw them; `users` those of the snapshots there."""
+
+    moment: Moment
+    was_alive: bool
+    before: int
+    after: int
+    seen: Mapping[int, int]
+    users: Mapping[int, int]
+    reads: int
+    errors: tuple[str, ...]
+    next_run: str
+    leftovers: tuple[str, ...]
+
+
+def moments(*, seed: int, kills: int, lines: int) -> list[Moment]:
+    """Half of them spread over a run that prints `lines` lines, half as files appear, in a seeded order."""
+    rng = random.Random(seed)
+    half = (kills + 1) // 2
+    both = [_moment_after(lines * place // half, rng) for place in range(half)]
+    patterns = rng.sample(SEEN_FILES, len(SEEN_FILES))
+    both += [Moment(pattern=patterns[place % len(patterns)]) for place in range(kills - half)]
+    rng.shuffle(both)
+    return both
+
+
+def home_to_kill_in(root: Path) -> tuple[Home, int]:
+    """A home with one snapshot published by a real run, and the number of lines which that run printed."""
+    home = Home(root / "home")
+    (root / "tmp").mkdir(parents=True)
+    home.dagster.mkdir(parents=True)
+    (home.dagster / "dagster.yaml").write_bytes((PROJECT / "dagster.yaml").read_bytes())
+    deliver(home, night=0)
+    with _process(home) as process:
+        output, _ = process.communicate(timeout=_MAX_RUN_SECONDS)
+    assert process.returncode == 0, output
+    return home, output.count(" s\n")
+
+
+def deliver(home: Home, *, night: int) -> int:
+    """Puts the night's export into the landing zone and returns its users: two more every night."""
+    prices = ("₹199", "₹1,499", "₹8,999")
+    listings = [
+        {"discounted_price": prices[number % 3], "actual_price": "₹9,999", "rating": f"{3 + number % 4 * 0.5}"}
+        for number in range(60 + night)
+    ]
+    home.landing.mkdir(exist_ok=True)
+    (home.landing / "export.csv").write_bytes(sales_csv(listings))
+    return 2 * len(listings)
+
+
+def killed_runs(home: Home, at: Sequence[Moment], *, readers: int = 2) -> Iterator[KilledRun]:
+    """Kills a run at each moment, with `readers` polling all the while, and lets the next one run to its end."""
+    untouched = _leftovers(home)
+    with _readers(home, readers) as reports:
+        for night, moment in enumerate(at, start=1):
+            before = read_latest(home.root).sequence
+            deliver(home, night=night)
+            reports()
+            was_alive = _killed(home, moment, next_sequence=before + 1)
+            seen = reports()
+            after = read_latest(home.root).sequence
+            users = {sequence: _users(home, sequence) for sequence in (before, after)}
+            with dg.DagsterInstance.local_temp(str(home.dagster)) as instance:
+                result = scenario.run(home, instance=instance, settings=SETTINGS, force=True)
+            yield KilledRun(
+                moment=moment,
+                was_alive=was_alive,
+                before=before,
+                after=after,
+                seen={int(sequence): count for report in seen for sequence, count in report["seen"].items()},
+                users=users,
+                reads=sum(report["reads"] for report in seen),
+                errors=tuple(error for report in seen for error in report["errors"]),
+                next_run="success" if result.success else scenario.failure(result),
+                leftovers=tuple(sorted(_leftovers(home) - untouched)),
+            )
+
+
+@contextmanager
+def _process(home: Home) -> Iterator[subprocess.Popen[str]]:
+    settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+    temporary = home.root.parent / "tmp"
+    environment = {**os.environ, "AMZSEG_DATA": str(home.root), "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
+    environment.pop("DAGSTER_HOME", None)
+    with subprocess.Popen(
+        [sys.executable, "-m", "amzseg_pipeline", "run", *settings],
+        cwd=PROJECT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _moment_after(lines: int, rng: random.Random) -> Moment:
+    """Up to 4 s after the start, where everything is imported, and up to 1 s after a line."""
+    return Moment(lines, seconds=rng.uniform(0, 1 if lines else 4))
+
+
+def _killed(home: Home, moment: Moment, *, next_sequence: int) -> bool:
+    """Whether the run was still there to be killed at the moment."""
+    with _process(home) as process:
+        if moment.pattern:
+            pattern = moment.pattern.format(next=next_sequence)
+            while process.poll() is None and not any(home.root.glob(pattern)):
+                time.sleep(_POLL_SECONDS)
+        else:
+            for _ in range(moment.lines):
+                assert process.stdout is not None
+                process.stdout.readline()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(moment.seconds)
+        process.kill()
+        process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+@contextmanager
+def _readers(home: Home, readers: int) -> Iterator[Callable[[], list[dict]]]:
+    """Processes that read the latest snapshot over and over; gives what each has seen since it was last asked."""
+    command = [sys.executable, "-c", _READER, str(home.root)]
+    processes = [
+        subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(readers)
+    ]
+
+    def answers(question: str) -> list[str]:
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(question)
+            process.stdin.flush()
+        return [process.stdout.readline() for process in processes if process.stdout is not None]
+
+    try:
+        assert answers("") == ["ready\n"] * readers
+        yield lambda: [json.loads(answer) for answer in answers("report\n")]
+    finally:
+        for process in processes:
+            process.communicate(timeout=60)
+
+
+def _users(home: Home, sequence: int) -> int:
+    [folder] = home.published.glob(f"snapshots/{sequence:06d}-*")
+    manifest = json.loads((folder / "datapackage.json").read_bytes())
+    return next(entry["rows"] for entry in manifest["resources"] if entry["name"] == "segment_assignments")
+
+
+def _leftovers(home: Home) -> set[str]:
+    """Everything but what a run is meant to leave: exports, snapshots, its own record, plots and tables by name."""
+    places = [*home.root.rglob("*"), *(home.root.parent / "tmp").rglob("*")]
+    meant = (home.landing, home.dagster, home.published / "snapshots", home.artifacts)
+    names = {str(path.relative_to(home.root.parent)) for path in places if not any(map(path.is_relative_to, meant))}
+    parts = {name for name in names if "/raw_reviews/" in name}
+    snapshots = list((home.published / "snapshots").iterdir())
+    hidden = {str(path.relative_to(home.root)) for path in home.artifacts.rglob(".*") if path.name != ".lock"}
+    return (names - parts) | hidden | {f"{len(parts)} parts", f"{max(len(snapshots), 3)} snapshots"}

@@ -1,0 +1,36 @@
+"""A run killed at any moment: readers see the old snapshot or the new one, whole, and the next run mends everything."""
+
+from pathlib import Path
+
+import pytest
+
+from amzseg_pipeline_tests.reliability.killing import KilledRun, home_to_kill_in, killed_runs, moments
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_run_harms_no_reader_and_no_later_run(tmp_path: Path) -> None:
+    check_kills(tmp_path, kills=6, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
+def test_two_hundred_killed_runs_harm_no_reader_and_no_later_run(tmp_path: Path) -> None:
+    check_kills(tmp_path, kills=200, seed=2)
+
+
+def check_kills(folder: Path, *, kills: int, seed: int) -> None:
+    home, lines = home_to_kill_in(folder)
+    alive = 0
+    for killed in killed_runs(home, moments(seed=seed, kills=kills, lines=lines)):
+        check(killed)
+        alive += killed.was_alive
+    assert alive >= kills / 2
+
+
+def check(killed: KilledRun) -> None:
+    assert killed.errors == (), killed
+    assert killed.reads > 0, killed
+    assert killed.after in (killed.before, killed.before + 1), killed
+    assert killed.seen.items() <= killed.users.items(), killed
+    assert killed.next_run == "success", killed
+    assert killed.leftovers == (), killed
