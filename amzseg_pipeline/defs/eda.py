@@ -87,11 +87,11 @@ def _hung(
 ) -> dg.MaterializeResult:
     """Writes the plots and shows them in the UI; the check warns of plots that failed."""
     home = data_home.home
-    folder = artifacts.write_gallery(home.artifacts, context.run_id, gallery, facts=told, made_at=data_home.time)
+    folder = artifacts.write_gallery(home.artifacts, context.run.run_id, gallery, facts=told, made_at=data_home.time)
     # Metadata of the asset and not of the output: Dagster stores the latter twice, in two events.
     context.add_asset_metadata(
         {
-            "plots": dg.MetadataValue.md(_markdown(gallery, relative_to=home.artifacts.name, run_id=context.run_id)),
+            "plots": dg.MetadataValue.md(_markdown(gallery, folder=f"{home.artifacts.name}/{context.run.run_id}")),
             "drawn": len(gallery.plots),
             "left_out": dg.MetadataValue.md(_left_out(gallery)),
             "report": dg.MetadataValue.path(folder / artifacts.REPORT_FILE),
@@ -109,13 +109,24 @@ def _hung(
     return dg.MaterializeResult(check_results=[check])
 
 
-def _markdown(gallery: figures.Gallery, *, relative_to: str, run_id: str) -> str:
+def _markdown(gallery: figures.Gallery, *, folder: str) -> str:
+    """A table of two plots a row: the thumbnails, the sentences, and where the full-size images lie."""
     images = figures.thumbnails([plot.png for plot in gallery.plots])
-    return "\n\n".join(
-        f"### {plot.title}\n\n![{plot.name}](data:image/png;base64,{base64.b64encode(image).decode()})\n\n"
-        f"{plot.sentence}\n\n`{relative_to}/{run_id}/{artifacts.plot_file(gallery.group, plot.name)}`"
+    plots = [
+        (
+            f"![{_cell(plot.title)}](data:image/png;base64,{base64.b64encode(image).decode()})",
+            _cell(plot.sentence),
+            f"`{folder}/{artifacts.plot_file(gallery.group, plot.name)}`",
+        )
         for plot, image in zip(gallery.plots, images, strict=True)
-    )
+    ]
+    pairs = [plots[i : i + 2] for i in range(0, len(plots), 2)]
+    rows = [f"| {' | '.join(cells)} |" for pair in pairs for cells in zip(*pair, strict=True)]
+    return "\n".join([f"| {gallery.group} | |", "|---|---|", *rows])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _left_out(gallery: figures.Gallery) -> str:

@@ -11,6 +11,7 @@ _DOTS_PER_INCH = 170
 _THUMBNAIL_COLOURS = 128
 _MOST_BYTES = 12 * 1024
 _MEAN_BYTES = 6_750
+_NEARLY_WHITE = 251
 _THUMBNAIL_WIDTHS = (400, 360, 320, 280, 240, 200)
 
 
@@ -47,6 +48,8 @@ def _thumbnail(png: bytes, widths: Sequence[int]) -> bytes:
         few = full.resize(size, Image.Resampling.HAMMING).quantize(
             _THUMBNAIL_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
         )
+        # The tree gives its colours as means: white would be grey by a hair.
+        few.putpalette([255 if value >= _NEARLY_WHITE else value for value in few.getpalette() or ()])
         stream = io.BytesIO()
         few.save(stream, format="png", optimize=True)
         if stream.tell() <= _MOST_BYTES:

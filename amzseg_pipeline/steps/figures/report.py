@@ -34,9 +34,10 @@ a:hover { text-decoration: underline; }
 table { width: 100%; border-collapse: collapse; }
 th, td { padding: .35rem .6rem .35rem 0; border-bottom: 1px solid #e6e6e6; text-align: left; vertical-align: top; }
 th { width: 14rem; font-weight: 600; }
-td { overflow-wrap: anywhere; white-space: pre-line; }
+td { overflow-wrap: anywhere; }
+td p { margin: 0 0 .2rem; }
 nav h3 { margin: 1.2rem 0 .2rem; font-size: 1rem; }
-nav ol { margin: 0; padding-left: 1.4rem; }
+nav ol { margin: 0; padding-left: 2.2rem; }
 figure { margin: 0 0 2.5rem; break-inside: avoid; }
 figure img { display: block; width: 100%; max-width: 52rem; height: auto; }
 figcaption { max-width: 52rem; margin-top: .4rem; padding-left: .8rem; border-left: 3px solid #c9d9e6; }
@@ -47,7 +48,9 @@ figcaption { max-width: 52rem; margin-top: .4rem; padding-left: .8rem; border-le
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   h2 { break-before: page; margin-top: 0; }
   nav { break-before: page; }
-  figure img { max-height: 105mm; width: auto; max-width: 100%; }
+  figure { margin-bottom: 7mm; }
+  figure img { max-height: 92mm; width: auto; max-width: 100%; }
+  th { width: 9rem; }
   a { color: inherit; }
 }
 """
@@ -76,11 +79,15 @@ def report_page(parts: list[ReportPart], *, run_id: str, made_at: str) -> str:
 
 def _facts(parts: list[ReportPart]) -> str:
     rows = [
-        f"<tr><th scope=row>{html.escape(name)}</th><td>{html.escape(fact)}</td></tr>"
+        f"<tr><th scope=row>{html.escape(name)}</th><td>{_lines(fact)}</td></tr>"
         for part in parts
         for name, fact in part.facts.items()
     ]
     return "<section id=facts><table>" + "".join(rows) + "</table></section>"
+
+
+def _lines(fact: str) -> str:
+    return "".join(f"<p>{html.escape(line)}</p>" for line in fact.splitlines())
 
 
 def _contents(parts: list[ReportPart]) -> str:

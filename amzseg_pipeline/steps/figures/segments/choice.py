@@ -13,7 +13,7 @@ from amzseg_pipeline.steps.figures.words import counted, percent, sampled
 _SILHOUETTE_USERS = 3_000
 _ASTRAY_SHARE = 0.05
 _CLEARLY_APART = 0.5
-_LABEL_SHARE = 0.055
+_LABEL_SHARE = 0.078
 _NOTE_CHARACTERS = 110
 
 
