@@ -62,11 +62,15 @@ def snapshot_names(published: Path) -> list[SnapshotName]:
 
 @dataclass(frozen=True)
 class Pointer:
-    """What LATEST.json says: which snapshot is the latest, and the sha256 of its manifest."""
+    """What LATEST.json says: which snapshot is the latest, and the sha256 of its manifest.
+
+    `rolled_back_from` is the highest snapshot that somebody gave up for this one, None when nobody did.
+    """
 
     name: SnapshotName
     run_id: str
     sha256: str
+    rolled_back_from: int | None = None
 
     @property
     def manifest(self) -> str:
@@ -81,6 +85,7 @@ class Pointer:
             "run_id": self.run_id,
             "manifest": self.manifest,
             "sha256": self.sha256,
+            **({} if self.rolled_back_from is None else {"rolled_back_from": self.rolled_back_from}),
         }
         return (json.dumps(document, indent=2) + "\n").encode()
 
@@ -115,7 +120,10 @@ def pointer_from(content: bytes, place: Path) -> Pointer:
         )
     if document.get("sequence") != name.sequence or not run_id.startswith(name.run) or not _SHA256.fullmatch(sha256):
         raise damaged
-    return Pointer(name, run_id, sha256)
+    given_up = document.get("rolled_back_from")
+    if given_up is not None and (type(given_up) is not int or given_up <= name.sequence):
+        raise damaged
+    return Pointer(name, run_id, sha256, given_up)
 
 
 def pointer_of(published: Path) -> Pointer | None:

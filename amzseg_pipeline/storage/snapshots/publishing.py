@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def publish(
     _check_request(published, provenance, tables, files)
     with _sole_publisher(published) as staging:
         created = provenance.created.replace(microsecond=0)
-        name = SnapshotName(_last_sequence(published) + 1, created, provenance.run_id[:8])
+        name = SnapshotName(next_sequence(published), created, provenance.run_id[:8])
         draft = staging / str(name)
         draft.mkdir()
         resources = [_table_resource(draft, table, tables[table]) for table in PUBLISHED_TABLES]
@@ -95,14 +96,22 @@ def publish(
 def repoint(published: Path, sequence: int) -> Snapshot:
     """Makes the snapshot `sequence` the latest: the way back after a bad night. Its files are checked first.
 
-    The next snapshot is numbered after the highest there is, whatever the pointer says. Raises SnapshotError.
+    The next snapshot is numbered after the highest there is, whatever the pointer says; the pointer tells the next
+    night which one was given up. Raises SnapshotError.
     """
     with _sole_publisher(published):
+        highest = _last_sequence(published)
         pointer = pointer_to(published, sequence)
+        pointer = replace(pointer, rolled_back_from=highest if highest > sequence else None)
         snapshot = snapshot_at(published, pointer)
         snapshot.verify()
         _move_pointer(published, pointer)
     return snapshot
+
+
+def next_sequence(published: Path) -> int:
+    """The number that the next snapshot gets, if nobody publishes before."""
+    return _last_sequence(published) + 1
 
 
 def _check_request(

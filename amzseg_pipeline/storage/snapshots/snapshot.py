@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import SnapshotError
+from amzseg_pipeline.contracts.nights import SEGMENT_HISTORY, SEGMENT_MIGRATIONS
 from amzseg_pipeline.contracts.publish import MANIFEST_FILE, MODEL_FILE, POINTER_FILE, RUN_FILE
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.storage.files import sha256_of
@@ -93,6 +94,18 @@ class Snapshot:
         """One row per segment: size, means, strategy."""
         return self.table(SEGMENT_PROFILES.name)
 
+    def segment_migrations(self) -> pd.DataFrame:
+        """One row per way users went since the snapshot before. A snapshot of contract 1.0 has none: SnapshotError."""
+        return self.table(SEGMENT_MIGRATIONS.name)
+
+    def segment_history(self) -> pd.DataFrame:
+        """One row per published night and segment. A snapshot of contract 1.0 has none: SnapshotError."""
+        return self.table(SEGMENT_HISTORY.name)
+
+    def holds(self, file_name: str) -> bool:
+        """Whether the snapshot has a file of this name; older contracts had fewer."""
+        return any(resource["path"] == file_name for resource in self.manifest["resources"])
+
     def model_document(self) -> dict[str, Any]:
         """The content of model.json."""
         return self._document(MODEL_FILE)
@@ -101,9 +114,12 @@ class Snapshot:
         """The content of run.json: what the run checked and decided."""
         return self._document(RUN_FILE)
 
-    def verify(self) -> None:
-        """Raises SnapshotError naming the first file that is missing or whose bytes are not those published."""
-        for resource in self.manifest["resources"]:
+    def verify(self, *file_names: str) -> None:
+        """Raises SnapshotError naming the first file that is missing or whose bytes are not those published.
+
+        Looks at the files named, at all when none is.
+        """
+        for resource in map(self._resource, file_names) if file_names else self.manifest["resources"]:
             path = self._file(resource["path"])
             try:
                 is_whole = path.stat().st_size == resource["bytes"] and f"sha256:{sha256_of(path)}" == resource["hash"]
