@@ -39,8 +39,9 @@ class ModelComparison:
     """Champion and challenger on tonight's training sample, in the challenger's scaled units.
 
     The champion's inertia is that of its segments around their own means. `moved_share` is the share of users whom the
-    challenger alone puts elsewhere, by lineage; `centroid_shift` the farthest that the mean of a surviving segment
-    moves, in standard deviations. A silhouette is None where it is not defined.
+    challenger alone puts elsewhere, by lineage. `survivors` are the champion's segments that live on; `centroid_shift`
+    is the farthest that the mean of one moves, in standard deviations, None without any. A silhouette is None where it
+    is not defined.
     """
 
     champion_inertia: float
@@ -49,7 +50,8 @@ class ModelComparison:
     challenger_silhouette: float | None
     adjusted_rand: float
     moved_share: float
-    centroid_shift: float
+    centroid_shift: float | None
+    survivors: int
     champion_k: int
     challenger_k: int
 
