@@ -11,6 +11,7 @@ from amzseg_pipeline.defs.resources import DataHome, engine_under_lock
 defs = dg.Definitions(
     assets=[
         reviews.raw_reviews,
+        reviews.checked_items,
         reviews.checked_reviews,
         users.user_features,
         segments.feature_scaling,
@@ -25,6 +26,9 @@ defs = dg.Definitions(
     ],
     asset_checks=[
         reviews.has_rows,
+        reviews.item_accounts,
+        reviews.items_contract,
+        reviews.rejected_items_contract,
         reviews.review_accounts,
         reviews.cleaned_reviews_contract,
         reviews.rejected_reviews_contract,
@@ -38,6 +42,9 @@ defs = dg.Definitions(
         segments.segment_profiles_contract,
         segments.users_add_up,
         publish.snapshot_is_whole,
+        eda.eda_reviews_drawn,
+        eda.eda_users_drawn,
+        eda.eda_segments_drawn,
     ],
     jobs=[segment_users, housekeeping.prune],
     schedules=[nightly, housekeeping.weekly_prune],

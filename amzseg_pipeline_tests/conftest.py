@@ -9,6 +9,9 @@ import pytest
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 
+# Plots take ten times as long as all else in a run: tests that want them ask for them.
+os.environ.setdefault("AMZSEG_PLOTS", "off")
+
 
 @pytest.fixture
 def real_data() -> Path:

@@ -105,6 +105,7 @@ class Settings:
     keep_snapshot_hours: float = _setting(48.0, "a snapshot younger than this is never deleted", minimum=0)
     keep_run_days: float = _setting(90.0, "history of runs that is kept", minimum=1)
     stale_days: float = _setting(3.0, "the app warns of a snapshot older than this", minimum=0)
+    plots: str = _setting("on", "whether a run draws its plots and report", choices=("on", "off"))
     threads: int = _setting(0, "threads of the engine; 0 takes the machine's cores", minimum=0)
     memory_limit_mib: int = _setting(0, "memory of the engine; 0 takes half the machine's", minimum=0)
 

@@ -5,7 +5,7 @@ drawn is left out and said so. What is drawn stands in steps/figures/.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -20,16 +20,14 @@ from amzseg_pipeline.steps import figures, reviews
 from amzseg_pipeline.steps.figures import facts
 from amzseg_pipeline.storage import artifacts, landing
 
-_CHECK = "every_plot_drawn"
+_OUTPUT = Iterator[dg.MaterializeResult]
 
 
 def _leaf(stage: str, description: str) -> dict[str, Any]:
     return described(description, stage=stage, kinds={"python", "seaborn"}) | {
         "code_version": EDA_CODE_VERSION,
         "op_tags": {"dagster/priority": "-1"},
-        "check_specs": [
-            dg.AssetCheckSpec(_CHECK, asset=f"eda_{stage}", description="No plot was left out for a fault of ours.")
-        ],
+        "output_required": False,
     }
 
 
@@ -40,14 +38,14 @@ def eda_reviews(
     cleaned_reviews: nw.LazyFrame,
     rejected_reviews: nw.LazyFrame,
     data_home: DataHome,
-) -> dg.MaterializeResult:
+) -> _OUTPUT:
     """From a sample of reviews and counts of all of them."""
-    data = figures.review_data(cleaned_reviews, rejected_reviews, currency=raw_reviews.currency)
-    accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
-    told = facts.review_facts(
-        [batch.identity for batch in raw_reviews.batches], accounts=accounts.sentence, currency=raw_reviews.currency
-    )
-    return _hung(context, figures.review_gallery(data), told, data_home=data_home)
+    if data_home.values.plots == "on":
+        data = figures.review_data(cleaned_reviews, rejected_reviews, currency=raw_reviews.currency)
+        accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
+        inputs = [batch.identity for batch in raw_reviews.batches]
+        told = facts.review_facts(inputs, accounts=accounts.sentence, currency=raw_reviews.currency)
+        yield _hung(context, figures.review_gallery(data), told, data_home=data_home)
 
 
 @dg.asset(**_leaf("users", "Plots of how much users review, and of their features before and after scaling."))
@@ -58,11 +56,12 @@ def eda_users(
     scaled_features: nw.LazyFrame,
     feature_scaling: FeatureScaling,
     data_home: DataHome,
-) -> dg.MaterializeResult:
+) -> _OUTPUT:
     """From a sample of users and counts of all of them."""
-    data = figures.user_data(user_features, scaled_features, feature_scaling, currency=raw_reviews.currency)
-    told = facts.user_facts(feature_scaling, users=data.users)
-    return _hung(context, figures.user_gallery(data), told, data_home=data_home)
+    if data_home.values.plots == "on":
+        data = figures.user_data(user_features, scaled_features, feature_scaling, currency=raw_reviews.currency)
+        told = facts.user_facts(feature_scaling, users=data.users)
+        yield _hung(context, figures.user_gallery(data), told, data_home=data_home)
 
 
 @dg.asset(**_leaf("segments", "Plots of what the segments are like and how well their number is founded."))
@@ -74,39 +73,57 @@ def eda_segments(
     scaled_features: nw.LazyFrame,
     cluster_model: Model,
     data_home: DataHome,
-) -> dg.MaterializeResult:
+) -> _OUTPUT:
     """From the model, the profiles and a sample of scored users."""
-    data = figures.segment_data(
-        segment_assignments, scaled_features, segment_profiles, cluster_model, currency=raw_reviews.currency
+    if data_home.values.plots == "on":
+        data = figures.segment_data(
+            segment_assignments, scaled_features, segment_profiles, cluster_model, currency=raw_reviews.currency
+        )
+        yield _hung(context, figures.segment_gallery(data), facts.segment_facts(data), data_home=data_home)
+
+
+def _every_plot_drawn(leaf: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=leaf,
+        name="every_plot_drawn",
+        description="No plot was left out for a fault of ours; what the source does not have is none.",
     )
-    return _hung(context, figures.segment_gallery(data), facts.segment_facts(data), data_home=data_home)
+    def every_plot_drawn(context: dg.AssetCheckExecutionContext, data_home: DataHome) -> dg.AssetCheckResult:
+        plots = artifacts.plots_of(data_home.home.artifacts, context.run.run_id)
+        group = leaf.key.to_user_string().removeprefix("eda_")
+        missing = [plot for plot in plots["missing"] if plot["group"] == group] if plots else []
+        faults = [plot for plot in missing if plot["is_fault"]]
+        return dg.AssetCheckResult(
+            passed=not faults,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="; ".join(f"{plot['name']}: {plot['reason']}" for plot in faults) or "every plot was drawn",
+        )
+
+    return every_plot_drawn
+
+
+eda_reviews_drawn = _every_plot_drawn(eda_reviews)
+eda_users_drawn = _every_plot_drawn(eda_users)
+eda_segments_drawn = _every_plot_drawn(eda_segments)
 
 
 def _hung(
     context: dg.AssetExecutionContext, gallery: figures.Gallery, told: Mapping[str, str], *, data_home: DataHome
 ) -> dg.MaterializeResult:
-    """Writes the plots and shows them in the UI; the check warns of plots that failed."""
+    """Writes the plots and the report, and shows thumbnails in the UI."""
     home = data_home.home
-    folder = artifacts.write_gallery(home.artifacts, context.run.run_id, gallery, facts=told, made_at=data_home.time)
+    run_id = context.run.run_id
+    folder = artifacts.write_gallery(home.artifacts, run_id, gallery, facts=told, made_at=data_home.time)
     # Metadata of the asset and not of the output: Dagster stores the latter twice, in two events.
     context.add_asset_metadata(
         {
-            "plots": dg.MetadataValue.md(_markdown(gallery, folder=f"{home.artifacts.name}/{context.run.run_id}")),
+            "plots": dg.MetadataValue.md(_markdown(gallery, folder=f"{home.artifacts.name}/{run_id}")),
             "drawn": len(gallery.plots),
             "left_out": dg.MetadataValue.md(_left_out(gallery)),
             "report": dg.MetadataValue.path(folder / artifacts.REPORT_FILE),
         }
     )
-    faults = [missing for missing in gallery.missing if missing.is_fault]
-    for fault in faults:
-        context.log.warning(f"plot {fault.name} could not be drawn: {fault.reason}")
-    check = dg.AssetCheckResult(
-        check_name=_CHECK,
-        passed=not faults,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(f"{fault.name}: {fault.reason}" for fault in faults) or "every plot was drawn",
-    )
-    return dg.MaterializeResult(check_results=[check])
+    return dg.MaterializeResult()
 
 
 def _markdown(gallery: figures.Gallery, *, folder: str) -> str:
