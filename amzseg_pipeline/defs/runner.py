@@ -42,22 +42,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(home: Home, options: argparse.Namespace) -> int:
-    before = read_latest(home.root) if has_snapshot(home.root) else None
     settings = dict(_assignment(text) for text in options.set)
     settings_of(home, overrides=settings)
     config = {"settings": settings, "force": options.force}
-    if not _execute(home, data_home=config, verbose=options.verbose):
-        stays = f"snapshot {before.sequence} stays the one readers see" if before else "nothing is published"
-        print(f"\nThe run failed; {stays}.", file=sys.stderr)
+    result = _execute(home, data_home=config, verbose=options.verbose)
+    if not result.success:
+        has_any = has_snapshot(home.root)
+        seen = f"readers see snapshot {read_latest(home.root).sequence}" if has_any else "nothing is published"
+        print(f"\nThe run failed; {seen}.", file=sys.stderr)
         return 1
-    after = read_latest(home.root)
-    if before and after.sequence == before.sequence:
-        print(f"\nNothing changed since snapshot {before.sequence}: nothing new is published.")
-    print(_summary(after))
+    latest = read_latest(home.root)
+    if latest.run_id != result.run_id:
+        print(f"\nNothing changed since snapshot {latest.sequence}: nothing new is published.")
+    print(_summary(latest))
     return 0
 
 
-def _execute(home: Home, *, data_home: dict[str, Any], verbose: bool) -> bool:
+def _execute(home: Home, *, data_home: dict[str, Any], verbose: bool) -> dg.ExecuteInProcessResult:
     home.dagster.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("DAGSTER_HOME", str(home.dagster))
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
@@ -67,12 +68,11 @@ def _execute(home: Home, *, data_home: dict[str, Any], verbose: bool) -> bool:
         if not verbose:
             # A skipped run makes Dagster warn of each check that had nothing to check.
             logging.getLogger("dagster._core.execution").setLevel(logging.ERROR)
-        result = job.execute_in_process(
+        return job.execute_in_process(
             run_config={"resources": {"data_home": {"config": data_home}}, "loggers": {"console": {}}},
             instance=instance,
             raise_on_error=False,
         )
-    return result.success
 
 
 def _definitions() -> dg.Definitions:

@@ -1,0 +1,116 @@
+"""The pipeline's processes as a person starts them: runs by hand, and the daemon with its code server."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import dagster as dg
+import psutil
+
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline_tests import scenario
+
+PROJECT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+Found = TypeVar("Found")
+
+
+def environment(home: Home, **others: str) -> Mapping[str, str]:
+    """The environment of a process that works on `home`, with settings for a quick run, and nothing of ours else."""
+    settings = {f"AMZSEG_{name.upper()}": str(setting) for name, setting in scenario.QUICK.items()}
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(("AMZSEG_", "DAGSTER_"))}
+    places = {"AMZSEG_DATA": str(home.root), "DAGSTER_HOME": str(home.dagster), "PYTHONUNBUFFERED": "1"}
+    return {**inherited, **settings, **places, **others}
+
+
+def prepare_instance(home: Home, **replaced: str) -> None:
+    """Copies the project's dagster.yaml to the home, as make does; `replaced` gives values of keys another value."""
+    lines = (PROJECT / "dagster.yaml").read_text().splitlines()
+    for key, value in replaced.items():
+        assert any(line.strip().startswith(f"{key}:") for line in lines), f"dagster.yaml has no {key}"
+        lines = [f"{line.split(':')[0]}: {value}" if line.strip().startswith(f"{key}:") else line for line in lines]
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    (home.dagster / "dagster.yaml").write_text("\n".join(lines) + "\n")
+
+
+@contextmanager
+def history(home: Home) -> Iterator[dg.DagsterInstance]:
+    """The runs and ticks of the home, for reading beside its processes."""
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        yield instance
+
+
+@contextmanager
+def run_by_hand(home: Home, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """`python -m amzseg_pipeline run`, killed at the end of the block if it is still there."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "amzseg_pipeline", "run", *arguments],
+        cwd=PROJECT,
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def daemon(home: Home, **variables: str) -> Iterator[None]:
+    """`dagster-daemon run` with a night every minute and a code server of its own.
+
+    At the end of the block it is asked to end, as a service manager does; after an error its log is printed.
+    """
+    log = home.root / "daemon.log"
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(
+            [BIN / "dagster-daemon", "run", "-w", PROJECT / "workspace.yaml"],
+            cwd=PROJECT,
+            env=environment(home, AMZSEG_CRON="* * * * *", **variables),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            yield
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+        except BaseException:
+            print(log.read_text(errors="replace")[-20_000:])
+            raise
+        finally:
+            lose_power(process.pid)
+
+
+def lose_power(session: int) -> None:
+    """Kills every process of the session at once."""
+    with suppress(ProcessLookupError):
+        os.killpg(session, signal.SIGKILL)
+
+
+def lock_holder(home: Home) -> psutil.Process | None:
+    """The process of the run that is under way."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(file.path == str(home.lock_file) for file in process.open_files()):
+                return process
+    return None
+
+
+def until(found: Callable[[], Found], *, seconds: float) -> Found:
+    """What `found` gives as soon as that is something; AssertionError when it is nothing all that time."""
+    end = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.1)
+    return result
