@@ -10,7 +10,7 @@ CURRENCY_BY_SYMBOL = {"₹": "INR", "$": "USD", "€": "EUR", "£": "GBP", "¥":
 class Rejection(StrEnum):
     """Why a row cannot become a cleaned review. A row has one reason: the first that holds, in this order."""
 
-    DAMAGED_RECORD = "the record could not be read: its fields do not match the header"
+    DAMAGED_RECORD = "the record could not be read: its fields are not those of the export"
     UNEQUAL_LISTS = "the lists of users and reviews differ in length, so reviews cannot be told apart"
     MISSING_USER = "the user id is empty"
     MISSING_REVIEW = "the review id is empty"
@@ -21,17 +21,34 @@ READER_FAULTS = (Rejection.DAMAGED_RECORD, Rejection.UNEQUAL_LISTS)
 """The reasons that a reader finds; the others are found by cleaning."""
 
 
+class CopyRule(StrEnum):
+    """What copies of a review, rows with the same user_id and review_id, become."""
+
+    ORDERED = "copies may differ in anything; one stays, told by a total order"
+    MERGED = "copies differ in their rating at most; the highest stays"
+    NONE = "the source has no copies; none are searched for"
+
+
+class PriceFault(StrEnum):
+    """Why an item has no price although its source states one."""
+
+    UNREADABLE = "the price is no amount of money"
+    ZERO = "a price of 0 means that it is not known"
+
+
 _SOURCE = (
     Column("source_file", "string", "path of the export below landing/"),
     Column("batch", "string", "first 16 hexadecimal digits of the sha256 of the export's bytes"),
-    Column("row_number", "int64", "number of the record in the export, the first after the header being 1", minimum=1),
+    Column("row_number", "int64", "number of the record, without the header; in JSON Lines, of the line", minimum=1),
 )
+_READER_FAULT = Column("reader_fault", "string", "why the record could not be read", nullable=True)
+_REASON = Column("reason", "string", "why the row was rejected (a Rejection)")
 
 _RAW_TEXT = (
     Column("user_id", "string", "reviewer's id as the source gives it", nullable=True),
     Column("user_hash", "int64", "first 32 bits of md5(user_id); places and samples users", nullable=True),
     Column("item_id", "string", "product id as the source gives it", nullable=True),
-    Column("review_id", "string", "review's id as the source gives it", nullable=True),
+    Column("review_id", "string", "review's id: the source's, or made of what tells its reviews apart", nullable=True),
     Column("rating", "string", "rating as text", nullable=True),
     Column("rating_count", "string", "number of ratings as text", nullable=True),
     Column("paid_price", "string", "price paid as text", nullable=True),
@@ -45,12 +62,9 @@ _RAW_TEXT = (
 RAW_REVIEWS = Table(
     "raw_reviews",
     "One row per record and reviewer, values still text; a record that cannot be read is one row with a reader fault.",
-    (
-        *_SOURCE,
-        Column("reader_fault", "string", "why the record could not be read", nullable=True),
-        *_RAW_TEXT,
-    ),
+    (*_SOURCE, _READER_FAULT, *_RAW_TEXT),
 )
+"""As parts hold it. Where an export is scanned in place, rating and reviewed_at may be numbers."""
 
 CLEANED_REVIEWS = Table(
     "cleaned_reviews",
@@ -90,6 +104,38 @@ CLEANED_REVIEWS = Table(
 REJECTED_REVIEWS = Table(
     "rejected_reviews",
     "The rows of raw_reviews that cannot become a cleaned review, each with one reason.",
-    (*_SOURCE, Column("reason", "string", "why the row was rejected (a Rejection)"), *_RAW_TEXT),
-    key=(),
+    (*_SOURCE, _REASON, *_RAW_TEXT),
+)
+
+_RAW_ITEM_TEXT = (
+    Column("item_id", "string", "product id as the source gives it", nullable=True),
+    Column("price", "string", "price as text", nullable=True),
+    Column("currency", "string", "ISO 4217 code of the price", nullable=True),
+    Column("category", "string", "categories from general to special, joined by |", nullable=True),
+)
+
+RAW_ITEMS = Table(
+    "raw_items",
+    "One row per record of item metadata, values still text; a record that cannot be read has a reader fault.",
+    (*_SOURCE, _READER_FAULT, *_RAW_ITEM_TEXT),
+)
+
+ITEMS = Table(
+    "items",
+    "One row per item of the metadata beside the reviews: what it costs and where it belongs.",
+    (
+        Column("item_id", "string", "product"),
+        Column("price_minor", "int64", "price", unit="hundredths of the currency", nullable=True, minimum=1),
+        Column("currency", "string", "ISO 4217 code of the price; null without one", nullable=True),
+        Column("category", "string", "categories from general to special, joined by |", nullable=True),
+        Column("price_fault", "string", "why a stated price is not one (a PriceFault)", nullable=True),
+        Column("copies", "int64", "records that are of this item", unit="records", minimum=1),
+    ),
+    key=("item_id",),
+)
+
+REJECTED_ITEMS = Table(
+    "rejected_items",
+    "The records of item metadata that cannot become an item, each with one reason.",
+    (*_SOURCE, _REASON, *_RAW_ITEM_TEXT),
 )

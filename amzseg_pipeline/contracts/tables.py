@@ -1,6 +1,6 @@
 """Every table of the pipeline, by name."""
 
-from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, RAW_REVIEWS, REJECTED_REVIEWS
+from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, ITEMS, RAW_REVIEWS, REJECTED_ITEMS, REJECTED_REVIEWS
 from amzseg_pipeline.contracts.segments import SCALED_FEATURES, SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.contracts.users import USER_FEATURES
 
@@ -8,6 +8,8 @@ TABLES = {
     table.name: table
     for table in (
         RAW_REVIEWS,
+        ITEMS,
+        REJECTED_ITEMS,
         CLEANED_REVIEWS,
         REJECTED_REVIEWS,
         USER_FEATURES,

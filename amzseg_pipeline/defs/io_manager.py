@@ -38,7 +38,7 @@ class WarehouseIOManager(dg.IOManager):
     """Tables are `warehouse/<asset>.parquet`, documents `warehouse/<asset>.json`; each appears whole or not at all.
 
     A table is handed to the next asset as a narwhals LazyFrame on the engine or as a pandas frame, as its annotation
-    asks. An asset of parts (RawReviews) is handed over as one LazyFrame of them.
+    asks.
     """
 
     def __init__(self, warehouse: Path, engine: Engine) -> None:
@@ -68,12 +68,7 @@ class WarehouseIOManager(dg.IOManager):
         document = self._warehouse / f"{name}.json"
         if wanted in _DOCUMENTS:
             return self._document(document, wanted)
-        if name == "raw_reviews":
-            raw = self._document(document, RawReviews)
-            paths = [tables.existing_table(self._warehouse / part) for part in raw.parts]
-        else:
-            paths = [tables.existing_table(tables.table_path(self._warehouse, name))]
-        frame = self._engine.scan(paths)
+        frame = self._engine.scan([tables.existing_table(tables.table_path(self._warehouse, name))])
         if wanted is pd.DataFrame:
             return frame.collect("pandas").to_native()
         return frame

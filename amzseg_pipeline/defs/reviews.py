@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import dagster as dg
 import narwhals as nw
 
-from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, RAW_REVIEWS, REJECTED_REVIEWS
+from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, ITEMS, RAW_REVIEWS, REJECTED_ITEMS, REJECTED_REVIEWS
 from amzseg_pipeline.defs.checks import contract_check
 from amzseg_pipeline.defs.comparison import comparison
 from amzseg_pipeline.defs.described import described_table
@@ -49,14 +49,52 @@ def has_rows(raw: landing.RawReviews) -> dg.AssetCheckResult:
 
 @dg.multi_asset(
     outs={
+        "items": dg.AssetOut(**described_table(ITEMS, stage="reviews", kinds={"duckdb"})),
+        "rejected_items": dg.AssetOut(**described_table(REJECTED_ITEMS, stage="reviews", kinds={"duckdb"})),
+    }
+)
+def checked_items(
+    raw_reviews: landing.RawReviews, engine: dg.ResourceParam[Engine]
+) -> Iterator[dg.Output[nw.LazyFrame]]:
+    """One pass over the items' metadata makes both tables; both are empty where there is none."""
+    raw_items = landing.raw_items_frame(raw_reviews.reviews, raw_reviews.items, engine)
+    checked = engine.staged(reviews.checked_items(raw_items))
+    yield dg.Output(reviews.items(checked), "items")
+    yield dg.Output(reviews.rejected_items(checked), "rejected_items")
+
+
+@dg.asset_check(
+    asset="items",
+    additional_ins={"raw_reviews": dg.AssetIn("raw_reviews"), "rejected_items": dg.AssetIn("rejected_items")},
+    blocking=True,
+    description="Every record of metadata is an item, a copy of one, or rejected, and few are.",
+)
+def item_accounts(
+    raw_reviews: landing.RawReviews, items: nw.LazyFrame, rejected_items: nw.LazyFrame, data_home: DataHome
+) -> dg.AssetCheckResult:
+    """Prices that are none are counted and stop nothing: the sources are full of them."""
+    accounts = reviews.item_accounts(raw_rows=raw_reviews.item_rows, items=items, rejected=rejected_items)
+    rejected = accounts.lost_shares["rejected"]
+    return dg.AssetCheckResult(
+        passed=accounts.balanced and rejected < data_home.values.max_rejected_share,
+        description=f"{accounts.sentence}; {rejected:.1%} are rejected",
+        metadata={**accounts.rejected, **accounts.unreadable},
+    )
+
+
+@dg.multi_asset(
+    outs={
         "cleaned_reviews": dg.AssetOut(**described_table(CLEANED_REVIEWS, stage="reviews", kinds={"duckdb"})),
         "rejected_reviews": dg.AssetOut(**described_table(REJECTED_REVIEWS, stage="reviews", kinds={"duckdb"})),
     }
 )
-def checked_reviews(raw_reviews: nw.LazyFrame, engine: dg.ResourceParam[Engine]) -> Iterator[dg.Output[nw.LazyFrame]]:
+def checked_reviews(
+    raw_reviews: landing.RawReviews, items: nw.LazyFrame, engine: dg.ResourceParam[Engine]
+) -> Iterator[dg.Output[nw.LazyFrame]]:
     """One pass over the raw rows makes both tables."""
-    checked = engine.staged(reviews.checked_reviews(raw_reviews))
-    yield dg.Output(reviews.cleaned_reviews(checked), "cleaned_reviews")
+    checked = engine.staged(reviews.checked_reviews(landing.raw_reviews_frame(raw_reviews.reviews, engine)))
+    priced = reviews.with_item_prices(checked, items)
+    yield dg.Output(reviews.cleaned_reviews(priced, copies=raw_reviews.copies), "cleaned_reviews")
     yield dg.Output(reviews.rejected_reviews(checked), "rejected_reviews")
 
 
@@ -122,6 +160,8 @@ def review_accounts(
     )
 
 
+items_contract = contract_check(ITEMS, may_be_empty=True, search_repeats=False)
+rejected_items_contract = contract_check(REJECTED_ITEMS, may_be_empty=True)
 cleaned_reviews_contract = contract_check(CLEANED_REVIEWS, search_repeats=False)
 rejected_reviews_contract = contract_check(REJECTED_REVIEWS, may_be_empty=True)
 

@@ -1,7 +1,20 @@
-"""From raw reviews to cleaned and rejected ones, every row accounted for."""
+"""From raw reviews and items to cleaned and rejected ones, every row accounted for."""
 
-from amzseg_pipeline.steps.reviews.accounts import Accounts, accounts
+from amzseg_pipeline.steps.reviews.accounts import Accounts, accounts, item_accounts
 from amzseg_pipeline.steps.reviews.cleaning import checked_reviews, cleaned_reviews, rejected_reviews
+from amzseg_pipeline.steps.reviews.items import checked_items, items, rejected_items, with_item_prices
 from amzseg_pipeline.steps.reviews.row_band import RowBand
 
-__all__ = ["Accounts", "RowBand", "accounts", "checked_reviews", "cleaned_reviews", "rejected_reviews"]
+__all__ = [
+    "Accounts",
+    "RowBand",
+    "accounts",
+    "checked_items",
+    "checked_reviews",
+    "cleaned_reviews",
+    "item_accounts",
+    "items",
+    "rejected_items",
+    "rejected_reviews",
+    "with_item_prices",
+]

@@ -49,14 +49,30 @@ def accounts(*, raw_rows: int, cleaned: nw.LazyFrame, rejected: nw.LazyFrame) ->
         **{source: _flag(nw.col("unreadable").str.contains(f"(?:^|,){source}(?:,|$)")).sum() for source in VALUE_RULES},
     )
     kept = {name: int(count or 0) for name, count in _rows(counts)[0].items()}
-    reasons = _rows(rejected.group_by("reason").agg(rows=nw.len()).sort("reason"))
     return Accounts(
         raw=raw_rows,
         cleaned=kept.pop("cleaned"),
         copies=kept.pop("copies"),
-        rejected={row["reason"]: int(row["rows"]) for row in reasons},
+        rejected=_counts(rejected, "reason"),
         unreadable={source: count for source, count in kept.items() if count},
     )
+
+
+def item_accounts(*, raw_rows: int, items: nw.LazyFrame, rejected: nw.LazyFrame) -> Accounts:
+    """The Accounts of the tables items and rejected_items; `unreadable` counts items by their PriceFault."""
+    kept = _rows(items.select(items=nw.len(), copies=nw.col("copies").sum()))[0]
+    return Accounts(
+        raw=raw_rows,
+        cleaned=int(kept["items"]),
+        copies=int(kept["copies"] or 0),
+        rejected=_counts(rejected, "reason"),
+        unreadable=_counts(items.filter(~nw.col("price_fault").is_null()), "price_fault"),
+    )
+
+
+def _counts(frame: nw.LazyFrame, column: str) -> dict[str, int]:
+    rows = _rows(frame.group_by(column).agg(rows=nw.len()).sort(column))
+    return {row[column]: int(row["rows"]) for row in rows}
 
 
 def _flag(condition: nw.Expr) -> nw.Expr:

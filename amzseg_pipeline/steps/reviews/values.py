@@ -19,6 +19,9 @@ STARS = r"^(?:[1-4](?:\.[0-9]0*)?|5(?:\.0+)?)$"
 COUNT = rf"^{_GROUPED_DIGITS}$"
 MILLISECONDS = r"^[0-9]{1,14}$"
 
+_FLOAT32_ERROR = 1e-4
+"""A rating kept as float32 is no farther than 3e-6 from its tenth."""
+
 
 def money_minor(text: nw.Expr) -> nw.Expr:
     """The amount in hundredths of its currency, below 10^14."""
@@ -43,6 +46,19 @@ def count(text: nw.Expr) -> nw.Expr:
 def milliseconds(text: nw.Expr) -> nw.Expr:
     """The time in milliseconds since 1970 UTC, below 10^14 (the year 5138)."""
     return _scaled(text, MILLISECONDS, 1)
+
+
+def stars_tenths_of_number(number: nw.Expr) -> nw.Expr:
+    """The rating in tenths of a star, where it is a number: what `stars_tenths` reads in its text."""
+    tenths = number.cast(nw.Float64()) * 10
+    whole = (tenths + 0.5).floor()
+    is_rating = (whole >= 10) & (whole <= 50) & ((tenths - whole).abs() < _FLOAT32_ERROR)
+    return nw.when(is_rating).then(whole).cast(nw.Int64())
+
+
+def milliseconds_of_number(number: nw.Expr) -> nw.Expr:
+    """The time in milliseconds since 1970 UTC, below 10^14, where it is a whole number."""
+    return nw.when((number >= 0) & (number < 10**14)).then(number).cast(nw.Int64())
 
 
 def discount_bp(*, paid_minor: nw.Expr, list_minor: nw.Expr, stated_bp: nw.Expr) -> nw.Expr:

@@ -5,7 +5,7 @@ One connection; larger than memory it spills to its temporary folder.
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -14,6 +14,8 @@ import pandas as pd
 import pyarrow as pa
 
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.engines import ExportFile
+from amzseg_pipeline.storage.user_hash import DUCKDB_USER_HASH
 
 _ROW_GROUP_ROWS = 122_880
 
@@ -39,7 +41,21 @@ class DuckDBEngine:
 
     def scan(self, paths: Sequence[Path]) -> nw.LazyFrame:
         """The rows of parquet files of one schema, read when needed."""
-        return nw.from_native(self._connection.read_parquet([str(path) for path in paths]))
+        return nw.from_native(self._connection.read_parquet([str(path) for path in paths], hive_partitioning=False))
+
+    def scan_exports(self, files: Sequence[ExportFile], *, columns: Sequence[str], user_id: str) -> nw.LazyFrame:
+        """These columns of exports with the same types, with where each row comes from, and `user_hash`."""
+        rows = self._connection.read_parquet(
+            [str(file.path) for file in files], filename=True, file_row_number=True, hive_partitioning=False
+        )
+        selected = {
+            **{column: _name(column) for column in columns},
+            "source_file": f"{_map({str(file.path): file.source_file for file in files})}[filename]",
+            "batch": f"{_map({str(file.path): file.batch for file in files})}[filename]",
+            "row_number": "file_row_number + 1",
+            "user_hash": DUCKDB_USER_HASH.format(user_id=_name(user_id)),
+        }
+        return nw.from_native(rows.project(", ".join(f"{sql} AS {_name(name)}" for name, sql in selected.items())))
 
     def staged(self, frame: nw.LazyFrame) -> nw.LazyFrame:
         """The same rows computed once, kept in DuckDB's memory or temporary folder until the engine closes."""
@@ -61,6 +77,19 @@ class DuckDBEngine:
         """Closes the connection and deletes what it spilled."""
         self._connection.close()
         shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _map(values: Mapping[str, str]) -> str:
+    """The values as a MAP of SQL."""
+    return f"MAP {{{', '.join(f'{_text(key)}: {_text(value)}' for key, value in values.items())}}}"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _half_of_memory_mib() -> int:

@@ -1,4 +1,4 @@
-"""RawReviews as a JSON document, and back; parts are named relative to the folder they lie in.
+"""RawReviews as a JSON document, and back; parts and exports are found again from where the document lies.
 
 Nothing is opened here.
 """
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from amzseg_pipeline.contracts.errors import TableError
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.landing.formats import ScannedFormat
+from amzseg_pipeline.storage.landing.known_formats import FORMAT_BY_NAME
 from amzseg_pipeline.storage.landing.listing import LeftFile, RefusedFile
 from amzseg_pipeline.storage.landing.raw_reviews import Batch, RawReviews
 
@@ -19,11 +22,11 @@ def raw_reviews_document(raw: RawReviews) -> dict[str, Any]:
 
 def raw_reviews_from_document(document: dict[str, Any], *, place: str) -> RawReviews:
     """The RawReviews in `document`, read from the file `place`. TableError where it is not one."""
-    folder = Path(place).parent / "raw_reviews"
+    home = Home(Path(place).parent.parent)
     try:
         return RawReviews(
             batches=tuple(
-                Batch(**batch | {"also_at": tuple(batch["also_at"]), "part": folder / Path(batch["part"]).name})
+                Batch(**batch | {"also_at": tuple(batch["also_at"]), "part": _part(home, batch)})
                 for batch in document["batches"]
             ),
             left=tuple(LeftFile(**file) for file in document["left"]),
@@ -31,3 +34,9 @@ def raw_reviews_from_document(document: dict[str, Any], *, place: str) -> RawRev
         )
     except (KeyError, TypeError) as error:
         raise TableError(f"{place}: no list of batches ({error!r}); materialise raw_reviews again.") from error
+
+
+def _part(home: Home, batch: dict[str, Any]) -> Path:
+    if isinstance(FORMAT_BY_NAME[batch["format"]], ScannedFormat):
+        return home.landing / str(batch["path"])
+    return home.warehouse / "raw_reviews" / Path(batch["part"]).name

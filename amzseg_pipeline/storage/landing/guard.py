@@ -6,25 +6,23 @@ No records and no columns here. Parsers read half a file as a whole one, and pas
 import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.listing import LandingFile
 
-_HEAD_BYTES = 2**16
 _CHUNK_BYTES = 2**20
 _TAR_MAGIC_AT = 257
 _PACKED = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"\x1f\x8b": "a gzip file",
+    b"\x1f\x8b": "a gzip file in a gzip file",
     b"BZh": "a bzip2 file",
     b"\xfd7zXZ\x00": "an xz file",
     b"\x28\xb5\x2f\xfd": "a zstd file",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"Rar!\x1a\x07": "a rar archive",
-    b"PAR1": "a parquet file",
+    b"PAR1": "a packed parquet file",
 }
 
 
@@ -56,10 +54,8 @@ def check_size(file: LandingFile, settings: Settings) -> None:
         )
 
 
-def text_head(path: Path) -> bytes:
-    """The file's first bytes without a byte order mark. RefusedInput for archives, binary formats and UTF-16."""
-    with reading(), path.open("rb") as stream:
-        head = stream.read(_HEAD_BYTES)
+def checked_head(head: bytes) -> bytes:
+    """The first bytes of a text without a byte order mark. RefusedInput for archives, binary formats and UTF-16."""
     for magic, kind in _PACKED.items():
         if head.startswith(magic):
             raise RefusedInput(f"this is {kind}, which is not read; deliver the plain text file that is in it.")

@@ -1,7 +1,7 @@
-"""raw_reviews as parquet parts: one for each batch, named by its bytes and its reader, written once.
+"""Raw rows as parquet parts: one for each batch, named by its bytes and its reader, written once.
 
 Which files are read, and what happens to those that cannot be, is decided elsewhere. A part is a cache: one that is
-damaged or not of today's contract is written again.
+damaged or not of today's contract is written again. Parquet that is scanned where it lies is a part as it is.
 """
 
 import json
@@ -14,19 +14,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
+from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.arrow import arrow_schema
 from amzseg_pipeline.storage.files import whole_file
-from amzseg_pipeline.storage.landing.formats import ExportFormat
-from amzseg_pipeline.storage.landing.guard import text_head
+from amzseg_pipeline.storage.landing.formats import ExportFormat, ReadFormat, ScannedFormat
 from amzseg_pipeline.storage.landing.identity import check_unchanged
+from amzseg_pipeline.storage.landing.known_formats import FORMATS, format_of
 from amzseg_pipeline.storage.landing.listing import LandingFile
-from amzseg_pipeline.storage.landing.sales_csv import SALES_CSV
+from amzseg_pipeline.storage.landing.parquet_guard import parquet_rows
 
-FORMATS: tuple[ExportFormat, ...] = (SALES_CSV,)
-"""Every format that is read."""
-
-_SCHEMA = arrow_schema(RAW_REVIEWS)
 _FACTS = b"amzseg_part"
 _GROUP_ROWS = 2**17
 _GROUP_BYTES = 2**26
@@ -34,7 +30,10 @@ _GROUP_BYTES = 2**26
 
 @dataclass(frozen=True)
 class Part:
-    """A parquet file with the rows of one batch. `records` are those of the export, faulty ones included."""
+    """A parquet file with the rows of one batch. `records` are those of the export, faulty ones included.
+
+    The file is of the contract that the format of this name holds; where that is a ScannedFormat, it is the export.
+    """
 
     path: Path
     format: str
@@ -55,32 +54,25 @@ def kept_part(folder: Path, sha256: str) -> Part | None:
         path = _part_path(folder, sha256, export_format)
         try:
             footer = pq.read_metadata(path)
-            if footer.schema.to_arrow_schema().equals(_SCHEMA, check_metadata=True):
+            if footer.schema.to_arrow_schema().equals(arrow_schema(export_format.holds), check_metadata=True):
                 return Part(path, rows=footer.num_rows, **json.loads(footer.metadata[_FACTS]))
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
             continue
     return None
 
 
-def written_part(folder: Path, sha256: str, *, landing: Path, file: LandingFile) -> Part:
-    """Writes the part of the batch that `file` holds. RefusedInput where it cannot be read, or changes meanwhile."""
+def new_part(folder: Path, sha256: str, *, landing: Path, file: LandingFile, settings: Settings) -> Part:
+    """The part of the batch that `file` holds, written if need be.
+
+    RefusedInput where the file cannot be read, or changes meanwhile.
+    """
     export = landing / file.path
-    export_format = _format_of(text_head(export))
-    path = _part_path(folder, sha256, export_format)
-    rows = records = reader_faults = 0
-    currency: str | None = None
-    with whole_file(path) as temporary, pq.ParquetWriter(temporary, _SCHEMA, compression="zstd") as writer:
-        for group in _row_groups(export_format.raw_rows(export)):
-            currency = _currency_with(group, currency)
-            rows += group.num_rows
-            records = group["row_number"][-1].as_py()
-            reader_faults += group.num_rows - group["reader_fault"].null_count
-            writer.write_table(_completed(group, source_file=file.path, batch=batch_id(sha256)))
-        part = Part(path, export_format.name, rows, records, reader_faults, currency)
-        facts = {name: fact for name, fact in asdict(part).items() if name not in ("path", "rows")}
+    export_format = format_of(export, settings)
+    if isinstance(export_format, ScannedFormat):
+        rows = parquet_rows(export, settings, kinds=export_format.kinds)
         check_unchanged(landing, file)
-        writer.add_key_value_metadata({_FACTS: json.dumps(facts)})
-    return part
+        return Part(export, export_format.name, rows, records=rows, reader_faults=0, currency=None)
+    return _written_part(folder, sha256, landing=landing, file=file, settings=settings, export_format=export_format)
 
 
 def delete_other_parts(folder: Path, kept: Iterable[Path]) -> None:
@@ -91,21 +83,30 @@ def delete_other_parts(folder: Path, kept: Iterable[Path]) -> None:
             path.unlink()
 
 
+def _written_part(
+    folder: Path, sha256: str, *, landing: Path, file: LandingFile, settings: Settings, export_format: ReadFormat
+) -> Part:
+    path = _part_path(folder, sha256, export_format)
+    schema = arrow_schema(export_format.holds)
+    rows = records = reader_faults = 0
+    currency: str | None = None
+    with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for group in _row_groups(export_format.raw_rows(landing / file.path, settings)):
+            currency = _currency_with(group, currency)
+            rows += group.num_rows
+            records = group["row_number"][-1].as_py()
+            if "reader_fault" in group.column_names:
+                reader_faults += group.num_rows - group["reader_fault"].null_count
+            writer.write_table(_completed(group, schema, source_file=file.path, batch=batch_id(sha256)))
+        part = Part(path, export_format.name, rows, records, reader_faults, currency)
+        facts = {name: fact for name, fact in asdict(part).items() if name not in ("path", "rows")}
+        check_unchanged(landing, file)
+        writer.add_key_value_metadata({_FACTS: json.dumps(facts)})
+    return part
+
+
 def _part_path(folder: Path, sha256: str, export_format: ExportFormat) -> Path:
     return folder / f"{batch_id(sha256)}-{export_format.version}.parquet"
-
-
-def _format_of(head: bytes) -> ExportFormat:
-    mismatches = {}
-    for export_format in FORMATS:
-        mismatches[export_format.name] = export_format.mismatch(head)
-        if not mismatches[export_format.name]:
-            return export_format
-    raise RefusedInput(
-        "line 1 is not the header of a known export ("
-        + "; ".join(f"{name}: {mismatch}" for name, mismatch in mismatches.items())
-        + "); deliver a comma-separated file with the original column names."
-    )
 
 
 def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -122,6 +123,8 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 def _currency_with(rows: pa.Table, currency: str | None) -> str | None:
     """The one currency of `rows` and of those before; RefusedInput naming the first record in another one."""
+    if "currency" not in rows.column_names:
+        return currency
     for other in pc.unique(rows["currency"]).drop_null().to_pylist():
         if currency not in (None, other):
             record = rows["row_number"][pc.index(rows["currency"], other).as_py()]
@@ -133,11 +136,11 @@ def _currency_with(rows: pa.Table, currency: str | None) -> str | None:
     return currency
 
 
-def _completed(rows: pa.Table, *, source_file: str, batch: str) -> pa.Table:
+def _completed(rows: pa.Table, schema: pa.Schema, *, source_file: str, batch: str) -> pa.Table:
     columns = {
-        **{name: pa.nulls(len(rows), _SCHEMA.field(name).type) for name in _SCHEMA.names},
+        **{name: pa.nulls(len(rows), schema.field(name).type) for name in schema.names},
         "source_file": pa.repeat(pa.scalar(source_file), len(rows)),
         "batch": pa.repeat(pa.scalar(batch), len(rows)),
         **{name: rows[name] for name in rows.column_names},
     }
-    return pa.table(columns, schema=_SCHEMA)
+    return pa.table(columns, schema=schema)

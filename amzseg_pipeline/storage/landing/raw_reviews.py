@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
+from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS, CopyRule
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.landing.formats import ReadFormat, ScannedFormat
 from amzseg_pipeline.storage.landing.guard import check_size
 from amzseg_pipeline.storage.landing.identity import known_sha256, remember, remembered_sha256, sha256_now
+from amzseg_pipeline.storage.landing.known_formats import FORMAT_BY_NAME, FORMATS
 from amzseg_pipeline.storage.landing.listing import LandingFile, LeftFile, Listing, RefusedFile, landing_listing
-from amzseg_pipeline.storage.landing.parts import FORMATS, Part, delete_other_parts, kept_part, written_part
+from amzseg_pipeline.storage.landing.parts import Part, delete_other_parts, kept_part, new_part
 from amzseg_pipeline.storage.landing.refusals import remember_refusals, remembered_refusals
 from amzseg_pipeline.storage.landing.sidecars import check_sidecars
 
@@ -40,6 +43,11 @@ class Batch:
         """What a manifest says of the batch: all but where its part lies."""
         return {name: value for name, value in asdict(self).items() if name != "part"}
 
+    @property
+    def export_format(self) -> ReadFormat | ScannedFormat:
+        """The format of this name."""
+        return FORMAT_BY_NAME[self.format]
+
 
 @dataclass(frozen=True)
 class RawReviews:
@@ -50,14 +58,30 @@ class RawReviews:
     refused: tuple[RefusedFile, ...]
 
     @property
-    def parts(self) -> tuple[Path, ...]:
-        """The parquet files that hold the rows, all of the contract RAW_REVIEWS."""
-        return tuple(batch.part for batch in self.batches)
+    def reviews(self) -> tuple[Batch, ...]:
+        """The batches of reviews."""
+        return tuple(batch for batch in self.batches if batch.export_format.holds is RAW_REVIEWS)
+
+    @property
+    def items(self) -> tuple[Batch, ...]:
+        """The batches of items."""
+        return tuple(batch for batch in self.batches if batch.export_format.holds is RAW_ITEMS)
 
     @property
     def rows(self) -> int:
-        """Rows of all batches."""
-        return sum(batch.rows for batch in self.batches)
+        """Rows of reviews."""
+        return sum(batch.rows for batch in self.reviews)
+
+    @property
+    def item_rows(self) -> int:
+        """Rows of items."""
+        return sum(batch.rows for batch in self.items)
+
+    @property
+    def copies(self) -> CopyRule:
+        """What copies of a review become: the rule of all formats, or the one that suits any."""
+        rules = {batch.export_format.copies for batch in self.reviews}
+        return rules.pop() if len(rules) == 1 else CopyRule.ORDERED
 
     @property
     def records(self) -> int:
@@ -71,7 +95,7 @@ class RawReviews:
 
     @property
     def currency(self) -> str | None:
-        """The one currency of all prices; None where no price names one."""
+        """The one currency of all prices, those of items included; None where no price names one."""
         return next((batch.currency for batch in self.batches if batch.currency), None)
 
 
@@ -91,7 +115,7 @@ def raw_reviews(home: Home, settings: Settings, *, now: float, settle: bool) -> 
     batches = []
     for sha256, copies in copies_by_sha256.items():
         try:
-            part = _part(home, sha256, copies)
+            part = _part(home, settings, sha256, copies)
         except RefusedInput as error:
             errors |= dict.fromkeys(copies, error)
         else:
@@ -103,9 +127,12 @@ def raw_reviews(home: Home, settings: Settings, *, now: float, settle: bool) -> 
         raise RefusedInput(_refusals(home.landing, refused))
     if len({batch.currency for batch in batches} - {None}) > 1:
         raise RefusedInput(_mixed_currencies(home.landing, batches))
-    delete_other_parts(_parts_folder(home), (batch.part for batch in batches))
     same = [LeftFile(path, f"same content as {batch.path}, read once") for batch in batches for path in batch.also_at]
-    return RawReviews(tuple(batches), tuple(sorted((*listing.left, *same))), tuple(sorted(refused)))
+    raw = RawReviews(tuple(batches), tuple(sorted((*listing.left, *same))), tuple(sorted(refused)))
+    if not raw.reviews:
+        raise RefusedInput(_items_alone(home.landing, raw))
+    delete_other_parts(_parts_folder(home), (batch.part for batch in batches))
+    return raw
 
 
 def known_contents(home: Home, listing: Listing, *, without_refused: bool) -> dict[str, str | None]:
@@ -140,12 +167,12 @@ def _copies_by_sha256(
     return copies
 
 
-def _part(home: Home, sha256: str, copies: list[LandingFile]) -> Part:
+def _part(home: Home, settings: Settings, sha256: str, copies: list[LandingFile]) -> Part:
     """The part of a batch, read now where it is not kept already. RefusedInput where the file is not to be trusted."""
     first = copies[0]
     part = kept_part(_parts_folder(home), sha256)
     if part is None:
-        part = written_part(_parts_folder(home), sha256, landing=home.landing, file=first)
+        part = new_part(_parts_folder(home), sha256, landing=home.landing, file=first, settings=settings)
     for copy in copies:
         check_sidecars(home.landing / copy.path, sha256=sha256, records=part.records)
     return part
@@ -182,6 +209,11 @@ def _refusals(landing: Path, refused: list[RefusedFile]) -> str:
         f'{landing}: files refused: {len(refused)}. Mend them or take them away, or set on_refused_file = "skip" '
         f"to go on without them.{lines}"
     )
+
+
+def _items_alone(landing: Path, raw: RawReviews) -> str:
+    lines = "".join(f"\n  {batch.path}: {batch.format}" for batch in raw.batches)
+    return f"{landing}: there are items and no reviews; put the reviews of those items there and run again.{lines}"
 
 
 def _mixed_currencies(landing: Path, batches: list[Batch]) -> str:

@@ -100,7 +100,7 @@ def test_a_row_without_identity_is_rejected_with_its_first_reason_and_its_text(f
         ({"paid_price": "₹400"}, {"paid_price": "₹399"}, {"paid_minor": 39_900}),
         ({"paid_price": ""}, {"paid_price": "₹399"}, {"paid_minor": 39_900}),
         ({"list_price": "₹1,099"}, {"list_price": "₹1,000"}, {"list_minor": 100_000}),
-        ({"rating": "5"}, {"rating": "4"}, {"rating_tenths": 40}),
+        ({"rating": "4"}, {"rating": "5"}, {"rating_tenths": 50}),
         ({"category": "B"}, {"category": "A"}, {"category": "A"}),
         ({"rating_count": "6", "item_id": "P2"}, {"rating_count": "5", "item_id": "P1"}, {"item_id": "P2"}),
     ],

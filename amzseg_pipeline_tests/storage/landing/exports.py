@@ -91,4 +91,4 @@ def reviews_read(home: Home, **settings: Any) -> RawReviews:
 
 def raw_rows(reviews: RawReviews) -> list[dict[str, Any]]:
     """Every raw row, in the order of batches and records."""
-    return pa.concat_tables(pq.read_table(part) for part in reviews.parts).to_pylist()
+    return pa.concat_tables(pq.read_table(batch.part) for batch in reviews.reviews).to_pylist()

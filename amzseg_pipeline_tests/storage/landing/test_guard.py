@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.guard import check_size, reading, text_chunks, text_head
+from amzseg_pipeline.storage.landing.guard import check_size, checked_head, reading, text_chunks
+from amzseg_pipeline.storage.landing.heads import head_of
 from amzseg_pipeline.storage.landing.listing import LandingFile
 
 CHUNK = 2**20
@@ -47,32 +48,34 @@ def tarred(content: bytes) -> bytes:
     ("content", "kind"),
     [
         (zipped(b"a\n1\n"), "zip"),
-        (gzip.compress(b"a\n1\n"), "gzip"),
+        (gzip.compress(b"a\n1\n"), "gzip file without JSON Lines"),
+        (gzip.compress(gzip.compress(b"{}\n")), "gzip file in a gzip"),
+        (gzip.compress(zipped(b"{}\n")), "zip"),
+        (gzip.compress(tarred(b"{}\n")), "tar"),
         (bz2.compress(b"a\n1\n"), "bzip2"),
         (lzma.compress(b"a\n1\n"), "xz"),
         (pa.compress(b"a\n1\n", codec="zstd", asbytes=True), "zstd"),
         (tarred(b"a\n1\n"), "tar"),
         (b"7z\xbc\xaf\x27\x1c\x00\x04", "7z"),
         (b"Rar!\x1a\x07\x01\x00", "rar"),
-        (b"PAR1\x15\x04", "parquet"),
+        (gzip.compress(b"PAR1\x15\x04"), "packed parquet"),
     ],
 )
 def test_what_is_packed_is_named_and_refused(tmp_path: Path, content: bytes, kind: str) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(RefusedInput, match=f"{kind}.* deliver the plain text"):
-        text_head(tmp_path / "a.csv")
+        head_of(tmp_path / "a.csv", Settings())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_utf_16_is_recognised_and_named(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.csv").write_bytes("product_id,rating\n".encode(encoding))
     with pytest.raises(RefusedInput, match="UTF-16; save it as UTF-8"):
-        text_head(tmp_path / "a.csv")
+        head_of(tmp_path / "a.csv", Settings())
 
 
-def test_the_head_comes_without_a_byte_order_mark(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(codecs.BOM_UTF8 + b"a,b\n")
-    assert text_head(tmp_path / "a.csv") == b"a,b\n"
+def test_the_head_comes_without_a_byte_order_mark() -> None:
+    assert checked_head(codecs.BOM_UTF8 + b"a,b\n") == b"a,b\n"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def test_what_cannot_be_opened_is_refused_with_the_fix(tmp_path: Path, name: str
     (tmp_path / "broken.csv").symlink_to("nothing")
     (tmp_path / "round.csv").symlink_to("round.csv")
     with pytest.raises(RefusedInput, match=message):
-        text_head(tmp_path / name)
+        head_of(tmp_path / name, Settings())
 
 
 def test_a_file_without_permission_is_refused_with_the_fix(tmp_path: Path) -> None:
@@ -150,7 +153,7 @@ def test_a_file_without_permission_is_refused_with_the_fix(tmp_path: Path) -> No
     if os.access(tmp_path / "a.csv", os.R_OK):
         pytest.skip("permissions do not bind this user")
     with pytest.raises(RefusedInput, match="permission"):
-        text_head(tmp_path / "a.csv")
+        head_of(tmp_path / "a.csv", Settings())
 
 
 def test_a_permission_error_is_told_from_others() -> None:

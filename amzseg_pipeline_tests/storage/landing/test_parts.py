@@ -6,9 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.files import sha256_of
 from amzseg_pipeline.storage.landing.listing import landing_file
-from amzseg_pipeline.storage.landing.parts import delete_other_parts, kept_part, written_part
+from amzseg_pipeline.storage.landing.parts import delete_other_parts, kept_part, new_part
 from amzseg_pipeline_tests.storage.landing.exports import landing_zone, sales_csv
 
 
@@ -16,7 +17,7 @@ def test_a_written_part_is_known_again_with_all_its_facts(tmp_path: Path) -> Non
     landing = landing_zone(tmp_path, {"a.csv": sales_csv([{}, {"user_id": "A"}])}).landing
     sha256 = sha256_of(landing / "a.csv")
     assert kept_part(tmp_path, sha256) is None
-    part = written_part(tmp_path, sha256, landing=landing, file=landing_file(landing, "a.csv"))
+    part = new_part(tmp_path, sha256, landing=landing, file=landing_file(landing, "a.csv"), settings=Settings())
     assert kept_part(tmp_path, sha256) == part
     assert part.path.name == f"{sha256[:16]}-sales1.parquet"
     assert (part.rows, part.records, part.reader_faults, part.currency) == (3, 2, 1, "INR")
@@ -25,7 +26,9 @@ def test_a_written_part_is_known_again_with_all_its_facts(tmp_path: Path) -> Non
 def test_the_same_bytes_give_the_same_part(tmp_path: Path) -> None:
     landing = landing_zone(tmp_path, {"a.csv": sales_csv([{}] * 50)}).landing
     first, second = (
-        written_part(tmp_path / name, "0" * 64, landing=landing, file=landing_file(landing, "a.csv")).path.read_bytes()
+        new_part(
+            tmp_path / name, "0" * 64, landing=landing, file=landing_file(landing, "a.csv"), settings=Settings()
+        ).path.read_bytes()
         for name in ("first", "second")
     )
     assert first == second
@@ -36,14 +39,14 @@ def test_a_file_that_changes_while_it_is_read_leaves_no_part(tmp_path: Path) -> 
     listed = landing_file(landing, "a.csv")
     landing_zone(tmp_path, {"a.csv": sales_csv([{}, {}])})
     with pytest.raises(RefusedInput, match="changed while it was being read"):
-        written_part(tmp_path / "parts", "0" * 64, landing=landing, file=listed)
+        new_part(tmp_path / "parts", "0" * 64, landing=landing, file=listed, settings=Settings())
     assert not list((tmp_path / "parts").iterdir())
 
 
 def test_a_large_batch_is_written_in_several_row_groups(tmp_path: Path) -> None:
     users, reviews = (",".join(f"{letter}{number}" for number in range(30_000)) for letter in "UR")
     landing = landing_zone(tmp_path, {"a.csv": sales_csv([{"user_id": users, "review_id": reviews}] * 5)}).landing
-    part = written_part(tmp_path, "0" * 64, landing=landing, file=landing_file(landing, "a.csv"))
+    part = new_part(tmp_path, "0" * 64, landing=landing, file=landing_file(landing, "a.csv"), settings=Settings())
     assert (part.rows, part.records) == (150_000, 5)
     assert pq.read_metadata(part.path).num_row_groups == 2
     assert pq.read_table(part.path)["user_id"].to_pylist() == users.split(",") * 5

@@ -44,8 +44,8 @@ def test_every_export_becomes_a_part_of_the_contract(tmp_path: Path) -> None:
     assert a.format == "Amazon Sales Dataset CSV"
     assert (reviews.rows, reviews.records, reviews.reader_faults, reviews.currency) == (5, 3, 1, "INR")
     assert (reviews.left, reviews.refused) == ((), ())
-    for part in reviews.parts:
-        assert pq.read_schema(part).equals(arrow_schema(RAW_REVIEWS))
+    for batch in reviews.batches:
+        assert pq.read_schema(batch.part).equals(arrow_schema(RAW_REVIEWS))
 
 
 def test_rows_say_where_they_come_from_and_name_every_column(tmp_path: Path) -> None:
@@ -62,9 +62,9 @@ def test_rows_say_where_they_come_from_and_name_every_column(tmp_path: Path) -> 
 def test_a_second_run_writes_nothing(tmp_path: Path) -> None:
     home = landing_zone(tmp_path, {"a.csv": A, "b.csv": B})
     first = reviews_read(home)
-    inodes = {part: part.stat().st_ino for part in first.parts}
+    inodes = {batch.part: batch.part.stat().st_ino for batch in first.batches}
     assert reviews_read(home) == first
-    assert {part: part.stat().st_ino for part in first.parts} == inodes
+    assert {batch.part: batch.part.stat().st_ino for batch in first.batches} == inodes
 
 
 def test_nothing_is_written_or_moved_in_the_landing_zone(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_file_that_is_gone_is_taken_out(tmp_path: Path) -> None:
     (home.landing / "b.csv").unlink()
     reviews = reviews_read(home)
     assert [batch.path for batch in reviews.batches] == ["a.csv"]
-    assert list(parts_in(home)) == [reviews.parts[0].name]
+    assert list(parts_in(home)) == [reviews.batches[0].part.name]
 
 
 def test_a_renamed_file_is_the_same_batch_under_its_new_name(tmp_path: Path) -> None:
@@ -149,14 +149,17 @@ def test_a_damaged_warehouse_is_made_anew(tmp_path: Path, damage: str) -> None:
     [
         (A[: len(A) // 2], "looks cut"),
         (A[:-1], "the last record (line 3) has no line end; deliver it whole"),
-        (A.replace(b"user_id", b"user"), "line 1 is not the header of a known export"),
+        (
+            A.replace(b"user_id", b"user"),
+            "it is CSV of no known format (Amazon Sales Dataset CSV: missing columns: 'user_id'",
+        ),
         (A.decode().replace("₹", "").replace("🙂", "").replace("red", "café").encode("latin-1"), "0xE9 is not UTF-8"),
         (b"", "the file is empty"),
         (sales_csv([]), "a header and no record"),
         (A.decode().encode("utf-16"), "the text is UTF-16"),
         (A.replace(b"Good", b"G\0od"), "a NUL byte"),
         (A.replace(b"Electronics", b'5" cables'), "a quote stands inside a cell"),
-        (b"\x1f\x8b\x08\x00", "a gzip file"),
+        (b"\x1f\x8b\x08\x00", "the gzip file looks cut"),
         (b"# Exports\n\nPut them here.\n", "missing columns"),
         (bytes(range(256)) * 300, "missing columns"),
         (A + sales_csv([{"actual_price": "$5", "discounted_price": ""}]).split(b"\n", 1)[1], "record 2 is in USD"),

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import Rejection
-from amzseg_pipeline.storage.landing.sales_csv import MAX_CELL_BYTES, NEEDED_COLUMNS, SALES_CSV
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.landing.heads import csv_names
+from amzseg_pipeline.storage.landing.sales_csv import NEEDED_COLUMNS, SALES_CSV
+from amzseg_pipeline.storage.landing.texts import MAX_TEXT_BYTES
 from amzseg_pipeline_tests.storage.landing.exports import SALES_COLUMNS, sales_csv
 
 DAMAGED = Rejection.DAMAGED_RECORD.value
@@ -25,7 +28,7 @@ IDS = ("row_number", "user_id", "review_id")
 
 def rows_of(folder: Path, content: bytes) -> list[dict[str, Any]]:
     (folder / "export.csv").write_bytes(content)
-    return pa.concat_tables(SALES_CSV.raw_rows(folder / "export.csv")).to_pylist()
+    return pa.concat_tables(SALES_CSV.raw_rows(folder / "export.csv", Settings())).to_pylist()
 
 
 def ids_of(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -48,7 +51,7 @@ def faults_of(rows: list[dict[str, Any]]) -> dict[int, str]:
 )
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_a_header_with_the_needed_columns_is_recognised(header: str, line_end: str) -> None:
-    assert SALES_CSV.mismatch((header + line_end + "1,2").encode()) == ""
+    assert SALES_CSV.mismatch(csv_names((header + line_end + "1,2").encode())) == ""
 
 
 @pytest.mark.parametrize(
@@ -73,12 +76,12 @@ def test_a_header_with_the_needed_columns_is_recognised(header: str, line_end: s
     ],
 )
 def test_another_header_is_told_by_its_columns(header: str, mismatch: str) -> None:
-    assert SALES_CSV.mismatch(f"{header}\n".encode()).startswith(mismatch)
+    assert SALES_CSV.mismatch(csv_names(f"{header}\n".encode())).startswith(mismatch)
 
 
 def test_a_header_that_is_no_utf_8_is_told_by_its_columns() -> None:
-    assert "unknown columns: 'caf\ufffd'" in SALES_CSV.mismatch(b"caf\xe9,product_id\n")
-    assert SALES_CSV.mismatch(b"\xff" * 65_536).startswith("missing columns")
+    assert "unknown columns: 'caf\ufffd'" in SALES_CSV.mismatch(csv_names(b"caf\xe9,product_id\n"))
+    assert SALES_CSV.mismatch(csv_names(b"\xff" * 65_536)).startswith("missing columns")
 
 
 def test_reviewers_are_aligned_by_the_lists_of_users_and_reviews_alone(tmp_path: Path) -> None:
@@ -189,7 +192,7 @@ def test_a_record_with_many_reviewers_is_read_in_slices(tmp_path: Path) -> None:
     count = 30_000
     users, reviews = (",".join(f"{letter}{number}" for number in range(count)) for letter in "UR")
     (tmp_path / "export.csv").write_bytes(sales_csv([{"user_id": users, "review_id": reviews}]))
-    tables = list(SALES_CSV.raw_rows(tmp_path / "export.csv"))
+    tables = list(SALES_CSV.raw_rows(tmp_path / "export.csv", Settings()))
     assert max(len(table) for table in tables) < 10_000
     rows = pa.concat_tables(tables).to_pylist()
     assert ids_of(rows) == [(1, f"U{number}", f"R{number}") for number in range(count)]
@@ -220,9 +223,9 @@ def test_prices_of_a_record_in_two_currencies_are_refused(tmp_path: Path) -> Non
 
 
 def test_a_value_too_long_to_be_copied_to_each_reviewer_is_refused(tmp_path: Path) -> None:
-    assert rows_of(tmp_path, sales_csv([{"category": "x" * MAX_CELL_BYTES}]))
+    assert rows_of(tmp_path, sales_csv([{"category": "x" * MAX_TEXT_BYTES}]))
     with pytest.raises(RefusedInput, match="record 3: category is longer than 4,096 bytes"):
-        rows_of(tmp_path, sales_csv([{}, {}, {"category": "x" * (MAX_CELL_BYTES + 1)}]))
+        rows_of(tmp_path, sales_csv([{}, {}, {"category": "x" * (MAX_TEXT_BYTES + 1)}]))
 
 
 def test_a_header_alone_is_refused(tmp_path: Path) -> None:
@@ -249,7 +252,7 @@ def test_marks_and_line_ends_change_nothing(tmp_path: Path, mark: bytes, line_en
 
 def test_a_plain_csv_named_like_a_packed_one_is_read(tmp_path: Path) -> None:
     (tmp_path / "export.csv.gz").write_bytes(sales_csv())
-    assert len(pa.concat_tables(SALES_CSV.raw_rows(tmp_path / "export.csv.gz"))) == 2
+    assert len(pa.concat_tables(SALES_CSV.raw_rows(tmp_path / "export.csv.gz", Settings()))) == 2
 
 
 text = st.text(st.sampled_from('abc,"\n\r ₹é1|='), max_size=8)

@@ -1,0 +1,145 @@
+"""JSON Lines read line by line, in C: values of keys become columns of text, a line that cannot be read a reader fault.
+
+Which keys there are is the format's business. A line is text first and then tested, with DuckDB's JSON functions: its
+JSON reader turns a bad line into a row of nulls and tells neither file nor line.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.reviews import Rejection
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.landing.texts import MAX_PRICE_CHARACTERS, MAX_TEXT_BYTES
+from amzseg_pipeline.storage.landing.unpacking import is_gzip, unpacked_chunks
+
+MAX_LINE_BYTES = 4 * 2**20
+
+_TEXT = "({json} ->> '$')"
+_IS_SHORT = f"strlen({{json}}) <= {MAX_TEXT_BYTES} AND NOT contains({{json}}, '\\u0000')"
+_IS_NUMBER = "regexp_full_match({json}, '-?[0-9][0-9.eE+-]{{0,31}}')"
+
+TEXT = f"CASE WHEN starts_with({{json}}, '\"') AND {_IS_SHORT} THEN {_TEXT} END"
+TEXTS = f"""CASE WHEN starts_with({{json}}, '[') AND {_IS_SHORT}
+    THEN array_to_string(from_json({{json}}, '["VARCHAR"]'), '|') END"""
+NUMBER = f"CASE WHEN {_IS_NUMBER} THEN {{json}} END"
+WHOLE_NUMBER = "CASE WHEN regexp_full_match({json}, '-?[0-9]{{1,18}}') THEN {json} END"
+PRICE = f"""CASE WHEN starts_with({{json}}, '\"')
+    THEN left(regexp_replace({_TEXT}, '^\\s+|\\s+$', '', 'g'), {MAX_PRICE_CHARACTERS})
+    WHEN {_IS_NUMBER} THEN {{json}} END"""
+"""Kinds of value: SQL for the text of the value whose JSON is {json}, null where it is not of the kind.
+
+TEXTS is a list of texts, joined by |. PRICE is a number or a text, which may be a page of junk; an amount is shorter.
+"""
+
+_BLOCK_BYTES = 8 * 2**20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class JsonRow:
+    """How a line becomes a row: the kinds of the values of its keys, and the row's columns in SQL over those keys.
+
+    A value may be null. A line is damaged by a value of another kind, and by the lack of a key that is not `optional`.
+    Where it `reads_line`, `line` stands in SQL for the whole line in canonical JSON: without white space, and with
+    every character written in one way.
+    """
+
+    kinds: Mapping[str, str]
+    columns: Mapping[str, str]
+    optional: tuple[str, ...] = ()
+    reads_line: bool = False
+
+    @property
+    def sql(self) -> str:
+        """The query on a table `lines` of row_number and text, in the order of the lines."""
+        json = {key: f"json[{place}]" for place, key in enumerate(self.kinds, start=1)}
+        faults = ["json IS NULL"]
+        faults += [f"{json[key]} IS NULL" for key in self.kinds if key not in self.optional]
+        faults += [f"(\"{key}\" IS NULL AND {json[key]} <> 'null')" for key in self.kinds]
+        line = "TRY(json(text))" if self.reads_line else "NULL"
+        return f"""
+            WITH parsed AS MATERIALIZED (
+                SELECT row_number, {line} AS line,
+                    CAST(TRY(json_extract(text, [{_joined(f"'$.{key}'" for key in self.kinds)}])) AS VARCHAR[]) AS json
+                FROM lines
+            ), typed AS (
+                SELECT *, {_joined(f'{kind.format(json=json[key])} AS "{key}"' for key, kind in self.kinds.items())}
+                FROM parsed
+            ), judged AS (
+                SELECT *, coalesce({" OR ".join(faults)}, false) AS damaged FROM typed
+            )
+            SELECT row_number, CASE WHEN damaged THEN '{Rejection.DAMAGED_RECORD.value}' END AS reader_fault,
+                {_joined(f"CASE WHEN NOT damaged THEN {column} END AS {name}" for name, column in self.columns.items())}
+            FROM judged"""
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return ", ".join(parts)
+
+
+def json_rows(path: Path, settings: Settings, row: JsonRow) -> Iterator[pa.Table]:
+    """A row for each line of the file: `row_number`, which is the line's, `reader_fault`, and the columns of `row`.
+
+    RefusedInput as by `unpacked_chunks`, for a line longer than MAX_LINE_BYTES, and in a plain file for a last line
+    without an end; a .gz tells by itself whether it is whole.
+    """
+    import duckdb
+
+    with duckdb.connect(config={"threads": 1, "temp_directory": ""}) as connection:
+        for first, block in _blocks_of_lines(path, settings):
+            texts = _texts(block, first=first)
+            numbers = pa.array(np.arange(first, first + len(texts)))
+            connection.register("lines", pa.table({"row_number": numbers, "text": texts}))
+            yield connection.sql(row.sql).to_arrow_table()
+            connection.unregister("lines")
+
+
+def _blocks_of_lines(path: Path, settings: Settings) -> Iterator[tuple[int, bytes]]:
+    """The text in blocks of whole lines, without a byte order mark, each with the number of its first line."""
+    first = 1
+    pieces: list[bytes] = []
+    for chunk in unpacked_chunks(path, settings):
+        pieces.append(chunk if pieces or first > 1 else chunk.removeprefix(_BYTE_ORDER_MARK))
+        if sum(map(len, pieces)) < _BLOCK_BYTES:
+            continue
+        block, line_end, rest = b"".join(pieces).rpartition(b"\n")
+        if len(rest) > MAX_LINE_BYTES:
+            raise _too_long(first + (block + line_end).count(b"\n"))
+        yield first, block + line_end
+        first += block.count(b"\n") + 1
+        pieces = [rest]
+    block, line_end, rest = b"".join(pieces).rpartition(b"\n")
+    if rest and not is_gzip(path):
+        line = first + (block + line_end).count(b"\n")
+        raise RefusedInput(f"the file looks cut: the last record (line {line:,}) has no line end; deliver it whole.")
+    if block or line_end or rest:
+        yield first, block + line_end + (rest + b"\n" if rest else b"")
+
+
+def _texts(block: bytes, *, first: int) -> pa.Array:
+    """The lines of `block`, their ends included, as texts; null where the bytes are not UTF-8."""
+    ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + 1
+    offsets = np.concatenate(([0], ends)).astype(np.int32)
+    if len(long := np.flatnonzero(np.diff(offsets) > MAX_LINE_BYTES)):
+        raise _too_long(first + int(long[0]))
+    lines = pa.Array.from_buffers(pa.binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(block)])
+    try:
+        return lines.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([_text(line) for line in lines.to_pylist()], pa.string())
+
+
+def _text(line: bytes) -> str | None:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _too_long(line: int) -> RefusedInput:
+    return RefusedInput(f"line {line:,} is longer than {MAX_LINE_BYTES:,} bytes; deliver one record a line.")

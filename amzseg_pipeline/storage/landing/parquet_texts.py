@@ -1,0 +1,47 @@
+"""Columns of a parquet export as columns of text, batch by batch in bounded memory.
+
+Which columns there are is the format's business.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.landing.parquet_guard import ColumnKind, damaged_parquet, parquet_rows, parquet_schema
+
+_BATCH_ROWS = 2**16
+
+
+def parquet_texts(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnKind]) -> Iterator[pa.RecordBatch]:
+    """The columns of `kinds` that the file has, as text, and `row_number`, counted from 1.
+
+    Times are milliseconds since 1970 UTC, lists joined by |. RefusedInput as by `parquet_rows`, and for damaged pages.
+    """
+    parquet_rows(path, settings, kinds=kinds)
+    columns = [name for name in kinds if name in parquet_schema(path).names]
+    first = 1
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
+                texts = {name: _text(batch.column(name)) for name in columns}
+                numbers = pa.array(np.arange(first, first + len(batch)))
+                yield pa.RecordBatch.from_pydict({"row_number": numbers, **texts})
+                first += len(batch)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged_parquet(error) from error
+
+
+def _text(column: pa.Array) -> pa.Array:
+    if pt.is_list(column.type) or pt.is_large_list(column.type):
+        column = pc.binary_join(column.cast(pa.list_(pa.string())), "|")
+    elif pt.is_temporal(column.type):
+        column = column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64())
+    texts = column.cast(pa.string())
+    texts.validate(full=True)
+    return texts
