@@ -21,6 +21,10 @@ class TableError(PipelineError):
     """A table in the warehouse is missing, or its rows do not keep its contract."""
 
 
+class WriteError(PipelineError):
+    """A file cannot be written: the disk is full, or what is there does not let us."""
+
+
 class ModelError(PipelineError):
     """A model cannot be fitted, read or used to score."""
 

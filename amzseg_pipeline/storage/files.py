@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from amzseg_pipeline.contracts.errors import WriteError
+
 _HASH_CHUNK_BYTES = 2**20
 
 
@@ -17,17 +19,23 @@ def whole_file(path: Path) -> Iterator[Path]:
     """A temporary sibling to write to; flushed to disk, it takes the place of `path` when the block ends well.
 
     After an error the sibling is deleted and `path` is as it was. A sibling left by a killed process starts with a dot
-    and is overwritten by the next write.
+    and is overwritten by the next write. Raises WriteError where the system refuses, in the block too.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        yield temporary
-        sync(temporary)
-        temporary.replace(path)
-        sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise WriteError(
+            f"{path}: it cannot be written ({reason}); see to the space and the permissions there, then run again."
+        ) from error
 
 
 def sync(path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from amzseg_pipeline.contracts.errors import SnapshotError
+from amzseg_pipeline.contracts.errors import SnapshotError, WriteError
 from amzseg_pipeline.contracts.publish import (
     MANIFEST_FILE,
     POINTER_FILE,
@@ -143,7 +143,7 @@ def _sole_publisher(published: Path) -> Iterator[Path]:
         raise SnapshotError(
             f"{published / LOCK_FILE}: another process has been publishing for {_WAIT_SECONDS} s; wait for its end."
         ) from None
-    except OSError as error:
+    except (OSError, WriteError) as error:
         raise SnapshotError(
             f"{published}: publishing failed ({error}). {POINTER_FILE} still names a whole snapshot, if there was one; "
             "see to the space and the permissions there, then run again."
