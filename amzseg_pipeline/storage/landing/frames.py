@@ -37,7 +37,7 @@ def raw_items_frame(reviews: Sequence[Batch], items: Sequence[Batch], engine: En
     """The rows of batches of items, with the columns of RAW_ITEMS; without items, no rows made of those of reviews."""
     if items:
         return engine.scan([existing_table(batch.part) for batch in items])
-    none = raw_reviews_frame(reviews[:1], engine).filter(nw.lit(False))
+    none = raw_reviews_frame(reviews[:1], engine).filter(nw.col("row_number") < 1)
     return none.with_columns(price=nw.col("paid_price")).select(RAW_ITEMS.column_names)
 
 
