@@ -6,22 +6,36 @@
 from dataclasses import dataclass
 from typing import Literal
 
-MODEL_FORMAT = 1
+MODEL_FORMAT = 2
 
 Transform = Literal["identity", "log1p", "log2"]
+
+
+@dataclass(frozen=True)
+class Shrinkage:
+    """How a mean of few values is drawn to what is usual: (`reviews` x `mean` + n x value) / (`reviews` + n).
+
+    `mean` is the prior mean of all reviews, `reviews` how many of a user's own weigh as much as it; n is the number of
+    reviews behind the user's value, and a user without one is at `mean`.
+    """
+
+    mean: float
+    reviews: float
 
 
 @dataclass(frozen=True)
 class ScaledFeature:
     """How one feature of user_features becomes one axis of the clusters.
 
-    A null takes `impute`; the value is transformed, clipped to [`low`, `high`] (in transformed units, None for no
-    bound), and then (value - `mean`) / `scale`.
+    The value is transformed, shrunk, clipped to [`low`, `high`] (in transformed units, None for no bound), and then
+    (value - `mean`) / `scale`. A null takes `impute` first, or by `shrinkage` the prior mean: one of the two is None.
+    The shrinkage of engagement_score is that of the rating in it: it is total_reviews x the shrunk rating, transformed.
     """
 
     name: str
     transform: Transform
-    impute: float
+    impute: float | None
+    shrinkage: Shrinkage | None
     low: float | None
     high: float | None
     mean: float
@@ -37,12 +51,21 @@ class DroppedFeature:
 
 
 @dataclass(frozen=True)
+class FeatureWarning:
+    """A feature that is kept, and why it tells little."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class FeatureScaling:
     """Everything fitted before clustering, in the order of contracts.users.FEATURES."""
 
     transform: Literal["none", "log"]
     features: tuple[ScaledFeature, ...]
     dropped: tuple[DroppedFeature, ...]
+    warnings: tuple[FeatureWarning, ...]
     users: int
 
 
@@ -61,22 +84,41 @@ class Segment:
 
 @dataclass(frozen=True)
 class KEvidence:
-    """What one number of clusters looked like on the training sample; silhouette is None where it was not measured."""
+    """What one number of clusters looked like on the sample for choosing k; None where it was not measured.
+
+    `sizes` are users of the sample, `smallest_share` is of all users. `jaccard` is that of the least stable cluster.
+    `refusals` are the tests of the gate it fails, in words: none means that it is in the gate.
+    """
 
     k: int
     inertia: float
-    silhouette: float | None
     sizes: tuple[int, ...]
+    smallest_share: float
+    silhouette: float | None
+    prediction_strength: float | None
+    jaccard: float | None
+    davies_bouldin: float | None
+    calinski_harabasz: float | None
+    refusals: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class KChoice:
-    """The number of clusters chosen, by which rule, and what each rule alone would have said."""
+    """The number of clusters chosen, by which rule, and what each rule alone would have said (None for nothing).
+
+    `confidence` is "high" where the number chosen passes every test of the gate.
+    """
 
     k: int
     rule: str
+    confidence: Literal["high", "low"]
     knee: int | None
+    knee_near_best_silhouette: int | None
     best_silhouette: int | None
+    best_calinski_harabasz: int | None
+    best_davies_bouldin: int | None
+    largest_predicted: int | None
+    largest_stable: int | None
     evidence: tuple[KEvidence, ...]
 
 

@@ -58,19 +58,47 @@ class Settings:
         2.0, "most cleaned reviews, as a share of the last snapshot's, that pass", minimum=1
     )
     transform: str = _setting(
-        "none", "features as they are, or their logarithms", choices=("none", "log"), changes_result=True
+        "log",
+        "features as they are, or in logarithms with means of few reviews shrunk",
+        choices=("none", "log"),
+        changes_result=True,
     )
     k: int = _setting(0, "number of segments; 0 lets the evidence choose", minimum=0, maximum=10, changes_result=True)
     k_min: int = _setting(3, "fewest segments to choose from", minimum=2, maximum=10, changes_result=True)
     k_max: int = _setting(8, "most segments to choose from", minimum=2, maximum=10, changes_result=True)
+    min_prediction_strength: float = _setting(
+        0.8, "least prediction strength of a number of segments", minimum=0, maximum=1, changes_result=True
+    )
+    min_jaccard: float = _setting(
+        0.75, "least Jaccard index of every segment over bootstraps", minimum=0, maximum=1, changes_result=True
+    )
+    min_silhouette: float = _setting(0.2, "least mean silhouette", minimum=-1, maximum=1, changes_result=True)
+    min_segment_share: float = _setting(
+        0.02, "least share of users in every segment", minimum=0, maximum=1, changes_result=True
+    )
     min_silhouette_ratio: float = _setting(
-        0.9, "the knee is taken if its silhouette is this part of the best", minimum=0, maximum=1, changes_result=True
+        0.9,
+        "most segments are chosen whose silhouette is this part of the best",
+        minimum=0,
+        maximum=1,
+        changes_result=True,
+    )
+    prediction_splits: int = _setting(
+        25, "halvings that prediction strength is measured on", minimum=1, changes_result=True
+    )
+    jaccard_bootstraps: int = _setting(
+        50, "bootstraps the Jaccard index is measured on", minimum=1, changes_result=True
     )
     seed: int = _setting(42, "seed of everything random", minimum=0, maximum=2**32 - 1, changes_result=True)
     n_init: int = _setting(10, "starts of KMeans", minimum=1, changes_result=True)
     training_users: int = _setting(200_000, "most users a model is fitted on", minimum=10, changes_result=True)
     selection_users: int = _setting(20_000, "most users k is chosen on", minimum=10, changes_result=True)
     silhouette_users: int = _setting(10_000, "most users a silhouette is measured on", minimum=10, changes_result=True)
+    stability_users: int = _setting(
+        10_000, "most users prediction strength and Jaccard index are measured on", minimum=10, changes_result=True
+    )
+    comparison_users: int = _setting(5_000, "most users other algorithms are compared on", minimum=10)
+    comparison_subsamples: int = _setting(5, "subsamples that each algorithm is repeated on", minimum=2)
     challenger_days: int = _setting(7, "days after which another challenger is trained", minimum=1)
     cold_start_gain: float = _setting(
         0.01, "a challenger starts from anew if that lowers its inertia by this part", minimum=0, maximum=1

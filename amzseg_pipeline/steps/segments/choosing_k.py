@@ -1,109 +1,116 @@
-"""How many segments there are: the evidence for every number, and the rule that chooses one."""
+"""How many segments there are: the rule that chooses a number on the evidence for every one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
-import numpy as np
 import pandas as pd
 
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureScaling, KChoice, KEvidence
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments.clustering import clusters
+from amzseg_pipeline.steps.segments.evidence import k_evidence, weighted_points
 from amzseg_pipeline.steps.segments.names import most_segments, too_many_segments
-from amzseg_pipeline.steps.segments.scaling import Matrix
-from amzseg_pipeline.steps.segments.silhouettes import silhouettes
+from amzseg_pipeline.steps.segments.stability import places
 
-_SAME_POINT_DECIMALS = 6
-"""Users nearer than this many decimals of a standard deviation are one point: KMeans cannot tell them apart either."""
+_USUAL_K = 3
 
 
-def k_choice(scaled: pd.DataFrame, scaling: FeatureScaling, settings: Settings, *, jobs: int) -> KChoice:
+def k_choice(
+    scaled: pd.DataFrame, scaling: FeatureScaling, settings: Settings, *, jobs: int, champion_k: int | None = None
+) -> KChoice:
     """The number of clusters for `scaled` (contracts.SCALED_FEATURES), with the evidence for every k from 1.
 
-    The rule: the knee of the inertia (kneed, from k = 1) if its silhouette is at least `min_silhouette_ratio` of the
-    best one in k_min..k_max, else the best; or the setting k. The range ends where users cease to differ or names run
-    out. Inertia is measured on `selection_users`, silhouettes on `silhouette_users`, those of smallest user_hash, so
-    that the cost is bounded. `jobs` threads share the work and do not change the result. Raises ModelError when the
-    setting k is above the number of names.
+    The rule: of the numbers in k_min..k_max that pass every test of the gate (see evidence.k_evidence), the largest
+    whose silhouette is at least `min_silhouette_ratio` of the best of them. Where none passes: `champion_k`, the
+    number of segments there are; else the knee of the inertia (kneed, from k = 1), brought into the range; else 3; all
+    with low confidence. The setting k goes before all that. The range ends where users cease to differ or names run
+    out. `jobs` threads share the work and do not change the result. Raises ModelError when the setting k is above the
+    number of names.
     """
     most = most_segments(scaling)
     if settings.k > most:
         raise ModelError(too_many_segments(settings.k, scaling))
-    sample = _smallest_hashes(scaled, settings.selection_users)
-    points = scaled_points(sample, scaling)
-    apart = min(most, _distinct(points))
+    selection = weighted_points(scaled, scaling, users=settings.selection_users)
+    apart = min(most, int(places(selection.points).max()) + 1)
     last = min(settings.k_max, apart)
     candidates = range(min(settings.k_min, last), last + 1)
-    evidence = _evidence(
-        sample, points, settings, jobs=jobs, largest=min(max(settings.k_max, settings.k), apart), candidates=candidates
-    )
-    measured = {e.k: e.silhouette for e in evidence if e.silhouette is not None and e.k in candidates}
-    best = max(measured, key=lambda k: (measured[k], -k), default=None)
+    evidence = k_evidence(scaled, scaling, settings, largest=min(max(settings.k_max, settings.k), apart), jobs=jobs)
     knee = _knee([e.inertia for e in evidence if e.k <= last])
-    k, rule = _rule(settings, measured, knee=knee, best=best, last=last, apart=apart)
-    return KChoice(k=k, rule=rule, knee=knee, best_silhouette=best, evidence=evidence)
-
-
-def scaled_points(scaled: pd.DataFrame, scaling: FeatureScaling) -> Matrix:
-    """The kept features of contracts.SCALED_FEATURES: users x features. Raises ModelError where one is null."""
-    names = [feature.name for feature in scaling.features]
-    points = np.empty((len(scaled), len(names)))
-    for i, name in enumerate(names):
-        points[:, i] = scaled[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    if not np.isfinite(points).all():
-        raise ModelError("scaled_features: a feature of the scaling has null values; make the table again with it.")
-    return points
+    k, rule = _rule(evidence, candidates, settings, apart=apart, fallback=_fallback(candidates, champion_k, knee))
+    of_range = [e for e in evidence if e.k in candidates]
+    best_silhouette = _best(of_range, lambda e: e.silhouette)
+    return KChoice(
+        k=k,
+        rule=rule,
+        confidence="low" if evidence[k - 1].refusals else "high",
+        knee=knee,
+        knee_near_best_silhouette=_knee_near_best(of_range, knee, best_silhouette, settings),
+        best_silhouette=best_silhouette,
+        best_calinski_harabasz=_best(of_range, lambda e: e.calinski_harabasz),
+        best_davies_bouldin=_best(of_range, lambda e: None if e.davies_bouldin is None else -e.davies_bouldin),
+        largest_predicted=_largest(of_range, lambda e: e.prediction_strength, settings.min_prediction_strength),
+        largest_stable=_largest(of_range, lambda e: e.jaccard, settings.min_jaccard),
+        evidence=evidence,
+    )
 
 
 def _rule(
-    settings: Settings, measured: dict[int, float], *, knee: int | None, best: int | None, last: int, apart: int
+    evidence: Sequence[KEvidence],
+    candidates: Collection[int],
+    settings: Settings,
+    *,
+    apart: int,
+    fallback: tuple[int, str],
 ) -> tuple[int, str]:
     if settings.k:
         if settings.k > apart:
             return apart, f"the setting k = {settings.k}, lowered to the {apart} users that differ"
         return settings.k, f"the setting k = {settings.k}"
-    if last == 1:
+    if max(candidates) == 1:
         return 1, "all users are alike"
-    if best is None:
-        return last, f"there are too few users to measure silhouettes: {last} that differ"
-    if knee is None or knee not in measured:
-        span = f"{min(measured)}..{max(measured)}"
-        why = "there is no knee" if knee is None else f"the knee, k = {knee}, is outside {span}"
-        return best, f"the best silhouette, {measured[best]:.3f}: {why}"
-    ratio = measured[knee] / measured[best] if measured[best] > 0 else float(knee == best)
-    said = f"its silhouette, {measured[knee]:.3f}, is {ratio:.2f} of the best, {measured[best]:.3f} at k = {best}"
-    if ratio >= settings.min_silhouette_ratio:
-        return knee, f"the knee: {said}"
-    return best, f"the best silhouette: the knee is k = {knee}, but {said}"
+    gate = {e.k: e.silhouette for e in evidence if e.k in candidates and not e.refusals and e.silhouette is not None}
+    if not gate:
+        k, why = fallback
+        return k, f"{why}: no number from {min(candidates)} to {max(candidates)} passes every test"
+    best = max(gate, key=lambda k: (gate[k], -k))
+    k = max(k for k, silhouette in gate.items() if silhouette >= settings.min_silhouette_ratio * gate[best])
+    passing = ", ".join(map(str, gate))
+    if len(gate) == 1:
+        return k, "the only number that passes every test"
+    said = f"the largest of the numbers that pass every test ({passing})"
+    if k == max(gate):
+        return k, said
+    return k, f"{said} whose silhouette is at least {settings.min_silhouette_ratio:g} of the best, {gate[best]:.3f}"
 
 
-def _evidence(
-    sample: pd.DataFrame, points: Matrix, settings: Settings, *, jobs: int, largest: int, candidates: Sequence[int]
-) -> tuple[KEvidence, ...]:
-    from joblib import Parallel, delayed
-    from threadpoolctl import threadpool_limits
-
-    # Threads: KMeans releases the GIL, and starting processes costs 2 s where the work takes less. The limit out here
-    # keeps a thread that ends first from lifting it for the others.
-    with threadpool_limits(limits=1):
-        found = Parallel(n_jobs=jobs, backend="threading")(
-            delayed(clusters)(points, k, seed=settings.seed, n_init=settings.n_init) for k in range(1, largest + 1)
-        )
-    few = _smallest_hashes(sample.reset_index(drop=True), settings.silhouette_users).index.to_numpy()
-    wanted = [k for k in range(2, largest + 1) if k in candidates or k == settings.k]
-    silhouette = dict(zip(wanted, silhouettes(points[few], [found[k - 1].labels[few] for k in wanted]), strict=True))
-    return tuple(
-        KEvidence(k=k, inertia=clustering.inertia, silhouette=silhouette.get(k), sizes=clustering.sizes)
-        for k, clustering in enumerate(found, start=1)
-    )
+def _fallback(candidates: Collection[int], champion_k: int | None, knee: int | None) -> tuple[int, str]:
+    for k, why in (
+        (champion_k, "the number of segments there are"),
+        (knee, f"the knee, k = {knee}"),
+        (_USUAL_K, "the usual number"),
+    ):
+        if k is not None:
+            within = min(max(k, min(candidates)), max(candidates))
+            return within, why if within == k else f"{why}, brought into the range"
+    raise AssertionError
 
 
-def _smallest_hashes(scaled: pd.DataFrame, most_users: int) -> pd.DataFrame:
-    return scaled.sort_values(["user_hash", "user_id"]).head(most_users).sort_values("user_id")
+def _best(evidence: Sequence[KEvidence], figure: Callable[[KEvidence], float | None]) -> int | None:
+    measured = {e.k: value for e in evidence if (value := figure(e)) is not None}
+    return max(measured, key=lambda k: (measured[k], -k), default=None)
 
 
-def _distinct(points: Matrix) -> int:
-    return len(np.unique(points.round(_SAME_POINT_DECIMALS), axis=0)) if points.shape[1] else 1
+def _largest(evidence: Sequence[KEvidence], figure: Callable[[KEvidence], float | None], least: float) -> int | None:
+    return max((e.k for e in evidence if (value := figure(e)) is not None and value >= least), default=None)
+
+
+def _knee_near_best(
+    evidence: Sequence[KEvidence], knee: int | None, best: int | None, settings: Settings
+) -> int | None:
+    """The knee if its silhouette is near the best one, else the best."""
+    silhouette = {e.k: e.silhouette for e in evidence if e.silhouette is not None}
+    if best is None or knee not in silhouette:
+        return best
+    return knee if silhouette[knee] >= settings.min_silhouette_ratio * silhouette[best] else best
 
 
 def _knee(inertias: Sequence[float]) -> int | None:

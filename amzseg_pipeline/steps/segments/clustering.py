@@ -26,9 +26,13 @@ class Clusters:
     inertia: float
 
 
-def clusters(points: Matrix, k: int, *, seed: int, n_init: int) -> Clusters:
+def clusters(
+    points: Matrix, k: int, *, seed: int, n_init: int, weights: Matrix | None = None, start: Matrix | None = None
+) -> Clusters:
     """`points` (rows sorted by key, so that the result does not depend on their order) in `k` clusters.
 
+    With `weights` a point counts as so many in centroids and inertia; sizes and percentiles are of points. With `start`
+    the one fit begins at these centroids.
     Runs on one thread: sums over threads would depend on the machine's number of cores. Points without coordinates
     are one cluster.
     """
@@ -38,7 +42,10 @@ def clusters(points: Matrix, k: int, *, seed: int, n_init: int) -> Clusters:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
-        fitted = KMeans(k, n_init=n_init, random_state=seed).fit(np.ascontiguousarray(points))
+        kmeans = KMeans(
+            k, n_init=n_init if start is None else 1, init="k-means++" if start is None else start, random_state=seed
+        )
+        fitted = kmeans.fit(np.ascontiguousarray(points), sample_weight=weights)
     sizes = np.bincount(fitted.labels_, minlength=k)
     order = np.lexsort((*fitted.cluster_centers_.T[::-1], -sizes))
     centroids = fitted.cluster_centers_[order]

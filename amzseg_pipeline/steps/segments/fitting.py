@@ -2,38 +2,48 @@
 
 import importlib.metadata
 
-import numpy as np
+import narwhals as nw
 import pandas as pd
 
 from amzseg_pipeline.contracts.model import FeatureScaling, Model, Segment
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments.choosing_k import k_choice, scaled_points
-from amzseg_pipeline.steps.segments.clustering import Clusters, clusters
+from amzseg_pipeline.steps.segments.choosing_k import k_choice
+from amzseg_pipeline.steps.segments.clustering import clusters
 from amzseg_pipeline.steps.segments.documents import model_version
+from amzseg_pipeline.steps.segments.evidence import scaled_points
 from amzseg_pipeline.steps.segments.names import named_segments
-from amzseg_pipeline.steps.segments.scaling import Matrix, feature_scaling, scaled_features, unscaled_matrix
+from amzseg_pipeline.steps.segments.scaling import feature_scaling, scaled_features
+from amzseg_pipeline.steps.segments.shrinkage import shrinkages
 
 _LIBRARIES = ("numpy", "scikit-learn")
 
 
 def fitted_model(sample: pd.DataFrame, settings: Settings, *, trained_at: str, jobs: int) -> Model:
-    """The model of a training sample (contracts.USER_FEATURES): scaling and clusters in one."""
-    scaling = feature_scaling(sample, transform=settings.transform)
+    """The model of all users in memory (contracts.USER_FEATURES): shrinkage, scaling and clusters in one."""
+    shrunk = shrinkages(nw.from_native(sample).lazy()) if settings.transform == "log" else None
+    scaling = feature_scaling(sample, transform=settings.transform, shrinkages=shrunk)
     return cluster_model(scaled_features(sample, scaling), scaling, settings, trained_at=trained_at, jobs=jobs)
 
 
 def cluster_model(
-    scaled: pd.DataFrame, scaling: FeatureScaling, settings: Settings, *, trained_at: str, jobs: int
+    scaled: pd.DataFrame,
+    scaling: FeatureScaling,
+    settings: Settings,
+    *,
+    trained_at: str,
+    jobs: int,
+    champion_k: int | None = None,
 ) -> Model:
     """The model of a scaled training sample (contracts.SCALED_FEATURES), whatever the order of its rows.
 
-    Segments are numbered S0001 onward: most training users first, then by centroid. Raises ModelError as k_choice.
+    `champion_k` is how many segments there are, to be kept where the evidence supports no number. Segments are numbered
+    S0001 onward: most training users first, then by centroid. Raises ModelError as k_choice.
     """
     scaled = scaled.sort_values("user_id")
-    choice = k_choice(scaled, scaling, settings, jobs=jobs)
+    choice = k_choice(scaled, scaling, settings, jobs=jobs, champion_k=champion_k)
     points = scaled_points(scaled, scaling)
     found = clusters(points, choice.k, seed=settings.seed, n_init=settings.n_init)
-    named = named_segments(_positions(points, found, scaling), scaling)
+    named = named_segments(found.centroids, scaling)
     segments = tuple(
         Segment(
             segment_id=f"S{i + 1:04d}",
@@ -56,13 +66,3 @@ def cluster_model(
         trained_at=trained_at,
         libraries={name: importlib.metadata.version(name) for name in _LIBRARIES},
     )
-
-
-def _positions(points: Matrix, found: Clusters, scaling: FeatureScaling) -> Matrix:
-    """Segments x kept features: the mean of the segment's users in the features' own units, in population sd.
-
-    Without a transform these are the centroids; logarithms are undone first, for names speak of plain means.
-    """
-    values = unscaled_matrix(points, scaling)
-    means = np.stack([values[found.labels == i].mean(axis=0) for i in range(len(found.sizes))])
-    return np.asarray((means - values.mean(axis=0)) / values.std(axis=0))

@@ -4,23 +4,47 @@ import hashlib
 import json
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.model import FeatureScaling, Model
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments import cluster_model, feature_scaling, fitted_model, scaled_features
+from amzseg_pipeline.steps.segments import (
+    cluster_model,
+    feature_scaling,
+    fitted_model,
+    scaled_features,
+    shrinkages,
+)
+from amzseg_pipeline.steps.segments.shrinkage import MOMENT_COLUMNS
 
 TRAINED_AT = "2024-01-01T00:00:00+00:00"
 
 
 def users_of(rows: list[tuple[float | None, ...]]) -> pd.DataFrame:
-    """One user per (total_reviews, avg_rating, avg_discount, avg_spend); engagement follows."""
+    """One user per (total_reviews, avg_rating, avg_discount, avg_spend); engagement, counts and sums follow.
+
+    All reviews of a user have the user's means, and so do not differ; where a mean is unknown there are none of it.
+    """
     frame = pd.DataFrame(rows, columns=["total_reviews", "avg_rating", "avg_discount", "avg_spend"]).astype(float)
     frame["engagement_score"] = frame["total_reviews"] * frame["avg_rating"]
     frame.insert(0, "user_id", [f"user {i:05d}" for i in range(len(frame))])
     frame.insert(1, "user_hash", [int(hashlib.md5(user.encode()).hexdigest()[:8], 16) for user in frame["user_id"]])
-    return frame
+    return with_sums(frame)
+
+
+def with_sums(users: pd.DataFrame) -> pd.DataFrame:
+    """The same users with the counts, sums and sums of squares that follow from their means."""
+    sums = {}
+    for mean, (count, total, squares, per_unit) in MOMENT_COLUMNS.items():
+        known = users[mean].notna()
+        value = np.log1p(users[mean]) if mean == "avg_spend" else users[mean]
+        whole = (value * per_unit).round().where(known, 0)
+        sums[count] = users["total_reviews"].where(known, 0)
+        sums[total] = sums[count] * whole
+        sums[squares] = sums[total] * whole
+    return users.assign(**{name: column.astype("int64") for name, column in sums.items()})
 
 
 def three_kinds(users: int, *, seed: int = 7, unknown: float = 0.02) -> pd.DataFrame:
@@ -36,14 +60,24 @@ def three_kinds(users: int, *, seed: int = 7, unknown: float = 0.02) -> pd.DataF
     return users_of(list(zip(total, rating, discount, spend, strict=True)))
 
 
+QUICK: dict[str, Any] = {"n_init": 3, "prediction_splits": 4, "jaccard_bootstraps": 4}
+"""Settings with which k is chosen in a moment."""
+
+
 def model_of(users: pd.DataFrame, **settings: Any) -> Model:
     """A model of `users`, by small settings unless told otherwise."""
-    return fitted_model(users, Settings(**{"n_init": 3, **settings}), trained_at=TRAINED_AT, jobs=1)
+    return fitted_model(users, Settings(**{**QUICK, **settings}), trained_at=TRAINED_AT, jobs=1)
+
+
+def scaling_of(users: pd.DataFrame, *, transform: str) -> FeatureScaling:
+    """The scaling of `users`, shrinkage included."""
+    shrunk = shrinkages(nw.from_native(users).lazy()) if transform == "log" else None
+    return feature_scaling(users, transform=transform, shrinkages=shrunk)
 
 
 def model_in_parts(users: pd.DataFrame, settings: Settings, *, jobs: int) -> Model:
     """The same through its parts, as assets call them."""
-    scaling = feature_scaling(users, transform=settings.transform)
+    scaling = scaling_of(users, transform=settings.transform)
     scaled = scaled_features(users, scaling)
     return cluster_model(scaled, scaling, settings, trained_at=TRAINED_AT, jobs=jobs)
 
