@@ -38,14 +38,20 @@ class ExportFormat:
     copies: CopyRule = CopyRule.ORDERED
 
     def mismatch(self, names: Sequence[str]) -> str:
-        """What in the names of a file's columns is not of this format, "" if nothing; they may stand in any order."""
+        """What in the names of a file's columns is not of this format, "" if nothing; they may stand in any order.
+
+        Where fewer than half of the needed names are there, the others are not repeated: a line that is no header may
+        hold somebody's name and review.
+        """
         kind = "keys" if self.medium == "JSON Lines" else "columns"
         unique = list(dict.fromkeys(names))
+        missing = [name for name in self.needed if name not in unique]
+        told = unique if 2 * len(missing) <= len(self.needed) else []
         problems = {
-            f"missing {kind}": [name for name in self.needed if name not in unique],
+            f"missing {kind}": missing,
             f"{kind} of another format": [name for name in self.foreign if name in unique],
-            f"unknown {kind}": [name for name in unique if self.known is not None and name not in self.known],
-            f"repeated {kind}": [name for name in unique if names.count(name) > 1],
+            f"unknown {kind}": [name for name in told if self.known is not None and name not in self.known],
+            f"repeated {kind}": [name for name in told if names.count(name) > 1],
         }
         return "; ".join(
             f"{problem}: {', '.join(_shortened(name) for name in found[:20])}"
