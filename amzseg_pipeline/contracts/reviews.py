@@ -21,14 +21,6 @@ READER_FAULTS = (Rejection.DAMAGED_RECORD, Rejection.UNEQUAL_LISTS)
 """The reasons that a reader finds; the others are found by cleaning."""
 
 
-class CopyRule(StrEnum):
-    """What copies of a review, rows with the same user_id and review_id, become."""
-
-    ORDERED = "copies may differ in anything; one stays, told by a total order"
-    MERGED = "copies differ in their rating at most; the highest stays"
-    NONE = "the source has no copies; none are searched for"
-
-
 class PriceFault(StrEnum):
     """Why an item has no price although its source states one."""
 

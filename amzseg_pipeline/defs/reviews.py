@@ -94,7 +94,7 @@ def checked_reviews(
     """One pass over the raw rows makes both tables."""
     checked = engine.staged(reviews.checked_reviews(landing.raw_reviews_frame(raw_reviews.reviews, engine)))
     priced = reviews.with_item_prices(checked, items)
-    yield dg.Output(reviews.cleaned_reviews(priced, copies=raw_reviews.copies), "cleaned_reviews")
+    yield dg.Output(reviews.cleaned_reviews(priced), "cleaned_reviews")
     yield dg.Output(reviews.rejected_reviews(checked), "rejected_reviews")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS, CopyRule
+from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.amazon_items import completed_items
 from amzseg_pipeline.storage.landing.formats import ReadFormat
@@ -48,7 +48,6 @@ REVIEWS_2018 = ReadFormat(
     medium="JSON Lines",
     holds=RAW_REVIEWS,
     needed=tuple(_REVIEW.kinds),
-    copies=CopyRule.MERGED,
     raw_rows=_review_rows,
 )
 ITEMS_2018 = ReadFormat(

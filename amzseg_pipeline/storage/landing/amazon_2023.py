@@ -11,7 +11,7 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS, CopyRule
+from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing import parquet_guard
 from amzseg_pipeline.storage.landing.amazon_items import completed_items
@@ -93,7 +93,6 @@ REVIEWS_2023 = ReadFormat(
     medium="JSON Lines",
     holds=RAW_REVIEWS,
     needed=tuple(_REVIEW.kinds),
-    copies=CopyRule.MERGED,
     raw_rows=_review_rows,
 )
 ITEMS_2023 = ReadFormat(
@@ -111,7 +110,6 @@ REVIEWS_2023_PARQUET = ScannedFormat(
     medium="parquet",
     holds=RAW_REVIEWS,
     needed=tuple(_REVIEW.kinds),
-    copies=CopyRule.MERGED,
     kinds={
         "user_id": parquet_guard.TEXT,
         "parent_asin": parquet_guard.TEXT,

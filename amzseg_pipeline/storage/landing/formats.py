@@ -11,7 +11,6 @@ from typing import Literal
 import narwhals as nw
 import pyarrow as pa
 
-from amzseg_pipeline.contracts.reviews import CopyRule
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.parquet_guard import ColumnKind
@@ -35,7 +34,6 @@ class ExportFormat:
     needed: tuple[str, ...]
     foreign: tuple[str, ...] = ()
     known: tuple[str, ...] | None = None
-    copies: CopyRule = CopyRule.ORDERED
 
     def mismatch(self, names: Sequence[str]) -> str:
         """What in the names of a file's columns is not of this format, "" if nothing; they may stand in any order.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
-from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS, CopyRule
+from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.landing.formats import ReadFormat, ScannedFormat
@@ -76,12 +76,6 @@ class RawReviews:
     def item_rows(self) -> int:
         """Rows of items."""
         return sum(batch.rows for batch in self.items)
-
-    @property
-    def copies(self) -> CopyRule:
-        """What copies of a review become: the rule of all formats, or the one that suits any."""
-        rules = {batch.export_format.copies for batch in self.reviews}
-        return rules.pop() if len(rules) == 1 else CopyRule.ORDERED
 
     @property
     def records(self) -> int:
