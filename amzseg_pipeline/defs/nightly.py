@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import dagster as dg
 from filelock import FileLock, Timeout
@@ -22,6 +23,8 @@ from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.home import Home
 
 _LOGGED_FILES = 20
+_WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+_LONGEST_START = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class _Decision:
 )
 def nightly(context: dg.ScheduleEvaluationContext, data_home: DataHome) -> dg.RunRequest | dg.SkipReason:
     """A run, or the reason in words why none is needed."""
-    decision = _decision(data_home, context.log)
+    decision = _decision(data_home, context.instance, log=context.log)
     if decision.runs:
         return _run_request(decision)
     if decision.ends_well:
@@ -65,7 +68,7 @@ def nightly(context: dg.ScheduleEvaluationContext, data_home: DataHome) -> dg.Ru
 )
 def as_soon_as_it_lands(context: dg.SensorEvaluationContext, data_home: DataHome) -> dg.RunRequest | dg.SkipReason:
     """As nightly, but once for each state of the landing zone: what failed is tried again by night, not by minute."""
-    decision = _decision(data_home, context.log)
+    decision = _decision(data_home, context.instance, log=context.log)
     return _run_request(decision, run_key=decision.state) if decision.runs else dg.SkipReason(decision.words)
 
 
@@ -78,12 +81,14 @@ def _run_request(decision: _Decision, *, run_key: str | None = None) -> dg.RunRe
     )
 
 
-def _decision(data_home: DataHome, log: logging.Logger) -> _Decision:
+def _decision(data_home: DataHome, instance: dg.DagsterInstance, *, log: logging.Logger) -> _Decision:
     """What to do now. Where that cannot be told it is to run: a run that fails is seen and alerts, a tick is not."""
     try:
         home, settings = data_home.home, data_home.values
         if _held(FileLock(home.lock_file)):
             return _Decision("a run is under way; the next night compares again")
+        if _about_to_start(instance, now=data_home.time):
+            return _Decision("a run is about to start; the next night compares again")
         listing = landing.landing_listing(
             home.landing, now=data_home.time.timestamp(), settle_seconds=settings.settle_seconds
         )
@@ -114,6 +119,12 @@ def _nothing_to_read(home: Home, found: Comparison, *, settling: list[str]) -> s
     if found.snapshot is not None:
         return f"no export to read in {home.landing}, though snapshot {found.snapshot} was made of some; is it mounted?"
     return f"no export to read in {home.landing}; put one there"
+
+
+def _about_to_start(instance: dg.DagsterInstance, *, now: datetime) -> bool:
+    """Whether a run waits for its process. One that has waited for longer than any start takes blocks nothing."""
+    filters = dg.RunsFilter(job_name=segment_users.name, statuses=_WAITING, created_after=now - _LONGEST_START)
+    return bool(instance.get_runs(filters, limit=1))
 
 
 def _held(lock: FileLock) -> bool:

@@ -1,0 +1,107 @@
+"""Nights of a real daemon as its own records tell them: what the schedule answered, and the runs it started."""
+
+import time
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import RemoteInstigatorOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData, TickStatus
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+from amzseg_pipeline_tests.reliability.processes import PROJECT, until
+
+_LONGEST_WAIT_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Night:
+    """One evaluation of the schedule: when, and the run it asked for or the reason why it did not."""
+
+    timestamp: float
+    reason: str = ""
+    run_id: str = ""
+
+
+BUSY = ("a run is under way; the next night compares again", "a run is about to start; the next night compares again")
+
+
+class Nights:
+    """The nights on record in `instance`, one after another, waited for.
+
+    Passed over are nights that fall into a run, and those a minute later that start a second one before the first has
+    taken the lock: it must find nothing new.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+        self._seen = 0
+
+    def reason(self) -> str:
+        """Why the next night starts no run, which it must not."""
+        while True:
+            night = self._next()
+            if night.run_id:
+                outcome = self.ended(night.run_id).tags.get("amzseg/outcome", "")
+                assert outcome.startswith("nothing changed"), f"a run was started: {outcome}"
+            elif night.reason not in BUSY:
+                return night.reason
+
+    def run(self) -> dg.DagsterRun:
+        """The run that the next night starts, which it must, once it and all others have ended."""
+        run = self.ended(self.started())
+        while len(past_nights(self._instance)) > self._seen:
+            self.ended(self._next().run_id)
+        return run
+
+    def started(self) -> str:
+        """The id of the run that the next night starts, which it must."""
+        while (night := self._next()).reason in BUSY:
+            pass
+        assert night.run_id, night.reason
+        return night.run_id
+
+    def ended(self, run_id: str) -> dg.DagsterRun | None:
+        """The run, once it has ended; None for none."""
+        return until(lambda: self._finished(run_id), seconds=_LONGEST_WAIT_SECONDS) if run_id else None
+
+    def busy(self) -> str:
+        """The reason of the very next night, which falls into a run."""
+        return self._next().reason
+
+    def _next(self) -> Night:
+        nights = until(lambda: past_nights(self._instance)[self._seen :], seconds=_LONGEST_WAIT_SECONDS)
+        self._seen += 1
+        return nights[0]
+
+    def _finished(self, run_id: str) -> dg.DagsterRun | None:
+        run = self._instance.get_run_by_id(run_id)
+        return run if run is not None and run.is_finished else None
+
+
+def past_nights(instance: dg.DagsterInstance) -> list[Night]:
+    """The nights on record, the oldest first."""
+    state = _nightly(instance)
+    ticks = [] if state is None else instance.get_ticks(state.instigator_origin_id, state.selector_id)
+    assert all(tick.status != TickStatus.FAILURE for tick in ticks)
+    answered = [tick for tick in ticks if tick.status != TickStatus.STARTED]
+    return [
+        Night(tick.timestamp, tick.tick_data.skip_reason or "", "".join(tick.run_ids))
+        for tick in sorted(answered, key=lambda tick: tick.timestamp)
+    ]
+
+
+def leave_as_if_down(instance: dg.DagsterInstance, *, seconds: float) -> None:
+    """Leaves the record that a daemon leaves that took up the schedule so long ago and went down before a night."""
+    [location] = WorkspaceFileTarget([str(PROJECT / "workspace.yaml")]).create_origins()
+    repository = RemoteRepositoryOrigin(location, "__repository__")
+    data = ScheduleInstigatorData("* * * * *", start_timestamp=time.time() - seconds)
+    origin = RemoteInstigatorOrigin(repository, "nightly")
+    instance.add_instigator_state(
+        InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE, data)
+    )
+
+
+def _nightly(instance: dg.DagsterInstance) -> InstigatorState | None:
+    states = instance.all_instigator_state()
+    return next((state for state in states if state.instigator_name == "nightly"), None)
