@@ -11,8 +11,10 @@ import pyarrow as pa
 
 from amzseg_pipeline.contracts.schema import Table
 
+_DUCKDB = duckdb.connect()  # one for all frames: it joins none of two connections
+
 ENGINES: dict[str, Callable[[pa.Table], Any]] = {
-    "duckdb": lambda table: duckdb.connect().from_arrow(table),
+    "duckdb": _DUCKDB.from_arrow,
     "polars": lambda table: pl.from_arrow(table).lazy(),
     "pandas": lambda table: table.to_pandas(types_mapper=pd.ArrowDtype),
 }

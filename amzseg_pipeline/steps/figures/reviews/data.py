@@ -49,7 +49,7 @@ def review_data(
         categories=_with_means(_frame(_categories(cleaned_reviews))),
         days=_frame(_days(cleaned_reviews)),
         rejected=_frame(rejected_reviews.group_by("reason").agg(rows=nw.len())),
-        reviews=int(cleaned_reviews.select(nw.len()).collect("pyarrow").item()),
+        reviews=int(cleaned_reviews.select(nw.len()).collect().item()),
         currency=currency,
     )
 

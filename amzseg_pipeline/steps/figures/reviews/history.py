@@ -45,10 +45,8 @@ def reviews_over_time(data: ReviewData) -> Plot | LeftOut:
     by_month = daily.groupby(index.month_name()).sum()
     busiest, part = by_month.idxmax(), by_month.max() / by_month.sum()
     newest = daily.index[-1]
-    last_year, year_before = (
-        int(daily[newest - pd.DateOffset(years=back) : newest - pd.DateOffset(years=back - 1)][1:].sum())
-        for back in (1, 2)
-    )
+    ends = [newest - pd.DateOffset(years=back) for back in range(3)]
+    last_year, year_before = (int(daily[(index > ends[i + 1]) & (index <= ends[i])].sum()) for i in range(2))
     trend = (
         f"the year to {newest:%B %Y} brought {last_year:,}, {_change(last_year, year_before)} the one before"
         if year_before

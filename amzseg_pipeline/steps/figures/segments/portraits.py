@@ -92,6 +92,8 @@ def features_by_segment(data: SegmentData) -> Plot | LeftOut:
     panels = list(axes.flat)
     for panel, name in zip(panels, known, strict=False):
         _feature_boxes(panel, data, name, order)
+    for panel in panels[: len(known) : _COLUMNS]:
+        panel.set_ylabel("segments")
     for panel in panels[len(known) :]:
         panel.set_axis_off()
     _legend(panels[len(known)], data, order)

@@ -1,0 +1,88 @@
+"""The report is one page: escaped, without network, every link leading somewhere."""
+
+import re
+from html.parser import HTMLParser
+
+from amzseg_pipeline.contracts.model import DroppedFeature
+from amzseg_pipeline.steps.figures.facts import review_facts, segment_facts, user_facts
+from amzseg_pipeline.steps.figures.report import ReportPart, report_page
+from amzseg_pipeline_tests.steps.figures.test_segments import DATA
+
+ODD = "<script>alert('₹ & \"co\"')</script>"
+PARTS = [
+    ReportPart(
+        group=group,
+        facts={f"fact of {group}": f"one\n{ODD}"},
+        plots=({"name": f"plot_{group}", "title": f"{ODD} leads", "sentence": f"It is {ODD}."},),
+        missing=(
+            {"name": "by_date", "reason": f"no {ODD}", "is_fault": False},
+            {"name": "broken", "reason": "ValueError: x", "is_fault": True},
+        ),
+        images={f"plot_{group}": b"\x89PNG bytes"},
+    )
+    for group in ("reviews", "segments")
+]
+PAGE = report_page(PARTS, run_id="run-1", made_at="2024-01-01 02:00 UTC")
+
+
+class _Read(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def read() -> _Read:
+    page = _Read()
+    page.feed(PAGE)
+    return page
+
+
+def test_what_comes_from_data_is_text_and_never_markup():
+    page = read()
+    assert not [tag for tag, _ in page.tags if tag == "script"]
+    assert page.text.count(ODD) == 2 * (1 + 1 + 1 + 1)
+    assert {attributes["alt"] for tag, attributes in page.tags if tag == "img"} == {f"{ODD} leads"}
+
+
+def test_every_line_of_the_contents_leads_to_a_figure_of_the_page():
+    tags = read().tags
+    links = [attributes["href"] for tag, attributes in tags if tag == "a"]
+    anchors = {attributes["id"] for _, attributes in tags if "id" in attributes}
+    assert len(links) == 4
+    assert {link.removeprefix("#") for link in links} <= anchors
+
+
+def test_nothing_is_fetched():
+    tags = read().tags
+    assert all(attributes["src"].startswith("data:image/png;base64,") for tag, attributes in tags if tag == "img")
+    assert not [tag for tag, _ in tags if tag in ("link", "iframe", "script")]
+    assert not re.search(r"https?://|url\(|@import", PAGE)
+
+
+def test_what_is_missing_is_said_and_a_fault_stands_out():
+    assert "by date: no" in read().text
+    assert "<li class=fault>broken: ValueError: x</li>" in PAGE
+
+
+def test_facts_tell_inputs_counts_segments_and_model():
+    batch = {"path": "in/a.csv", "format": "some CSV", "rows": 1_234, "sha256": "ab" * 32}
+    told = review_facts([batch], accounts="1,234 raw rows = all", currency=None)
+    assert told["Inputs"] == "in/a.csv (some CSV, 1,234 rows, sha256 abababababababab…)"
+    assert told["Currency"] == "none: nothing was priced"
+    lines = segment_facts(DATA)["Segments"].splitlines()
+    counts = DATA.profiles.set_index("segment_id")["users"]
+    assert [line.split()[0] for line in lines] == list(counts.index)
+    assert all(f"{users:,} users" in line for line, users in zip(lines, counts, strict=True))
+    assert segment_facts(DATA)["Model"].startswith(DATA.model.version)
+    assert segment_facts(DATA)["Number of segments"].startswith("3, ")
+    scaling = DATA.model.scaling.__class__(
+        **{**DATA.model.scaling.__dict__, "dropped": (DroppedFeature("avg_discount", "no user has a value"),)}
+    )
+    assert "mean discount left out (no user has a value)" in user_facts(scaling, users=900)["Features"]

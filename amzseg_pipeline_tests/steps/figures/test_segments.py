@@ -1,0 +1,192 @@
+"""The figures of the segments stage: what they say against plain pandas, and one colour per segment in all of them."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from matplotlib.colors import to_hex
+
+from amzseg_pipeline.contracts.segments import SCALED_FEATURES, SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.segments import DRAWINGS, SegmentData, segment_data
+from amzseg_pipeline.steps.figures.style import drawing_style
+from amzseg_pipeline.steps.segments import scaled_features, scored_users, segment_profiles
+from amzseg_pipeline_tests.frames import ENGINES, frame
+from amzseg_pipeline_tests.steps.figures.made_up import assert_fit_to_show
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds
+
+USERS = three_kinds(900)
+MODEL = model_of(USERS, k=3)
+SCALED = scaled_features(USERS, MODEL.scaling).set_index("user_id")
+SCORED = scored_users(USERS, MODEL, as_of=date(2024, 1, 1)).set_index("user_id")
+SEGMENT_OF = SCORED["segment_id"].astype(str)
+NAME_OF = {segment.segment_id: segment.name for segment in MODEL.segments}
+
+
+def rows(table: pd.DataFrame) -> list[dict]:
+    return pa.Table.from_pandas(table.reset_index(), preserve_index=False).to_pylist()
+
+
+def data_of(*, engine: str = "duckdb", most_users: int = 5_000, **changed) -> SegmentData:
+    assignments = frame(SEGMENT_ASSIGNMENTS, rows(SCORED), engine=engine)
+    scaled = frame(SCALED_FEATURES, rows(SCALED), engine=engine)
+    profiles = segment_profiles(assignments, MODEL)
+    data = segment_data(assignments, scaled, profiles, MODEL, currency="INR", most_users=most_users)
+    return replace(data, **changed)
+
+
+DATA = data_of()
+
+
+def drawn(name: str, data: SegmentData = DATA) -> Plot:
+    with drawing_style():
+        plot = DRAWINGS[name](data)
+    assert isinstance(plot, Plot), plot
+    return plot
+
+
+def sizes() -> list[str]:
+    counts = SEGMENT_OF.value_counts()
+    return [
+        f"{NAME_OF[counts.index[0]]} are {counts.iloc[0]:,} users",
+        f"{NAME_OF[counts.index[-1]]} {counts.iloc[-1]:,}",
+    ]
+
+
+def traits() -> list[str]:
+    means = SCALED[list(FEATURES)].astype(float).groupby(SEGMENT_OF).mean()
+    return [f"{NAME_OF[segment]} by" for segment in means.index] + [
+        f"({row[row.abs().idxmax()]:+.1f} sd)" for _, row in means.iterrows()
+    ]
+
+
+def most_explained() -> list[str]:
+    values = SCORED[list(FEATURES)].astype(float)
+    between = values.groupby(SEGMENT_OF).transform("mean")
+    shares = {name: between[name][values[name].notna()].var(ddof=0) / values[name].var(ddof=0) for name in FEATURES}
+    best = max(shares, key=shares.__getitem__)
+    medians = values.groupby(SEGMENT_OF)[best].median()
+    return [f"{shares[best] * 100:.0f} % of the variance", NAME_OF[medians.idxmax()], NAME_OF[medians.idxmin()]]
+
+
+def price_and_discount() -> list[str]:
+    medians = SCORED[["avg_discount", "avg_spend"]].astype(float).dropna().groupby(SEGMENT_OF).median()
+    keenest, freest = medians["avg_discount"].idxmax(), medians["avg_spend"].idxmax()
+    return [
+        f"Half of {NAME_OF[keenest]} get {medians.loc[keenest, 'avg_discount']:.0f} % off",
+        f"half of {NAME_OF[freest]} pay ₹{medians.loc[freest, 'avg_spend']:,.0f}",
+    ]
+
+
+def plane() -> list[str]:
+    matrix = SCALED[[feature.name for feature in MODEL.scaling.features]].astype(float).to_numpy()
+    variances = np.sort(np.linalg.eigvalsh(np.cov(matrix.T)))[::-1]
+    return [f"{share * 100:.0f} %" for share in (variances[:2].sum() / variances.sum(), variances[0] / variances.sum())]
+
+
+def inertia() -> list[str]:
+    matrix = SCALED[[feature.name for feature in MODEL.scaling.features]].astype(float)
+    total = ((matrix - matrix.mean()) ** 2).to_numpy().sum()
+    within = ((matrix - matrix.groupby(SEGMENT_OF).transform("mean")) ** 2).to_numpy().sum()
+    return [f"3 segments explain {(1 - within / total) * 100:.0f} % of the differences"]
+
+
+def silhouettes() -> pd.Series:
+    from sklearn.metrics import silhouette_samples
+
+    columns = [feature.name for feature in MODEL.scaling.features]
+    values = silhouette_samples(SCALED[columns].astype(float).to_numpy(), SEGMENT_OF.reindex(SCALED.index))
+    return pd.Series(values, index=SCALED.index)
+
+
+SAYS = {
+    "segment_sizes": sizes,
+    "segment_profile": traits,
+    "features_by_segment": most_explained,
+    "price_and_discount": price_and_discount,
+    "projection": plane,
+    "elbow": inertia,
+    "silhouette_by_k": lambda: [f"3 segments chosen reach {silhouettes().mean():.2f}"],
+    "silhouette_by_user": lambda: [
+        f"{mean:.2f} for {NAME_OF[segment]}"
+        for segment, mean in silhouettes().groupby(SEGMENT_OF).mean().sort_values().iloc[[0, -1]].items()
+    ],
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_every_figure_says_what_plain_pandas_says(name):
+    plot = drawn(name)
+    assert_fit_to_show(plot)
+    for fragment in SAYS[name]():
+        assert fragment in f"{plot.title} {plot.sentence}"
+
+
+def test_a_segment_has_one_colour_in_all_figures():
+    bars = drawn("segment_sizes").figure.axes[0]
+    by_name = dict(
+        zip(
+            [label.get_text() for label in bars.get_yticklabels()],
+            [to_hex(patch.get_facecolor()) for patch in bars.patches],
+            strict=True,
+        )
+    )
+    legend = drawn("features_by_segment").figure.axes[5].get_legend()
+    in_legend = {
+        text.get_text(): to_hex(handle.get_facecolor())
+        for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)
+    }
+    knives = drawn("silhouette_by_user").figure.axes[0]
+    on_knives = {to_hex(area.get_facecolor()[0]) for area in knives.collections}
+    for name in ("price_and_discount", "projection"):
+        axes = drawn(name).figure.axes[0]
+        named = [text for text in axes.texts if text.get_text() in by_name]
+        assert {text.get_text(): to_hex(text.get_bbox_patch().get_edgecolor()) for text in named} == by_name
+        points = {to_hex(colour) for colour in axes.collections[0].get_facecolor()}
+        assert points == set(by_name.values())
+    assert in_legend == by_name
+    assert on_knives == set(by_name.values())
+
+
+def test_names_in_a_plane_do_not_cover_one_another():
+    crowded = DATA.sample.assign(avg_discount=50.0 + 1e-6 * np.arange(len(DATA.sample)), avg_spend=100.0)
+    axes = drawn("price_and_discount", replace(DATA, sample=crowded)).figure.axes[0]
+    heights = sorted(text.xyann[1] for text in axes.texts)
+    assert min(np.diff(heights)) > 0.08
+
+
+def test_a_source_without_discounts_has_no_plane_of_them_and_all_the_rest():
+    data = replace(DATA, sample=DATA.sample.assign(avg_discount=np.nan))
+    assert DRAWINGS["price_and_discount"](data) == LeftOut("no user has both a mean price paid and a mean discount")
+    assert "discount" not in drawn("features_by_segment", data).title
+
+
+@pytest.mark.parametrize("name", ["segment_profile", "features_by_segment", "silhouette_by_user"])
+def test_one_segment_is_compared_with_nothing(name):
+    data = replace(DATA, profiles=DATA.profiles.head(1), sample=DATA.sample.assign(segment_id="S0001"))
+    assert DRAWINGS[name](data) == LeftOut("there is one segment only")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("elbow", "inertia was measured for fewer than three numbers of segments"),
+        ("silhouette_by_k", "silhouettes were measured for fewer than two numbers of segments"),
+    ],
+)
+def test_without_evidence_for_several_numbers_of_segments_there_is_no_curve(name, reason):
+    choice = replace(MODEL.choice, evidence=MODEL.choice.evidence[2:3])
+    assert DRAWINGS[name](replace(DATA, model=replace(MODEL, choice=choice))) == LeftOut(reason)
+
+
+def test_the_sample_is_that_of_the_smallest_hashes_on_every_engine():
+    wanted = USERS.sort_values(["user_hash", "user_id"]).head(60)["user_id"].tolist()
+    for engine in ENGINES:
+        data = data_of(engine=engine, most_users=60)
+        assert data.sample["user_id"].tolist() == wanted
+        assert data.sample["segment_id"].tolist() == SEGMENT_OF.reindex(wanted).tolist()
+        assert data.note == "60 of 900 users"
