@@ -18,7 +18,7 @@ run: $(VENV)/.run instance ## segment the users of the exports in data/landing/
 	@$(BIN)/python -m amzseg_pipeline run $(ARGS)
 
 test: $(VENV)/.test ## pass every test (short forms)
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" -n $${WORKERS:-2} --dist loadfile $(ARGS)
 
 check: $(VENV)/.test ## lint, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
