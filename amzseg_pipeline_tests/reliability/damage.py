@@ -2,8 +2,11 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+BYTE_KINDS = ("cut", "beginning lost", "bit flipped", "block lost", "block doubled", "block of zeros", "garbage after")
+"""Damages of files that are no text."""
 
 BOM = b"\xef\xbb\xbf"
 
@@ -17,17 +20,19 @@ class Damage:
     is_whole_records: bool = False
 
 
-def damages(content: bytes, *, seed: int, count: int, record_ends: Sequence[int]) -> list[Damage]:
-    """`count` damages of `content`, every kind as often as the others; `record_ends` are offsets after each record."""
+def damages(
+    content: bytes, *, seed: int, count: int, record_ends: Sequence[int], kinds: Sequence[str] = ()
+) -> Iterator[Damage]:
+    """`count` damages of `content`, each kind as often as the others; `record_ends` are offsets after each record."""
     rng = random.Random(seed)
-    kinds = list(_KINDS)
-    made = [_KINDS[kinds[place % len(kinds)]](content, rng) for place in range(count)]
+    names = kinds or list(_KINDS)
     ends = {0, *record_ends}
-    return [
-        Damage(kind, damaged, is_whole_records=content.startswith(damaged) and len(damaged) in ends)
-        for kind, damaged in zip((kinds[place % len(kinds)] for place in range(count)), made, strict=True)
-        if damaged != content
-    ]
+    for place in range(count):
+        kind = names[place % len(names)]
+        damaged = _KINDS[kind](content, rng)
+        if damaged != content:
+            is_whole = content.startswith(damaged) and len(damaged) in ends
+            yield Damage(kind, damaged, is_whole_records=is_whole)
 
 
 def csv_record_ends(content: bytes) -> list[int]:

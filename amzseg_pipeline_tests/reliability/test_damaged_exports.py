@@ -1,15 +1,26 @@
 """A damaged export is refused in words, or every row of it is accounted for; what it says stays out of the words."""
 
 import csv
+import gzip
 import hashlib
 import io
+import json
 from pathlib import Path
 
 import pytest
 
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.reliability.accounts import Outcome, outcomes, sales_account, table, undetected_cuts
-from amzseg_pipeline_tests.reliability.damage import Damage, csv_record_ends, damages
+from amzseg_pipeline_tests.reliability.accounts import (
+    Outcome,
+    lines_account,
+    outcomes,
+    real_outcomes,
+    sales_account,
+    table,
+    undetected_cuts,
+    unpacked_account,
+)
+from amzseg_pipeline_tests.reliability.damage import BYTE_KINDS, Damage, csv_record_ends, damages, line_ends
 
 MARKER = "Xanthippe"
 PRIVATE_COLUMNS = ("user_name", "review_title", "review_content")
@@ -25,12 +36,50 @@ def marked_sample(listings: int) -> bytes:
     return text.getvalue().encode()
 
 
+def marked_lines(reviews: int) -> bytes:
+    """Reviews in the form of Amazon Reviews 2023, with the marker in title and text, some of them escaped."""
+    lines = (
+        json.dumps(
+            {
+                "rating": float(1 + number % 5),
+                "title": f'{MARKER} "liked" it, {number}',
+                "text": f"{MARKER} says: {{}} [] \n é 🙂 {number}",
+                "images": [],
+                "asin": f"B{number % 7:09d}",
+                "parent_asin": f"B{number % 5:09d}",
+                "user_id": f"A{number % 40:027d}",
+                "timestamp": 1_600_000_000_000 + 86_400_000 * (number % 90),
+                "helpful_vote": number % 3,
+                "verified_purchase": True,
+            },
+            ensure_ascii=bool(number % 2),
+        )
+        for number in range(reviews)
+    )
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def test_damages_of_the_sample_are_refused_or_accounted_for(tmp_path: Path) -> None:
     content = marked_sample(40)
-    damaged = damages(content, seed=8, count=162, record_ends=csv_record_ends(content))
-    found = list(outcomes(tmp_path, damaged, name="amazon.csv", account=sales_account, private=[MARKER]))
+    damaged = damages(content, seed=8, count=54, record_ends=csv_record_ends(content))
+    found = outcomes(tmp_path, damaged, name="amazon.csv", account=sales_account, private=[MARKER])
     assert_no_fault(found)
     assert {"refused", "accounted for", "whole records"} <= {outcome.word for outcome in found}
+
+
+def test_damages_of_json_lines_are_refused_or_accounted_for(tmp_path: Path) -> None:
+    content = marked_lines(100)
+    damaged = damages(content, seed=9, count=54, record_ends=line_ends(content))
+    found = outcomes(tmp_path, damaged, name="reviews.jsonl", account=lines_account, private=[MARKER])
+    assert_no_fault(found)
+    assert {"refused", "accounted for", "whole records"} <= {outcome.word for outcome in found}
+
+
+def test_damages_of_packed_json_lines_are_refused(tmp_path: Path) -> None:
+    packed = gzip.compress(marked_lines(100), mtime=0)
+    damaged = damages(packed, seed=10, count=28, record_ends=[], kinds=BYTE_KINDS)
+    found = outcomes(tmp_path, damaged, name="reviews.jsonl.gz", account=unpacked_account, private=[MARKER])
+    assert_no_fault(found)
 
 
 @pytest.mark.parametrize("sidecar", ["sha256", "rows"])
@@ -41,18 +90,17 @@ def test_cuts_at_the_end_of_a_record_are_caught_by_what_stands_beside(tmp_path: 
     cuts = [Damage("cut", content[:end], is_whole_records=True) for end in ends[1:-1]]
     assert len(cuts) == 11
     assert undetected_cuts(tmp_path / "beside", cuts, name="amazon.csv", sidecar=sidecar, says=says) == 0
-    assert undetected_cuts(tmp_path / "alone", cuts, name="amazon.csv", sidecar="unknown", says=b"") == 11
+    assert undetected_cuts(tmp_path / "alone", cuts, name="amazon.csv", sidecar=sidecar, says=b"") == 11
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.timeout(4 * 3600)
-def test_damages_of_the_real_export_are_refused_or_accounted_for(tmp_path: Path, real_data: Path) -> None:
-    content = (real_data / "amazon.csv").read_bytes()
-    damaged = damages(content, seed=9, count=1_500, record_ends=csv_record_ends(content))
-    assert_no_fault(list(outcomes(tmp_path, damaged, name="amazon.csv", account=sales_account, private=[])))
+def test_damages_of_the_real_exports_are_refused_or_accounted_for(tmp_path: Path, real_data: Path) -> None:
+    for _, found in real_outcomes(tmp_path, real_data, count=3_000):
+        assert_no_fault(found)
 
 
 def assert_no_fault(found: list[Outcome]) -> None:
-    faults = [f"{outcome.damage.kind}: {outcome.fault}" for outcome in found if outcome.fault]
+    faults = [f"{outcome.kind}: {outcome.fault}" for outcome in found if outcome.fault]
     assert not faults, "\n".join([table(found), *faults[:10]])
