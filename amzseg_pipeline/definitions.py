@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from amzseg_pipeline.defs import alerts, eda, housekeeping, publish, reviews, segments, users
+from amzseg_pipeline.defs import alerts, eda, housekeeping, models, publish, reviews, segments, users
 from amzseg_pipeline.defs.io_manager import warehouse_io_manager
 from amzseg_pipeline.defs.job import segment_users
 from amzseg_pipeline.defs.nightly import as_soon_as_it_lands, nightly
@@ -16,9 +16,14 @@ defs = dg.Definitions(
         users.user_features,
         segments.feature_scaling,
         segments.scaled_features,
-        segments.cluster_model,
+        models.segment_drift,
+        models.challenger_model,
+        models.promotion_gate,
+        models.cluster_model,
         segments.segment_assignments,
         segments.segment_profiles,
+        segments.segment_migrations,
+        segments.segment_history,
         publish.published_segments,
         eda.eda_reviews,
         eda.eda_users,
@@ -36,11 +41,17 @@ defs = dg.Definitions(
         users.every_review_counted,
         users.no_review_from_the_future,
         segments.scaled_features_contract,
-        segments.unique_segments,
+        models.no_drift,
+        models.nothing_waits,
+        models.unique_segments,
         segments.segment_assignments_contract,
         segments.everyone_assigned,
+        segments.no_moves_by_model,
         segments.segment_profiles_contract,
         segments.users_add_up,
+        segments.segment_migrations_contract,
+        segments.migrations_add_up,
+        segments.segment_history_contract,
         publish.snapshot_is_whole,
         eda.eda_reviews_drawn,
         eda.eda_users_drawn,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from amzseg_pipeline.contracts.nights import SEGMENT_HISTORY, SEGMENT_MIGRATIONS
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 
 CONTRACT_VERSION = "1.1"
@@ -13,7 +14,7 @@ CONTRACT_VERSION = "1.1"
 POINTER_FORMAT = 1
 MANIFEST_FORMAT = 1
 
-PUBLISHED_TABLES = (SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES)
+PUBLISHED_TABLES = (SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES, SEGMENT_MIGRATIONS, SEGMENT_HISTORY)
 """Each is published as `<table name>.parquet`, its rows sorted by its key."""
 
 POINTER_FILE = "LATEST.json"
@@ -23,7 +24,7 @@ MODEL_FILE = "model.json"
 MODEL_EXPORT_FILE = "model.joblib"
 
 PUBLISHED_FILES = {
-    RUN_FILE: "What the run decided: its checks, and how k was chosen.",
+    RUN_FILE: "What the run decided: its checks, how k was chosen, drift, the gate's ledger and any model that waits.",
     MODEL_FILE: "The model that scored the users; this is what scores, everywhere.",
     MODEL_EXPORT_FILE: "The same model as a scikit-learn Pipeline: an export for notebooks, never loaded by us.",
 }

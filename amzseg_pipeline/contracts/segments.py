@@ -1,10 +1,10 @@
 """The segments stage: assignments, profiles and the personas that name segments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amzseg_pipeline.contracts.nights import DRIVER_COLUMNS, PREVIOUS_COLUMNS
 from amzseg_pipeline.contracts.schema import Column, Table
-from amzseg_pipeline.contracts.users import FEATURE_COLUMNS, FEATURES
+from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURE_COLUMNS, FEATURES, LIFECYCLE_COLUMNS
 
 SCALED_FEATURES = Table(
     "scaled_features",
@@ -12,6 +12,7 @@ SCALED_FEATURES = Table(
     (
         Column("user_id", "string", "reviewer"),
         Column("user_hash", "int64", "first 32 bits of md5(user_id)", minimum=0, maximum=2**32 - 1),
+        Column("stratum", "string", "total_reviews as 1, 2, 3-5 or 6+: the sample for choosing k has some of each"),
         *(
             Column(name, "float64", f"{name}, transformed and scaled; null when dropped", unit="sd", nullable=True)
             for name in FEATURES
@@ -45,6 +46,8 @@ SEGMENT_ASSIGNMENTS = Table(
         Column("is_low_evidence", "bool", "one review only"),
         Column("model_version", "string", "version of the model that scored the user"),
         Column("as_of", "date", "the earlier of the newest review's date and the run's date"),
+        *LIFECYCLE_COLUMNS,
+        *(replace(column, nullable=True) for column in COUNT_COLUMNS),
         *DRIVER_COLUMNS,
         *PREVIOUS_COLUMNS,
     ),

@@ -11,7 +11,10 @@ _PACKAGE = Path(__file__).parent.parent
 _SOURCES = {
     "reviews": ("contracts/reviews.py", "steps/reviews", "storage/landing", "defs/reviews.py"),
     "users": ("contracts/users.py", "steps/users.py", "defs/users.py"),
-    "segments": ("contracts/segments.py", "contracts/model.py", "steps/segments", "defs/segments.py"),
+    "segments": (
+        *("contracts/segments.py", "contracts/model.py", "contracts/nights.py", "contracts/gate.py"),
+        *("steps/segments", "storage/last_night.py", "defs/segments.py", "defs/models.py"),
+    ),
     "publish": ("contracts/publish.py", "storage/arrow.py", "storage/snapshots", "defs/publish.py"),
 }
 

@@ -5,6 +5,7 @@ No formats here: storage/ writes and reads; this only connects it to Dagster.
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import narwhals as nw
 import pandas as pd
 
 from amzseg_pipeline.contracts.errors import TableError
+from amzseg_pipeline.contracts.gate import Challenger, Drift, GateLedger
 from amzseg_pipeline.contracts.model import FeatureScaling, Model
 from amzseg_pipeline.contracts.tables import TABLES
 from amzseg_pipeline.steps.segments.documents import (
+    document,
     feature_scaling_document,
     feature_scaling_from_document,
+    from_document,
     model_document,
     model_from_document,
 )
@@ -30,6 +34,7 @@ _DOCUMENTS: dict[type, tuple[Callable[..., dict[str, Any]], Callable[..., object
     RawReviews: (raw_reviews_document, raw_reviews_from_document),
     FeatureScaling: (feature_scaling_document, feature_scaling_from_document),
     Model: (model_document, model_from_document),
+    **{kind: (document, partial(from_document, kind=kind)) for kind in (Drift, Challenger, GateLedger)},
 }
 """Kinds of asset that are a JSON document: how each is written and read."""
 

@@ -11,14 +11,16 @@ from typing import Any
 import dagster as dg
 import narwhals as nw
 
+from amzseg_pipeline.contracts.gate import Challenger, Drift, GateLedger
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES, RUN_FILE, Provenance
 from amzseg_pipeline.defs.code_versions import CODE_VERSION
 from amzseg_pipeline.defs.described import described
 from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.defs.run_record import checks_done, require_whole_run, tag_run
-from amzseg_pipeline.steps import reviews
+from amzseg_pipeline.steps import reviews, segments
 from amzseg_pipeline.storage import landing, snapshots
+from amzseg_pipeline.storage.last_night import MEMORY_KEY, last_night
 from amzseg_pipeline.storage.model_files import model_files
 from amzseg_pipeline.storage.tables import record_batches, table_path
 
@@ -39,16 +41,24 @@ def published_segments(
     cleaned_reviews: nw.LazyFrame,
     rejected_reviews: nw.LazyFrame,
     cluster_model: Model,
+    segment_drift: Drift,
+    challenger_model: Challenger,
+    promotion_gate: GateLedger,
     data_home: DataHome,
 ) -> dg.MaterializeResult:
     """Publishes the checked tables; until the pointer moves, readers see the last snapshot."""
     require_whole_run(context)
     home = data_home.home
     accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
+    memory = segments.memory_after(last_night(home).memory, promotion_gate, challenger_model, data_home.values)
     run = {
         "accounts": asdict(accounts),
         "checks": _checks(context),
         "k": asdict(cluster_model.choice),
+        "drift": asdict(segment_drift),
+        "challenger": {**asdict(challenger_model), "model": promotion_gate.challenger},
+        "gate": asdict(promotion_gate),
+        MEMORY_KEY: segments.document(memory),
         "refused": [asdict(file) for file in raw_reviews.refused],
         "left": [asdict(file) for file in raw_reviews.left],
     }

@@ -25,6 +25,8 @@ class DataHome(dg.ConfigurableResource):
     root: str = Field(default="", description="the data root; empty takes AMZSEG_DATA, else data/")
     settings: dict[str, Any] = Field(default={}, description="settings for this run, above file and environment")
     force: bool = Field(default=False, description="run even where nothing changed since the last snapshot")
+    train: bool = Field(default=False, description="train a challenger in this run, whatever the calendar says")
+    approve: str = Field(default="", description="version of the model that waits and takes the champion's place")
     settle: bool = Field(default=False, description="leave files younger than settle_seconds, as the nightly run does")
     now: str = Field(default="", description="ISO 8601 time to run as; empty takes the clock")
 
@@ -37,6 +39,11 @@ class DataHome(dg.ConfigurableResource):
     def values(self) -> Settings:
         """The settings: defaults, settings.toml, environment, then `settings`."""
         return settings_of(self.home, overrides=self.settings)
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether somebody wants this run even where nothing changed."""
+        return self.force or self.train or bool(self.approve)
 
     @property
     def time(self) -> datetime:

@@ -32,7 +32,7 @@ def raw_reviews(context: dg.AssetExecutionContext, data_home: DataHome) -> Itera
     )
     for line in landing_lines(raw):
         context.log.info(line)
-    if found.reason_to_skip and not data_home.force:
+    if found.reason_to_skip and not data_home.is_asked_for:
         context.log.info(f"{found.reason_to_skip}: nothing to do")
         tag_run(context, outcome=found.reason_to_skip)
         return

@@ -1,21 +1,25 @@
-"""The segments stage: the model, every user's segment, and what each segment is like.
+"""The segments stage: scaling, every user's segment, what each segment is like, and how users moved between them.
 
-The statistics stand in steps/segments/, a file per concept.
+The statistics stand in steps/segments/, a file per concept; the model of the night comes about in models.py.
 """
-
-import os
 
 import dagster as dg
 import narwhals as nw
 import pandas as pd
 
+from amzseg_pipeline.contracts.gate import Drift
 from amzseg_pipeline.contracts.model import FeatureScaling, Model
+from amzseg_pipeline.contracts.nights import NOWHERE, SEGMENT_HISTORY, SEGMENT_MIGRATIONS, Cause
+from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.contracts.segments import SCALED_FEATURES, SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.defs.checks import contract_check
 from amzseg_pipeline.defs.described import described, described_table
+from amzseg_pipeline.defs.model_tables import scaling_metadata
 from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.steps import segments
+from amzseg_pipeline.storage import snapshots
 from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.last_night import LastNight, last_night
 from amzseg_pipeline.storage.tables import FrameStream
 
 _SCORING_ROWS = 200_000
@@ -34,14 +38,11 @@ def feature_scaling(
     """Fitted on the training sample."""
     settings = data_home.values
     sample = segments.training_sample(user_features, users=settings.training_users).collect("pandas").to_native()
-    scaling = segments.feature_scaling(sample, transform=settings.transform)
-    context.add_output_metadata(
-        {
-            "users": scaling.users,
-            "transform": scaling.transform,
-            "dropped": "; ".join(f"{feature.name}: {feature.reason}" for feature in scaling.dropped) or "none",
-        }
-    )
+    shrinkages = segments.shrinkages(user_features)
+    scaling = segments.feature_scaling(sample, transform=settings.transform, shrinkages=shrinkages)
+    for warning in scaling.warnings:
+        context.log.warning(f"{warning.name} is {warning.reason}")
+    context.add_output_metadata(scaling_metadata(scaling))
     return scaling
 
 
@@ -55,48 +56,18 @@ def scaled_features(user_features: nw.LazyFrame, feature_scaling: FeatureScaling
 scaled_features_contract = contract_check(SCALED_FEATURES)
 
 
-@dg.asset(
-    **described(
-        "The segment model: scaling, centroids, segment ids and names, and the evidence for the number of segments.",
-        stage="segments",
-        kinds={"python", "scikitlearn"},
-    )
-)
-def cluster_model(
-    context: dg.AssetExecutionContext,
-    scaled_features: pd.DataFrame,
-    feature_scaling: FeatureScaling,
-    data_home: DataHome,
-) -> Model:
-    """KMeans on the sample, with the number of segments that the evidence supports."""
-    model = segments.cluster_model(
-        scaled_features,
-        feature_scaling,
-        data_home.values,
-        trained_at=data_home.time.isoformat(timespec="seconds"),
-        jobs=os.cpu_count() or 1,
-    )
-    context.add_output_metadata(_model_metadata(model))
-    return model
-
-
-@dg.asset_check(asset=cluster_model, blocking=True, description="Segment ids and names are unique.")
-def unique_segments(cluster_model: Model) -> dg.AssetCheckResult:
-    """Fails where two segments could be taken for one another."""
-    names = {segment.name for segment in cluster_model.segments}
-    ids = {segment.segment_id for segment in cluster_model.segments}
-    count = len(cluster_model.segments)
-    return dg.AssetCheckResult(passed=len(names) == len(ids) == count > 0, metadata={"segments": count})
-
-
 @dg.asset(**described_table(SEGMENT_ASSIGNMENTS, stage="segments", kinds={"pandas"}))
 def segment_assignments(
-    user_features: nw.LazyFrame, cluster_model: Model, engine: dg.ResourceParam[Engine]
+    user_features: nw.LazyFrame, cluster_model: Model, data_home: DataHome, engine: dg.ResourceParam[Engine]
 ) -> FrameStream:
-    """Every user scored by the model, batch by batch."""
+    """Every user scored by the model and followed from the night before, batch by batch."""
+    last = last_night(data_home.home)
     as_of = user_features.select(nw.col("as_of").max()).collect("pyarrow").item()
-    batches = engine.batches(user_features.sort("user_id"), rows=_SCORING_ROWS)
-    return FrameStream(segments.scored_users(users, cluster_model, as_of=as_of) for users in batches)
+    followed = segments.with_night_before(user_features, _scanned(last, SEGMENT_ASSIGNMENTS, engine))
+    batches = engine.batches(followed.sort("user_id"), rows=_SCORING_ROWS)
+    return FrameStream(
+        segments.followed_users(users, cluster_model, champion=last.champion, as_of=as_of) for users in batches
+    )
 
 
 segment_assignments_contract = contract_check(SEGMENT_ASSIGNMENTS)
@@ -114,6 +85,30 @@ def everyone_assigned(segment_assignments: nw.LazyFrame, user_features: nw.LazyF
     missing = _rows(user_features.select("user_id").join(assigned, on="user_id", how="anti"))
     unknown = _rows(assigned.join(user_features.select("user_id"), on="user_id", how="anti"))
     return dg.AssetCheckResult(passed=missing == unknown == 0, metadata={"missing": missing, "unknown": unknown})
+
+
+@dg.asset_check(
+    asset=segment_assignments,
+    additional_ins={"cluster_model": dg.AssetIn("cluster_model")},
+    blocking=True,
+    description="Without another model, nobody moves but by what they did.",
+)
+def no_moves_by_model(
+    segment_assignments: nw.LazyFrame, cluster_model: Model, data_home: DataHome
+) -> dg.AssetCheckResult:
+    """Fails where the champion itself no longer puts the users of last night where it put them."""
+    champion = last_night(data_home.home).champion
+    moved = segments.moved_by_model(segment_assignments)
+    same_model = champion is not None and champion.version == cluster_model.version
+    fault = (
+        f"model {cluster_model.version} puts {moved:,} users elsewhere than it did last night, with the same features: "
+        "the code that scores was changed. Go back to the code before, or let a new model be trained and promoted"
+    )
+    return dg.AssetCheckResult(
+        passed=not (same_model and moved),
+        description=fault if same_model and moved else f"{moved:,} users were moved by another model",
+        metadata={"moved_by_model": moved},
+    )
 
 
 @dg.asset(**described_table(SEGMENT_PROFILES, stage="segments", kinds={"pandas"}))
@@ -146,27 +141,76 @@ def users_add_up(segment_profiles: pd.DataFrame, segment_assignments: nw.LazyFra
     return dg.AssetCheckResult(passed=profiled == assigned, metadata={"profiled": profiled, "assigned": assigned})
 
 
+@dg.asset(**described_table(SEGMENT_MIGRATIONS, stage="segments", kinds={"duckdb"}))
+def segment_migrations(
+    context: dg.AssetExecutionContext,
+    segment_assignments: nw.LazyFrame,
+    data_home: DataHome,
+    engine: dg.ResourceParam[Engine],
+) -> pd.DataFrame:
+    """How many users went which way since the snapshot before, and why."""
+    before = _scanned(last_night(data_home.home), SEGMENT_ASSIGNMENTS, engine)
+    migrations = segments.segment_migrations(segment_assignments, before)
+    causes = migrations.groupby("cause")["users"].sum()
+    context.add_output_metadata({f"users: {cause}": int(causes.get(cause.value, 0)) for cause in Cause})
+    return migrations
+
+
+segment_migrations_contract = contract_check(SEGMENT_MIGRATIONS)
+
+
+@dg.asset_check(
+    asset=segment_migrations,
+    additional_ins={"segment_assignments": dg.AssetIn("segment_assignments")},
+    blocking=True,
+    description="The migrations add up to the users of both nights.",
+)
+def migrations_add_up(
+    segment_migrations: pd.DataFrame,
+    segment_assignments: nw.LazyFrame,
+    data_home: DataHome,
+    engine: dg.ResourceParam[Engine],
+) -> dg.AssetCheckResult:
+    """Fails where a user came from nowhere or went missing between two snapshots."""
+    users = segment_migrations["users"]
+    arrived = int(users[segment_migrations["to_segment_id"] != NOWHERE].sum())
+    started = int(users[segment_migrations["from_segment_id"] != NOWHERE].sum())
+    before = _scanned(last_night(data_home.home), SEGMENT_ASSIGNMENTS, engine)
+    assigned, was = _rows(segment_assignments), 0 if before is None else _rows(before)
+    return dg.AssetCheckResult(
+        passed=(arrived, started) == (assigned, was),
+        metadata={"arrived": arrived, "assigned": assigned, "started": started, "assigned_before": was},
+    )
+
+
+@dg.asset(**described_table(SEGMENT_HISTORY, stage="segments", kinds={"pandas"}))
+def segment_history(
+    segment_assignments: nw.LazyFrame,
+    segment_profiles: pd.DataFrame,
+    segment_migrations: pd.DataFrame,
+    segment_drift: Drift,
+    data_home: DataHome,
+    engine: dg.ResourceParam[Engine],
+) -> pd.DataFrame:
+    """The nights of the last snapshot, and tonight."""
+    before = _scanned(last_night(data_home.home), SEGMENT_HISTORY, engine)
+    return segments.segment_history(
+        None if before is None else before.collect("pyarrow").to_native().to_pandas(types_mapper=pd.ArrowDtype),
+        segment_profiles,
+        segment_migrations,
+        segment_drift,
+        sequence=snapshots.next_sequence(data_home.home.published),
+        as_of=segment_assignments.select(nw.col("as_of").max()).collect("pyarrow").item(),
+    )
+
+
+segment_history_contract = contract_check(SEGMENT_HISTORY)
+
+
+def _scanned(last: LastNight, table: Table, engine: Engine) -> nw.LazyFrame | None:
+    path = last.table(table)
+    return None if path is None else engine.scan([path])
+
+
 def _rows(frame: nw.LazyFrame) -> int:
     return int(frame.select(nw.len()).collect("pyarrow").item())
-
-
-def _model_metadata(model: Model) -> dict[str, dg.MetadataValue | int | float | str]:
-    choice = model.choice
-    rows = [
-        f"| {e.k}{' (chosen)' if e.k == choice.k else ''} | {e.inertia:,.1f} | "
-        f"{'' if e.silhouette is None else f'{e.silhouette:.4f}'} | {' / '.join(f'{n:,}' for n in e.sizes)} |"
-        for e in choice.evidence
-    ]
-    chosen = next((e.silhouette for e in choice.evidence if e.k == choice.k), None)
-    return {
-        "model_version": model.version,
-        "segments": len(model.segments),
-        "inertia": model.inertia,
-        **({} if chosen is None else {"silhouette": chosen}),
-        "chosen by": choice.rule,
-        "knee says": choice.knee or 0,
-        "silhouette says": choice.best_silhouette or 0,
-        "evidence": dg.MetadataValue.md(
-            "\n".join(["| k | inertia | silhouette | sizes |", "|---|---|---|---|", *rows])
-        ),
-    }

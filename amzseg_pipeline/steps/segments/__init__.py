@@ -1,33 +1,72 @@
 """From user features to segments: what is learnt from a sample of users, and how everyone is scored with it.
 
-sample -> scaling -> choosing_k -> clustering -> names, composed by fitting into a Model; documents writes it down,
-scoring and profiles use it, export hands it to notebooks.
+sample -> shrinkage -> scaling -> choosing_k (on evidence, which rests on stability and silhouettes) -> clustering ->
+names, composed by fitting into a Model; documents writes it down, scoring and profiles use it, export hands it to
+notebooks.
+
+Night after night: drift says how far users are from those the champion was trained on, challenger trains another model
+whose segments keep their ids by lineage, gate decides between the two, memory tells the next night; migrations and
+history tell who moved and why.
 """
 
+from amzseg_pipeline.steps.segments.challenger import challenger, training_reason
 from amzseg_pipeline.steps.segments.documents import (
+    document,
     feature_scaling_document,
     feature_scaling_from_document,
+    from_document,
     model_document,
     model_from_document,
 )
+from amzseg_pipeline.steps.segments.drift import drift, no_drift, training_reference
 from amzseg_pipeline.steps.segments.export import exported_pipeline
 from amzseg_pipeline.steps.segments.fitting import cluster_model, fitted_model
+from amzseg_pipeline.steps.segments.gate import approved_ledger, gate_ledger
+from amzseg_pipeline.steps.segments.history import segment_history
+from amzseg_pipeline.steps.segments.lineage import next_segment_number
+from amzseg_pipeline.steps.segments.memory import memory_after, model_of_the_night, waiting_model
+from amzseg_pipeline.steps.segments.migrations import (
+    followed_users,
+    moved_by_model,
+    segment_migrations,
+    with_night_before,
+)
 from amzseg_pipeline.steps.segments.profiles import segment_profiles
 from amzseg_pipeline.steps.segments.sample import training_sample
 from amzseg_pipeline.steps.segments.scaling import feature_scaling, scaled_features
 from amzseg_pipeline.steps.segments.scoring import scored_users
+from amzseg_pipeline.steps.segments.shrinkage import shrinkages
 
 __all__ = [
+    "approved_ledger",
+    "challenger",
     "cluster_model",
+    "document",
+    "drift",
     "exported_pipeline",
     "feature_scaling",
     "feature_scaling_document",
     "feature_scaling_from_document",
     "fitted_model",
+    "followed_users",
+    "from_document",
+    "gate_ledger",
+    "memory_after",
     "model_document",
     "model_from_document",
+    "model_of_the_night",
+    "moved_by_model",
+    "next_segment_number",
+    "no_drift",
     "scaled_features",
     "scored_users",
+    "segment_history",
+    "segment_migrations",
     "segment_profiles",
+    "shrinkages",
+    "training_reason",
+    "training_reference",
     "training_sample",
+    "waiting_model",
+    "with_night_before",
 ]

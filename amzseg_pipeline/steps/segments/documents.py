@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import MODEL_FORMAT, FeatureScaling, Model, Segment
 from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.steps.segments.older_documents import from_format_1
 
 _T = TypeVar("_T")
 _VERSION_DIGITS = 12
@@ -26,12 +27,17 @@ def model_from_document(document: Any, *, place: str) -> Model:
     """The model that `model_document` wrote; `place` (a path) says in errors where it comes from.
 
     Raises ModelError, naming the place and the key, for another format, a key too many or missing, a value of the wrong
-    type, a number that is not finite, lengths that do not match, and a version that is not that of what scores.
+    type, a number that is not finite, lengths that do not match, and a version that is not that of what scores. A
+    model of an older format comes in today's form, under the version of that.
     """
-    model = _from_format(document, Model, place)
+    older = isinstance(document, Mapping) and type(document.get("format")) is int and document["format"] == 1
+    model = _from_format(from_format_1(document, place=place) if older else document, Model, place)
     _check_scaling(model.scaling, f"{place}: scaling")
     _check_segments(model, f"{place}: segments")
-    if model.version != model_version(model.scaling, model.segments):
+    version = model_version(model.scaling, model.segments)
+    if older:
+        return dataclasses.replace(model, version=version)
+    if model.version != version:
         raise ModelError(
             f"{place}: version is {model.version!r}, but what scores is not what was written under that version; "
             "somebody changed the file: restore it, or fit a new model."
@@ -87,6 +93,10 @@ def _check_scaling(scaling: FeatureScaling, place: str) -> None:
     if sorted(kept + dropped) != sorted(FEATURES):
         raise _broken(place, f"features and dropped together must be {', '.join(FEATURES)}, each once")
     for feature in scaling.features:
+        if (feature.impute is None) == (feature.shrinkage is None):
+            raise _broken(place, f"{feature.name} must have one of impute and shrinkage")
+        if feature.shrinkage is not None and feature.shrinkage.reviews <= 0:
+            raise _broken(place, f"shrinkage of {feature.name} must be by more than 0 reviews")
         if feature.scale <= 0:
             raise _broken(place, f"scale of {feature.name} is {feature.scale}, and must be above 0")
         if feature.low is not None and feature.high is not None and feature.low > feature.high:

@@ -1,5 +1,6 @@
 """The names of segments, from what their users are like and never from an index."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +32,15 @@ class Named:
     name_fit: float
 
 
-def named_segments(positions: Matrix, scaling: FeatureScaling) -> tuple[Named, ...]:
+def named_segments(
+    positions: Matrix, scaling: FeatureScaling, *, kept: Mapping[int, str] | None = None
+) -> tuple[Named, ...]:
     """The persona of every row of `positions`: segments x kept features, in population standard deviations.
 
     The personas are those of least total squared distance, each used once, whatever the order of the rows. One segment
-    is ALL_CUSTOMERS; as many as there are core personas share these; more take all, the core ones among them. Raises
-    ModelError when there are more segments than names.
+    is ALL_CUSTOMERS; as many as there are core personas share these; more take all, the core ones among them. A row in
+    `kept` bears that name, where it is still one that can be borne, and the others share the rest. Raises ModelError
+    when there are more segments than names.
     """
     axes = _axes(positions, scaling)
     if len(axes) == 1:
@@ -44,11 +48,16 @@ def named_segments(positions: Matrix, scaling: FeatureScaling) -> tuple[Named, .
     personas = _personas(scaling)
     if len(axes) > len(personas):
         raise ModelError(too_many_segments(len(axes), scaling))
-    core = [persona for persona in personas if persona.core]
-    if len(axes) <= len(core):
-        personas = core
-    chosen = _assigned(axes, positions, personas)
-    return tuple(Named(persona, _fit(axis, persona)) for axis, persona in zip(axes, chosen, strict=True))
+    by_name = {persona.name: persona for persona in personas}
+    chosen = {row: by_name[name] for row, name in (kept or {}).items() if name in by_name}
+    others = [row for row in range(len(axes)) if row not in chosen]
+    free = [persona for persona in personas if persona not in chosen.values()]
+    free_core = [persona for persona in free if persona.core]
+    if len(axes) <= sum(persona.core for persona in personas) and len(others) <= len(free_core):
+        free = free_core
+    if others:
+        chosen |= dict(zip(others, _assigned(axes[others], positions[others], free), strict=True))
+    return tuple(Named(chosen[row], _fit(axes[row], chosen[row])) for row in range(len(axes)))
 
 
 def most_segments(scaling: FeatureScaling) -> int:
