@@ -1,4 +1,4 @@
-"""Runs the pipeline from a shell and tells a person what happened.
+"""Runs the pipeline from a shell, goes back to an earlier snapshot, and tells a person what happened.
 
 No asset and no rule here: it starts the same job as the schedule.
 """
@@ -12,20 +12,22 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+from filelock import FileLock, Timeout
 
-from amzseg_pipeline.contracts.errors import PipelineError, SettingsError
+from amzseg_pipeline.contracts.errors import PipelineError, SettingsError, SnapshotError
 from amzseg_pipeline.contracts.users import FEATURE_COLUMNS
 from amzseg_pipeline.defs.run_log import line_per_asset
 from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of
-from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
+from amzseg_pipeline.storage.last_night import MEMORY_KEY, last_night
+from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest, repoint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0 when the run succeeded, published or not; 1 when it failed."""
+    """The exit code: 0 when the run succeeded, published or not, or the way back was taken; 1 when it failed."""
     options = _parser().parse_args(arguments)
     home = home_from_environment()
     try:
-        return _run(home, options)
+        return int(options.action(home, options))
     except PipelineError as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
@@ -35,16 +37,38 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m amzseg_pipeline", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     run = commands.add_parser("run", help="materialise every asset on the exports in landing/")
+    run.set_defaults(action=_run)
     run.add_argument("-v", "--verbose", action="store_true", help="print every event of the run")
     run.add_argument("--force", action="store_true", help="run even where nothing changed since the last snapshot")
+    run.add_argument("--train", action="store_true", help="train a challenger, whatever the calendar says")
+    run.add_argument("--approve", default="", metavar="VERSION", help="let the model that waits take its place")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting for this run")
+    rollback = commands.add_parser("rollback", help="make an earlier snapshot the one readers see")
+    rollback.set_defaults(action=_rollback)
+    rollback.add_argument("sequence", type=int, help="number of the snapshot")
     return parser
+
+
+def _rollback(home: Home, options: argparse.Namespace) -> int:
+    if not home.published.is_dir():
+        raise SnapshotError(f"{home.published}: nothing has been published yet, so there is nothing to go back to.")
+    try:
+        with FileLock(home.lock_file).acquire(timeout=0):
+            snapshot = repoint(home.published, options.sequence)
+            needed = last_night(home).memory.approval_needed
+    except Timeout:
+        raise SnapshotError(f"{home.lock_file}: a run is under way; wait for its end, then go back.") from None
+    print(f"Readers see snapshot {snapshot.sequence} of {_moment(snapshot)} again, of model {snapshot.model_version}.")
+    print("The next run goes on from it with the exports that are in landing/; take bad ones out before.")
+    if needed:
+        print(f"{needed[0].upper()}{needed[1:]}.")
+    return 0
 
 
 def _run(home: Home, options: argparse.Namespace) -> int:
     settings = dict(_assignment(text) for text in options.set)
     settings_of(home, overrides=settings)
-    config = {"settings": settings, "force": options.force}
+    config = {"settings": settings, "force": options.force, "train": options.train, "approve": options.approve}
     result = _execute(home, data_home=config, verbose=options.verbose)
     if not result.success:
         has_any = has_snapshot(home.root)
@@ -101,9 +125,28 @@ def _summary(snapshot: Snapshot) -> str:
             f"      {segment.strategy}",
         ]
     place = snapshot.table_path("segment_assignments")
-    created = f"{snapshot.created:%Y-%m-%d %H:%M} UTC"
-    told = f"snapshot {snapshot.sequence} of {created}, {profiles['users'].sum():,} users:"
-    return "\n".join([*lines, "", told, f"  {place}"])
+    told = f"snapshot {snapshot.sequence} of {_moment(snapshot)}, {profiles['users'].sum():,} users:"
+    return "\n".join([*lines, "", *_model_lines(snapshot), told, f"  {place}"])
+
+
+def _model_lines(snapshot: Snapshot) -> list[str]:
+    """What the gate decided, and how to approve a model that waits."""
+    run = snapshot.run()
+    if "gate" not in run:  # published by code of before
+        return []
+    gate, held = run["gate"], run[MEMORY_KEY]["held"]
+    lines = [f"model {snapshot.model_version}, {gate['decision']}: {gate['reason']}"]
+    if held:
+        version = held["model"]["version"]
+        lines += [
+            f"model {version} waits for a person: {held['ledger']['reason']}; to approve it:",
+            f"  python -m amzseg_pipeline run --approve {version}",
+        ]
+    return lines
+
+
+def _moment(snapshot: Snapshot) -> str:
+    return f"{snapshot.created:%Y-%m-%d %H:%M} UTC"
 
 
 def _number(value: float) -> str:

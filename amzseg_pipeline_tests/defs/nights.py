@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -17,11 +19,19 @@ OTHER = sales_csv([{"user_id": "A,B"}, {"user_id": "A,C"}, {"user_id": "D,B"}])
 MORE = sales_csv([{"user_id": "X,Y"}, {"user_id": "X,Z"}])
 
 
-def answer(home: Home, **settings: Any) -> dg.RunRequest | dg.SkipReason:
-    """What the schedule answers now."""
+@contextmanager
+def history(home: Home) -> Iterator[dg.DagsterInstance]:
+    """Dagster's record in the home, on disk: a schedule is given no other."""
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    with dg.DagsterInstance.local_temp(str(home.dagster)) as instance:
+        yield instance
+
+
+def answer(home: Home, *, now: str = "", **settings: Any) -> dg.RunRequest | dg.SkipReason:
+    """What the schedule answers now, or at the time `now`."""
     with (
-        dg.DagsterInstance.ephemeral() as instance,
-        dg.build_schedule_context(instance=instance, resources=_resources(home, settings)) as context,
+        history(home) as instance,
+        dg.build_schedule_context(instance=instance, resources=_resources(home, settings, now=now)) as context,
     ):
         return nightly(context)
 
@@ -29,15 +39,15 @@ def answer(home: Home, **settings: Any) -> dg.RunRequest | dg.SkipReason:
 def answer_of_the_sensor(home: Home, **settings: Any) -> dg.RunRequest | dg.SkipReason:
     """What the sensor answers now."""
     with (
-        dg.DagsterInstance.ephemeral() as instance,
+        history(home) as instance,
         dg.build_sensor_context(instance=instance, resources=_resources(home, settings)) as context,
     ):
         return as_soon_as_it_lands(context)
 
 
-def changes(home: Home, **settings: Any) -> str:
+def changes(home: Home, *, now: str = "", **settings: Any) -> str:
     """Why the schedule starts a run, which it must."""
-    requested = answer(home, **settings)
+    requested = answer(home, now=now, **settings)
     assert isinstance(requested, dg.RunRequest), requested
     return requested.tags["amzseg/changes"]
 
@@ -58,5 +68,5 @@ def deliver(home: Home, *, age_seconds: float = 3_600, **exports: bytes) -> Home
     return home
 
 
-def _resources(home: Home, settings: dict[str, Any]) -> dict[str, Any]:
-    return {"data_home": DataHome(root=str(home.root), settings={**scenario.QUICK, **settings})}
+def _resources(home: Home, settings: dict[str, Any], *, now: str = "") -> dict[str, Any]:
+    return {"data_home": DataHome(root=str(home.root), settings={**scenario.QUICK, **settings}, now=now)}

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import dagster as dg
@@ -13,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from amzseg_pipeline import read_latest
+from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.nights import (
@@ -23,6 +25,7 @@ from amzseg_pipeline_tests.defs.nights import (
     answer_of_the_sensor,
     changes,
     deliver,
+    history,
     reason,
 )
 
@@ -33,6 +36,7 @@ def published_once(tmp_path_factory):
     root = tmp_path_factory.mktemp("published")
     home = deliver(Home(root), export=EXPORT, other=OTHER)
     assert scenario.run(home, settle=True).success
+    assert answer(home)
     return root
 
 
@@ -193,6 +197,14 @@ def test_a_run_under_way_is_a_reason_to_skip_and_its_end_is_not(home):
     with FileLock(home.lock_file):
         assert reason(home) == "a run is under way; the next night compares again"
     assert changes(home) == "new: more.csv"
+
+
+def test_a_run_about_to_start_is_a_reason_to_skip_and_one_that_never_did_is_not(home):
+    deliver(home, more=MORE)
+    with history(home) as instance:
+        instance.create_run_for_job(defs.resolve_job_def("segment_users"))
+    assert reason(home) == "a run is about to start; the next night compares again"
+    assert changes(home, now=(datetime.now(UTC) + timedelta(minutes=20)).isoformat()) == "new: more.csv"
 
 
 def test_a_lost_published_folder_is_built_again(home):

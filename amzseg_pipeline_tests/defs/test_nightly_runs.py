@@ -10,7 +10,7 @@ import pytest
 from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.nights import EXPORT, MORE, OTHER, changes, deliver, reason
+from amzseg_pipeline_tests.defs.nights import EXPORT, MORE, OTHER, changes, deliver, history, reason
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 
 SKIP = {**scenario.QUICK, "on_refused_file": "skip"}
@@ -163,8 +163,7 @@ def test_a_lost_published_folder_is_built_again(tmp_path):
 
 def test_a_lost_history_starts_no_run(tmp_path):
     home = deliver(Home(tmp_path), export=EXPORT)
-    home.dagster.mkdir()
-    with dg.DagsterInstance.local_temp(str(home.dagster)) as instance:
+    with history(home) as instance:
         assert scenario.run(home, instance=instance).success
     shutil.rmtree(home.dagster)
     assert reason(home) == "nothing changed since snapshot 1"
