@@ -93,17 +93,14 @@ def _draw(warehouse: Path, engine: DuckDBEngine, out: Path) -> None:
 def _galleries(warehouse: Path, engine: DuckDBEngine) -> Iterator[tuple[figures.Gallery, dict[str, str]]]:
     table = {path.stem: engine.scan([path]) for path in warehouse.glob("*.parquet")}
     model = segments.model_from_document(_document(warehouse, "cluster_model"), place="cluster_model.json")
-    scaling = segments.feature_scaling_from_document(
-        _document(warehouse, "feature_scaling"), place="feature_scaling.json"
-    )
     currency = table["cleaned_reviews"].select(nw.col("currency").max()).collect("pyarrow").item()
     reviews = figures.review_data(table["cleaned_reviews"], table["rejected_reviews"], currency=currency)
     yield figures.review_gallery(reviews), {"Reviews": f"{reviews.reviews:,}"}
-    users = figures.user_data(table["user_features"], table["scaled_features"], scaling, currency=currency)
-    yield figures.user_gallery(users), facts.user_facts(scaling, users=users.users)
+    users = figures.user_data(table["user_features"], transform=model.scaling.transform, currency=currency)
+    yield figures.user_gallery(users), facts.user_facts(users.users)
     profiles = table["segment_profiles"].collect("pandas").to_native()
     scored = figures.segment_data(
-        table["segment_assignments"], table["scaled_features"], profiles, model, currency=currency
+        table["segment_assignments"], table["user_features"], profiles, model, currency=currency
     )
     yield figures.segment_gallery(scored), facts.segment_facts(scored)
 

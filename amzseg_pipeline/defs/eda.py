@@ -12,7 +12,7 @@ import dagster as dg
 import narwhals as nw
 import pandas as pd
 
-from amzseg_pipeline.contracts.model import FeatureScaling, Model
+from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.defs.code_versions import EDA_CODE_VERSION
 from amzseg_pipeline.defs.described import described
 from amzseg_pipeline.defs.resources import DataHome
@@ -53,31 +53,29 @@ def eda_users(
     context: dg.AssetExecutionContext,
     raw_reviews: landing.RawReviews,
     user_features: nw.LazyFrame,
-    scaled_features: nw.LazyFrame,
-    feature_scaling: FeatureScaling,
     data_home: DataHome,
 ) -> _OUTPUT:
     """From a sample of users and counts of all of them."""
-    if data_home.values.plots == "on":
-        data = figures.user_data(user_features, scaled_features, feature_scaling, currency=raw_reviews.currency)
-        told = facts.user_facts(feature_scaling, users=data.users)
-        yield _hung(context, figures.user_gallery(data), told, data_home=data_home)
+    settings = data_home.values
+    if settings.plots == "on":
+        data = figures.user_data(user_features, transform=settings.transform, currency=raw_reviews.currency)
+        yield _hung(context, figures.user_gallery(data), facts.user_facts(data.users), data_home=data_home)
 
 
 @dg.asset(**_leaf("segments", "Plots of what the segments are like and how well their number is founded."))
 def eda_segments(
     context: dg.AssetExecutionContext,
     raw_reviews: landing.RawReviews,
+    user_features: nw.LazyFrame,
     segment_assignments: nw.LazyFrame,
     segment_profiles: pd.DataFrame,
-    scaled_features: nw.LazyFrame,
     cluster_model: Model,
     data_home: DataHome,
 ) -> _OUTPUT:
     """From the model, the profiles and a sample of scored users."""
     if data_home.values.plots == "on":
         data = figures.segment_data(
-            segment_assignments, scaled_features, segment_profiles, cluster_model, currency=raw_reviews.currency
+            segment_assignments, user_features, segment_profiles, cluster_model, currency=raw_reviews.currency
         )
         yield _hung(context, figures.segment_gallery(data), facts.segment_facts(data), data_home=data_home)
 

@@ -18,12 +18,9 @@ def review_facts(inputs: Sequence[Mapping[str, Any]], *, accounts: str, currency
     return {"Inputs": "\n".join(lines), "Rows": accounts, "Currency": currency or "none: nothing was priced"}
 
 
-def user_facts(scaling: FeatureScaling, *, users: int) -> dict[str, str]:
-    """How many users there are, and how their features became axes."""
-    names = ", ".join(FEATURE_NAMES[feature.name] for feature in scaling.features)
-    dropped = "; ".join(f"{FEATURE_NAMES[feature.name]} left out ({feature.reason})" for feature in scaling.dropped)
-    form = "as they are" if scaling.transform == "none" else "in logarithms"
-    return {"Users": f"{users:,}", "Features": f"{names}, {form}" + (f"; {dropped}" if dropped else "")}
+def user_facts(users: int) -> dict[str, str]:
+    """How many users there are."""
+    return {"Users": f"{users:,}"}
 
 
 def segment_facts(data: SegmentData) -> dict[str, str]:
@@ -34,9 +31,16 @@ def segment_facts(data: SegmentData) -> dict[str, str]:
         for segment, name, users, share, strategy in zip(*columns, strict=True)
     ]
     model = data.model
-    fitted = f"KMeans on {counted(model.scaling.users, 'user')}, {model.trained_at}"
     return {
         "Segments": "\n".join(lines),
-        "Model": f"{model.version}: {fitted}",
-        "Number of segments": f"{model.choice.k}, {model.choice.rule}",
+        "Model": f"{model.version}: KMeans on {counted(model.scaling.users, 'user')}, {model.trained_at}",
+        "Number of segments": f"{model.choice.k}, {model.choice.rule}; confidence {model.choice.confidence}",
+        "Features": _features(model.scaling),
     }
+
+
+def _features(scaling: FeatureScaling) -> str:
+    names = ", ".join(FEATURE_NAMES[feature.name] for feature in scaling.features)
+    form = "as they are" if scaling.transform == "none" else "in logarithms, means of few reviews shrunk"
+    dropped = [f"{FEATURE_NAMES[feature.name]} left out ({feature.reason})" for feature in scaling.dropped]
+    return "; ".join([f"{names}, {form}", *dropped])

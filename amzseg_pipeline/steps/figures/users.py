@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from amzseg_pipeline.contracts.model import FeatureScaling
+from amzseg_pipeline.contracts.model import FeatureScaling, ScaledFeature
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps.figures.correlations import correlation_table, ranked_pairs
 from amzseg_pipeline.steps.figures.features import FEATURE_NAMES, feature_axis, feature_label
@@ -17,6 +17,10 @@ from amzseg_pipeline.steps.figures.gallery import Gallery, LeftOut, Plot, galler
 from amzseg_pipeline.steps.figures.panels import Values, heatmap, histogram
 from amzseg_pipeline.steps.figures.style import ACCENT, PALE, canvas, count_axis, marked_line
 from amzseg_pipeline.steps.figures.words import counted, percent, sampled, signed, strength
+from amzseg_pipeline.steps.segments import scaling as segments
+from amzseg_pipeline.steps.segments.sample import training_sample
+from amzseg_pipeline.steps.segments.scaling import scaled_matrix
+from amzseg_pipeline.steps.segments.shrinkage import shrinkages
 
 _FAR_OUT_SD = 3
 _TELLING_SHARE = 0.01
@@ -30,7 +34,7 @@ _MOST_STEMS = 30
 class UserData:
     """What the figures draw. `review_counts` has users per total_reviews, of all users.
 
-    `features` and `scaled` have a column per feature and a row per user of the sample, the same users in both.
+    `features` and `scaled` have a row per user of the sample and a column per feature; `scaled` lacks dropped ones.
     """
 
     review_counts: pd.DataFrame
@@ -47,23 +51,16 @@ class UserData:
 
 
 def user_data(
-    user_features: nw.LazyFrame[Any],
-    scaled_features: nw.LazyFrame[Any],
-    scaling: FeatureScaling,
-    *,
-    currency: str | None,
-    most_users: int = 20_000,
+    user_features: nw.LazyFrame[Any], *, transform: str, currency: str | None, most_users: int = 20_000
 ) -> UserData:
-    """The data of the figures: at most `most_users` users of the training sample, those of smallest hash."""
-    chosen = scaled_features.sort("user_hash", "user_id").head(most_users)
-    scaled_names = {name: f"scaled_{name}" for name in FEATURES}
-    both = _frame(user_features.select("user_id", *FEATURES).join(chosen.rename(scaled_names), on="user_id"))
-    both = both.sort_values(["user_hash", "user_id"], ignore_index=True)
+    """The data of the figures: at most `most_users` users, those of smallest hash, scaled as for a model of them."""
+    sample = _frame(training_sample(user_features, users=most_users))
+    scaling = segments.feature_scaling(sample, transform=transform, shrinkages=shrinkages(user_features))
     counts = _frame(user_features.group_by("total_reviews").agg(users=nw.len()).sort("total_reviews"))
     return UserData(
         review_counts=counts,
-        features=both[list(FEATURES)].astype(float),
-        scaled=both[list(scaled_names.values())].set_axis(list(FEATURES), axis=1).astype(float),
+        features=sample[list(FEATURES)].astype(float),
+        scaled=pd.DataFrame(scaled_matrix(sample, scaling), columns=[feature.name for feature in scaling.features]),
         scaling=scaling,
         users=int(counts["users"].sum()),
         currency=currency,
@@ -115,11 +112,14 @@ def feature_scaling(data: UserData, *, feature: str) -> Plot | LeftOut:
     share = "no user lies" if not far else f"{percent(far / len(after))} of users lie"
     title = f"{name.capitalize()}: {share} beyond {_FAR_OUT_SD} sd once scaled"
     figure, axes = canvas(title, note=data.note, panels=(1, 2), height=4.0)
-    edges = _edges(before) if feature == "avg_rating" else None
-    histogram(axes[0], before, bins=_BINS if edges is None else edges)
-    histogram(axes[1], after, bins=_BINS if edges is None else (edges - fitted.mean) / fitted.scale)
+    bins: tuple[Any, Any] = (_BINS, _BINS)
+    if feature == "avg_rating":
+        edges = _edges(before)
+        bins = (edges, _BINS if fitted.shrinkage else (edges - fitted.mean) / fitted.scale)
+    for axis, values, bin_edges in zip(axes, (before, after), bins, strict=True):
+        histogram(axis, values, bins=bin_edges)
     axes[0].set(xlabel=feature_label(feature, data.currency), ylabel="users", title="before", yscale="log")
-    axes[1].set(xlabel=f"{name} (sd)", ylabel="", title=f"after {_form(fitted.transform)}", yscale="log")
+    axes[1].set(xlabel=f"{name} (sd)", ylabel="", title=_treatment(fitted), yscale="log")
     for axis in axes:
         axis.margins(x=0.05)
     for limit in (-_FAR_OUT_SD, _FAR_OUT_SD):
@@ -188,8 +188,15 @@ def _skewness(values: Values) -> float:
     return float(((values - values.mean()) ** 3).mean() / spread**3) if spread > 0 else 0.0
 
 
-def _form(transform: str) -> str:
-    return "scaling" if transform == "identity" else f"{transform} and scaling"
+def _treatment(fitted: ScaledFeature) -> str:
+    """What was done to the feature, in words."""
+    done = {
+        fitted.transform: fitted.transform != "identity",
+        "shrinking": fitted.shrinkage is not None,
+        "clipping": fitted.low is not None or fitted.high is not None,
+    }
+    before_scaling = ", ".join(name for name, was_done in done.items() if was_done)
+    return f"after {before_scaling} and scaling" if before_scaling else "after scaling"
 
 
 def _frame(lazy: nw.LazyFrame[Any]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The report is one page: escaped, without network, every link leading somewhere."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from amzseg_pipeline.contracts.model import DroppedFeature
@@ -82,7 +83,7 @@ def test_facts_tell_inputs_counts_segments_and_model():
     assert all(f"{users:,} users" in line for line, users in zip(lines, counts, strict=True))
     assert segment_facts(DATA)["Model"].startswith(DATA.model.version)
     assert segment_facts(DATA)["Number of segments"].startswith("3, ")
-    scaling = DATA.model.scaling.__class__(
-        **{**DATA.model.scaling.__dict__, "dropped": (DroppedFeature("avg_discount", "no user has a value"),)}
-    )
-    assert "mean discount left out (no user has a value)" in user_facts(scaling, users=900)["Features"]
+    dropped = (DroppedFeature("avg_discount", "no user has a value"),)
+    model = replace(DATA.model, scaling=replace(DATA.model.scaling, dropped=dropped))
+    assert "mean discount left out (no user has a value)" in segment_facts(replace(DATA, model=model))["Features"]
+    assert user_facts(9_050) == {"Users": "9,050"}

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from matplotlib.colors import to_hex
 
-from amzseg_pipeline.contracts.segments import SCALED_FEATURES, SEGMENT_ASSIGNMENTS
-from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.contracts.users import FEATURES, USER_FEATURES
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.segments import DRAWINGS, SegmentData, segment_data
 from amzseg_pipeline.steps.figures.style import drawing_style
@@ -33,9 +33,9 @@ def rows(table: pd.DataFrame) -> list[dict]:
 
 def data_of(*, engine: str = "duckdb", most_users: int = 5_000, **changed) -> SegmentData:
     assignments = frame(SEGMENT_ASSIGNMENTS, rows(SCORED), engine=engine)
-    scaled = frame(SCALED_FEATURES, rows(SCALED), engine=engine)
+    users = frame(USER_FEATURES, rows(USERS.set_index("user_id")), engine=engine)
     profiles = segment_profiles(assignments, MODEL)
-    data = segment_data(assignments, scaled, profiles, MODEL, currency="INR", most_users=most_users)
+    data = segment_data(assignments, users, profiles, MODEL, currency="INR", most_users=most_users)
     return replace(data, **changed)
 
 

@@ -5,8 +5,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from amzseg_pipeline.contracts.model import DroppedFeature
-from amzseg_pipeline.contracts.segments import SCALED_FEATURES
 from amzseg_pipeline.contracts.users import FEATURES, USER_FEATURES
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.style import drawing_style
@@ -14,22 +12,17 @@ from amzseg_pipeline.steps.figures.users import DRAWINGS, UserData, user_data
 from amzseg_pipeline.steps.segments import scaled_features
 from amzseg_pipeline_tests.frames import ENGINES, frame
 from amzseg_pipeline_tests.steps.figures.made_up import assert_fit_to_show
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of
+from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_kinds, users_of
 
 USERS = three_kinds(800)
-SCALING = model_of(USERS, k=3).scaling
-SCALED = scaled_features(USERS, SCALING)
+SCALED = scaled_features(USERS, scaling_of(USERS, transform="log"))
 
 
-def data_of(users: pd.DataFrame, *, engine: str = "duckdb", most_users: int = 20_000) -> UserData:
-    scaled = scaled_features(users, SCALING)
-    return user_data(
-        frame(USER_FEATURES, rows(users), engine=engine),
-        frame(SCALED_FEATURES, rows(scaled), engine=engine),
-        SCALING,
-        currency="INR",
-        most_users=most_users,
-    )
+def data_of(
+    users: pd.DataFrame, *, engine: str = "duckdb", most_users: int = 20_000, transform: str = "log"
+) -> UserData:
+    table = frame(USER_FEATURES, rows(users), engine=engine)
+    return user_data(table, transform=transform, currency="INR", most_users=most_users)
 
 
 def rows(table: pd.DataFrame) -> list[dict]:
@@ -78,17 +71,24 @@ def test_every_figure_says_what_plain_pandas_says(name):
         assert fragment in f"{plot.title} {plot.sentence}"
 
 
-def test_a_feature_that_was_dropped_is_left_out_with_the_reason():
-    scaling = SCALING.__class__(
-        **{
-            **SCALING.__dict__,
-            "features": tuple(feature for feature in SCALING.features if feature.name != "avg_discount"),
-            "dropped": (DroppedFeature("avg_discount", "no user has a value"),),
-        }
-    )
-    data = UserData(**{**DATA.__dict__, "scaling": scaling})
+def test_a_feature_that_no_user_has_is_left_out_with_the_reason():
+    data = data_of(users_of([(1 + i % 3, 4.0 + i % 2, None, 100.0 + i) for i in range(50)]))
     left_out = DRAWINGS["scaling_of_avg_discount"](data)
     assert left_out == LeftOut("mean discount is no axis of the clusters: no user has a value")
+
+
+@pytest.mark.parametrize(
+    ("transform", "feature", "words"),
+    [
+        ("none", "avg_spend", "after scaling"),
+        ("log", "total_reviews", "after log2 and scaling"),
+        ("log", "avg_rating", "after shrinking and scaling"),
+        ("log", "avg_spend", "after log1p, shrinking, clipping and scaling"),
+    ],
+)
+def test_a_figure_of_scaling_says_what_was_done(transform, feature, words):
+    plot = drawn(f"scaling_of_{feature}", data_of(USERS, transform=transform))
+    assert plot.figure.axes[1].get_title() == words
 
 
 def test_users_who_all_wrote_one_review_are_said_so():
@@ -102,10 +102,12 @@ def test_users_without_differences_have_no_correlations():
 
 
 def test_before_and_after_show_the_same_users_on_every_engine():
-    wanted = USERS.sort_values(["user_hash", "user_id"]).head(50)
+    wanted = USERS.sort_values(["user_hash", "user_id"]).head(50).sort_values("user_id")
     for engine in ENGINES:
-        data = data_of(USERS, engine=engine, most_users=50)
+        data = data_of(USERS, engine=engine, most_users=50, transform="none")
         assert data.note == "50 of 800 users"
-        for shown, whole in ((data.features, USERS), (data.scaled, SCALED)):
-            expected = whole.loc[wanted.index, list(FEATURES)].astype(float)
-            np.testing.assert_allclose(shown.to_numpy(float), expected.to_numpy(float))
+        expected = wanted[list(FEATURES)].astype(float)
+        np.testing.assert_allclose(data.features.to_numpy(float), expected.to_numpy(float))
+        filled = expected.fillna(expected.mean())
+        plain = (filled - filled.mean()) / filled.std(ddof=0)
+        np.testing.assert_allclose(data.scaled[list(FEATURES)].to_numpy(float), plain.to_numpy(float), atol=1e-9)

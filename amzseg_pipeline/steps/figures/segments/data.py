@@ -10,11 +10,12 @@ from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps.figures.colours import segment_colours
 from amzseg_pipeline.steps.figures.words import sampled
+from amzseg_pipeline.steps.segments.scaling import REVIEW_COUNTS, scaled_matrix
 
 
 @dataclass(frozen=True)
 class SegmentData:
-    """`sample` has a row per user: segment_id, the features, and `scaled_<feature>` for each of them.
+    """`sample` has a row per user: segment_id, the features, and the counts of reviews behind them.
 
     `profiles` is contracts.SEGMENT_PROFILES of the segments that have users, in the order of their ids.
     """
@@ -46,29 +47,28 @@ class SegmentData:
 
     @property
     def scaled(self) -> pd.DataFrame:
-        """The scaled features of the sample that are axes of the clusters, by their names."""
+        """The axes of the clusters: the features of the sample as the model scales them, by their names."""
         names = [feature.name for feature in self.model.scaling.features]
-        return self.sample[[f"scaled_{name}" for name in names]].set_axis(names, axis=1)
+        return pd.DataFrame(scaled_matrix(self.sample, self.model.scaling), columns=names)
 
 
 def segment_data(
     segment_assignments: nw.LazyFrame[Any],
-    scaled_features: nw.LazyFrame[Any],
+    user_features: nw.LazyFrame[Any],
     profiles: pd.DataFrame,
     model: Model,
     *,
     currency: str | None,
     most_users: int = 5_000,
 ) -> SegmentData:
-    """The data of the figures: at most `most_users` users of the training sample, those of smallest hash."""
-    chosen = scaled_features.sort("user_hash", "user_id").head(most_users)
-    chosen = chosen.rename({name: f"scaled_{name}" for name in FEATURES})
-    scored = segment_assignments.select("user_id", "segment_id", *FEATURES).join(chosen, on="user_id")
+    """The data of the figures: at most `most_users` users, those of smallest hash."""
+    chosen = user_features.sort("user_hash", "user_id").head(most_users)
+    chosen = chosen.select("user_id", "user_hash", *FEATURES, *REVIEW_COUNTS.values())
+    scored = chosen.join(segment_assignments.select("user_id", "segment_id"), on="user_id")
     sample: pd.DataFrame = scored.collect("pyarrow").to_native().to_pandas()
-    numbers = [*FEATURES, *(f"scaled_{name}" for name in FEATURES)]
     return SegmentData(
         model=model,
         profiles=profiles[profiles["users"] > 0].sort_values("segment_id", ignore_index=True),
-        sample=sample.sort_values(["user_hash", "user_id"], ignore_index=True).astype(dict.fromkeys(numbers, float)),
+        sample=sample.sort_values(["user_hash", "user_id"], ignore_index=True).astype(dict.fromkeys(FEATURES, float)),
         currency=currency,
     )
