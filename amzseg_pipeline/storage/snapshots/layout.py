@@ -17,7 +17,7 @@ STAGING_FOLDER = ".staging"
 LOCK_FILE = ".lock"
 
 MEND = (
-    "restore it from a backup, go back to an earlier snapshot with amzseg_pipeline.storage.snapshots.repoint(), "
+    "restore it from a backup, go back to an earlier snapshot with python -m amzseg_pipeline rollback, "
     f"or take {POINTER_FILE} away and run the pipeline again"
 )
 

@@ -68,6 +68,6 @@ def _none_yet(published: Path) -> NothingPublished:
     if there:
         return NothingPublished(
             f"{published / POINTER_FILE}: there is no such file, though {SNAPSHOTS_FOLDER}/ holds {there[-1]}; "
-            "run the pipeline, or name one of them with amzseg_pipeline.storage.snapshots.repoint()."
+            "run the pipeline, or go back to one of them with python -m amzseg_pipeline rollback."
         )
     return NothingPublished(f"{published}: nothing has been published yet; run the pipeline (make run).")

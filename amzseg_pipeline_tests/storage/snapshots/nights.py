@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from amzseg_pipeline.contracts.nights import SEGMENT_HISTORY, SEGMENT_MIGRATIONS
 from amzseg_pipeline.contracts.publish import MODEL_EXPORT_FILE, MODEL_FILE, RUN_FILE, Provenance
+from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.arrow import arrow_schema
@@ -37,6 +39,17 @@ def segment_assignments(night: int, *, users: int) -> pa.Table:
             "is_low_evidence": number == 0,
             "model_version": "m1",
             "as_of": date(2026, 1, 1),
+            "recent_engagement": None,
+            "recency_days": 7,
+            "tenure_days": 70 + number,
+            "active_months": 1,
+            "lifecycle_stage": "new",
+            "rated_reviews": 0 if number % 3 == 0 else 1 + number,
+            "discounted_reviews": 1,
+            "priced_reviews": 1,
+            "driver_1": "avg_spend",
+            "driver_1_contribution": 0.5 - number,
+            "segment_since": date(2025, 12, 31),
         }
         for number in range(users)
     ]
@@ -65,6 +78,55 @@ def segment_profiles(night: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_PROFILES))
 
 
+def segment_migrations(night: int) -> pa.Table:
+    """Everyone stayed, and as many as the night's number came."""
+    stayed, new = ("S0001", "Deal Seekers"), ("-", "-")
+    rows = [
+        {
+            "from_segment_id": segment_id,
+            "from_segment_name": name,
+            "to_segment_id": "S0001",
+            "to_segment_name": "Deal Seekers",
+            "cause": cause,
+            "users": night,
+            "share": 1.0,
+        }
+        for (segment_id, name), cause in ((new, "new user"), (stayed, "stayed"))
+    ]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_MIGRATIONS))
+
+
+def segment_history(night: int) -> pa.Table:
+    """One segment, of all nights so far."""
+    rows = [
+        {
+            "sequence": number,
+            "segment_id": "S0001",
+            "as_of": date(2026, 1, 1),
+            "segment_name": "Deal Seekers",
+            "users": number,
+            "share": 1.0,
+            "entered": 0,
+            "new_users": number,
+            "departed": 0,
+            "model_version": "m1",
+            "psi_avg_spend": 0.25,
+        }
+        for number in range(1, night + 1)
+    ]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_HISTORY))
+
+
+def small_tables(night: int) -> dict[Table, list[pa.RecordBatch]]:
+    """All published tables but that of the users."""
+    tables = {
+        SEGMENT_PROFILES: segment_profiles(night),
+        SEGMENT_MIGRATIONS: segment_migrations(night),
+        SEGMENT_HISTORY: segment_history(night),
+    }
+    return {table: rows.to_batches() for table, rows in tables.items()}
+
+
 def run_id_of(night: int) -> str:
     """Another run id every night."""
     return f"{night:08d}-run"
@@ -91,7 +153,7 @@ def publish_night(
         provenance_of(night),
         tables={
             SEGMENT_ASSIGNMENTS: segment_assignments(night, users=users).to_batches(max_chunksize=batch_rows),
-            SEGMENT_PROFILES: segment_profiles(night).to_batches(),
+            **small_tables(night),
         },
         files={
             RUN_FILE: json.dumps({"night": night}).encode(),
@@ -108,6 +170,8 @@ def night_of(snapshot: Snapshot) -> int:
     assert snapshot.run_id == run_id_of(night)
     assert snapshot.segment_assignments()["avg_spend"].iloc[0] == night
     assert snapshot.segment_profiles()["users"].eq(night).all()
+    assert snapshot.segment_migrations()["users"].eq(night).all()
+    assert len(snapshot.segment_history()) == night
     assert snapshot.rows("segment_assignments") == len(snapshot.segment_assignments())
     return night
 

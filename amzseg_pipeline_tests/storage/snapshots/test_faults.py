@@ -176,10 +176,10 @@ SLOW_NIGHT = """
 import sys, time
 from pathlib import Path
 from amzseg_pipeline.contracts.publish import PUBLISHED_FILES
-from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.snapshots import publish
-from amzseg_pipeline_tests.storage.snapshots.nights import provenance_of, segment_assignments, segment_profiles
+from amzseg_pipeline_tests.storage.snapshots.nights import provenance_of, segment_assignments, small_tables
 
 def slow_batches():
     yield from segment_assignments(2, users=10).to_batches()
@@ -189,7 +189,7 @@ def slow_batches():
 publish(
     Path(sys.argv[1]),
     provenance_of(2),
-    tables={SEGMENT_ASSIGNMENTS: slow_batches(), SEGMENT_PROFILES: segment_profiles(2).to_batches()},
+    tables={SEGMENT_ASSIGNMENTS: slow_batches(), **small_tables(2)},
     files=dict.fromkeys(PUBLISHED_FILES, b"{}"),
     settings=Settings(),
 )

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from amzseg_pipeline.contracts.errors import SnapshotError, TableError
+from amzseg_pipeline.contracts.nights import SEGMENT_HISTORY, SEGMENT_MIGRATIONS
 from amzseg_pipeline.contracts.publish import PUBLISHED_FILES, PUBLISHED_TABLES
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.contracts.settings import Settings
@@ -26,7 +27,10 @@ from amzseg_pipeline_tests.storage.snapshots.nights import (
     provenance_of,
     publish_night,
     segment_assignments,
+    segment_history,
+    segment_migrations,
     segment_profiles,
+    small_tables,
 )
 
 
@@ -103,6 +107,8 @@ def test_every_reader_gives_the_same_types_and_rows(tmp_path: Path, reader: str)
     for table, rows in {
         SEGMENT_ASSIGNMENTS: segment_assignments(1, users=20),
         SEGMENT_PROFILES: segment_profiles(1),
+        SEGMENT_MIGRATIONS: segment_migrations(1),
+        SEGMENT_HISTORY: segment_history(1),
     }.items():
         found = READERS[reader](snapshot.table_path(table.name))
         kinds = [re.sub("large_string|string_view", "string", str(kind)) for kind in found.schema.types]
@@ -187,12 +193,12 @@ def test_a_run_never_publishes_other_bytes(tmp_path: Path) -> None:
 
 def test_runs_whose_ids_begin_alike_are_told_apart(tmp_path: Path) -> None:
     published = tmp_path / "published"
-    tables = {SEGMENT_ASSIGNMENTS: segment_assignments(1, users=3), SEGMENT_PROFILES: segment_profiles(1)}
+    tables = {SEGMENT_ASSIGNMENTS: segment_assignments(1, users=3).to_batches(), **small_tables(1)}
     for sequence, run_id in ((1, "abcdefgh-1"), (2, "abcdefgh-2")):
         snapshot = publish(
             published,
             replace(provenance_of(1), run_id=run_id),
-            tables={table: rows.to_batches() for table, rows in tables.items()},
+            tables=tables,
             files={name: run_id.encode() for name in PUBLISHED_FILES},
             settings=Settings(),
         )
@@ -245,7 +251,7 @@ def test_rows_that_break_the_contract_are_refused_and_leave_nothing(tmp_path: Pa
         publish(
             published,
             provenance_of(2),
-            tables={SEGMENT_ASSIGNMENTS: rows.to_batches(), SEGMENT_PROFILES: segment_profiles(2).to_batches()},
+            tables={SEGMENT_ASSIGNMENTS: rows.to_batches(), **small_tables(2)},
             files=dict.fromkeys(PUBLISHED_FILES, b"{}"),
             settings=Settings(),
         )
@@ -267,7 +273,7 @@ def test_a_provenance_that_makes_no_name_is_refused(tmp_path: Path, change: dict
         publish(
             tmp_path / "published",
             replace(provenance_of(1), **change),
-            tables={SEGMENT_ASSIGNMENTS: [], SEGMENT_PROFILES: []},
+            tables={SEGMENT_ASSIGNMENTS: [], **small_tables(1)},
             files=dict.fromkeys(PUBLISHED_FILES, b""),
             settings=Settings(),
         )
@@ -297,7 +303,7 @@ def test_an_error_of_the_source_leaves_the_last_snapshot(tmp_path: Path) -> None
         publish(
             published,
             provenance_of(2),
-            tables={SEGMENT_ASSIGNMENTS: broken(), SEGMENT_PROFILES: segment_profiles(2).to_batches()},
+            tables={SEGMENT_ASSIGNMENTS: broken(), **small_tables(2)},
             files=dict.fromkeys(PUBLISHED_FILES, b"{}"),
             settings=Settings(),
         )

@@ -65,14 +65,16 @@ def test_without_a_snapshot_the_reader_is_told_to_run_the_pipeline(tmp_path: Pat
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
     snapshot = publish_night(tmp_path / "published", 1)
-    with pytest.raises(SnapshotError, match=r"no segment_history\.parquet .* it holds segment_assignments\.parquet, "):
-        snapshot.table("segment_history")
+    with pytest.raises(SnapshotError, match=r"no segment_prices\.parquet .* it holds segment_assignments\.parquet, "):
+        snapshot.table("segment_prices")
 
 
 FILES = (
     "datapackage.json",
     "segment_assignments.parquet",
     "segment_profiles.parquet",
+    "segment_migrations.parquet",
+    "segment_history.parquet",
     "run.json",
     "model.json",
     "model.joblib",
@@ -90,7 +92,7 @@ def test_a_flipped_byte_in_any_file_is_caught(tmp_path: Path, name: str) -> None
         path.write_bytes(damaged)
         with pytest.raises(SnapshotError, match=re.escape(str(path))) as caught:
             read_latest(tmp_path)
-        assert "repoint()" in str(caught.value)
+        assert "amzseg_pipeline rollback" in str(caught.value)
     path.write_bytes(whole)
     assert night_of(read_latest(tmp_path)) == 1
 
