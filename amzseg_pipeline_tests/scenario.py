@@ -11,7 +11,15 @@ import dagster as dg
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.storage.home import Home
 
-QUICK: Mapping[str, Any] = {"n_init": 1, "k_min": 2, "k_max": 4, "training_users": 2_000, "plots": "off"}
+QUICK: Mapping[str, Any] = {
+    "n_init": 1,
+    "k_min": 2,
+    "k_max": 4,
+    "training_users": 2_000,
+    "plots": "off",
+    "prediction_splits": 2,
+    "jaccard_bootstraps": 2,
+}
 """Settings with which a run takes a second."""
 
 SAMPLE = Path(__file__).parent.parent / "data" / "landing" / "sample_amazon.csv"

@@ -19,23 +19,30 @@ def k_choice(
 ) -> KChoice:
     """The number of clusters for `scaled` (contracts.SCALED_FEATURES), with the evidence for every k from 1.
 
-    The rule: of the numbers in k_min..k_max that pass every test of the gate (see evidence.k_evidence), the largest
-    whose silhouette is at least `min_silhouette_ratio` of the best of them. Where none passes: `champion_k`, the
-    number of segments there are; else the knee of the inertia (kneed, from k = 1), brought into the range; else 3; all
-    with low confidence. The setting k goes before all that. The range ends where users cease to differ or names run
-    out. `jobs` threads share the work and do not change the result. Raises ModelError when the setting k is above the
-    number of names.
+    The range ends where users cease to differ or names run out. `jobs` threads share the work and do not change the
+    result. Raises ModelError when the setting k is above the number of names.
     """
     most = most_segments(scaling)
     if settings.k > most:
         raise ModelError(too_many_segments(settings.k, scaling))
     selection = weighted_points(scaled, scaling, users=settings.selection_users)
     apart = min(most, int(places(selection.points).max()) + 1)
-    last = min(settings.k_max, apart)
+    largest = min(max(settings.k_max, settings.k), apart)
+    return choice_on(k_evidence(scaled, scaling, settings, largest=largest, jobs=jobs), settings, champion_k=champion_k)
+
+
+def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k: int | None = None) -> KChoice:
+    """The number of clusters that `evidence`, from k = 1 to as many as users differ by, speaks for.
+
+    The rule: of the numbers in k_min..k_max that pass every test of the gate (see evidence.k_evidence), the largest
+    whose silhouette is at least `min_silhouette_ratio` of the best of them. Where none passes: `champion_k`, the
+    number of segments there are; else the knee of the inertia (kneed, from k = 1), brought into the range; else 3; all
+    with low confidence. The setting k goes before all that.
+    """
+    last = min(settings.k_max, len(evidence))
     candidates = range(min(settings.k_min, last), last + 1)
-    evidence = k_evidence(scaled, scaling, settings, largest=min(max(settings.k_max, settings.k), apart), jobs=jobs)
     knee = _knee([e.inertia for e in evidence if e.k <= last])
-    k, rule = _rule(evidence, candidates, settings, apart=apart, fallback=_fallback(candidates, champion_k, knee))
+    k, rule = _rule(evidence, candidates, settings, fallback=_fallback(candidates, champion_k, knee))
     of_range = [e for e in evidence if e.k in candidates]
     best_silhouette = _best(of_range, lambda e: e.silhouette)
     return KChoice(
@@ -58,12 +65,11 @@ def _rule(
     candidates: Collection[int],
     settings: Settings,
     *,
-    apart: int,
     fallback: tuple[int, str],
 ) -> tuple[int, str]:
     if settings.k:
-        if settings.k > apart:
-            return apart, f"the setting k = {settings.k}, lowered to the {apart} users that differ"
+        if settings.k > len(evidence):
+            return len(evidence), f"the setting k = {settings.k}, lowered to the {len(evidence)} users that differ"
         return settings.k, f"the setting k = {settings.k}"
     if max(candidates) == 1:
         return 1, "all users are alike"

@@ -17,7 +17,8 @@ def exported_pipeline(model: Model) -> Any:
 
     It takes a DataFrame with the five feature columns, NaN where unknown, and for a model of logarithms the counts of
     reviews behind the means, NaN for total_reviews; columns beside them are left alone, so a published table will do.
-    Made of scikit-learn's own steps and NumPy's functions only. Users out of the contract's range are not refused.
+    Made of scikit-learn's own steps and functions of NumPy and pandas only. Users out of the contract's range are not
+    refused.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.dummy import DummyClassifier
@@ -47,7 +48,7 @@ def _axis(feature: ScaledFeature) -> Any:
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
 
-    numbers = _function(np.asarray, dtype=np.float64)
+    numbers = _function(pd.DataFrame.to_numpy, dtype=np.float64, na_value=np.nan)
     transformed = [_function(_FUNCTIONS[feature.transform])] if feature.transform in _FUNCTIONS else []
     bounded = [_function(np.clip, a_min=feature.low, a_max=feature.high)] if feature.low is not None else []
     if feature.shrinkage is None:

@@ -138,13 +138,14 @@ def _fitted(
         low, high = (float(bound) for bound in np.percentile(axis, WINSORISED_PERCENTILES))
         feature = replace(feature, low=low, high=high)
     axis = _bounded(axis, feature)
-    mean = _mean(axis)
-    with np.errstate(over="ignore", invalid="ignore"):
-        variance = _mean((axis - mean) ** 2)
+    mean, variance = _mean_and_variance(axis)
+    known = values[feature.name][~np.isnan(values[feature.name])]
+    # Equal means of unequal numbers of reviews differ by a rounding once they are shrunk.
+    least = variance if feature.name == "engagement_score" else min(variance, _mean_and_variance(known)[1])
     if not math.isfinite(variance):
         return DroppedFeature(feature.name, "its variance is beyond what a float64 holds")
-    if variance < LEAST_VARIANCE:
-        reason = f"users do not differ: its variance, {variance:.2g}, is below {LEAST_VARIANCE:g}"
+    if least < LEAST_VARIANCE:
+        reason = f"users do not differ: its variance, {least:.2g}, is below {LEAST_VARIANCE:g}"
         return DroppedFeature(feature.name, reason)
     return replace(feature, mean=mean, scale=math.sqrt(variance))
 
@@ -187,6 +188,12 @@ def _nearly_constant(features: Iterable[ScaledFeature], values: Mapping[str, Mat
             common = distinct[counts.argmax()]
             reason = f"nearly constant: {most / len(known):.1%} of users have {common:g}, {most / second:.0f} times the"
             yield FeatureWarning(feature.name, f"{reason} next most common value, and {len(distinct)} values occur")
+
+
+def _mean_and_variance(values: Matrix) -> tuple[float, float]:
+    mean = _mean(values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return mean, _mean((values - mean) ** 2)
 
 
 def _mean(values: Matrix) -> float:

@@ -58,7 +58,7 @@ def changed(path: str, value: object) -> Callable[[dict[str, Any]], None]:
 del_ = object()
 
 BROKEN = [
-    ("format", 2, "model.json: format is 2, and this code reads 1"),
+    ("format", 3, "model.json: format is 3, and this code reads 2"),
     ("format", True, "format is True"),
     ("format", del_, "format is None"),
     ("extra", 1, "model.json: it has unknown keys: extra"),
@@ -87,6 +87,15 @@ BROKEN = [
     ("scaling.features", [], "features and dropped together must be"),
     ("scaling.features.0.scale", 0, "scale of total_reviews is 0.0, and must be above 0"),
     ("scaling.features.3.low", 1e9, "low of avg_spend is above its high"),
+    ("scaling.features.0.impute", None, "total_reviews must have one of impute and shrinkage"),
+    ("scaling.features.1.impute", 4.0, "avg_rating must have one of impute and shrinkage"),
+    ("scaling.features.1.shrinkage.reviews", 0, "shrinkage of avg_rating must be by more than 0 reviews"),
+    ("scaling.features.1.shrinkage.reviews", math.inf, "shrinkage: reviews: it is inf"),
+    ("scaling.features.1.shrinkage.weight", 1, r"features\[1\]: shrinkage: it has unknown keys: weight"),
+    ("scaling.features.1.shrinkage.mean", 4.5, "somebody changed the file"),
+    ("scaling.warnings", [{"name": "avg_spend"}], r"warnings\[0\]: it lacks keys: reason"),
+    ("choice.confidence", "sure", "choice: confidence: it is 'sure' and must be one of 'high', 'low'"),
+    ("choice.evidence.2.refusals", "none", r"evidence\[2\]: refusals: it is 'none' and must be a list"),
     ("scaling.dropped", [{"name": "avg_spend", "reason": "x"}], "each once"),
     ("choice.evidence.0.silhouette", "none", r"choice: evidence\[0\]: silhouette: it is 'none'"),
     ("version", "0" * 12, "version is '000000000000', but what scores is not what was written"),

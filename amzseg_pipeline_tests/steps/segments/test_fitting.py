@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.steps.segments import fitted_model, scored_users
+from amzseg_pipeline.steps.segments import cluster_model, fitted_model, scaled_features, scored_users
 from amzseg_pipeline.steps.segments.names import named_segments
-from amzseg_pipeline_tests.steps.segments.users import TRAINED_AT, model_in_parts, model_of, three_kinds, users_of
+from amzseg_pipeline_tests.steps.segments.users import (
+    QUICK,
+    TRAINED_AT,
+    model_in_parts,
+    model_of,
+    scaling_of,
+    three_kinds,
+    users_of,
+)
 
 FEW_VALUES = st.tuples(
     st.sampled_from([1, 2, 5]),
@@ -39,8 +46,9 @@ def test_neither_the_order_of_users_nor_jobs_nor_parts_change_the_model(transfor
     users = three_kinds(300)
     model = model_of(users, transform=transform)
     assert model_of(users.sample(frac=1, random_state=1), transform=transform) == model
-    assert fitted_model(users, Settings(transform=transform, n_init=3), trained_at=TRAINED_AT, jobs=2) == model
-    assert model_in_parts(users, Settings(transform=transform, n_init=3), jobs=1) == model
+    settings = Settings(**QUICK, transform=transform)
+    assert fitted_model(users, settings, trained_at=TRAINED_AT, jobs=2) == model
+    assert model_in_parts(users, settings, jobs=1) == model
 
 
 def test_refitting_the_same_users_moves_nobody() -> None:
@@ -67,18 +75,25 @@ def test_the_training_users_of_a_segment_are_those_it_scores(transform: str) -> 
     )
 
 
-def test_names_speak_of_plain_means_also_when_clusters_are_made_of_logarithms() -> None:
+@pytest.mark.parametrize("transform", ["none", "log"])
+def test_names_are_those_of_the_centroids_in_population_sd(transform: str) -> None:
     users = three_kinds(600, unknown=0)
-    model = model_of(users, transform="log", k=5)
-    plain = users[list(FEATURES)].to_numpy()
-    for i, feature in enumerate(model.scaling.features):
-        if feature.low is not None and feature.high is not None:
-            plain[:, i] = plain[:, i].clip(np.expm1(feature.low), np.expm1(feature.high))
-    segment_ids = scored_users(users, model, as_of=date(2024, 1, 1))["segment_id"]
-    means = np.stack([plain[segment_ids == segment.segment_id].mean(axis=0) for segment in model.segments])
-    named = named_segments((means - plain.mean(axis=0)) / plain.std(axis=0), model.scaling)
+    model = model_of(users, transform=transform, k=3)
+    assert [s.name for s in model.segments] == ["Deal Seekers", "Casual Buyers", "Premium Loyalists"]
+    named = named_segments(np.array([s.centroid for s in model.segments]), model.scaling)
     assert [s.name for s in model.segments] == [each.persona.name for each in named]
-    assert [s.name_fit for s in model.segments] == pytest.approx([each.name_fit for each in named], abs=1e-9)
+    assert [s.name_fit for s in model.segments] == [each.name_fit for each in named]
+
+
+def test_the_champions_number_of_segments_is_kept_where_the_evidence_supports_none() -> None:
+    rng = np.random.default_rng(1)
+    users = users_of([(1, *row) for row in rng.uniform((1, 0, 1), (5, 100, 2), (200, 3)).round(2)])
+    scaling = scaling_of(users, transform="log")
+    settings = Settings(**QUICK, min_prediction_strength=0.999)
+    model = cluster_model(
+        scaled_features(users, scaling), scaling, settings, trained_at=TRAINED_AT, jobs=1, champion_k=6
+    )
+    assert (len(model.segments), model.choice.confidence) == (6, "low")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +134,7 @@ def test_infinite_values_are_an_error() -> None:
         model_of(users)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(FEW_VALUES, min_size=1, max_size=14), st.sampled_from(["none", "log"]))
 def test_any_few_users_get_a_model_without_a_warning(rows: list[Any], transform: str) -> None:
     users = users_of(rows)
@@ -133,7 +148,7 @@ def test_any_few_users_get_a_model_without_a_warning(rows: list[Any], transform:
 def test_the_version_follows_what_scores_and_nothing_else() -> None:
     users = three_kinds(200)
     version = model_of(users).version
-    later = fitted_model(users, Settings(n_init=3), trained_at="2030-01-01T00:00:00+00:00", jobs=1)
+    later = fitted_model(users, Settings(**QUICK), trained_at="2030-01-01T00:00:00+00:00", jobs=1)
     assert later.version == version
     assert model_of(users, k=4).version != version
     assert model_of(users.head(199)).version != version

@@ -19,6 +19,7 @@ from amzseg_pipeline_tests.steps.segments.users import TRAINED_AT
 
 pytestmark = pytest.mark.real_data
 
+PLAIN = {"transform": "none", "prediction_splits": 2, "jaccard_bootstraps": 2}
 PUBLISHED = {
     "Deal Seekers": (652, 1.084356, 3.972239, 59.717791, 1162.124333, 4.319018),
     "Casual Buyers": (471, 1.042463, 4.230149, 27.286624, 4475.371189, 4.411040),
@@ -52,7 +53,7 @@ def groups() -> pd.DataFrame:
 
 def test_three_segments_have_the_published_sizes_means_and_names(groups: pd.DataFrame) -> None:
     assert len(groups) == 1192
-    model = fitted_model(groups, Settings(k=3), trained_at=TRAINED_AT, jobs=1)
+    model = fitted_model(groups, Settings(k=3, **PLAIN), trained_at=TRAINED_AT, jobs=1)
     scored = scored_users(groups, model, as_of=date(2024, 1, 1))
     assert [s.name for s in model.segments] == list(PUBLISHED)
     assert [s.training_users for s in model.segments] == [652, 471, 69]
@@ -63,7 +64,7 @@ def test_three_segments_have_the_published_sizes_means_and_names(groups: pd.Data
 
 
 def test_inertias_and_silhouettes_are_those_measured(groups: pd.DataFrame) -> None:
-    model = fitted_model(groups, Settings(k_min=2, k_max=10), trained_at=TRAINED_AT, jobs=1)
+    model = fitted_model(groups, Settings(k_min=2, k_max=10, **PLAIN), trained_at=TRAINED_AT, jobs=1)
     evidence = {e.k: e for e in model.choice.evidence}
     assert [round(evidence[k].inertia, 1) for k in range(2, 11)] == list(INERTIAS)
     assert [round(evidence[k].silhouette or 0, 4) for k in range(2, 11)] == list(SILHOUETTES)
@@ -72,7 +73,7 @@ def test_inertias_and_silhouettes_are_those_measured(groups: pd.DataFrame) -> No
 
 def test_names_are_unique_for_two_to_ten_segments(groups: pd.DataFrame) -> None:
     for k in range(2, 11):
-        model = fitted_model(groups, Settings(k=k, n_init=1), trained_at=TRAINED_AT, jobs=1)
+        model = fitted_model(groups, Settings(k=k, n_init=1, **PLAIN), trained_at=TRAINED_AT, jobs=1)
         names = {segment.name for segment in model.segments}
         assert len(names) == k
         assert k <= 3 or names >= set(PUBLISHED)

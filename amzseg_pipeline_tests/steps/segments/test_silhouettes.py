@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import silhouette_score
 
 from amzseg_pipeline.steps.segments.silhouettes import silhouettes
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(3, 600), st.lists(st.integers(2, 9), min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 300), st.lists(st.integers(2, 9), min_size=1, max_size=4))
 def test_silhouettes_equal_scikit_learns(seed: int, points: int, ks: list[int]) -> None:
     rng = np.random.default_rng(seed)
     matrix = rng.normal(size=(points, 3)).round(1)
@@ -17,6 +18,21 @@ def test_silhouettes_equal_scikit_learns(seed: int, points: int, ks: list[int]) 
             assert found == pytest.approx(silhouette_score(matrix, labels), abs=1e-9)
         else:
             assert found is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 60), st.integers(2, 5))
+def test_a_point_of_weight_w_counts_as_w_points_in_one_place(seed: int, points: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrix, labels = rng.normal(size=(points, 2)), rng.integers(0, k, points)
+    times = rng.integers(1, 4, points)
+    times[np.bincount(labels, minlength=k)[labels] == 1] = 1
+    (weighted,) = silhouettes(matrix, [labels], weights=times.astype(float))
+    (repeated,) = silhouettes(np.repeat(matrix, times, axis=0), [np.repeat(labels, times)])
+    if weighted is None:
+        assert len(np.unique(labels)) in {1, points}
+    else:
+        assert weighted == pytest.approx(repeated, abs=1e-9)
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [4, 4, 4]])
