@@ -16,6 +16,8 @@ from filelock import FileLock
 from amzseg_pipeline import read_latest
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.landing import landing_listing
+from amzseg_pipeline.storage.landing.identity import remember
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.nights import (
     EXPORT,
@@ -253,6 +255,23 @@ def test_the_sensor_answers_as_the_schedule_and_once_for_each_state(home):
     assert first.run_key == again.run_key
     deliver(home, more=MORE + MORE[MORE.index(b"\n") + 1 :])
     assert answer_of_the_sensor(home).run_key not in {None, first.run_key}
+
+
+def test_ten_thousand_exports_are_compared_without_opening_one(home):
+    shutil.rmtree(home.landing)
+    home.landing.mkdir()
+    for number in range(10_000):
+        (home.landing / f"{number:04d}.csv").write_bytes(b"")
+    listing = landing_listing(home.landing, now=0, settle_seconds=None)
+    contents = {file: sha256(file.path.encode()).hexdigest() for file in listing.files}
+    remember(home, contents)
+    inputs = [{"path": file.path, "also_at": [], "sha256": content} for file, content in contents.items()]
+    as_by_another_version(home, inputs=inputs)
+    assert reason(home, settle_seconds=0) == "nothing changed since snapshot 1"
+    (home.landing / "more.csv").write_bytes(b"")
+    for number in range(5, 10_000):
+        (home.landing / f"{number:04d}.csv").unlink()
+    assert changes(home, settle_seconds=0) == "new: more.csv; gone: 0005.csv, 0006.csv, 0007.csv and 9,992 more"
 
 
 SHOWN = """
