@@ -164,6 +164,7 @@ def _last(group: list[int], places: Sequence[float], least: float) -> float:
 def _balanced(title: str, width: float) -> str:
     """The title in as few lines as fit, all about equally long."""
     limit = round(width * _TITLE_CHARACTERS_PER_INCH)
+    title = title.replace(" % off", "\u00a0%\u00a0off").replace(" %", "\u00a0%")
     lines = len(textwrap.wrap(title, limit))
     shortest = next(size for size in range(1, limit + 1) if len(textwrap.wrap(title, size)) <= lines)
     return textwrap.fill(title, max(shortest, len(title) // lines))

@@ -1,5 +1,6 @@
 """The figures of the users stage: how much users review, and their features before and after scaling."""
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,7 @@ _CLOSE = 0.5
 _BINS = 40
 _MOST_LABELS = 6
 _MOST_STEMS = 30
+_PANEL_CHARACTERS = 34
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,13 @@ def feature_scaling(data: UserData, *, feature: str) -> Plot | LeftOut:
     bins: tuple[Any, Any] = (_BINS, _BINS)
     if feature == "avg_rating":
         edges = _edges(before)
-        bins = (edges, _BINS if fitted.shrinkage else (edges - fitted.mean) / fitted.scale)
+        bins = (edges, len(edges) * 2 // 3 if fitted.shrinkage else (edges - fitted.mean) / fitted.scale)
     for axis, values, bin_edges in zip(axes, (before, after), bins, strict=True):
         histogram(axis, values, bins=bin_edges)
     axes[0].set(xlabel=feature_label(feature, data.currency), ylabel="users", title="before", yscale="log")
-    axes[1].set(xlabel=f"{name} (sd)", ylabel="", title=_treatment(fitted), yscale="log")
+    axes[1].set(
+        xlabel=f"{name} (sd)", ylabel="", title=textwrap.fill(_treatment(fitted), _PANEL_CHARACTERS), yscale="log"
+    )
     for axis in axes:
         axis.margins(x=0.05)
     for limit in (-_FAR_OUT_SD, _FAR_OUT_SD):

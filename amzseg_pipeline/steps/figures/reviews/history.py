@@ -1,5 +1,7 @@
 """When reviews were written, and which rows never became one."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +13,7 @@ from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, canvas, count
 from amzseg_pipeline.steps.figures.words import counted, percent, sampled
 
 _DAYS_OF_A_SHORT_HISTORY = 92
+_REASON_CHARACTERS = 28
 _REASONS = {
     Rejection.DAMAGED_RECORD: "damaged record",
     Rejection.UNEQUAL_LISTS: "lists of users and\nreviews differ in length",
@@ -70,7 +73,7 @@ def rejected_rows(data: ReviewData) -> Plot | LeftOut:
     figure, axes = canvas(
         title, note=f"beside {counted(data.reviews, 'review')} that could", height=1.7 + 0.7 * len(ranked)
     )
-    names = [_REASONS.get(Rejection(reason), reason) for reason in ranked["reason"]]
+    names = [_REASONS.get(reason) or textwrap.fill(reason, _REASON_CHARACTERS) for reason in ranked["reason"]]
     bars(
         axes, dict(zip(names, ranked["rows"], strict=True)), [f"{rows:,}" for rows in ranked["rows"]], colours=HIGHLIGHT
     )

@@ -12,6 +12,7 @@ from amzseg_pipeline.steps.figures.panels import Values
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import INK, apart, canvas, money_axis, percent_axis
 from amzseg_pipeline.steps.figures.words import counted, money, money_unit, percent, sampled
+from amzseg_pipeline.steps.segments import projection as segments
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,10 +66,11 @@ def projection(data: SegmentData) -> Plot | LeftOut:
     matrix = data.scaled.to_numpy()
     if matrix.shape[1] < 2 or len(matrix) < 3:
         return LeftOut("fewer than two features differ between users")
-    scores, loadings, explained = _principal_plane(matrix)
+    plane = segments.projection(matrix)
+    scores = segments.projected(matrix, plane)
     names = [FEATURE_NAMES[feature.name] for feature in data.model.scaling.features]
-    directions = [_direction(loadings[i], names) for i in range(2)]
-    shown = float(explained[:2].sum())
+    directions = [_direction(axis, names) for axis in plane.axes]
+    shown = sum(plane.explained)
     title = f"Two directions show {percent(shown)} of what sets users apart"
     low, high = np.percentile(scores, [_OUTSIDE_PERCENT, 100 - _OUTSIDE_PERCENT], axis=0)
     room = 0.1 * (high - low)
@@ -78,8 +80,8 @@ def projection(data: SegmentData) -> Plot | LeftOut:
     users = pd.DataFrame({"segment_id": data.sample["segment_id"].to_numpy(), "x": scores[:, 0], "y": scores[:, 1]})
     _points(axes, data, users)
     axes.set(
-        xlabel=_wrapped(directions[0], float(explained[0])),
-        ylabel=_wrapped(directions[1], float(explained[1])),
+        xlabel=_wrapped(directions[0], plane.explained[0]),
+        ylabel=_wrapped(directions[1], plane.explained[1]),
         xlim=(low[0] - room[0], high[0] + room[0]),
         ylim=(low[1] - room[1], high[1] + room[1]),
     )
@@ -91,20 +93,9 @@ def projection(data: SegmentData) -> Plot | LeftOut:
     )
     sentence = (
         f"The plane shows {percent(shown)} of the differences between users, most of it, "
-        f"{percent(float(explained[0]))}, along {directions[0]}: {follows}."
+        f"{percent(plane.explained[0])}, along {directions[0]}: {follows}."
     )
     return Plot(title, sentence, figure)
-
-
-def _principal_plane(points: Values) -> tuple[Values, Values, Values]:
-    """Scores on two principal components, the loadings of all, and the share of variance of each.
-
-    Each component points to where its largest loading is positive, so that the picture is the same everywhere.
-    """
-    centred = points - points.mean(axis=0)
-    _, sizes, loadings = np.linalg.svd(centred, full_matrices=False)
-    loadings = loadings * np.sign(loadings[np.arange(len(loadings)), np.abs(loadings).argmax(axis=1)])[:, None]
-    return centred @ loadings[:2].T, loadings, sizes**2 / (sizes**2).sum()
 
 
 def _direction(loadings: Values, names: list[str]) -> str:
