@@ -35,7 +35,8 @@ PUBLISHED_FILES = {
 class Provenance:
     """Where a snapshot comes from: the run, the versions behind it, and the batches of the landing zone it holds.
 
-    `created` has a time zone; `currency` is None when nothing was priced; `inputs` are JSON objects, one per batch.
+    `created` has a time zone; `currency` is None when nothing was priced; `inputs` are JSON objects, one per batch;
+    `user_key_id` names the key that users' ids are pseudonyms of, None where they are as the source gives them.
     """
 
     run_id: str
@@ -44,3 +45,4 @@ class Provenance:
     model_version: str
     currency: str | None
     inputs: tuple[Mapping[str, Any], ...]
+    user_key_id: str | None = None

@@ -128,6 +128,11 @@ class Settings:
     drift_unseen_share: float = _setting(
         0.20, "part of users unknown at training, above which it warns", minimum=0, maximum=1
     )
+    user_ids: str = _setting(
+        "either",
+        "ids of users: keyed, with AMZSEG_USER_KEY; given, as the source has them; either, but never given after keyed",
+        choices=("either", "keyed", "given"),
+    )
     keep_snapshots: int = _setting(30, "snapshots that are kept", minimum=1)
     keep_snapshot_bytes: int = _setting(20 * 10**9, "bytes of snapshots that are kept", minimum=1)
     keep_snapshot_hours: float = _setting(48.0, "a snapshot younger than this is never deleted", minimum=0)

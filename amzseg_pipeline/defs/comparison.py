@@ -47,7 +47,11 @@ def comparison(data_home: DataHome, *, batches: Mapping[str, str | None], settli
         changes: tuple[str, ...] = (f"{home.warehouse} is gone or not whole, so it is built again",)
     else:
         changes = changes_since(
-            manifest, batches=batches, code_version=CODE_VERSION, settings_hash=data_home.values.result_hash
+            manifest,
+            batches=batches,
+            code_version=CODE_VERSION,
+            settings_hash=data_home.values.result_hash,
+            user_key_id=data_home.user_key.id if data_home.user_key else None,
         )
     return Comparison(
         snapshot=None if manifest is None else int(manifest["sequence"]),

@@ -71,6 +71,7 @@ def published_segments(
             model_version=cluster_model.version,
             currency=raw_reviews.currency,
             inputs=tuple(batch.identity for batch in raw_reviews.batches),
+            user_key_id=raw_reviews.user_key_id,
         ),
         tables={table: record_batches(table_path(home.warehouse, table.name)) for table in PUBLISHED_TABLES},
         files={RUN_FILE: json.dumps(run, indent=1).encode(), **model_files(cluster_model)},

@@ -13,8 +13,9 @@ from filelock import FileLock, Timeout
 from pydantic import Field
 
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of
+from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of, user_key_from_environment
 
 _LOCK_POLL_SECONDS = 1.0
 
@@ -39,6 +40,11 @@ class DataHome(dg.ConfigurableResource):
     def values(self) -> Settings:
         """The settings: defaults, settings.toml, environment, then `settings`."""
         return settings_of(self.home, overrides=self.settings)
+
+    @property
+    def user_key(self) -> UserKey | None:
+        """The key of users' ids, taken from the environment alone: what a run is configured with is written down."""
+        return user_key_from_environment()
 
     @property
     def is_asked_for(self) -> bool:

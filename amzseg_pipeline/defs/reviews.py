@@ -16,6 +16,7 @@ from amzseg_pipeline.defs.landing_words import landing_lines, landing_metadata
 from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.defs.run_record import tag_run
 from amzseg_pipeline.steps import reviews
+from amzseg_pipeline.steps.pseudonyms import check_user_ids
 from amzseg_pipeline.storage import landing, snapshots
 from amzseg_pipeline.storage.engines import Engine
 
@@ -24,7 +25,12 @@ from amzseg_pipeline.storage.engines import Engine
 def raw_reviews(context: dg.AssetExecutionContext, data_home: DataHome) -> Iterator[dg.Output[landing.RawReviews]]:
     """Reads new exports; gives nothing, so that all downstream is skipped, where nothing changed since the snapshot."""
     now = data_home.time.timestamp()
-    raw = landing.raw_reviews(data_home.home, data_home.values, now=now, settle=data_home.settle)
+    manifest = snapshots.latest_manifest(data_home.home.published)
+    last_key_id = manifest.get("user_key_id") if manifest else None
+    check_user_ids(data_home.values.user_ids, data_home.user_key, last_key_id=last_key_id)
+    raw = landing.raw_reviews(
+        data_home.home, data_home.values, now=now, settle=data_home.settle, user_key=data_home.user_key
+    )
     found = comparison(
         data_home,
         batches={batch.path: batch.sha256 for batch in raw.batches},

@@ -12,8 +12,9 @@ def changes_since(
     batches: Mapping[str, str | None],
     code_version: str,
     settings_hash: str,
+    user_key_id: str | None = None,
 ) -> tuple[str, ...]:
-    """Sentences on what differs from the inputs, code and settings of a snapshot's manifest; empty when nothing does.
+    """Sentences on what differs from inputs, code, settings and key of a snapshot's manifest; empty when nothing does.
 
     `batches` maps the path of each file of the landing zone to its sha256, None where it is not known yet. Content
     counts and names do not: a file that was renamed or delivered twice is no change.
@@ -38,6 +39,8 @@ def changes_since(
         found.append("the code is of another version")
     if manifest["settings_hash"] != settings_hash:
         found.append("the settings differ")
+    if manifest.get("user_key_id") != user_key_id:
+        found.append("the key of users' ids is another one")
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings, settings_from
+from amzseg_pipeline.steps.pseudonyms import USER_KEY_VARIABLE, UserKey, user_key_from
 
 SETTINGS_FILE = "settings.toml"
 
@@ -70,3 +71,8 @@ def settings_of(
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"{path}: this is not TOML ({error}); mend that line or take the file away.") from error
     return settings_from(file_values=values, file_name=str(path), environment=environment, overrides=overrides or {})
+
+
+def user_key_from_environment(environment: Mapping[str, str] = os.environ) -> UserKey | None:
+    """The key of users' ids, None where none is set. SettingsError where it is too short."""
+    return user_key_from(environment.get(USER_KEY_VARIABLE))

@@ -3,14 +3,12 @@
 Nothing is opened here.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.storage.home import Home
-from amzseg_pipeline.storage.landing.formats import ScannedFormat
-from amzseg_pipeline.storage.landing.known_formats import FORMAT_BY_NAME
 from amzseg_pipeline.storage.landing.listing import LeftFile, RefusedFile
 from amzseg_pipeline.storage.landing.raw_reviews import Batch, RawReviews
 
@@ -26,7 +24,7 @@ def raw_reviews_from_document(document: dict[str, Any], *, place: str) -> RawRev
     try:
         return RawReviews(
             batches=tuple(
-                Batch(**batch | {"also_at": tuple(batch["also_at"]), "part": _part(home, batch)})
+                _batch(home, {**batch, "also_at": tuple(batch["also_at"]), "part": Path(batch["part"])})
                 for batch in document["batches"]
             ),
             left=tuple(LeftFile(**file) for file in document["left"]),
@@ -36,7 +34,7 @@ def raw_reviews_from_document(document: dict[str, Any], *, place: str) -> RawRev
         raise TableError(f"{place}: no list of batches ({error!r}); materialise raw_reviews again.") from error
 
 
-def _part(home: Home, batch: dict[str, Any]) -> Path:
-    if isinstance(FORMAT_BY_NAME[batch["format"]], ScannedFormat):
-        return home.landing / str(batch["path"])
-    return home.warehouse / "raw_reviews" / Path(batch["part"]).name
+def _batch(home: Home, fields: dict[str, Any]) -> Batch:
+    batch = Batch(**fields)
+    kept = home.warehouse / "raw_reviews" / batch.part.name
+    return replace(batch, part=home.landing / batch.path if batch.is_scanned else kept)

@@ -25,7 +25,7 @@ def raw_reviews_frame(batches: Sequence[Batch], engine: Engine) -> nw.LazyFrame:
     Where all of them are scanned, rating and reviewed_at are numbers; else everything is text. RefusedForNow where an
     export that is scanned is no longer the one that raw_reviews saw.
     """
-    parts = [batch.part for batch in batches if not isinstance(batch.export_format, ScannedFormat)]
+    parts = [batch.part for batch in batches if not batch.is_scanned]
     frames = list(_scanned(batches, engine))
     if parts:
         frames = [_as_text(frame) for frame in frames]
@@ -43,7 +43,7 @@ def raw_items_frame(reviews: Sequence[Batch], items: Sequence[Batch], engine: En
 
 def _scanned(batches: Sequence[Batch], engine: Engine) -> Iterator[nw.LazyFrame]:
     """A frame for all exports of one format and of the same types."""
-    scanned = [batch for batch in batches if isinstance(batch.export_format, ScannedFormat)]
+    scanned = [batch for batch in batches if batch.is_scanned]
     for _, alike in groupby(sorted(scanned, key=_types), key=_types):
         group = list(alike)
         export_format = group[0].export_format

@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.arrow import arrow_schema
 from amzseg_pipeline.storage.files import whole_file
-from amzseg_pipeline.storage.landing.formats import ExportFormat, ReadFormat, ScannedFormat
+from amzseg_pipeline.storage.landing.formats import ExportFormat, ScannedFormat
 from amzseg_pipeline.storage.landing.identity import check_unchanged
+from amzseg_pipeline.storage.landing.keyed import keyed_rows, raw_rows_of
 from amzseg_pipeline.storage.landing.known_formats import FORMATS, format_of
 from amzseg_pipeline.storage.landing.listing import LandingFile
 from amzseg_pipeline.storage.landing.parquet_guard import parquet_rows
@@ -41,6 +43,7 @@ class Part:
     records: int
     reader_faults: int
     currency: str | None
+    user_key_id: str | None = None
 
 
 def batch_id(sha256: str) -> str:
@@ -48,10 +51,15 @@ def batch_id(sha256: str) -> str:
     return sha256[:16]
 
 
-def kept_part(folder: Path, sha256: str) -> Part | None:
-    """The part that holds the batch already, if there is one in `folder`."""
+def part_reader(export_format: ExportFormat, user_key_id: str | None) -> str:
+    """Names what decides the rows of a part beside the bytes of the export."""
+    return export_format.version if user_key_id is None else f"{export_format.version}-{user_key_id}"
+
+
+def kept_part(folder: Path, sha256: str, *, user_key: UserKey | None = None) -> Part | None:
+    """The part that holds the batch already, with pseudonyms of the key, if there is one in `folder`."""
     for export_format in FORMATS:
-        path = _part_path(folder, sha256, export_format)
+        path = _part_path(folder, sha256, export_format, user_key)
         try:
             footer = pq.read_metadata(path)
             if footer.schema.to_arrow_schema().equals(arrow_schema(export_format.holds), check_metadata=True):
@@ -61,18 +69,28 @@ def kept_part(folder: Path, sha256: str) -> Part | None:
     return None
 
 
-def new_part(folder: Path, sha256: str, *, landing: Path, file: LandingFile, settings: Settings) -> Part:
-    """The part of the batch that `file` holds, written if need be.
+def new_part(
+    folder: Path,
+    sha256: str,
+    *,
+    landing: Path,
+    file: LandingFile,
+    settings: Settings,
+    user_key: UserKey | None = None,
+) -> Part:
+    """The part of the batch that `file` holds, written if need be, with pseudonyms of the key.
 
     RefusedInput where the file cannot be read, or changes meanwhile.
     """
     export = landing / file.path
     export_format = format_of(export, settings)
-    if isinstance(export_format, ScannedFormat):
+    if isinstance(export_format, ScannedFormat) and user_key is None:
         rows = parquet_rows(export, settings, kinds=export_format.kinds)
         check_unchanged(landing, file)
         return Part(export, export_format.name, rows, records=rows, reader_faults=0, currency=None)
-    return _written_part(folder, sha256, landing=landing, file=file, settings=settings, export_format=export_format)
+    tables = raw_rows_of(export_format, export, settings)
+    path = _part_path(folder, sha256, export_format, user_key)
+    return _written_part(path, export_format, tables, landing=landing, file=file, sha256=sha256, user_key=user_key)
 
 
 def delete_other_parts(folder: Path, kept: Iterable[Path]) -> None:
@@ -84,29 +102,36 @@ def delete_other_parts(folder: Path, kept: Iterable[Path]) -> None:
 
 
 def _written_part(
-    folder: Path, sha256: str, *, landing: Path, file: LandingFile, settings: Settings, export_format: ReadFormat
+    path: Path,
+    export_format: ExportFormat,
+    tables: Iterable[pa.Table],
+    *,
+    landing: Path,
+    file: LandingFile,
+    sha256: str,
+    user_key: UserKey | None,
 ) -> Part:
-    path = _part_path(folder, sha256, export_format)
     schema = arrow_schema(export_format.holds)
     rows = records = reader_faults = 0
     currency: str | None = None
     with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for group in _row_groups(export_format.raw_rows(landing / file.path, settings)):
+        for group in _row_groups(tables if user_key is None else (keyed_rows(table, user_key) for table in tables)):
             currency = _currency_with(group, currency)
             rows += group.num_rows
             records = group["row_number"][-1].as_py()
             if "reader_fault" in group.column_names:
                 reader_faults += group.num_rows - group["reader_fault"].null_count
             writer.write_table(_completed(group, schema, source_file=file.path, batch=batch_id(sha256)))
-        part = Part(path, export_format.name, rows, records, reader_faults, currency)
+        key_id = user_key.id if user_key else None
+        part = Part(path, export_format.name, rows, records, reader_faults, currency, key_id)
         facts = {name: fact for name, fact in asdict(part).items() if name not in ("path", "rows")}
         check_unchanged(landing, file)
         writer.add_key_value_metadata({_FACTS: json.dumps(facts)})
     return part
 
 
-def _part_path(folder: Path, sha256: str, export_format: ExportFormat) -> Path:
-    return folder / f"{batch_id(sha256)}-{export_format.version}.parquet"
+def _part_path(folder: Path, sha256: str, export_format: ExportFormat, user_key: UserKey | None) -> Path:
+    return folder / f"{batch_id(sha256)}-{part_reader(export_format, user_key.id if user_key else None)}.parquet"
 
 
 def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -11,13 +11,14 @@ from typing import Any
 from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.landing.formats import ReadFormat, ScannedFormat
 from amzseg_pipeline.storage.landing.guard import check_size
 from amzseg_pipeline.storage.landing.identity import known_sha256, remember, remembered_sha256, sha256_now
 from amzseg_pipeline.storage.landing.known_formats import FORMAT_BY_NAME, FORMATS
 from amzseg_pipeline.storage.landing.listing import LandingFile, LeftFile, Listing, RefusedFile, landing_listing
-from amzseg_pipeline.storage.landing.parts import Part, delete_other_parts, kept_part, new_part
+from amzseg_pipeline.storage.landing.parts import Part, delete_other_parts, kept_part, new_part, part_reader
 from amzseg_pipeline.storage.landing.refusals import remember_refusals, remembered_refusals
 from amzseg_pipeline.storage.landing.sidecars import check_sidecars
 
@@ -37,6 +38,7 @@ class Batch:
     reader_faults: int
     currency: str | None
     part: Path
+    user_key_id: str | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -47,6 +49,16 @@ class Batch:
     def export_format(self) -> ReadFormat | ScannedFormat:
         """The format of this name."""
         return FORMAT_BY_NAME[self.format]
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether the rows are read where the export lies; with a key they are not, for its ids are no pseudonyms."""
+        return isinstance(self.export_format, ScannedFormat) and self.user_key_id is None
+
+    @property
+    def reader(self) -> str:
+        """Names what decides the rows beside the bytes of the export: the format's reader and the key of users' ids."""
+        return part_reader(self.export_format, self.user_key_id)
 
 
 @dataclass(frozen=True)
@@ -88,13 +100,22 @@ class RawReviews:
         return sum(batch.reader_faults for batch in self.batches)
 
     @property
+    def user_key_id(self) -> str | None:
+        """Names the key that users' ids are pseudonyms of; None where they are as the source gives them."""
+        return self.batches[0].user_key_id
+
+    @property
     def currency(self) -> str | None:
         """The one currency of all prices, those of items included; None where no price names one."""
         return next((batch.currency for batch in self.batches if batch.currency), None)
 
 
-def raw_reviews(home: Home, settings: Settings, *, now: float, settle: bool) -> RawReviews:
+def raw_reviews(
+    home: Home, settings: Settings, *, now: float, settle: bool, user_key: UserKey | None = None
+) -> RawReviews:
     """Reads what is new in the landing zone into parts; with `settle`, files too young are left for the next run.
+
+    With a `user_key` the parts hold pseudonyms for the ids of users and reviews, and parts of another key are not used.
 
     RefusedInput names every file that cannot be read, and leaves the parts of earlier runs as they are. With
     `on_refused_file = "skip"` such files are reported in the result, unless nothing else is there. Files in different
@@ -109,7 +130,7 @@ def raw_reviews(home: Home, settings: Settings, *, now: float, settle: bool) -> 
     batches = []
     for sha256, copies in copies_by_sha256.items():
         try:
-            part = _part(home, settings, sha256, copies)
+            part = _part(home, settings, sha256, copies, user_key)
         except RefusedInput as error:
             errors |= dict.fromkeys(copies, error)
         else:
@@ -161,12 +182,14 @@ def _copies_by_sha256(
     return copies
 
 
-def _part(home: Home, settings: Settings, sha256: str, copies: list[LandingFile]) -> Part:
+def _part(home: Home, settings: Settings, sha256: str, copies: list[LandingFile], user_key: UserKey | None) -> Part:
     """The part of a batch, read now where it is not kept already. RefusedInput where the file is not to be trusted."""
     first = copies[0]
-    part = kept_part(_parts_folder(home), sha256)
+    part = kept_part(_parts_folder(home), sha256, user_key=user_key)
     if part is None:
-        part = new_part(_parts_folder(home), sha256, landing=home.landing, file=first, settings=settings)
+        part = new_part(
+            _parts_folder(home), sha256, landing=home.landing, file=first, settings=settings, user_key=user_key
+        )
     for copy in copies:
         check_sidecars(home.landing / copy.path, sha256=sha256, records=part.records)
     return part
@@ -186,6 +209,7 @@ def _batch(sha256: str, copies: list[LandingFile], part: Part) -> Batch:
         reader_faults=part.reader_faults,
         currency=part.currency,
         part=part.path,
+        user_key_id=part.user_key_id,
     )
 
 

@@ -47,6 +47,7 @@ def manifest_document(
         "code_version": provenance.code_version,
         "settings_hash": settings_hash,
         "currency": provenance.currency,
+        "user_key_id": provenance.user_key_id,
         "inputs": [dict(batch) for batch in provenance.inputs],
         "resources": list(resources),
     }

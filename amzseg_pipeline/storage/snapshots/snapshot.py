@@ -62,6 +62,12 @@ class Snapshot:
         return currency
 
     @property
+    def user_key_id(self) -> str | None:
+        """Names the key that users' ids are pseudonyms of; None where they are as the source gives them."""
+        user_key_id: str | None = self.manifest.get("user_key_id")
+        return user_key_id
+
+    @property
     def inputs(self) -> list[dict[str, Any]]:
         """The batches of the landing zone that it holds."""
         return list(self.manifest["inputs"])

@@ -1,0 +1,31 @@
+"""A home on which a real run with a key was made, once for all tests here."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from amzseg_pipeline.steps.pseudonyms import MIN_KEY_BYTES, USER_KEY_VARIABLE
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.security.marked_exports import deliver, sales
+
+KEY = "k" * MIN_KEY_BYTES
+
+
+@pytest.fixture(scope="session")
+def _keyed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = scenario.home_with(tmp_path_factory.mktemp("keyed"))
+    deliver(home.landing, sales())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(USER_KEY_VARIABLE, KEY)
+        result = scenario.run(home)
+    assert result.success, scenario.failure(result)
+    return home.root
+
+
+@pytest.fixture
+def keyed_home(_keyed_run: Path, tmp_path: Path) -> Home:
+    """A home with a snapshot of pseudonyms of KEY, to do with as one likes."""
+    shutil.copytree(_keyed_run, tmp_path / "keyed", copy_function=shutil.copy2)
+    return Home(tmp_path / "keyed")

@@ -1,0 +1,160 @@
+"""With a key, ids of users are pseudonyms from the first table on, and nothing but the key leads back."""
+
+import hashlib
+import hmac
+import json
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from amzseg_pipeline import read_latest
+from amzseg_pipeline.contracts.errors import SettingsError
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.pseudonyms import MIN_KEY_BYTES, USER_KEY_VARIABLE, UserKey, check_user_ids, user_key_from
+from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.landing import (
+    raw_reviews,
+    raw_reviews_document,
+    raw_reviews_frame,
+    raw_reviews_from_document,
+)
+from amzseg_pipeline.storage.user_hash import user_hashes
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.security.conftest import KEY
+from amzseg_pipeline_tests.security.marked_exports import EXPORTS, deliver, in_dollars, sales, user
+from amzseg_pipeline_tests.security.places import places_of
+
+OTHER_KEY = "another key of users, long enough for one"
+A_KEY, ANOTHER_KEY = (UserKey(text.encode()) for text in (KEY, OTHER_KEY))
+
+
+def test_a_pseudonym_is_the_hmac_of_the_id() -> None:
+    expected = hmac.new(KEY.encode(), b"A1", hashlib.sha256).hexdigest()
+    assert UserKey(KEY.encode()).pseudonym("A1") == expected
+    assert UserKey(OTHER_KEY.encode()).pseudonym("A1") != expected
+
+
+@pytest.mark.parametrize("text", ["x", "x" * (MIN_KEY_BYTES - 1), "  " + "x" * (MIN_KEY_BYTES - 1) + "\n"])
+def test_a_short_key_is_refused_with_the_way_to_make_one(text: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"AMZSEG_USER_KEY: \d+ bytes are too short.*openssl rand -hex 32"
+    ) as raised:
+        user_key_from(text)
+    assert text.strip() * 2 not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", [None, "", " \n"])
+def test_without_a_key_there_is_none(text: str | None) -> None:
+    assert user_key_from(text) is None
+
+
+def test_a_key_is_named_without_being_shown() -> None:
+    key = user_key_from(f" {KEY}\n")
+    assert key == UserKey(KEY.encode())
+    assert KEY not in repr(key)
+    assert len(key.id) == 8
+    assert key.id != UserKey(OTHER_KEY.encode()).id
+    assert key.id not in hashlib.sha256(KEY.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("policy", "key", "last_key_id", "words"),
+    [
+        ("either", KEY, None, ""),
+        ("either", KEY, "other id", ""),
+        ("either", None, None, ""),
+        ("either", None, "1234abcd", "are pseudonyms of key 1234abcd; set it, or give"),
+        ("given", None, "1234abcd", ""),
+        ("given", KEY, None, "take one of them away"),
+        ("keyed", KEY, None, ""),
+        ("keyed", None, None, "needs AMZSEG_USER_KEY"),
+    ],
+)
+def test_ids_are_never_published_as_given_by_oversight(
+    policy: str, key: str | None, last_key_id: str | None, words: str
+) -> None:
+    if not words:
+        check_user_ids(policy, user_key_from(key), last_key_id=last_key_id)
+        return
+    with pytest.raises(SettingsError, match=words):
+        check_user_ids(policy, user_key_from(key), last_key_id=last_key_id)
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_raw_rows_are_the_same_but_for_ids_and_what_follows_from_them(tmp_path: Path, export: str) -> None:
+    rows = {name: raw_rows_of(tmp_path / name, export, key=key) for name, key in (("given", None), ("keyed", A_KEY))}
+    assert rows["keyed"]["user_hash"].equals(user_hashes(rows["keyed"]["user_id"]))
+    for name in ("user_id", "review_id"):
+        given, keyed = (rows[kind][name].to_pylist() for kind in ("given", "keyed"))
+        assert keyed == [None if text is None else A_KEY.pseudonym(text) for text in given]
+    ratings = [[text and float(text) for text in rows[kind]["rating"].to_pylist()] for kind in ("given", "keyed")]
+    assert ratings[0] == ratings[1]  # a number that is scanned and one that is read differ as texts: 5.0 and 5
+    others = set(rows["given"].schema.names) - {"user_id", "review_id", "user_hash", "rating"}
+    assert rows["keyed"].select(sorted(others)).equals(rows["given"].select(sorted(others)))
+
+
+def raw_rows_of(root: Path, export: str, *, key: UserKey | None) -> pa.RecordBatch:
+    """Every raw row of the export, sorted, as the pipeline reads them."""
+    deliver(root / "landing", EXPORTS[export]())
+    raw = raw_reviews(Home(root), Settings(), now=time.time(), settle=False, user_key=key)
+    assert raw.user_key_id == (key.id if key else None)
+    engine = DuckDBEngine(Settings(threads=1), temporary=root / "temporary")
+    table = raw_reviews_frame(raw.reviews, engine).collect("pyarrow").to_native()
+    engine.close()
+    [rows] = table.sort_by([("batch", "ascending"), ("row_number", "ascending")]).combine_chunks().to_batches()
+    kept = raw_reviews(Home(root), Settings(), now=time.time(), settle=False, user_key=key)
+    assert kept == raw
+    return rows
+
+
+def test_parts_of_another_key_are_not_used_again_and_go(tmp_path: Path) -> None:
+    deliver(tmp_path / "landing", in_dollars())
+    names = {}
+    for key in (None, A_KEY, ANOTHER_KEY, None):
+        raw = raw_reviews(Home(tmp_path), Settings(), now=time.time(), settle=False, user_key=key)
+        names[key] = {batch.reader for batch in raw.reviews}
+        kept = {path.name for path in (tmp_path / "warehouse/raw_reviews").iterdir()}
+        assert kept == {batch.part.name for batch in raw.batches if not batch.is_scanned}
+        assert all((key.id if key else "") in name for name in kept)
+    assert not names[A_KEY] & names[ANOTHER_KEY]
+    assert not names[A_KEY] & names[None]
+
+
+def test_a_document_of_raw_reviews_leads_to_the_same_parts(tmp_path: Path) -> None:
+    deliver(tmp_path / "landing", in_dollars())
+    for key in (None, A_KEY):
+        raw = raw_reviews(Home(tmp_path), Settings(), now=time.time(), settle=False, user_key=key)
+        document = json.loads(json.dumps(raw_reviews_document(raw)))
+        assert raw_reviews_from_document(document, place=str(tmp_path / "warehouse/raw_reviews.json")) == raw
+
+
+def test_another_key_is_a_change_and_a_lost_one_stops_the_run(
+    keyed_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(USER_KEY_VARIABLE, KEY)
+    assert scenario.materialised(scenario.run(keyed_home)) == set()
+
+    monkeypatch.setenv(USER_KEY_VARIABLE, OTHER_KEY)
+    assert scenario.run(keyed_home).success
+    latest = read_latest(keyed_home.root)
+    assert (latest.sequence, latest.user_key_id) == (2, ANOTHER_KEY.id)
+    assert ANOTHER_KEY.pseudonym(user(0)) in set(latest.segment_assignments()["user_id"])
+    old = places_of([A_KEY.pseudonym(user(0))], keyed_home.root)
+    assert [path.split("-")[0] for path in old] == ["published/snapshots/000001"]
+
+    monkeypatch.delenv(USER_KEY_VARIABLE)
+    failed = scenario.run(keyed_home)
+    assert not failed.success
+    assert "AMZSEG_USER_KEY is not set" in scenario.failure(failed)
+    assert places_of([user(0)], keyed_home.root, without=keyed_home.landing) == {}
+
+
+def test_a_short_key_fails_the_run_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = scenario.home_with(tmp_path)
+    deliver(home.landing, sales())
+    monkeypatch.setenv(USER_KEY_VARIABLE, "short")
+    assert "5 bytes are too short" in scenario.failure(scenario.run(home))
+    assert not (home.warehouse / "raw_reviews").exists()
