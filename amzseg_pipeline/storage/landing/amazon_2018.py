@@ -56,6 +56,6 @@ ITEMS_2018 = ReadFormat(
     medium="JSON Lines",
     holds=RAW_ITEMS,
     needed=("asin", "price"),
-    foreign=("reviewerID", "user_id", "parent_asin"),
+    foreign=("reviewerID", "overall", "user_id", "parent_asin"),
     raw_rows=_item_rows,
 )

@@ -101,7 +101,7 @@ ITEMS_2023 = ReadFormat(
     medium="JSON Lines",
     holds=RAW_ITEMS,
     needed=("parent_asin", "price"),
-    foreign=("user_id",),
+    foreign=("user_id", "rating"),
     raw_rows=_item_rows,
 )
 REVIEWS_2023_PARQUET = ScannedFormat(
@@ -124,6 +124,6 @@ ITEMS_2023_PARQUET = ReadFormat(
     medium="parquet",
     holds=RAW_ITEMS,
     needed=("parent_asin", "price"),
-    foreign=("user_id",),
+    foreign=("user_id", "rating"),
     raw_rows=_parquet_item_rows,
 )

@@ -36,7 +36,9 @@ PRICE = f"""CASE WHEN starts_with({{json}}, '\"')
 TEXTS is a list of texts, joined by |. PRICE is a number or a text, which may be a page of junk; an amount is shorter.
 """
 
-_BLOCK_BYTES = 8 * 2**20
+_BLOCK_BYTES = 4 * 2**20
+_BATCH_ROWS = 2**16
+_LINES = pa.schema([("row_number", pa.int64()), ("text", pa.string())])
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -63,7 +65,7 @@ class JsonRow:
         faults += [f"(\"{key}\" IS NULL AND {json[key]} <> 'null')" for key in self.kinds]
         line = "TRY(json(text))" if self.reads_line else "NULL"
         return f"""
-            WITH parsed AS MATERIALIZED (
+            WITH parsed AS (
                 SELECT row_number, {line} AS line,
                     CAST(TRY(json_extract(text, [{_joined(f"'$.{key}'" for key in self.kinds)}])) AS VARCHAR[]) AS json
                 FROM lines
@@ -90,13 +92,29 @@ def json_rows(path: Path, settings: Settings, row: JsonRow) -> Iterator[pa.Table
     """
     import duckdb
 
+    refusals: list[RefusedInput] = []
+    lines = pa.RecordBatchReader.from_batches(_LINES, _lines(path, settings, refusals))
     with duckdb.connect(config={"threads": 1, "temp_directory": ""}) as connection:
+        connection.register("lines", lines)
+        try:
+            for batch in connection.sql(row.sql).to_arrow_reader(_BATCH_ROWS):
+                yield pa.Table.from_batches([batch])
+        except (duckdb.Error, pa.ArrowException, OSError):
+            if refusals:
+                raise refusals[0] from None
+            raise
+
+
+def _lines(path: Path, settings: Settings, refusals: list[RefusedInput]) -> Iterator[pa.RecordBatch]:
+    """The lines with their numbers. What it raises reaches the reader as text alone, so a refusal is kept beside."""
+    try:
         for first, block in _blocks_of_lines(path, settings):
             texts = _texts(block, first=first)
             numbers = pa.array(np.arange(first, first + len(texts)))
-            connection.register("lines", pa.table({"row_number": numbers, "text": texts}))
-            yield connection.sql(row.sql).to_arrow_table()
-            connection.unregister("lines")
+            yield pa.record_batch([numbers, texts], schema=_LINES)
+    except RefusedInput as error:
+        refusals.append(error)
+        raise
 
 
 def _blocks_of_lines(path: Path, settings: Settings) -> Iterator[tuple[int, bytes]]:
@@ -107,18 +125,23 @@ def _blocks_of_lines(path: Path, settings: Settings) -> Iterator[tuple[int, byte
         pieces.append(chunk if pieces or first > 1 else chunk.removeprefix(_BYTE_ORDER_MARK))
         if sum(map(len, pieces)) < _BLOCK_BYTES:
             continue
-        block, line_end, rest = b"".join(pieces).rpartition(b"\n")
-        if len(rest) > MAX_LINE_BYTES:
-            raise _too_long(first + (block + line_end).count(b"\n"))
-        yield first, block + line_end
-        first += block.count(b"\n") + 1
-        pieces = [rest]
-    block, line_end, rest = b"".join(pieces).rpartition(b"\n")
-    if rest and not is_gzip(path):
-        line = first + (block + line_end).count(b"\n")
-        raise RefusedInput(f"the file looks cut: the last record (line {line:,}) has no line end; deliver it whole.")
-    if block or line_end or rest:
-        yield first, block + line_end + (rest + b"\n" if rest else b"")
+        block = b"".join(pieces)
+        end = block.rfind(b"\n") + 1
+        if len(block) - end > MAX_LINE_BYTES:
+            raise _too_long(first + block.count(b"\n"))
+        yield first, block[:end]
+        first += block.count(b"\n")
+        pieces = [block[end:]]
+    block = b"".join(pieces)
+    if block and not block.endswith(b"\n"):
+        if not is_gzip(path):
+            line = first + block.count(b"\n")
+            raise RefusedInput(
+                f"the file looks cut: the last record (line {line:,}) has no line end; deliver it whole."
+            )
+        block += b"\n"
+    if block:
+        yield first, block
 
 
 def _texts(block: bytes, *, first: int) -> pa.Array:

@@ -14,20 +14,25 @@ import pyarrow.types as pt
 
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.parquet_guard import ColumnKind, damaged_parquet, parquet_rows, parquet_schema
+from amzseg_pipeline.storage.landing.texts import MAX_TEXT_BYTES
 
-_BATCH_ROWS = 2**16
+_BATCH_ROWS = 2**14
 
 
 def parquet_texts(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnKind]) -> Iterator[pa.RecordBatch]:
     """The columns of `kinds` that the file has, as text, and `row_number`, counted from 1.
 
-    Times are milliseconds since 1970 UTC, lists joined by |. RefusedInput as by `parquet_rows`, and for damaged pages.
+    Times are milliseconds since 1970 UTC, lists joined by |, and texts cut where they are too long for a raw row.
+    RefusedInput as by `parquet_rows`, and for damaged pages.
     """
     parquet_rows(path, settings, kinds=kinds)
-    columns = [name for name in kinds if name in parquet_schema(path).names]
+    schema = parquet_schema(path)
+    columns = [name for name in kinds if name in schema.names]
+    flat = [name for name in columns if not pt.is_nested(schema.field(name).type)]
     first = 1
     try:
-        with pq.ParquetFile(path) as file:
+        # As dictionaries, because a page that says a long text once may stand for a million rows.
+        with pq.ParquetFile(path, read_dictionary=flat) as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
                 texts = {name: _text(batch.column(name)) for name in columns}
                 numbers = pa.array(np.arange(first, first + len(batch)))
@@ -38,6 +43,10 @@ def parquet_texts(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnK
 
 
 def _text(column: pa.Array) -> pa.Array:
+    if pt.is_dictionary(column.type):
+        texts = column.dictionary.cast(pa.string())
+        texts.validate(full=True)
+        return pc.utf8_slice_codeunits(texts, 0, MAX_TEXT_BYTES + 1).take(column.indices)
     if pt.is_list(column.type) or pt.is_large_list(column.type):
         column = pc.binary_join(column.cast(pa.list_(pa.string())), "|")
     elif pt.is_temporal(column.type):

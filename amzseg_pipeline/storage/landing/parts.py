@@ -26,7 +26,7 @@ from amzseg_pipeline.storage.landing.listing import LandingFile
 from amzseg_pipeline.storage.landing.parquet_guard import parquet_rows
 
 _FACTS = b"amzseg_part"
-_GROUP_ROWS = 2**17
+_GROUP_ROWS = 2**16
 _GROUP_BYTES = 2**26
 
 

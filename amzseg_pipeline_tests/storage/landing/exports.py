@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -92,3 +93,98 @@ def reviews_read(home: Home, **settings: Any) -> RawReviews:
 def raw_rows(reviews: RawReviews) -> list[dict[str, Any]]:
     """Every raw row, in the order of batches and records."""
     return pa.concat_tables(pq.read_table(batch.part) for batch in reviews.reviews).to_pylist()
+
+
+def json_lines(records: Iterable[Mapping[str, Any] | bytes]) -> bytes:
+    """A record a line; bytes stand for a line as it is."""
+    lines = (record if isinstance(record, bytes) else json.dumps(record).encode() for record in records)
+    return b"".join(line + b"\n" for line in lines)
+
+
+def review_2018(number: int = 1, **values: Any) -> dict[str, Any]:
+    """A record of Amazon Reviews 2018; `values` take the place of the defaults, and None takes a key away."""
+    record = {
+        "overall": 5.0,
+        "verified": True,
+        "reviewTime": "06 17, 2018",
+        "reviewerID": f"A{number}",
+        "asin": f"B{number:09d}",
+        "style": {"Gift Amount:": " 50"},
+        "reviewerName": "Ann, the first",
+        "reviewText": 'Works, "still"\n🙂',
+        "summary": "Five Stars",
+        "unixReviewTime": 1_529_193_600,
+    }
+    return {name: value for name, value in (record | values).items() if value is not None}
+
+
+def item_2018(number: int = 1, **values: Any) -> dict[str, Any]:
+    """A record of the metadata of Amazon Reviews 2018."""
+    record = {
+        "category": ["Gift Cards", "Gift Cards"],
+        "description": ["A card"],
+        "title": "A card",
+        "also_buy": [],
+        "price": "$12.99",
+        "asin": f"B{number:09d}",
+    }
+    return {name: value for name, value in (record | values).items() if value is not None}
+
+
+def review_2023(number: int = 1, **values: Any) -> dict[str, Any]:
+    """A record of Amazon Reviews 2023."""
+    return {
+        "rating": 5.0,
+        "title": "Five Stars",
+        "text": 'Works, "still"\n🙂',
+        "images": [],
+        "asin": f"V{number:09d}",
+        "parent_asin": f"B{number:09d}",
+        "user_id": f"A{number}",
+        "timestamp": 1_588_687_728_923 + number,
+        "helpful_vote": 0,
+        "verified_purchase": True,
+    } | values
+
+
+def item_2023(number: int = 1, **values: Any) -> dict[str, Any]:
+    """A record of the metadata of Amazon Reviews 2023."""
+    return {
+        "main_category": "All Beauty",
+        "title": "A card",
+        "average_rating": 4.8,
+        "rating_number": 10,
+        "features": [],
+        "description": [],
+        "price": 12.99,
+        "images": [],
+        "videos": [],
+        "store": "A store",
+        "categories": ["Beauty", "Hair"],
+        "details": {"Size": "3"},
+        "parent_asin": f"B{number:09d}",
+        "bought_together": None,
+    } | values
+
+
+def parquet(records: Sequence[Mapping[str, Any]], types: Mapping[str, pa.DataType] | None = None) -> bytes:
+    """A parquet file of the records, with `types` for some of its columns."""
+    table = pa.Table.from_pylist([dict(record) for record in records])
+    for name, kind in (types or {}).items():
+        table = table.set_column(table.column_names.index(name), name, table[name].cast(kind))
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    return stream.getvalue()
+
+
+def canonical_csv(rows: Iterable[Mapping[str, str]]) -> bytes:
+    """A canonical export; its columns are those that the first row names, and the needed ones."""
+    filled = [
+        {"user_id": f"U{n}", "item_id": f"I{n}", "rating": "4.5", "paid_price": "12.99", "currency": "USD"} | dict(row)
+        for n, row in enumerate(rows, start=1)
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(filled[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(filled)
+    return text.getvalue().encode()

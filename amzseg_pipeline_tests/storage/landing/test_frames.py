@@ -1,0 +1,190 @@
+"""The rows of all batches as one frame: parts of ours and exports scanned in place say the same of the same reviews."""
+
+import hashlib
+import random
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
+from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps import reviews
+from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.landing import (
+    RawReviews,
+    raw_items_frame,
+    raw_reviews_document,
+    raw_reviews_frame,
+    raw_reviews_from_document,
+)
+from amzseg_pipeline_tests.frames import rows_of
+from amzseg_pipeline_tests.storage.landing.exports import (
+    item_2023,
+    json_lines,
+    landing_zone,
+    parquet,
+    review_2018,
+    review_2023,
+    reviews_read,
+    sales_csv,
+)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Any:
+    engine = DuckDBEngine(Settings(threads=2, memory_limit_mib=200), temporary=tmp_path / "spill")
+    yield engine
+    engine.close()
+
+
+def rows(raw: RawReviews, engine: DuckDBEngine) -> list[dict[str, Any]]:
+    return rows_of(raw_reviews_frame(raw.reviews, engine), "source_file", "row_number")
+
+
+def test_parquet_is_scanned_where_it_lies(tmp_path: Path, engine: DuckDBEngine) -> None:
+    home = landing_zone(tmp_path, {"2023/a'b.parquet": parquet([review_2023(1), review_2023(2)])})
+    raw = reviews_read(home)
+    [batch] = raw.batches
+    assert batch.part == home.landing / "2023/a'b.parquet"
+    assert (batch.rows, batch.records, batch.reader_faults, raw.rows, raw.currency) == (2, 2, 0, 2, None)
+    assert not list(home.warehouse.rglob("*.parquet"))
+    first, second = rows(raw, engine)
+    assert first == dict.fromkeys(RAW_REVIEWS.column_names) | {
+        "source_file": "2023/a'b.parquet",
+        "batch": batch.sha256[:16],
+        "row_number": 1,
+        "user_id": "A1",
+        "user_hash": int(hashlib.md5(b"A1").hexdigest()[:8], 16),
+        "item_id": "B000000001",
+        "review_id": "B000000001@1588687728924",
+        "rating": 5.0,
+        "reviewed_at": 1_588_687_728_924,
+    }
+    assert second["row_number"] == 2
+
+
+RECORDS = [
+    review_2023(n, rating=rating, timestamp=timestamp, user_id=user, parent_asin=item)
+    for n, (rating, timestamp, user, item) in enumerate(
+        [
+            *((rating, 1_588_687_728_923, "U", "P") for rating in (1.0, 4.5, 5.0, 4.2, 0.0, 6.0, 4.25, -1.0, None)),
+            *((5.0, timestamp, "U", "P") for timestamp in (0, 99_999_999_999_999, 10**14, -1, None)),
+            *((5.0, 7, user, item) for user, item in ((None, "P"), ("U", None), ("", "P"), ("U", ""), ("é🙂", "P"))),
+            *((random.Random(7).choice([1.0, 5.0]), 9, "U", "P") for _ in range(3)),
+        ]
+    )
+]
+
+
+@pytest.mark.parametrize("rating", [pa.float64(), pa.float32()])
+@pytest.mark.parametrize("text", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+def test_scanned_parquet_and_read_json_lines_become_the_same_tables(
+    tmp_path: Path, engine: DuckDBEngine, rating: pa.DataType, text: pa.DataType
+) -> None:
+    tables = []
+    for name, content in {
+        "a.jsonl": json_lines(RECORDS),
+        "a.parquet": parquet(RECORDS, {"rating": rating, "user_id": text, "parent_asin": text}),
+    }.items():
+        home = landing_zone(tmp_path / name, {name: content})
+        checked = reviews.checked_reviews(raw_reviews_frame(reviews_read(home).reviews, engine))
+        rejected = rows_of(reviews.rejected_reviews(checked).drop("batch", "source_file", "rating"), "row_number")
+        tables.append((rows_of(reviews.cleaned_reviews(checked), "user_id", "review_id"), rejected))
+    assert tables[0] == tables[1]
+    assert len(tables[0][1]) == 5
+
+
+def test_parts_and_scanned_exports_of_any_format_are_one_frame_of_text(tmp_path: Path, engine: DuckDBEngine) -> None:
+    home = landing_zone(
+        tmp_path,
+        {
+            "a.parquet": parquet([review_2023(1)]),
+            "b.parquet": parquet([review_2023(2, rating=4, timestamp=5)], {"rating": pa.int32()}),
+            "c.csv": sales_csv([{}]),
+            "d.json": json_lines([review_2018()]),
+        },
+    )
+    raw = reviews_read(home)
+    found = rows(raw, engine)
+    assert [(row["source_file"], row["rating"]) for row in found] == [
+        ("a.parquet", "5.0"),
+        ("b.parquet", "4.0"),
+        ("c.csv", "4.2"),
+        ("c.csv", "4.2"),
+        ("d.json", "5.0"),
+    ]
+    assert len({row["batch"] for row in found}) == 4
+
+
+def test_many_shards_are_one_scan(tmp_path: Path, engine: DuckDBEngine) -> None:
+    shards = {f"{n:03}.parquet": parquet([review_2023(n), review_2023(n + 1000)]) for n in range(300)}
+    raw = reviews_read(landing_zone(tmp_path, shards))
+    found = rows(raw, engine)
+    assert len(found) == 600
+    assert all(
+        row["user_id"] in (f"A{int(row['source_file'][:3])}", f"A{int(row['source_file'][:3]) + 1000}") for row in found
+    )
+    batch = {batch.path: batch.sha256[:16] for batch in raw.batches}
+    assert all(row["batch"] == batch[row["source_file"]] for row in found)
+
+
+def test_names_that_mean_something_elsewhere_mean_nothing_here(tmp_path: Path, engine: DuckDBEngine) -> None:
+    name = "rating=3/user_id=Z/a[1]*?'.parquet"
+    [row] = rows(reviews_read(landing_zone(tmp_path, {name: parquet([review_2023()])})), engine)
+    assert (row["source_file"], row["rating"], row["user_id"]) == (name, 5.0, "A1")
+
+
+def test_items_come_with_what_their_records_say(tmp_path: Path, engine: DuckDBEngine) -> None:
+    home = landing_zone(tmp_path, {"a.jsonl": json_lines([review_2023()]), "b.jsonl": json_lines([item_2023(), b"{"])})
+    raw = reviews_read(home)
+    assert (raw.rows, raw.item_rows, raw.records, raw.reader_faults, raw.currency) == (1, 2, 3, 1, "USD")
+    item, fault = rows_of(raw_items_frame(raw.reviews, raw.items, engine), "row_number")
+    assert (item["item_id"], item["price"], item["source_file"]) == ("B000000001", "12.99", "b.jsonl")
+    assert fault["reader_fault"]
+    assert fault["row_number"] == 2
+
+
+@pytest.mark.parametrize("content", [sales_csv([{}]), parquet([review_2023()])])
+def test_without_items_there_are_none(tmp_path: Path, engine: DuckDBEngine, content: bytes) -> None:
+    raw = reviews_read(landing_zone(tmp_path, {"a": content}))
+    none = raw_items_frame(raw.reviews, raw.items, engine)
+    assert tuple(none.collect_schema().names()) == RAW_ITEMS.column_names
+    assert rows_of(none, "row_number") == []
+
+
+@pytest.mark.parametrize("on_refused_file", ["fail", "skip"])
+def test_items_without_reviews_are_refused_saying_so(tmp_path: Path, on_refused_file: str) -> None:
+    home = landing_zone(tmp_path, {"meta.jsonl": json_lines([item_2023()])})
+    with pytest.raises(
+        RefusedInput, match=r"items and no reviews; put the reviews .*\n  meta.jsonl: Amazon Reviews 2023"
+    ):
+        reviews_read(home, on_refused_file=on_refused_file)
+
+
+def test_items_in_another_currency_than_the_reviews_are_refused(tmp_path: Path) -> None:
+    exports = {"a.csv": sales_csv([{}]), "meta.jsonl": json_lines([item_2023()])}
+    with pytest.raises(RefusedInput, match=r"different currencies.*\n  a.csv: INR\n  meta.jsonl: USD"):
+        reviews_read(landing_zone(tmp_path, exports))
+
+
+def test_an_export_that_changed_after_it_was_read_is_not_scanned(tmp_path: Path, engine: DuckDBEngine) -> None:
+    home = landing_zone(tmp_path, {"a.parquet": parquet([review_2023(1)])})
+    raw = reviews_read(home)
+    landing_zone(tmp_path, {"a.parquet": parquet([review_2023(1), review_2023(2)])})
+    with pytest.raises(RefusedForNow, match=r"a.parquet: it changed after .*materialise raw_reviews again"):
+        raw_reviews_frame(raw.reviews, engine)
+    (home.landing / "a.parquet").unlink()
+    with pytest.raises(RefusedForNow, match="vanished"):
+        raw_reviews_frame(raw.reviews, engine)
+
+
+def test_what_is_scanned_is_found_again_from_the_document(tmp_path: Path) -> None:
+    home = landing_zone(tmp_path, {"x/a.parquet": parquet([review_2023(1)]), "b.csv": sales_csv([{}])})
+    raw = reviews_read(home)
+    document = raw_reviews_document(raw)
+    assert raw_reviews_from_document(document, place=str(home.warehouse / "raw_reviews.json")) == raw
+    moved = raw_reviews_from_document(document, place="/elsewhere/warehouse/raw_reviews.json")
+    assert [str(batch.part)[:19] for batch in moved.batches] == ["/elsewhere/warehous", "/elsewhere/landing/"]
