@@ -21,9 +21,9 @@ def rank_correlation(pairs: pd.DataFrame) -> float:
 
 
 def correlation_table(values: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame | None:
-    """The rank correlations of the columns in `names` that vary, under their names; None where fewer than two do."""
+    """The rank correlations of the columns in `names` that vary, under their names; None where fewer than three do."""
     varying = [column for column in names if values[column].nunique() > 1]
-    return values[varying].rename(columns=names).corr(method="spearman") if len(varying) > 1 else None
+    return values[varying].rename(columns=names).corr(method="spearman") if len(varying) > 2 else None
 
 
 def ranked_pairs(table: pd.DataFrame) -> list[Pair]:

@@ -178,9 +178,16 @@ def _format_axis(axis: "Axis", text: Callable[[float], str], *, whole: bool = Fa
     pixels = box.width if axis is axis.axes.xaxis else box.height
     most_ticks = max(int(pixels / axis.axes.figure.dpi / _TICK_INCHES), 2)
     if axis.get_scale() == "log":
-        low, high = sorted(axis.get_view_interval())
-        decades = math.log10(high / low) if low > 0 else math.inf
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if 3 * decades <= most_ticks else (1.0,)))
+        axis.set_major_locator(LogLocator(subs=_steps_of_decades(*sorted(axis.get_view_interval()), most=most_ticks)))
         axis.set_minor_formatter(NullFormatter())
     else:
         axis.set_major_locator(MaxNLocator(min(most_ticks + 1, 7), steps=[1, 2, 2.5, 5, 10], integer=whole))
+
+
+def _steps_of_decades(low: float, high: float, *, most: int) -> tuple[float, ...]:
+    """At which multiples of the powers of ten ticks stand, so that there are as many as there is room for."""
+    for steps in ((1.0, 2.0, 5.0), (1.0, 3.0)):
+        exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        if sum(low <= step * 10.0**exponent <= high for exponent in exponents for step in steps) <= most:
+            return steps
+    return (1.0,)

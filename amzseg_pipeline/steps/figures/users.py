@@ -77,13 +77,18 @@ def reviews_per_user(data: UserData) -> Plot | LeftOut:
     once = float(users[reviews == 1].sum() / users.sum())
     several = int(users[reviews > 1].sum())
     written = float((reviews * users)[reviews > 1].sum() / (reviews * users).sum())
-    title = f"{percent(once)} of users wrote a single review"
+    median = int(reviews[np.searchsorted(np.cumsum(users), users.sum() / 2)])
+    title = (
+        f"{percent(once)} of users wrote a single review"
+        if once >= _TELLING_SHARE
+        else f"Half of all users wrote {median:,} reviews or more"
+    )
     figure, axes = canvas(title, note=counted(data.users, "user"))
     axes.set(xscale="log", yscale="log", xlabel="reviews a user wrote", ylabel="users")
     if len(reviews) <= _MOST_STEMS:
         axes.vlines(reviews, 0.7, users, color=PALE, linewidth=3)
     axes.scatter(reviews, users, s=46, color=ACCENT, edgecolor="white", linewidth=0.6, zorder=3)
-    axes.set(xlim=(0.8, reviews.max() * 1.3), ylim=(0.7, users.max() * 2.5))
+    axes.set(xlim=(reviews.min() * 0.8, reviews.max() * 1.3), ylim=(0.7, users.max() * 2.5))
     count_axis(axes.xaxis)
     count_axis(axes.yaxis)
     if len(reviews) <= _MOST_LABELS:
@@ -95,10 +100,13 @@ def reviews_per_user(data: UserData) -> Plot | LeftOut:
         if once >= 0.5
         else "most users are known from several purchases, so segments can be trusted for single users"
     )
-    sentence = (
+    told = (
         f"{counted(several, 'user')} with several reviews, {percent(several / data.users)} of all, wrote "
-        f"{percent(written)} of the reviews, and no user more than {reviews.max():,}: {follows}."
+        f"{percent(written)} of the reviews"
+        if once
+        else f"Every user wrote {reviews.min():,} reviews or more"
     )
+    sentence = f"{told}, and no user more than {reviews.max():,}: {follows}."
     return Plot(title, sentence, figure)
 
 
@@ -148,7 +156,7 @@ def feature_correlations(data: UserData) -> Plot | LeftOut:
     """Rank correlations of the features of users."""
     table = correlation_table(data.features, FEATURE_NAMES)
     if table is None:
-        return LeftOut("fewer than two features differ between users")
+        return LeftOut("fewer than three features differ between users")
     pairs = ranked_pairs(table)
     closest, close = pairs[0], sum(abs(pair.correlation) >= _CLOSE for pair in pairs)
     title = (

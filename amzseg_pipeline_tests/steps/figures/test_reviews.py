@@ -159,8 +159,7 @@ def test_a_source_without_prices_and_dates_still_gives_the_other_plots_and_no_fa
     rows = without(ROWS[:80], "list_minor", "discount_bp", "reviewed_at_ms", "paid_minor", "currency")
     gallery = review_gallery(data_of(rows, currency=None))
     assert {plot.name for plot in gallery.plots} == {
-        *("rating", "rating_count", "rating_count_and_rating", "review_correlations"),
-        *("categories_by_products", "categories_by_rating"),
+        *("rating", "rating_count", "rating_count_and_rating", "categories_by_products", "categories_by_rating"),
     }
     assert not any(missing.is_fault for missing in gallery.missing)
 
@@ -225,8 +224,13 @@ def test_the_same_second_level_in_two_departments_is_told_apart():
 
 
 def test_one_level_of_category_stands_for_itself():
-    plot = drawn("categories_by_products", data_of(with_all(ROWS, category="Gift Cards")))
-    assert plot.title == "Most products: Gift Cards, 40"
+    rows = [{**row, "category": ("Gift Cards", "Books|Art")[int(row["item_id"][1:]) % 4 == 0]} for row in ROWS]
+    assert drawn("categories_by_products", data_of(rows)).title == "Most products: Gift Cards, 30"
+
+
+def test_one_category_is_no_ranking():
+    left_out = DRAWINGS["categories_by_products"](data_of(with_all(ROWS, category="Gift Cards")))
+    assert left_out == LeftOut("all products are of one category, Gift Cards")
 
 
 def test_the_sample_is_that_of_the_smallest_hashes_whatever_order_and_engine():

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.colours import SEGMENT_COLOURS
 from amzseg_pipeline.steps.figures.colours import segment_colours
-from amzseg_pipeline.steps.figures.style import apart, canvas, drawing_style
+from amzseg_pipeline.steps.figures.images import png_image
+from amzseg_pipeline.steps.figures.style import apart, canvas, drawing_style, money_axis
 
 _TO_SIMULATED = {
     "all cones": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
@@ -64,6 +65,21 @@ def test_a_long_title_is_broken_into_lines_of_about_one_length_and_not_cut():
     assert " ".join(lines) == title
     assert len(lines) == 2
     assert min(map(len, lines)) > 0.6 * max(map(len, lines))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(20, 300, ["$30", "$100", "$300"]), (30, 5_000, ["$100", "$1k"]), (0.5, 200_000, ["$1", "$100", "$10k"])],
+)
+def test_a_narrow_logarithmic_axis_has_ticks_where_there_is_room_and_never_one_alone(low, high, ticks):
+    with drawing_style():
+        figure, axes = canvas("Finding", note="", panels=(2, 3), width=9.6)
+        axes[0][0].set(xscale="log", xlim=(low, high))
+        money_axis(axes[0][0].xaxis, "USD")
+        png_image(figure)
+        shown = [text.get_text() for text in axes[0][0].get_xticklabels()]
+        inside = [label for label, place in zip(shown, axes[0][0].get_xticks(), strict=True) if low <= place <= high]
+    assert inside == ticks
 
 
 def test_drawing_leaves_no_trace_in_global_settings():

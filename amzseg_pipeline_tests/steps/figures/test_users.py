@@ -96,9 +96,15 @@ def test_users_who_all_wrote_one_review_are_said_so():
     assert DRAWINGS["reviews_per_user"](data) == LeftOut("all users have 1 review")
 
 
+def test_users_who_all_wrote_several_reviews_are_told_by_the_middle_one():
+    plot = drawn("reviews_per_user", data_of(users_of([(5 + i % 4, 4.0 + i % 2, 10.0, 100.0 + i) for i in range(60)])))
+    assert plot.title == "Half of all users wrote 6 reviews or more"
+    assert plot.sentence.startswith("Every user wrote 5 reviews or more, and no user more than 8: most users are known")
+
+
 def test_users_without_differences_have_no_correlations():
     data = data_of(users_of([(1, 4.0, 10.0, 100.0)] * 20))
-    assert DRAWINGS["feature_correlations"](data) == LeftOut("fewer than two features differ between users")
+    assert DRAWINGS["feature_correlations"](data) == LeftOut("fewer than three features differ between users")
 
 
 def test_before_and_after_show_the_same_users_on_every_engine():

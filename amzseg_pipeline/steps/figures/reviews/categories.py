@@ -21,6 +21,8 @@ def categories_by_products(data: ReviewData) -> Plot | LeftOut:
     if data.categories.empty:
         return LeftOut("no review has a category")
     ranked = _named(data.categories).sort_values(["products", "name"], ascending=[False, True])
+    if len(ranked) == 1:
+        return LeftOut(f"all products are of one category, {ranked['name'].iloc[0]}")
     top, products = ranked.head(_MOST_SHOWN), int(ranked["products"].sum())
     first, most = str(top["name"].iloc[0]), int(top["products"].iloc[0])
     title = f"Most products: {first}, {most:,}"

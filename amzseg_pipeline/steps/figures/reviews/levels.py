@@ -55,7 +55,7 @@ def price_by_rating_level(data: ReviewData) -> Plot | LeftOut:
     way = (
         "rise with" if ratio >= _TELLING_RATIO else "fall with" if ratio <= 1 / _TELLING_RATIO else "hardly change with"
     )
-    title = f"Prices {way} the rating: {low} to {high} at the median"
+    title = f"Prices {way} the rating: {low if low == high else f'{low} to {high}'} at the median"
     figure, axes = canvas(title, note=f"{levels.note}; box: middle half, whiskers: 5 % to 95 %")
     boxes(axes, levels.with_counts, colours=[ACCENT] * len(levels.values))
     axes.set(xscale="log", xlabel=f"price paid ({money_unit(data.currency)})", ylabel="rating (stars)")

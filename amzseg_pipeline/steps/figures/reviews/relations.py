@@ -139,14 +139,13 @@ def review_correlations(data: ReviewData) -> Plot | LeftOut:
     """Rank correlations of all numbers a review has."""
     table = correlation_table(data.sample, _NAMES)
     if table is None:
-        return LeftOut(f"fewer than two of {', '.join(_NAMES.values())} differ between reviews")
+        return LeftOut(f"fewer than three of {', '.join(_NAMES.values())} differ between reviews")
     pairs = ranked_pairs(table)
     # That the two prices go together is no finding.
     told = [pair for pair in pairs if (pair.first, pair.second) != ("price paid", "list price")]
-    closest, farthest = (told or pairs)[0], pairs[-1]
-    beyond = "Beside the two prices, " if len(told) < len(pairs) and told else ""
+    closest, farthest = told[0], told[-1]
     found = f"{closest.first} and {closest.second} go together most ({signed(closest.correlation)})"
-    title = beyond + (found if beyond else found[0].upper() + found[1:])
+    title = f"Beside the two prices, {found}" if len(told) < len(pairs) else found[0].upper() + found[1:]
     figure, axes = canvas(title, note=f"Spearman's rank correlation; {data.note(data.sample)}")
     heatmap(axes, table, limit=1, decimals=2, label="rank correlation", half=True)
     follows = (
