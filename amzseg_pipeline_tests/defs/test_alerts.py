@@ -96,7 +96,7 @@ def test_a_failure_sends_one_alert_with_run_reason_and_what_readers_see(tmp_path
     assert alert(home, instance, result) is None
     [sent] = map(json.loads, listener.received)
     assert sent["text"].startswith(f"segment_users failed (run {result.run_id[:8]}): raw_reviews: ")
-    assert "broken.csv: line 1 is not the header" in sent["text"]
+    assert "broken.csv: it is CSV of no known format" in sent["text"]
     assert "Readers still see snapshot 1 of " in sent["text"]
     assert sent["run_id"] == result.run_id
     assert "Traceback" not in sent["text"]
