@@ -12,7 +12,7 @@ SEGMENT_COLOURS = (
     "#D55E00",
     "#8A2CE8",
 )
-"""Blue, orange, wine, sky, green, indigo, dark green, pink, vermilion, violet: after the sets of Okabe & Ito and of Tol.
+"""Blue, orange, wine, sky, green, indigo, dark green, pink, vermilion, violet: after Okabe & Ito, and Tol.
 
 In this order the first six stay at least 16 apart (CIE76) for readers with protanopia, deuteranopia or tritanopia
 (Machado et al. 2009), all ten at least 12; each has a contrast of 2.3 or more on white.

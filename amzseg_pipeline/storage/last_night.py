@@ -4,7 +4,7 @@ Nothing is decided here and nothing is written; the last published snapshot is t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ class LastNight:
 
     snapshot: Snapshot | None = None
     champion: Model | None = None
-    memory: NightMemory = NightMemory()
+    memory: NightMemory = field(default_factory=NightMemory)
 
     def table(self, table: Table) -> Path | None:
         """The file of a table, its hash checked; None where there is no snapshot, or it has no such table yet."""

@@ -53,9 +53,7 @@ def settled_copies(valid: nw.LazyFrame) -> nw.LazyFrame:
     ordered = (
         _with_review_id(keyed.join(shared, on=list(_SHORT_KEY), how="semi"))
         .with_columns(copies=nw.len().over(*CLEANED_REVIEWS.key).cast(nw.Int64()), **order)
-        .unique(
-            subset=list(CLEANED_REVIEWS.key), keep="first", order_by=["order_ratings", "item_id", *list(order)[1:]]
-        )
+        .unique(subset=list(CLEANED_REVIEWS.key), keep="first", order_by=["order_ratings", "item_id", *list(order)[1:]])
     )
     return ordered.select(CLEANED_REVIEWS.column_names)
 
