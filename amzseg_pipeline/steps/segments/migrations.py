@@ -83,7 +83,7 @@ def segment_migrations(assignments: nw.LazyFrame[Any], assignments_before: nw.La
 def moved_by_model(assignments: nw.LazyFrame[Any]) -> int:
     """How many users the model moved, alone or together with their behaviour."""
     by_model = nw.col("change_cause").is_in([Cause.MODEL.value, Cause.BOTH.value])
-    return int(assignments.filter(by_model).select(nw.len()).collect("pyarrow").item())
+    return int(assignments.filter(by_model).select(moved=nw.len()).collect("pyarrow").rows(named=True)[0]["moved"])
 
 
 def _before(users: pd.DataFrame, name: str, kind: pa.DataType) -> pa.Array:
