@@ -139,8 +139,20 @@ class Settings:
     keep_run_days: float = _setting(90.0, "history of runs that is kept", minimum=1)
     stale_days: float = _setting(3.0, "the app warns of a snapshot older than this", minimum=0)
     plots: str = _setting("on", "whether a run draws its plots and report", choices=("on", "off"))
-    threads: int = _setting(0, "threads of the engine; 0 takes the machine's cores", minimum=0)
-    memory_limit_mib: int = _setting(0, "memory of the engine; 0 takes half the machine's", minimum=0)
+    copies: str = _setting(
+        "search",
+        "search for copies of reviews, or trust that no export repeats a review, neither its own nor another's",
+        choices=("search", "none"),
+        changes_result=True,
+    )
+    bucket_rows: int = _setting(4_000_000, "reviews that are looked at together; memory grows with them", minimum=1)
+    engine: str = _setting(
+        "duckdb", "what runs the steps: DuckDB in this process, or Spark", choices=("duckdb", "spark")
+    )
+    spark_master: str = _setting("local[*]", "where Spark runs, as spark-submit's --master has it")
+    threads: int = _setting(0, "threads of the engine; 0 takes the cores this process may use", minimum=0)
+    memory_limit_mib: int = _setting(0, "memory of the engine; 0 takes half of what there is", minimum=0)
+    temporary_folder: str = _setting("", "where the engine puts what memory does not hold; empty takes the warehouse")
 
     def __post_init__(self) -> None:
         for setting in fields(self):

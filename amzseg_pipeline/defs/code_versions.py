@@ -9,8 +9,11 @@ from pathlib import Path
 _PACKAGE = Path(__file__).parent.parent
 
 _SOURCES = {
-    "reviews": ("contracts/reviews.py", "steps/reviews", "storage/landing", "defs/reviews.py"),
-    "users": ("contracts/users.py", "steps/users.py", "defs/users.py"),
+    "reviews": (
+        *("contracts/reviews.py", "steps/reviews", "storage/landing", "storage/engines", "storage/user_hash.py"),
+        *("storage/routing.py", "storage/buckets.py", "defs/reviews.py"),
+    ),
+    "users": ("contracts/users.py", "steps/users.py", "storage/buckets.py", "defs/users.py"),
     "segments": (
         *("contracts/segments.py", "contracts/model.py", "contracts/nights.py", "contracts/gate.py"),
         *("steps/segments", "storage/last_night.py", "defs/segments.py", "defs/models.py"),

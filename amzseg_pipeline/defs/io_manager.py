@@ -26,24 +26,36 @@ from amzseg_pipeline.steps.segments.documents import (
     model_from_document,
 )
 from amzseg_pipeline.storage import tables
+from amzseg_pipeline.storage.buckets import CleanedReviews, cleaned_reviews_document, cleaned_reviews_from_document
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.files import whole_file
 from amzseg_pipeline.storage.landing import RawReviews, raw_reviews_document, raw_reviews_from_document
+from amzseg_pipeline.storage.table_parts import (
+    TableParts,
+    bytes_in,
+    delete_other_parts,
+    table_parts_document,
+    table_parts_from_document,
+)
+from amzseg_pipeline.storage.warehouse import document_path, read_document, table_frame
 
 _DOCUMENTS: dict[type, tuple[Callable[..., dict[str, Any]], Callable[..., object]]] = {
     RawReviews: (raw_reviews_document, raw_reviews_from_document),
+    CleanedReviews: (cleaned_reviews_document, cleaned_reviews_from_document),
+    TableParts: (table_parts_document, table_parts_from_document),
     FeatureScaling: (feature_scaling_document, feature_scaling_from_document),
     Model: (model_document, model_from_document),
     **{kind: (document, partial(from_document, kind=kind)) for kind in (Drift, Challenger, GateLedger)},
 }
-"""Kinds of asset that are a JSON document: how each is written and read."""
+"""Kinds of asset that are a JSON document: how each is written and read. Of a table in parts it is the index."""
 
 
 class WarehouseIOManager(dg.IOManager):
     """Tables are `warehouse/<asset>.parquet`, documents `warehouse/<asset>.json`; each appears whole or not at all.
 
-    A table is handed to the next asset as a narwhals LazyFrame on the engine or as a pandas frame, as its annotation
-    asks.
+    A table in parts is an index, the document, and the folders it names; others beside them are deleted once it is
+    written. A table is handed to the next asset as a narwhals LazyFrame on the engine or as a pandas frame, as its
+    annotation asks.
     """
 
     def __init__(self, warehouse: Path, engine: Engine) -> None:
@@ -54,26 +66,38 @@ class WarehouseIOManager(dg.IOManager):
         """Writes what an asset returned and tells its rows, bytes and place in the metadata."""
         name = context.asset_key.path[-1]
         if type(obj) in _DOCUMENTS:
-            path = self._warehouse / f"{name}.json"
+            path = document_path(self._warehouse, name)
             to_document, _ = _DOCUMENTS[type(obj)]
             with whole_file(path) as temporary:
                 temporary.write_text(json.dumps(to_document(obj), indent=1, allow_nan=False), encoding="utf-8")
-            rows = obj.rows if isinstance(obj, RawReviews) else None
         else:
             path = tables.table_path(self._warehouse, name)
             self._write_table(obj, name, path)
+        size_bytes, rows = path.stat().st_size, None
+        if isinstance(obj, CleanedReviews | TableParts):
+            delete_other_parts(obj.parts)
+            size_bytes, rows = bytes_in(obj.parts), obj.rows
+        elif isinstance(obj, RawReviews):
+            rows = obj.rows
+        elif type(obj) not in _DOCUMENTS:
             rows = tables.row_count(path)
-        metadata: dict[str, Any] = {"dagster/uri": path.as_uri(), "bytes": path.stat().st_size}
+        use = self._engine.use()
+        metadata: dict[str, Any] = {
+            "dagster/uri": path.as_uri(),
+            "bytes": size_bytes,
+            "peak_memory_mib": use.memory_mib,
+            "peak_temporary_mib": use.temporary_mib,
+        }
         context.add_output_metadata(metadata if rows is None else {**metadata, "dagster/row_count": rows})
 
     def load_input(self, context: dg.InputContext) -> object:
         """What the annotation of the input asks for."""
         name = context.asset_key.path[-1]
         wanted = context.dagster_type.typing_type
-        document = self._warehouse / f"{name}.json"
         if wanted in _DOCUMENTS:
-            return self._document(document, wanted)
-        frame = self._engine.scan([tables.existing_table(tables.table_path(self._warehouse, name))])
+            _, from_document = _DOCUMENTS[wanted]
+            return read_document(document_path(self._warehouse, name), from_document)
+        frame = table_frame(self._warehouse, name, self._engine)
         if wanted is pd.DataFrame:
             return frame.collect("pandas").to_native()
         return frame
@@ -90,15 +114,6 @@ class WarehouseIOManager(dg.IOManager):
             raise TableError(
                 f"{name}: {type(obj).__name__} is no table; return a LazyFrame, a DataFrame or a FrameStream."
             )
-
-    def _document(self, path: Path, kind: type) -> Any:
-        _, from_document = _DOCUMENTS[kind]
-        try:
-            return from_document(json.loads(path.read_text(encoding="utf-8")), place=str(path))
-        except FileNotFoundError:
-            raise TableError(f"{path}: not there yet; materialise {path.stem} first.") from None
-        except json.JSONDecodeError as error:
-            raise TableError(f"{path}: not readable as JSON ({error}); materialise {path.stem} again.") from error
 
 
 @dg.io_manager(required_resource_keys={"data_home", "engine"}, description="Tables and documents of the warehouse.")

@@ -15,6 +15,7 @@ from pydantic import Field
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.engines.opening import opened_engine
 from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of, user_key_from_environment
 
 _LOCK_POLL_SECONDS = 1.0
@@ -63,8 +64,6 @@ class DataHome(dg.ConfigurableResource):
 )
 def engine_under_lock(context: dg.InitResourceContext) -> Iterator[Engine]:
     """The engine of a run, from its first asset to its end."""
-    from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
-
     data_home: DataHome = context.resources.data_home
     home = data_home.home
     home.root.mkdir(parents=True, exist_ok=True)
@@ -76,7 +75,7 @@ def engine_under_lock(context: dg.InitResourceContext) -> Iterator[Engine]:
             context.log.info(f"another run holds {home.lock_file}; this run waits until it has ended")
         lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
     try:
-        engine = DuckDBEngine(data_home.values, temporary=home.warehouse / ".temporary")
+        engine = opened_engine(home, data_home.values)
         try:
             yield engine
         finally:

@@ -10,6 +10,7 @@ import narwhals as nw
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, ITEMS, RAW_REVIEWS, REJECTED_ITEMS, REJECTED_REVIEWS
 from amzseg_pipeline.defs.checks import contract_check
+from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
 from amzseg_pipeline.defs.comparison import comparison
 from amzseg_pipeline.defs.described import described_table
 from amzseg_pipeline.defs.landing_words import landing_lines, landing_metadata
@@ -18,7 +19,11 @@ from amzseg_pipeline.defs.run_record import tag_run
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.steps.pseudonyms import check_user_ids
 from amzseg_pipeline.storage import landing, snapshots
+from amzseg_pipeline.storage.buckets import CleanedReviews, settled_reviews
 from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.routing import routed_reviews
+from amzseg_pipeline.storage.stage import Stage
+from amzseg_pipeline.storage.table_parts import TableParts
 
 
 @dg.asset(**described_table(RAW_REVIEWS, stage="reviews", kinds={"python"}), output_required=False)
@@ -95,13 +100,19 @@ def item_accounts(
     }
 )
 def checked_reviews(
-    raw_reviews: landing.RawReviews, items: nw.LazyFrame, engine: dg.ResourceParam[Engine]
-) -> Iterator[dg.Output[nw.LazyFrame]]:
-    """One pass over the raw rows makes both tables."""
-    checked = engine.staged(reviews.checked_reviews(landing.raw_reviews_frame(raw_reviews.reviews, engine)))
-    priced = reviews.with_item_prices(checked, items)
-    yield dg.Output(reviews.cleaned_reviews(priced), "cleaned_reviews")
-    yield dg.Output(reviews.rejected_reviews(checked), "rejected_reviews")
+    context: dg.AssetExecutionContext,
+    raw_reviews: landing.RawReviews,
+    items: nw.LazyFrame,
+    engine: dg.ResourceParam[Engine],
+    data_home: DataHome,
+) -> Iterator[dg.Output[CleanedReviews] | dg.Output[TableParts]]:
+    """One pass over every new batch makes both tables, bucket by bucket; then copies are settled in each bucket."""
+    warehouse, settings = data_home.home.warehouse, data_home.values
+    stage = Stage(engine, warehouse, CODE_VERSIONS["reviews"], settings, tell=context.log.info)
+    routed = routed_reviews(raw_reviews, items, stage)
+    read = {"buckets": routed.buckets, "rows_read": routed.new_rows}
+    yield dg.Output(settled_reviews(routed, stage), "cleaned_reviews", metadata=read)
+    yield dg.Output(routed.rejected, "rejected_reviews")
 
 
 @dg.multi_asset_check(

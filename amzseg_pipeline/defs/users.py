@@ -8,19 +8,29 @@ import narwhals as nw
 
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.defs.checks import contract_check
+from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
 from amzseg_pipeline.defs.described import described_table
 from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.steps import users
+from amzseg_pipeline.storage import buckets
+from amzseg_pipeline.storage.buckets import CleanedReviews
+from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.stage import Stage
+from amzseg_pipeline.storage.table_parts import TableParts
 
 
 @dg.asset(**described_table(USER_FEATURES, stage="users", kinds={"duckdb"}))
 def user_features(
-    context: dg.AssetExecutionContext, cleaned_reviews: nw.LazyFrame, data_home: DataHome
-) -> nw.LazyFrame:
+    context: dg.AssetExecutionContext,
+    cleaned_reviews: CleanedReviews,
+    engine: dg.ResourceParam[Engine],
+    data_home: DataHome,
+) -> TableParts:
     """Sums per user, and the features taken from them."""
-    as_of = users.as_of_date(cleaned_reviews, run_date=data_home.time.date())
+    as_of = users.as_of_date(cleaned_reviews.frame(engine), run_date=data_home.time.date())
     context.add_output_metadata({"as_of": as_of.isoformat()})
-    return users.user_features(cleaned_reviews, as_of=as_of)
+    stage = Stage(engine, data_home.home.warehouse, CODE_VERSIONS["users"], data_home.values, tell=context.log.info)
+    return buckets.user_features(cleaned_reviews, stage, as_of=as_of)
 
 
 user_features_contract = contract_check(USER_FEATURES)

@@ -5,6 +5,7 @@ No formats here: what is in a file is the business of the module that writes it.
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,10 +33,27 @@ def whole_file(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
-        raise WriteError(
-            f"{path}: it cannot be written ({reason}); see to the space and the permissions there, then run again."
-        ) from error
+        raise _write_error(path, error) from error
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """As whole_file, for a folder and all files in it: an empty one to write to, which takes the place of `folder`."""
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            for path in (*temporary.rglob("*"), temporary):
+                sync(path)
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.rename(folder)
+            sync(folder.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise _write_error(folder, error) from error
 
 
 def sync(path: Path) -> None:
@@ -54,3 +72,10 @@ def sha256_of(path: Path) -> str:
         while chunk := stream.read(_HASH_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _write_error(path: Path, error: OSError) -> WriteError:
+    reason = os.strerror(error.errno) if error.errno else error
+    return WriteError(
+        f"{path}: it cannot be written ({reason}); see to the space and the permissions there, then run again."
+    )

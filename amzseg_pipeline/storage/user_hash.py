@@ -10,6 +10,9 @@ import pyarrow as pa
 DUCKDB_USER_HASH = "CAST('0x' || left(md5({user_id}), 8) AS BIGINT)"
 """An expression of DuckDB's SQL, for `.format(user_id=...)`."""
 
+SPARK_USER_HASH = "CAST(conv(left(md5(CAST({user_id} AS BINARY)), 8), 16, 10) AS BIGINT)"
+"""The same in Spark's SQL."""
+
 
 def user_hashes(user_ids: pa.Array) -> pa.Array:
     """The hash of each id, null where the id is; computed once for each id there is."""

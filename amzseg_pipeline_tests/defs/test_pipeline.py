@@ -11,7 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from amzseg_pipeline import has_snapshot, read_latest
+from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.tables import TABLES
+from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.warehouse import table_frame
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 
@@ -180,12 +183,14 @@ def test_a_table_that_fails_a_blocking_check_does_not_travel_on(tmp_path, export
 
 
 def test_tables_of_the_warehouse_keep_the_types_of_their_contract(sample_home):
-    for name in ("cleaned_reviews", "user_features", "scaled_features", "segment_assignments"):
-        schema = pq.read_schema(sample_home.warehouse / f"{name}.parquet")
+    engine = DuckDBEngine(Settings(), temporary=sample_home.warehouse / ".temporary")
+    for name in ("cleaned_reviews", "rejected_reviews", "user_features", "scaled_features", "segment_assignments"):
+        schema = table_frame(sample_home.warehouse, name, engine).collect("pyarrow").to_native().schema
         kinds = {"string": "string", "int64": "int64", "float64": "double", "bool": "bool", "date": "date32[day]"}
         assert {field.name: str(field.type) for field in schema} == {
             column.name: kinds[column.type] for column in TABLES[name].columns
         }
+    engine.close()
 
 
 @pytest.mark.real_data

@@ -21,8 +21,19 @@ class ExportFile:
     batch: str
 
 
+@dataclass(frozen=True)
+class Use:
+    """The most an engine has used so far: memory of its processes, disk for what memory did not hold."""
+
+    memory_mib: int
+    temporary_mib: int
+
+
 class Engine(Protocol):
     """What a stage asks of an engine."""
+
+    splits_work: bool
+    """Whether the engine itself splits what does not fit memory, so that users need not be looked at in buckets."""
 
     def scan(self, paths: Sequence[Path]) -> nw.LazyFrame:
         """The rows of parquet files of one schema, read when needed."""
@@ -40,8 +51,25 @@ class Engine(Protocol):
     def write(self, frame: nw.LazyFrame, path: Path) -> None:
         """Writes the rows to one parquet file, in the frame's order where it is sorted."""
 
+    def write_parts(self, frame: nw.LazyFrame, folder: Path) -> None:
+        """Writes the rows to at least one parquet file in `folder`, in no order."""
+
+    def write_buckets(self, frame: nw.LazyFrame, folder: Path, *, buckets: int) -> None:
+        """Writes the rows to parquet files in `folder`/bucket=<n>, n being the first bits of `user_hash`.
+
+        `buckets` is a power of two. A bucket without rows has no folder.
+        """
+
     def batches(self, frame: nw.LazyFrame, *, rows: int) -> Iterator[pd.DataFrame]:
         """The rows as pandas frames with Arrow types, of at most `rows` rows each, in the frame's order."""
 
+    def use(self) -> Use:
+        """What the engine has used since it was opened."""
+
     def close(self) -> None:
         """Frees memory and temporary files."""
+
+
+def bucket_folder(folder: Path, bucket: int) -> Path:
+    """Where write_buckets puts the files of a bucket."""
+    return folder / f"bucket={bucket}"

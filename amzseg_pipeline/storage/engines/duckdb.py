@@ -14,24 +14,32 @@ import pandas as pd
 import pyarrow as pa
 
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.engines import ExportFile
+from amzseg_pipeline.storage.engines import ExportFile, Use, bucket_folder
+from amzseg_pipeline.storage.engines.machine import FolderPeak, cores, memory_mib, peak_memory_mib
 from amzseg_pipeline.storage.user_hash import DUCKDB_USER_HASH
 
 _ROW_GROUP_ROWS = 122_880
+_BUCKET_GROUP_ROWS = 2**15
+_MOST_BUFFERED_ROWS = 2**22
+_HASH_BITS = 32
+_FAST = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 
 
 class DuckDBEngine:
     """An Engine on one DuckDB connection with its own memory limit, threads and temporary folder."""
 
+    splits_work = False
+
     def __init__(self, settings: Settings, *, temporary: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True, exist_ok=True)
         self._temporary = temporary
+        self._temporary_peak = FolderPeak(temporary)
         self._staged = 0
         self._connection = duckdb.connect(
             config={
-                "threads": settings.threads or os.cpu_count() or 1,
-                "memory_limit": f"{settings.memory_limit_mib or _half_of_memory_mib()}MiB",
+                "threads": settings.threads or cores(),
+                "memory_limit": f"{settings.memory_limit_mib or memory_mib() // 2}MiB",
                 "temp_directory": str(temporary),
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
@@ -68,15 +76,43 @@ class DuckDBEngine:
         """Writes the rows to one parquet file, in the frame's order where it is sorted."""
         nw.to_native(frame).write_parquet(str(path), compression="zstd", row_group_size=_ROW_GROUP_ROWS)
 
+    def write_parts(self, frame: nw.LazyFrame, folder: Path) -> None:
+        """Writes the rows to one parquet file in `folder`."""
+        folder.mkdir(exist_ok=True)
+        self._copy(nw.to_native(frame), folder / "part.parquet", options=_FAST)
+
+    def write_buckets(self, frame: nw.LazyFrame, folder: Path, *, buckets: int) -> None:
+        """Writes the rows to parquet files in `folder`/bucket=<n>, n being the first bits of `user_hash`."""
+        rows = nw.to_native(frame)
+        if buckets == 1:
+            self.write_parts(frame, bucket_folder(folder, 0))
+            return
+        # Rows are held back until every bucket has a row group's worth; small groups read slowly and pack badly.
+        held_back = min(buckets * _BUCKET_GROUP_ROWS, _MOST_BUFFERED_ROWS)
+        self._connection.execute(f"SET partitioned_write_flush_threshold = {held_back}")
+        self._connection.execute(f"SET partitioned_write_max_open_files = {buckets + 1}")
+        shift = _HASH_BITS - (buckets - 1).bit_length()
+        rows = rows.project(f"*, user_hash >> {shift} AS bucket")
+        self._copy(rows, folder, options=f"{_FAST}, PARTITION_BY (bucket), OVERWRITE_OR_IGNORE")
+
     def batches(self, frame: nw.LazyFrame, *, rows: int) -> Iterator[pd.DataFrame]:
         """The rows as pandas frames with Arrow types, of at most `rows` rows each, in the frame's order."""
         for batch in nw.to_native(frame).to_arrow_reader(rows):
             yield pa.Table.from_batches([batch]).to_pandas(types_mapper=pd.ArrowDtype)
 
+    def use(self) -> Use:
+        """What this process, and the temporary folder, have used since the engine was opened."""
+        return Use(memory_mib=peak_memory_mib([os.getpid()]), temporary_mib=self._temporary_peak.mib)
+
     def close(self) -> None:
         """Closes the connection and deletes what it spilled."""
         self._connection.close()
+        self._temporary_peak.close()
         shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _copy(self, rows: duckdb.DuckDBPyRelation, path: Path, *, options: str) -> None:
+        rows.create_view("rows_to_copy", replace=True)
+        self._connection.execute(f"COPY (FROM rows_to_copy) TO {_text(str(path))} ({options})")
 
 
 def _map(values: Mapping[str, str]) -> str:
@@ -90,7 +126,3 @@ def _text(text: str) -> str:
 
 def _name(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
-
-
-def _half_of_memory_mib() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**21

@@ -1,0 +1,97 @@
+"""Tables in parts: folders of parquet, each written once, never changed and named by what decides its content.
+
+What a table is made of stands in its index, which is written last; parts that no index names are leavings. What is in
+a part is the business of the module that writes it.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from amzseg_pipeline.contracts.errors import TableError
+from amzseg_pipeline.storage.files import whole_folder
+
+_SIZES_FILE = "sizes.json"
+
+
+@dataclass(frozen=True)
+class TableParts:
+    """A table whose rows are in the files of this name in folders of `folder`."""
+
+    folder: Path
+    names: tuple[str, ...]
+    rows: int
+    files: str = "*.parquet"
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The parquet files, in an order that does not change."""
+        return tuple(path for name in self.names for path in sorted((self.folder / name).glob(self.files)))
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        """The folders."""
+        return tuple(self.folder / name for name in self.names)
+
+
+def part_name(prefix: str, *decides: object) -> str:
+    """The name of the part whose content follows from `decides`, JSON values, and from nothing else."""
+    return f"{prefix}-{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]}"
+
+
+def write_part(part: Path, write: Callable[[Path], None]) -> bool:
+    """Has `write` fill a folder that becomes `part`; False where `part` is there already, as it was written."""
+    if _is_whole(part):
+        return False
+    with whole_folder(part) as folder:
+        write(folder)
+        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*.parquet")}
+        (folder / _SIZES_FILE).write_text(json.dumps(sizes), encoding="utf-8")
+    return True
+
+
+def delete_other_parts(parts: Iterable[Path]) -> None:
+    """Deletes what lies beside `parts` in the folders they are in."""
+    kept = set(parts)
+    for folder in {part.parent for part in kept}:
+        for other in set(folder.iterdir()) - kept:
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+
+
+def rows_in(paths: Iterable[Path]) -> int:
+    """The rows of parquet files, from their footers."""
+    return sum(pq.read_metadata(path).num_rows for path in paths)
+
+
+def bytes_in(parts: Iterable[Path]) -> int:
+    """The bytes of all parquet files of parts."""
+    return sum(path.stat().st_size for part in parts for path in part.rglob("*.parquet"))
+
+
+def table_parts_document(parts: TableParts) -> dict[str, Any]:
+    """The JSON object of `parts`."""
+    return asdict(parts) | {"folder": parts.folder.name}
+
+
+def table_parts_from_document(document: dict[str, Any], *, place: str) -> TableParts:
+    """The TableParts in `document`, read from the file `place` of a warehouse. TableError where it is not one."""
+    try:
+        folder = Path(place).parent / document["folder"]
+        return TableParts(**document | {"folder": folder, "names": tuple(document["names"])})
+    except (KeyError, TypeError) as error:
+        raise TableError(f"{place}: no list of parts ({error!r}); materialise {Path(place).stem} again.") from error
+
+
+def _is_whole(part: Path) -> bool:
+    """Whether every file that was written to the part is still there with its size."""
+    try:
+        sizes = json.loads((part / _SIZES_FILE).read_bytes())
+        return all((part / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
