@@ -72,7 +72,7 @@ def categories_by_rating(data: ReviewData) -> Plot | LeftOut:
         f"all these categories: {overall:.2f}", (overall, -0.75), xytext=(6, 0), textcoords="offset points",
         va="center", color=HIGHLIGHT, fontweight="bold",
     )  # fmt: skip
-    room = 0.12 * max(high - low, _TELLING_STARS)
+    room = 0.2 * max(high - low, _TELLING_STARS)
     axes.set(xlim=(min(overall, top["mean_stars"].min()) - room, max(high, overall + _TELLING_STARS) + room))
     axes.set(xlabel="mean rating (stars)", ylabel="", ylim=(len(top) - 0.5, -1.2))
     axes.grid(axis="y", visible=False)

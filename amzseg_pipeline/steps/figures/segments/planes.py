@@ -23,6 +23,7 @@ _OUTSIDE_PERCENT = 0.1
 _LABEL_SHARE = 0.085
 _AXIS_CHARACTERS = 48
 _LEADING_LOADING = 0.6
+_MOST_FEATURES = 3
 _TELLING_SHARE = 0.7
 
 
@@ -99,10 +100,10 @@ def projection(data: SegmentData) -> Plot | LeftOut:
 
 
 def _direction(loadings: Values, names: list[str]) -> str:
-    """The features a component is mostly made of, the strongest first."""
+    """The features a component is mostly made of, at most three, the strongest first."""
     order = np.argsort(-np.abs(loadings), kind="stable")
     leading = [i for i in order if abs(loadings[i]) >= _LEADING_LOADING * abs(loadings[order[0]])]
-    return ", ".join(f"{'higher' if loadings[i] > 0 else 'lower'} {names[i]}" for i in leading)
+    return ", ".join(f"{'higher' if loadings[i] > 0 else 'lower'} {names[i]}" for i in leading[:_MOST_FEATURES])
 
 
 def _wrapped(direction: str, share: float) -> str:
