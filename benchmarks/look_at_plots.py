@@ -32,8 +32,10 @@ from amzseg_pipeline.steps.figures import facts
 from amzseg_pipeline.storage import artifacts
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.warehouse import table_frame
 
 _SEED = 11
+_TABLES = ("cleaned_reviews", "rejected_reviews", "user_features", "segment_assignments", "segment_profiles")
 _REVIEWERS_PER_LISTING = 8
 _DAMAGED_SHARE = 0.004
 _COLUMNS = (
@@ -91,7 +93,7 @@ def _draw(warehouse: Path, engine: DuckDBEngine, out: Path) -> None:
 
 
 def _galleries(warehouse: Path, engine: DuckDBEngine) -> Iterator[tuple[figures.Gallery, dict[str, str]]]:
-    table = {path.stem: engine.scan([path]) for path in warehouse.glob("*.parquet")}
+    table = {name: table_frame(warehouse, name, engine) for name in _TABLES}
     model = segments.model_from_document(_document(warehouse, "cluster_model"), place="cluster_model.json")
     currency = table["cleaned_reviews"].select(nw.col("currency").max()).collect("pyarrow").item()
     reviews = figures.review_data(table["cleaned_reviews"], table["rejected_reviews"], currency=currency)
@@ -112,13 +114,13 @@ def run_made_up_export(home: Home, *, reviews: int) -> None:
     (home.landing / "made_up.csv").write_text(_export(draw, reviews), encoding="utf-8")
     command = [sys.executable, "-m", "amzseg_pipeline", "run", "--force"]
     subprocess.run(command, env={**os.environ, "AMZSEG_DATA": str(home.root)}, check=True)
-    path = home.warehouse / "cleaned_reviews.parquet"
-    cleaned = pq.read_table(path)
-    day = draw.choice(365, len(cleaned), p=_season())
-    year = draw.choice(_YEARS, len(cleaned), p=np.arange(1, _YEARS + 1) / np.arange(1, _YEARS + 1).sum())
-    dates = np.datetime64("2012-01-01", "ms").astype(int) + (year * 365 + day) * 86_400_000
-    place = cleaned.column_names.index("reviewed_at_ms")
-    pq.write_table(cleaned.set_column(place, cleaned.schema.field(place), pa.array(dates)), path)
+    for path in sorted(home.warehouse.glob("routed_reviews/*/bucket=*/*.parquet")):
+        cleaned = pq.read_table(path)
+        day = draw.choice(365, len(cleaned), p=_season())
+        year = draw.choice(_YEARS, len(cleaned), p=np.arange(1, _YEARS + 1) / np.arange(1, _YEARS + 1).sum())
+        dates = np.datetime64("2012-01-01", "ms").astype(int) + (year * 365 + day) * 86_400_000
+        place = cleaned.column_names.index("reviewed_at_ms")
+        pq.write_table(cleaned.set_column(place, cleaned.schema.field(place), pa.array(dates)), path)
 
 
 def _export(draw: np.random.Generator, reviews: int) -> str:
