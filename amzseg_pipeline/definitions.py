@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from amzseg_pipeline.defs import alerts, eda, housekeeping, models, publish, reviews, segments, users
+from amzseg_pipeline.defs import alerts, algorithms, eda, housekeeping, models, publish, reviews, segments, users
 from amzseg_pipeline.defs.io_manager import warehouse_io_manager
 from amzseg_pipeline.defs.job import segment_users
 from amzseg_pipeline.defs.nightly import as_soon_as_it_lands, nightly
@@ -28,6 +28,7 @@ defs = dg.Definitions(
         eda.eda_reviews,
         eda.eda_users,
         eda.eda_segments,
+        algorithms.algorithm_comparison,
     ],
     asset_checks=[
         reviews.has_rows,
@@ -56,6 +57,7 @@ defs = dg.Definitions(
         eda.eda_reviews_drawn,
         eda.eda_users_drawn,
         eda.eda_segments_drawn,
+        algorithms.algorithm_comparison_contract,
     ],
     jobs=[segment_users, housekeeping.prune],
     schedules=[nightly, housekeeping.weekly_prune],

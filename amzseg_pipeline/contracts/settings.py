@@ -97,8 +97,8 @@ class Settings:
     stability_users: int = _setting(
         10_000, "most users prediction strength and Jaccard index are measured on", minimum=10, changes_result=True
     )
-    comparison_users: int = _setting(5_000, "most users other algorithms are compared on", minimum=10)
-    comparison_subsamples: int = _setting(5, "subsamples that each algorithm is repeated on", minimum=2)
+    comparison_users: int = _setting(3_000, "most users other algorithms are compared on", minimum=10)
+    comparison_subsamples: int = _setting(3, "subsamples that each algorithm is repeated on", minimum=2)
     challenger_days: int = _setting(7, "days after which another challenger is trained", minimum=1)
     cold_start_gain: float = _setting(
         0.01, "a challenger starts from anew if that lowers its inertia by this part", minimum=0, maximum=1
