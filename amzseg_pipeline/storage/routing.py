@@ -18,7 +18,7 @@ from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.steps.reviews.copies import VALID_COLUMNS
 from amzseg_pipeline.storage.arrow import arrow_schema
 from amzseg_pipeline.storage.engines import Engine, bucket_folder
-from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_frame
+from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_frame, scanning
 from amzseg_pipeline.storage.progress import Progress
 from amzseg_pipeline.storage.stage import Stage
 from amzseg_pipeline.storage.table_parts import TableParts, part_name, rows_in, write_part
@@ -77,7 +77,8 @@ def _route(batch: Batch, items: nw.LazyFrame, engine: Engine, folder: Path, *, b
     """One pass over the batch; where it shows that rows were rejected, another that reads little more than ids."""
     checked = reviews.checked_reviews(raw_reviews_frame([batch], engine))
     valid = reviews.valid_reviews(reviews.with_item_prices(checked, items))
-    engine.write_buckets(valid, folder, buckets=buckets)
+    with scanning(batch):
+        engine.write_buckets(valid, folder, buckets=buckets)
     if not any(folder.rglob("*.parquet")):
         _write_nothing(bucket_folder(folder, 0) / "part.parquet", CLEANED_REVIEWS, VALID_COLUMNS)
     if rows_in(folder.rglob("*.parquet")) < batch.rows:

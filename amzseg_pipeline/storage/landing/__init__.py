@@ -7,7 +7,7 @@ frames (its rows on an engine).
 """
 
 from amzseg_pipeline.storage.landing.documents import raw_reviews_document, raw_reviews_from_document
-from amzseg_pipeline.storage.landing.frames import raw_items_frame, raw_reviews_frame
+from amzseg_pipeline.storage.landing.frames import raw_items_frame, raw_reviews_frame, scanning
 from amzseg_pipeline.storage.landing.listing import is_sample, landing_listing
 from amzseg_pipeline.storage.landing.raw_reviews import Batch, RawReviews, known_contents, raw_reviews
 
@@ -22,4 +22,5 @@ __all__ = [
     "raw_reviews_document",
     "raw_reviews_frame",
     "raw_reviews_from_document",
+    "scanning",
 ]

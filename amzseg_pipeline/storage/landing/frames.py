@@ -4,16 +4,18 @@ No rules here, and nothing is computed before the frame is.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 
 import narwhals as nw
 
-from amzseg_pipeline.contracts.errors import RefusedForNow
+from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.storage.engines import Engine, ExportFile
 from amzseg_pipeline.storage.landing.formats import ScannedFormat
 from amzseg_pipeline.storage.landing.guard import reading
 from amzseg_pipeline.storage.landing.parquet_guard import parquet_schema
+from amzseg_pipeline.storage.landing.parquet_texts import check_pages
 from amzseg_pipeline.storage.landing.parts import batch_id
 from amzseg_pipeline.storage.landing.raw_reviews import Batch
 from amzseg_pipeline.storage.tables import existing_table
@@ -39,6 +41,30 @@ def raw_items_frame(reviews: Sequence[Batch], items: Sequence[Batch], engine: En
         return engine.scan([existing_table(batch.part) for batch in items])
     none = raw_reviews_frame(reviews[:1], engine).filter(nw.col("row_number") < 1)
     return none.with_columns(price=nw.col("paid_price")).select(RAW_ITEMS.column_names)
+
+
+@contextmanager
+def scanning(batch: Batch) -> Iterator[None]:
+    """Turns an engine's error on the rows of `batch` into a RefusedInput where pages of the export are damaged.
+
+    Only its footer is read beforehand: to read every page as well would be to read every export twice.
+    """
+    try:
+        yield
+    except RefusedInput:
+        raise
+    except Exception:
+        if batch.is_scanned:
+            _check_pages(batch)
+        raise
+
+
+def _check_pages(batch: Batch) -> None:
+    assert isinstance(batch.export_format, ScannedFormat)
+    try:
+        check_pages(batch.part, batch.export_format.kinds)
+    except RefusedInput as refusal:
+        raise RefusedInput(f"{batch.path}: {refusal}") from refusal
 
 
 def _scanned(batches: Sequence[Batch], engine: Engine) -> Iterator[nw.LazyFrame]:

@@ -26,6 +26,16 @@ def parquet_texts(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnK
     RefusedInput as by `parquet_rows`, and for damaged pages.
     """
     parquet_rows(path, settings, kinds=kinds)
+    yield from _texts(path, kinds)
+
+
+def check_pages(path: Path, kinds: Mapping[str, ColumnKind]) -> None:
+    """RefusedInput where a page of the columns of `kinds` is damaged; reads them all."""
+    for _ in _texts(path, kinds):
+        pass
+
+
+def _texts(path: Path, kinds: Mapping[str, ColumnKind]) -> Iterator[pa.RecordBatch]:
     schema = parquet_schema(path)
     columns = [name for name in kinds if name in schema.names]
     flat = [name for name in columns if not pt.is_nested(schema.field(name).type)]

@@ -19,6 +19,7 @@ from amzseg_pipeline.storage.landing import (
     raw_reviews_document,
     raw_reviews_frame,
     raw_reviews_from_document,
+    scanning,
 )
 from amzseg_pipeline_tests.frames import rows_of
 from amzseg_pipeline_tests.storage.landing.exports import (
@@ -179,6 +180,23 @@ def test_an_export_that_changed_after_it_was_read_is_not_scanned(tmp_path: Path,
     (home.landing / "a.parquet").unlink()
     with pytest.raises(RefusedForNow, match="vanished"):
         raw_reviews_frame(raw.reviews, engine)
+
+
+def test_damaged_pages_are_refused_by_the_name_of_their_export(tmp_path: Path, engine: DuckDBEngine) -> None:
+    content = bytearray(parquet([review_2023(n) for n in range(3_000)]))
+    content[100:2_000] = b"\xff" * 1_900
+    home = landing_zone(tmp_path, {"a.parquet": bytes(content)})
+    [batch] = reviews_read(home).batches
+    with pytest.raises(RefusedInput, match=r"^a.parquet: the parquet file is damaged or cut \("), scanning(batch):
+        rows_of(raw_reviews_frame([batch], engine), "row_number")
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, RefusedForNow])
+@pytest.mark.parametrize("content", [sales_csv([{}]), parquet([review_2023()])])
+def test_any_other_error_stays_what_it_is(tmp_path: Path, content: bytes, error: type[Exception]) -> None:
+    [batch] = reviews_read(landing_zone(tmp_path, {"a": content})).batches
+    with pytest.raises(error, match=r"^mine$"), scanning(batch):
+        raise error("mine")
 
 
 def test_what_is_scanned_is_found_again_from_the_document(tmp_path: Path) -> None:
