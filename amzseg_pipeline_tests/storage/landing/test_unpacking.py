@@ -54,6 +54,7 @@ def test_the_text_comes_out_whole_in_small_chunks(tmp_path: Path, content: bytes
         (b"\x1f\x8b\x07" + gzip.compress(TEXT)[3:], "is damaged"),
         (gzip.compress(TEXT)[:200] + b"\xff" * 50 + gzip.compress(TEXT)[250:], "is damaged"),
     ],
+    ids=["a byte less", "half", "head", "second cut", "no checksum", "text after", "method", "bytes amid"],
 )
 def test_a_damaged_or_cut_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(RefusedInput, match=f"the gzip file {message}.*deliver it"):
