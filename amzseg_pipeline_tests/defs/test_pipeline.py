@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -19,6 +20,7 @@ from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 
 EXPORT = sales_csv([{}] * 12)
+NIGHT = datetime(2026, 1, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +125,17 @@ def test_nothing_new_publishes_nothing_and_a_corrected_export_publishes_a_new_sn
 
 def test_a_forced_run_on_the_same_export_publishes_the_same_bytes(tmp_path):
     home = scenario.home_with(tmp_path, export=EXPORT)
-    scenario.run(home)
+    scenario.run(home, now=NIGHT)
     first = read_latest(home.root)
-    assert scenario.run(home, force=True).success
+    assert scenario.run(home, force=True, now=NIGHT).success
     second = read_latest(home.root)
-    assert second.sequence == 2
-    for table in ("segment_assignments", "segment_profiles"):
-        assert first.table_path(table).read_bytes() == second.table_path(table).read_bytes()
-    assert first.model_version == second.model_version
+    assert scenario.run(home, force=True, now=NIGHT).success
+    third = read_latest(home.root)
+    assert (second.sequence, third.sequence) == (2, 3)
+    for table in ("segment_assignments", "segment_profiles", "segment_migrations"):
+        assert second.table_path(table).read_bytes() == third.table_path(table).read_bytes()
+    assert first.table_path("segment_profiles").read_bytes() == second.table_path("segment_profiles").read_bytes()
+    assert first.model_document() == second.model_document() == third.model_document()
 
 
 def test_the_warehouse_is_a_cache_that_may_be_deleted(tmp_path):
