@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from amzseg_pipeline.contracts.nights import DRIVER_COLUMNS
 from amzseg_pipeline.contracts.schema import Column, Table
 from amzseg_pipeline.contracts.users import FEATURE_COLUMNS
 
@@ -64,6 +65,7 @@ SCORED_USERS = Table(
             minimum=0,
             maximum=1,
         ),
+        *(column for column in DRIVER_COLUMNS if column.type == "string"),
         *FEATURE_COLUMNS,
         Column("distance", "float64", "distance to the own segment's centroid", unit="sd", minimum=0),
         Column("is_outlier", "bool", "farther out than 99.5 % of the segment's training users"),

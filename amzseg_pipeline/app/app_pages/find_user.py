@@ -1,0 +1,124 @@
+"""One published user, found by id: segment, since when, where from and why, and their features beside others'."""
+
+from datetime import date
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from amzseg_pipeline.app import questions
+from amzseg_pipeline.app.page_head import page_head
+from amzseg_pipeline.app.pieces import small_table
+from amzseg_pipeline.app.published import Published
+from amzseg_pipeline.app.user_tables import feature_table
+from amzseg_pipeline.app.verdicts import show_verdict, verdict
+from amzseg_pipeline.app.words import day
+from amzseg_pipeline.contracts.nights import Cause
+from amzseg_pipeline.contracts.scoring import LONGEST_USER_ID
+from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+
+_SUGGESTIONS = 20
+_CAUSES = {
+    Cause.BEHAVIOUR: "Their behaviour changed.",
+    Cause.MODEL: "The model changed, not their behaviour.",
+    Cause.BOTH: "Their behaviour and the model changed.",
+    Cause.NEW_USER: "New in this snapshot.",
+}
+
+
+def page() -> None:
+    """Draws the page."""
+    shown = page_head("Find a user", "Look up one of the published users by their id.")
+    text = st.text_input(
+        "User id",
+        key="user_id",
+        max_chars=LONGEST_USER_ID,
+        placeholder="Paste an id, or type how it begins",
+        icon=":material/search:",
+        autocomplete="off",
+    )
+    user_id = (text or "").strip()
+    user = shown.users.user(user_id) if user_id else None
+    if user is None:
+        _suggestions(shown, user_id)
+    else:
+        _user(shown, user)
+
+
+def _suggestions(shown: Published, text: str) -> None:
+    if not text:
+        st.caption("For example, the most typical user of each segment. Click a row to open it.")
+        found = questions.examples(shown)
+    else:
+        found = shown.users.ids_starting_with(text, most=_SUGGESTIONS)
+        if found.empty:
+            st.info(
+                "No published user has this id, and none begins so. Ids are as the export gives them; capital letters "
+                "matter. Users without a review that can be read are not published.",
+                icon=":material/person_off:",
+            )
+            return
+        count = f"The first {len(found)} of them:" if len(found) == _SUGGESTIONS else f"{len(found):,} of them:"
+        st.caption(f"No published user has exactly this id, but some begin so. {count} Click a row to open it.")
+    st.dataframe(
+        pd.DataFrame({"User": found["user_id"], "Segment": found["segment_id"].map(shown.name)}),
+        hide_index=True,
+        key="suggestions",
+        on_select=partial(_open, list(found["user_id"])),
+        selection_mode="single-row",
+        column_config={"User": st.column_config.TextColumn(width=290)},
+    )
+
+
+def _open(user_ids: list[str]) -> None:
+    rows = st.session_state["suggestions"]["selection"]["rows"]
+    if rows and rows[0] < len(user_ids):
+        st.session_state["user_id"] = user_ids[rows[0]]
+
+
+def _user(shown: Published, user: dict[str, Any]) -> None:
+    about, features = st.columns([3, 2], gap="large")
+    values = {name: None if user[name] is None else float(user[name]) for name in FEATURES}
+    counts = {column.name: user.get(column.name) for column in COUNT_COLUMNS}
+    with about:
+        show_verdict(shown, verdict({**values, **counts}, shown.model), key="found")
+    with features:
+        st.markdown("**Beside the segment and everyone**")
+        profile = shown.profile(user["segment_id"])
+        feature_table(
+            shown,
+            {
+                "This user": values,
+                "Segment": {name: profile[name] for name in FEATURES},
+                "All users": questions.means(shown),
+            },
+        )
+        _past(shown, user)
+
+
+def _past(shown: Published, user: dict[str, Any]) -> None:
+    """Where the user came from, and where they are in their life as a customer: what the snapshot knows of it."""
+    rows: list[tuple[str, str]] = []
+    if isinstance(user.get("segment_since"), date):
+        rows.append(("In this segment since", day(user["segment_since"])))
+    if user.get("previous_segment_name") and user.get("previous_segment_id") != user["segment_id"]:
+        rows.append(("Before", str(user["previous_segment_name"])))
+    if user.get("change_cause"):
+        rows.append(("Why it changed", _CAUSES.get(user["change_cause"], "")))
+    if user.get("lifecycle_stage"):
+        rows.append(("Stage", str(user["lifecycle_stage"]).capitalize()))
+    if user.get("recency_days") is not None:
+        rows.append(("Last review", f"{int(user['recency_days']):,} days before {day(user['as_of'])}"))
+    if user.get("tenure_days") is not None:
+        rows.append(("First review", f"{int(user['tenure_days']):,} days before {day(user['as_of'])}"))
+    if rows:
+        st.markdown("**History**")
+        small_table(["", ""], rows, texts=2)
+    if "previous_segment_id" not in shown.columns("segment_assignments"):
+        st.caption("This snapshot does not tell where users came from; those of contract 1.1 and later do.")
+    elif user.get("segment_since") is None:
+        st.caption("Where users came from is known from the second snapshot on.")
+
+
+page()

@@ -1,0 +1,77 @@
+"""The plots of the run that published the snapshot, each with what it shows."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from amzseg_pipeline.app.page_head import page_head
+from amzseg_pipeline.app.words import plain
+from amzseg_pipeline.storage.artifacts import REPORT_FILE, plots_of
+from amzseg_pipeline.storage.home import home_from_environment
+
+_GROUPS = {"reviews": "Reviews", "users": "Users", "segments": "Segments"}
+
+
+def page() -> None:
+    """Draws the page."""
+    shown = page_head("Plots", "What the run that published this snapshot saw in the data.")
+    artifacts = home_from_environment().artifacts
+    document = plots_of(artifacts, shown.snapshot.run_id)
+    if document is None or not document["plots"]:
+        st.info(
+            "The run that published this snapshot has drawn no plots, or they have been cleared away. They are drawn "
+            "beside the segments and never hold them up; the next run draws them again.",
+            icon=":material/insert_chart:",
+        )
+        return
+    folder = artifacts / shown.snapshot.run_id
+    groups = [group for group in _GROUPS if any(plot["group"] == group for plot in document["plots"])]
+    chosen = st.segmented_control(
+        "Plots of",
+        groups,
+        default=groups[0],
+        required=True,
+        format_func=lambda group: _GROUPS[group],
+        key="plots",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    _gallery(folder, [plot for plot in document["plots"] if plot["group"] == chosen])
+    _missing([each for each in document.get("missing", ()) if each["group"] == chosen])
+    report = folder / REPORT_FILE
+    if report.is_file():
+        st.download_button(
+            "Download the report of the run",
+            report.read_bytes,
+            file_name=f"report-snapshot-{shown.snapshot.sequence}.html",
+            mime="text/html",
+            on_click="ignore",
+            icon=":material/download:",
+            help="All plots and their sentences on one page that needs no network.",
+            key="report",
+        )
+
+
+def _gallery(folder: Path, plots: list[dict[str, Any]]) -> None:
+    """Each picture bears its title, so that only its sentence stands below it."""
+    with st.grid(2, min_column_width=330, border=True, gap="medium") as grid:
+        for plot in plots:
+            path = folder / plot["file"]
+            with grid.cell():
+                if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
+                    st.image(str(path), alt=plot["title"], width="stretch")
+                else:
+                    st.markdown(f"**{plain(plot['title'])}**")
+                    st.caption("The picture has been cleared away.")
+                st.caption(plain(plot["sentence"]))
+
+
+def _missing(missing: list[dict[str, Any]]) -> None:
+    if missing:
+        with st.expander(f"Not drawn: {len(missing)}"):
+            lines = (f"{each['name'].replace('_', ' ').capitalize()}: {each['reason']}" for each in missing)
+            st.markdown("\n".join(f"- {plain(line)}" for line in lines))
+
+
+page()

@@ -1,0 +1,31 @@
+"""Download buttons whose file is made when somebody clicks, not before."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from amzseg_pipeline.storage.downloads import FileFormat
+
+_FILE_FORMATS: dict[FileFormat, tuple[str, str]] = {
+    "csv": ("CSV", "text/csv"),
+    "parquet": ("parquet", "application/vnd.apache.parquet"),
+}
+
+
+def download_buttons(made: Callable[[FileFormat], bytes], *, name: str, what: str = "", key: str) -> None:
+    """One button per format, side by side; `name` is the file's, without its ending."""
+    with st.container(horizontal=True):
+        for file_format, (label, mime) in _FILE_FORMATS.items():
+            st.download_button(
+                f"Download {what}as {label}",
+                _deferred(made, file_format),
+                file_name=f"{name}.{file_format}",
+                mime=mime,
+                on_click="ignore",
+                icon=":material/download:",
+                key=f"{key}_{file_format}",
+            )
+
+
+def _deferred(made: Callable[[FileFormat], bytes], file_format: FileFormat) -> Callable[[], bytes]:
+    return lambda: made(file_format)

@@ -1,0 +1,104 @@
+"""Small pieces of HTML that Streamlit has no element for: a segment's colour beside its name, shares, small tables.
+
+What is put into them is ours (personas, numbers, colours of contracts/), and escaped nevertheless. Text that other
+people wrote, such as user ids, goes into st.dataframe.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import streamlit as st
+
+from amzseg_pipeline.app.published import Published
+from amzseg_pipeline.app.words import share_of
+
+_LINE = "color-mix(in srgb, currentColor 16%, transparent)"
+_OUTLINE = "box-shadow:0 0 0 1px color-mix(in srgb, currentColor 45%, transparent)"
+_CELL = f"padding:.42rem .9rem .42rem 0;border-bottom:1px solid {_LINE};vertical-align:top"
+_TEXT = "text-align:left;overflow-wrap:break-word"
+_NUMBER = "text-align:right;font-variant-numeric:tabular-nums"
+
+
+def segment_heading(published: Published, segment_id: str, *, note: str = "", level: int = 3) -> None:
+    """A segment's name as a heading, its colour before it and a note after it."""
+    size = {2: "1.35rem", 3: "1.1rem"}[level]
+    st.html(
+        f'<h{level} style="margin:0;padding:0;font-size:{size};font-weight:650;line-height:1.3;display:flex;'
+        'flex-wrap:wrap;align-items:center;column-gap:.55rem">'
+        f"{_swatch(published.colours[segment_id])}<span>{escape(published.name(segment_id))}</span>"
+        f'<span style="font-weight:400;opacity:.75;font-size:.95rem">{escape(note)}</span></h{level}>'
+    )
+
+
+def share_bar(published: Published) -> None:
+    """All users as one bar, a part per segment, the largest first."""
+    shares = {segment_id: float(published.profile(segment_id)["share"]) for segment_id in published.segment_ids}
+    label = ", ".join(f"{published.name(segment_id)} {share_of(share)}" for segment_id, share in shares.items())
+    parts = "".join(
+        f'<span title="{escape(published.name(segment_id))} {share_of(share)}" style="flex:{share:.6f} 0 0;'
+        f'min-width:2px;background:{published.colours[segment_id]}"></span>'
+        for segment_id, share in shares.items()
+        if share > 0
+    )
+    st.html(
+        f'<div role="img" aria-label="{escape(label)}" style="display:flex;gap:2px;height:1.4rem;'
+        f'border-radius:.4rem;overflow:hidden;{_OUTLINE}">{parts}</div>'
+    )
+
+
+def facts(values: Mapping[str, str], *, colours: Mapping[str, str] | None = None) -> None:
+    """A few facts side by side, each under its label; as many in a row as fit, none cut off."""
+    blocks = "".join(
+        f'<div style="flex:1 1 8.5rem"><div style="font-size:.875rem;opacity:.75">{escape(label)}</div>'
+        '<div style="font-size:1.15rem;font-weight:600;display:flex;align-items:center;gap:.5rem">'
+        f"{_swatch((colours or {})[label]) if label in (colours or {}) else ''}{escape(value)}</div></div>"
+        for label, value in values.items()
+    )
+    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.8rem 1.6rem">{blocks}</div>')
+
+
+def small_table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    texts: int = 1,
+    colours: Sequence[str | None] = (),
+    bold: Sequence[bool] = (),
+) -> None:
+    """A table of a few rows. The first `texts` columns are text, the others numbers, set to the right.
+
+    `colours` puts a segment's colour before the first cell of each row; `bold` marks rows that stand out.
+    """
+    contents = [[escape(cell) for cell in row] for row in rows]
+    for row, colour in zip(contents, [*colours, *[None] * (len(rows) - len(colours))] if colours else [], strict=False):
+        row[0] = _marked(row[0], colour)
+    weights = [650 if is_bold else 400 for is_bold in [*bold, *[False] * (len(rows) - len(bold))]]
+    body = "".join(
+        _row("td", row, texts, f"font-weight:{weight}") for row, weight in zip(contents, weights, strict=True)
+    )
+    header = f"<thead>{_row('th', [escape(name) for name in head], texts, 'opacity:.75')}</thead>" if any(head) else ""
+    st.html(
+        '<div style="overflow-x:auto"><table style="border-collapse:collapse;width:100%;font-size:.95rem">'
+        f"{header}<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(tag: str, contents: Sequence[str], texts: int, style: str) -> str:
+    kinds = (_TEXT if place < texts else _NUMBER for place in range(len(contents)))
+    cells = (
+        f'<{tag} style="{_CELL};{kind};{style}">{content}</{tag}>'
+        for kind, content in zip(kinds, contents, strict=True)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _marked(content: str, colour: str | None) -> str:
+    mark = _swatch(colour) if colour else '<span style="flex:none;width:.8em"></span>'
+    return f'<span style="display:flex;align-items:baseline;gap:.5rem">{mark}<span>{content}</span></span>'
+
+
+def _swatch(colour: str) -> str:
+    return (
+        f'<span aria-hidden="true" style="flex:none;width:.8em;height:.8em;border-radius:.2em;background:{colour};'
+        f'{_OUTLINE}"></span>'
+    )

@@ -1,0 +1,126 @@
+"""The snapshot that the pages show: opened and checked once, kept until the pointer names another."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from amzseg_pipeline.contracts.errors import SnapshotError
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.steps.figures.colours import segment_colours
+from amzseg_pipeline.steps.segments import model_from_document
+from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of
+from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
+from amzseg_pipeline.storage.snapshots.layout import pointer_of
+from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
+from amzseg_pipeline.storage.users import PublishedUsers
+
+_WATCH_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Published:
+    """A snapshot with what every page needs of it.
+
+    `sha256` is what its pointer says, and so its identity; `previous` holds the profiles of the snapshot before it,
+    where that is still there.
+    """
+
+    sha256: str
+    snapshot: Snapshot
+    model: Model
+    profiles: pd.DataFrame
+    previous: pd.DataFrame | None
+    users: PublishedUsers
+    colours: dict[str, str]
+
+    @property
+    def currency(self) -> str | None:
+        """ISO 4217 code of avg_spend."""
+        return self.snapshot.currency
+
+    @property
+    def total_users(self) -> int:
+        """Users in the snapshot."""
+        return int(self.profiles["users"].sum())
+
+    @property
+    def segment_ids(self) -> list[str]:
+        """The ids of the segments, the largest first."""
+        return list(self.profiles.sort_values(["users", "segment_id"], ascending=[False, True])["segment_id"])
+
+    def profile(self, segment_id: str) -> dict[str, Any]:
+        """The row of a segment in segment_profiles; a missing mean is None."""
+        row = self.profiles[self.profiles["segment_id"] == segment_id].iloc[0]
+        return {str(name): None if pd.isna(value) else value for name, value in row.items()}
+
+    def name(self, segment_id: str) -> str:
+        """What a segment is called."""
+        return str(self.profile(segment_id)["segment_name"])
+
+    def columns(self, table: str) -> frozenset[str]:
+        """The columns of a table of the snapshot, none where the snapshot does not hold it."""
+        resources = self.snapshot.manifest["resources"]
+        fields = next((entry["schema"]["fields"] for entry in resources if entry["name"] == table), ())
+        return frozenset(field["name"] for field in fields)
+
+
+def published() -> Published:
+    """The latest snapshot. Raises SnapshotError where there is none that can be shown."""
+    home = home_from_environment()
+    pointer = pointer_of(home.published)
+    sha256 = pointer.sha256 if pointer else ""
+    st.session_state["shown_sha256"] = sha256
+    return _opened(str(home.root), sha256)
+
+
+def stale_after() -> timedelta:
+    """The age from which the app warns."""
+    return timedelta(days=settings_of(home_from_environment()).stale_days)
+
+
+def age_of(published: Published) -> timedelta:
+    """How old the snapshot is."""
+    return datetime.now(UTC) - published.snapshot.created
+
+
+@st.fragment(run_every=_WATCH_SECONDS)
+def watch_for_newer() -> None:
+    """Shows the page anew once another snapshot is published."""
+    try:
+        pointer = pointer_of(home_from_environment().published)
+    except SnapshotError:
+        return
+    shown = st.session_state.get("shown_sha256")
+    if pointer is not None and shown is not None and pointer.sha256 != shown:
+        st.rerun()
+
+
+@st.cache_resource(max_entries=3, show_spinner="Checking the snapshot …")
+def _opened(root: str, sha256: str) -> Published:
+    """`sha256` is the pointer's: another snapshot is another entry of the cache."""
+    snapshot = read_latest(root)
+    model = model_from_document(snapshot.model_document(), place=str(snapshot.path / "model.json"))
+    profiles = snapshot.segment_profiles()
+    return Published(
+        sha256=sha256,
+        snapshot=snapshot,
+        model=model,
+        profiles=profiles,
+        previous=_profiles_before(Home(Path(root)).published, snapshot.sequence),
+        users=PublishedUsers(snapshot),
+        colours=segment_colours(profiles["segment_id"]),
+    )
+
+
+def _profiles_before(published: Path, sequence: int) -> pd.DataFrame | None:
+    """The profiles of the snapshot published before; None where there is none, or it cannot be trusted."""
+    try:
+        snapshot = snapshot_at(published, pointer_to(published, sequence - 1))
+        snapshot.verify()
+        return snapshot.segment_profiles()
+    except SnapshotError:
+        return None

@@ -1,0 +1,43 @@
+"""How to read the published users without the app: a recipe per tool, each tested as it stands."""
+
+_FOLLOW = """\
+import json, pathlib
+published = pathlib.Path("data/published")
+manifest = published / json.loads((published / "LATEST.json").read_bytes())["manifest"]
+users = manifest.with_name("segment_assignments.parquet")
+"""
+
+RECIPES = (
+    (
+        "This package",
+        "python",
+        """\
+from amzseg_pipeline import read_latest
+
+snapshot = read_latest("data")  # checks every hash
+segments = snapshot.segment_assignments()
+""",
+    ),
+    ("pandas", "python", f"import pandas as pd\n{_FOLLOW}segments = pd.read_parquet(users)\n"),
+    ("Polars", "python", f"import polars as pl\n{_FOLLOW}segments = pl.scan_parquet(users).collect()\n"),
+    (
+        "DuckDB",
+        "sql",
+        """\
+SET VARIABLE folder = (SELECT replace(manifest, 'datapackage.json', '') FROM 'data/published/LATEST.json');
+SELECT segment_name, count(*) AS users, avg(avg_spend) AS mean_spend
+FROM read_parquet('data/published/' || getvariable('folder') || 'segment_assignments.parquet')
+GROUP BY segment_name ORDER BY users DESC;
+""",
+    ),
+    (
+        "Spark",
+        "python",
+        f"""\
+from pyspark.sql import SparkSession
+{_FOLLOW}spark = SparkSession.builder.getOrCreate()
+segments = spark.read.parquet(str(users))
+""",
+    ),
+)
+"""Name, language, text."""

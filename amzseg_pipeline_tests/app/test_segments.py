@@ -1,0 +1,69 @@
+import json
+
+import pytest
+
+from amzseg_pipeline.storage.snapshots import Snapshot
+from amzseg_pipeline_tests.app.pages import errors, opened, prose
+
+pytestmark = pytest.mark.usefixtures("shown_home")
+
+
+def test_every_segment_can_be_chosen_and_shows_its_own_users(snapshot: Snapshot) -> None:
+    everyone = snapshot.segment_assignments()
+    session = opened("segments")
+    for segment_id, users in everyone.groupby("segment_id"):
+        session.button_group(key="segment").set_value(segment_id).run()
+        assert errors(session) == []
+        assert f"{len(users):,} users" in prose(session)
+        shown = session.dataframe[0].value
+        nearest = users.sort_values(["distance", "user_id"])["user_id"].head(100)
+        assert list(shown["User"]) == list(nearest)
+        assert [button.label for button in session.download_button] == ["Download as CSV", "Download as parquet"]
+
+
+def test_the_users_can_be_ordered_by_doubt(snapshot: Snapshot) -> None:
+    everyone = snapshot.segment_assignments()
+    session = opened("segments")
+    session.button_group(key="segment").set_value("S0002").run()
+    session.selectbox(key="order").set_value("undecided").run()
+    users = everyone[everyone["segment_id"] == "S0002"].sort_values(["margin", "user_id"])
+    assert list(session.dataframe[0].value["User"]) == list(users["user_id"].head(100))
+
+
+def test_every_feature_has_its_distribution_and_every_chart_its_segments() -> None:
+    session = opened("segments")
+    for feature in ("total_reviews", "avg_rating", "avg_discount", "avg_spend", "engagement_score"):
+        session.button_group(key="feature").set_value(feature).run()
+        assert errors(session) == []
+        charts = [json.loads(chart.proto.spec) for chart in session.get("plotly_chart")]
+        assert len(charts) == 3
+        for chart in charts:
+            names = {trace.get("name") for trace in chart["data"] if trace.get("showlegend") is not False}
+            assert names == {"Deal Seekers", "Casual Buyers", "Premium Loyalists"}
+
+
+def test_a_segment_has_one_colour_on_every_chart() -> None:
+    session = opened("segments")
+    colours: dict[str, set[str]] = {}
+    for chart in session.get("plotly_chart"):
+        for trace in json.loads(chart.proto.spec)["data"]:
+            colour = trace.get("marker", {}).get("color") or trace.get("line", {}).get("color")
+            if trace.get("name"):
+                colours.setdefault(trace["name"], set()).add(colour)
+    assert all(len(found) == 1 for found in colours.values())
+    assert len(set.union(*colours.values())) == 3
+
+
+def test_the_profile_of_all_users_is_the_mean_of_all(snapshot: Snapshot) -> None:
+    everyone = snapshot.segment_assignments()
+    text = prose(opened("segments"))
+    assert f"{everyone['avg_discount'].mean():,.1f}" in text
+    assert f"₹{everyone['avg_spend'].mean():,.0f}" in text
+
+
+def test_a_segment_of_the_address_that_does_not_exist_is_none_of_ours() -> None:
+    session = opened("segments")
+    session.query_params["segment"] = "<script>alert(1)</script>"
+    session.run()
+    assert errors(session) == []
+    assert "script" not in prose(session)

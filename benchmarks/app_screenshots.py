@@ -1,0 +1,121 @@
+"""Screenshots of every page of the app, wide and narrow, light and dark, to be looked at.
+
+python benchmarks/app_screenshots.py FOLDER [--pages overview,segments] [--data /path/to/data]
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from playwright.sync_api import Page, sync_playwright
+
+MAIN = Path(__file__).parent.parent / "amzseg_pipeline" / "app" / "main.py"
+WIDTHS = {"wide": 1280, "narrow": 390}
+SCHEMES = ("light", "dark")
+PAGES = (
+    "overview",
+    "segments",
+    "score_user",
+    "find_user",
+    "score_file",
+    "plots",
+    "about",
+    "about#Model",
+    "about#Files",
+)
+UPLOAD = (
+    "user_id,total_reviews,avg_rating,avg_discount,avg_spend\n"
+    "ann,3,4.3,25,1499.50\nbob,1,,60.5,\ncarl,14,4.1,35,6100\n=dora,2,3.9,64,480\nemil,0,4,20,300\nfinn,2,7,20,300\n"
+)
+
+
+@contextmanager
+def running_app(data: Path) -> Iterator[str]:
+    """The address of an app on `data`, in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.port", str(port)]
+    environment = {**os.environ, "AMZSEG_DATA": str(data)}
+    root = MAIN.parent.parent.parent
+    with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            for _ in range(200):
+                try:
+                    urlopen(f"{address}/_stcore/health", timeout=1).close()
+                    break
+                except URLError:
+                    time.sleep(0.1)
+            yield address
+        finally:
+            process.terminate()
+
+
+def settle(page: Page) -> None:
+    """Waits until the page has stopped running and drawing."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=30_000)
+    page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length === 0", timeout=30_000)
+    page.wait_for_timeout(1200)
+
+
+def act(page: Page, name: str) -> None:
+    """Brings a page into the state that is worth looking at."""
+    if name == "find_user":
+        cell = page.get_by_test_id("stDataFrame").first
+        if cell.count():
+            cell.click(position={"x": 20, "y": 55})
+            settle(page)
+    if name == "score_file":
+        page.locator('input[type="file"]').set_input_files(
+            {"name": "users.csv", "mimeType": "text/csv", "buffer": UPLOAD.encode()}
+        )
+        page.wait_for_timeout(500)
+        settle(page)
+
+
+def take(page: Page, path: Path, width: int) -> None:
+    """The whole page, however long: it scrolls inside itself, so the window is made as tall as it is."""
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(int(height) + 20, 8000)})
+    page.wait_for_timeout(600)
+    page.screenshot(path=str(path))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pages", default=",".join(PAGES))
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AMZSEG_DATA") or "data"))
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    with running_app(given.data.absolute()) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=given.chromium, args=["--no-sandbox"])
+        for scheme in SCHEMES:
+            for kind, width in WIDTHS.items():
+                window = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+                for name in given.pages.split(","):
+                    page = window.new_page()
+                    path, _, tab = name.partition("#")
+                    page.goto(address if path == "overview" else f"{address}/{path}")
+                    settle(page)
+                    if tab:
+                        page.get_by_role("tab", name=tab).click()
+                    act(page, name)
+                    take(page, given.folder / f"{name.replace('#', '_').lower()}_{kind}_{scheme}.png", width)
+                    page.close()
+                window.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
