@@ -9,7 +9,7 @@ export DAGSTER_HOME = $(AMZSEG_DATA)/dagster
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check ui app audit contract lock clean instance
+.PHONY: help run test soak check ui app audit contract lock clean instance
 
 help: ## list what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ run: $(VENV)/.run instance ## segment the users of the exports in data/landing/
 
 test: $(VENV)/.test ## pass every test (short forms)
 	@$(BIN)/python -m pytest -m "not slow" -n $${WORKERS:-2} --dist loadfile $(ARGS)
+
+soak: $(VENV)/.test ## pass the long forms of the tests
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 check: $(VENV)/.test ## lint, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
