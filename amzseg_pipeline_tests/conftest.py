@@ -5,12 +5,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 
 # Plots take ten times as long as all else in a run: tests that want them ask for them.
 os.environ.setdefault("AMZSEG_PLOTS", "off")
+
+# How long an example takes says how busy the machine is, and timings are never asserted.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ class Population:
         return np.minimum(rank.astype(np.int64), self.items - 1)
 
 
-def reviews(population: Population, first_row: int, last_row: int) -> pa.Table:
+def review_rows(population: Population, first_row: int, last_row: int) -> pa.Table:
     """The reviews `first_row` to before `last_row`, in the columns of Amazon Reviews 2023 without `images`."""
     row = np.arange(first_row, last_row, dtype=np.int64)
     is_copy = population.uniform(row, "copy") < COPIES_SHARE
@@ -131,7 +131,7 @@ def reviews(population: Population, first_row: int, last_row: int) -> pa.Table:
     )
 
 
-def items(population: Population, first_item: int, last_item: int) -> pa.Table:
+def item_rows(population: Population, first_item: int, last_item: int) -> pa.Table:
     """The items `first_item` to before `last_item`: id, category, title and price as text, null where unknown."""
     item = np.arange(first_item, last_item, dtype=np.int64)
     kind = population.uniform(item, "kind of price")
@@ -188,7 +188,7 @@ def write(population: Population, out: Path, *, file_format: str, shards: int) -
     """Writes `Reviews_<n>` and `meta_<n>` files to the folder `out`, `shards` of each."""
     out.mkdir(parents=True, exist_ok=True)
     for shard in range(shards):
-        for name, total, rows_of in (("Reviews", population.rows, reviews), ("meta", population.items, items)):
+        for name, total, rows_of in (("Reviews", population.rows, review_rows), ("meta", population.items, item_rows)):
             first, last = total * shard // shards, total * (shard + 1) // shards
             chunks = (
                 rows_of(population, start, min(start + _CHUNK_ROWS, last)) for start in range(first, last, _CHUNK_ROWS)

@@ -11,7 +11,7 @@ _PACKAGE = Path(__file__).parent.parent
 _SOURCES = {
     "reviews": (
         *("contracts/reviews.py", "steps/reviews", "storage/landing", "storage/engines", "storage/user_hash.py"),
-        *("storage/routing.py", "storage/buckets.py", "defs/reviews.py"),
+        *("steps/pseudonyms.py", "storage/routing.py", "storage/buckets.py", "defs/reviews.py"),
     ),
     "users": ("contracts/users.py", "steps/users.py", "storage/buckets.py", "defs/users.py"),
     "segments": (

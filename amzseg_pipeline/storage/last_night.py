@@ -3,7 +3,7 @@
 Nothing is decided here and nothing is written; the last published snapshot is the only state there is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,15 @@ from amzseg_pipeline.contracts.errors import ModelError, SnapshotError
 from amzseg_pipeline.contracts.gate import NightMemory
 from amzseg_pipeline.contracts.model import MODEL_FORMAT, Model
 from amzseg_pipeline.contracts.publish import MODEL_FILE, RUN_FILE
+from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.steps.segments import from_document, model_from_document, next_segment_number
 from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.landing import is_sample, raw_reviews_from_document
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
 from amzseg_pipeline.storage.snapshots.layout import Pointer, pointer_of
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
+from amzseg_pipeline.storage.warehouse import document_path, read_document
 
 MEMORY_KEY = "memory"
 """Where run.json holds the NightMemory."""
@@ -43,18 +46,34 @@ class LastNight:
 def last_night(home: Home) -> LastNight:
     """The night that published the latest snapshot.
 
-    After a rollback ids of segments that only the snapshot given up had are not given again, and where it had another
-    model, a person is asked before the next promotion. Raises SnapshotError and ModelError where it is damaged.
+    A snapshot of samples alone is no night before one of real exports: it showed what the pipeline does, and its model
+    is no champion of anybody's users. After a rollback ids of segments that only the snapshot given up had are not
+    given again, and where it had another model, a person is asked before the next promotion. Raises SnapshotError and
+    ModelError where it is damaged.
     """
     if not has_snapshot(home.root):
         return LastNight()
     snapshot = read_latest(home.root, verify=False)
+    if _of_samples(snapshot.inputs) and not _of_samples(_inputs_tonight(home)):
+        return LastNight()
     snapshot.verify(MODEL_FILE, RUN_FILE)
     champion, memory = _champion(snapshot), _memory(snapshot)
     pointer = pointer_of(home.published)
     if pointer is not None and pointer.rolled_back_from is not None:
         champion, memory = _after_rollback(home.published, pointer, snapshot, champion, memory)
     return LastNight(snapshot, champion, memory)
+
+
+def _inputs_tonight(home: Home) -> list[Mapping[str, Any]]:
+    """The batches that raw_reviews read last; empty before the first run, and once the warehouse was deleted."""
+    path = document_path(home.warehouse, RAW_REVIEWS.name)
+    if not path.exists():
+        return []
+    return [batch.identity for batch in read_document(path, raw_reviews_from_document).batches]
+
+
+def _of_samples(inputs: Iterable[Mapping[str, Any]]) -> bool:
+    return all(is_sample(batch["path"]) for batch in inputs)
 
 
 def _after_rollback(

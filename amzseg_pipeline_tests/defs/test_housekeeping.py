@@ -31,15 +31,19 @@ def test_old_runs_go_but_those_the_ui_shows_stay(tmp_path):
     with dg.DagsterInstance.ephemeral() as instance:
         job = defs.resolve_job_def("segment_users")
         config = {"data_home": {"config": {"root": str(home.root), "settings": dict(scenario.QUICK), "force": True}}}
-        first, second = (
-            job.execute_in_process(run_config={"resources": config}, instance=instance).run_id for _ in range(2)
+        training, needless, last = (
+            job.execute_in_process(run_config={"resources": config}, instance=instance).run_id for _ in range(3)
         )
         prune(home, instance, datetime.now(UTC))
-        assert {first, second} <= {run.run_id for run in instance.get_runs()}
+        assert {training, needless, last} <= {run.run_id for run in instance.get_runs()}
         prune(home, instance, LONG_AFTER)
         runs = {run.run_id for run in instance.get_runs(dg.RunsFilter(job_name="segment_users"))}
-        assert runs == {second}
-        assert instance.get_latest_materialization_event(dg.AssetKey("published_segments")).run_id == second
+        assert runs == {training, last}
+        latest = {
+            name: instance.get_latest_materialization_event(dg.AssetKey(name)).run_id
+            for name in ("algorithm_comparison", "published_segments")
+        }
+        assert latest == {"algorithm_comparison": training, "published_segments": last}
 
 
 def test_plots_stay_with_their_snapshot_and_while_they_are_young(tmp_path):

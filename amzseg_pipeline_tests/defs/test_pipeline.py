@@ -138,6 +138,19 @@ def test_a_forced_run_on_the_same_export_publishes_the_same_bytes(tmp_path):
     assert first.model_document() == second.model_document() == third.model_document()
 
 
+def test_the_model_of_the_sample_is_no_champion_of_real_users(tmp_path):
+    home = scenario.home_with(tmp_path, sample_amazon=scenario.SAMPLE.read_bytes())
+    assert scenario.run(home).success
+    of_sample = read_latest(home.root)
+    scenario.home_with(tmp_path, export=EXPORT)
+    assert scenario.run(home).success
+    snapshot = read_latest(home.root)
+    assert snapshot.sequence == 2
+    assert snapshot.model_version != of_sample.model_version
+    assert snapshot.segment_profiles()["users"].min() > 0
+    assert snapshot.segment_assignments()["previous_segment_id"].isna().all()
+
+
 def test_the_warehouse_is_a_cache_that_may_be_deleted(tmp_path):
     home = scenario.home_with(tmp_path, export=EXPORT)
     scenario.run(home)

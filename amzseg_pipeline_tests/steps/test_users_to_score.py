@@ -2,7 +2,7 @@ from typing import Any
 
 import narwhals as nw
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.schema import Column, Table
@@ -128,6 +128,7 @@ def test_a_user_without_a_rating_has_no_engagement() -> None:
     assert read(avg_rating="")["engagement_score"] is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.fixed_dictionaries({name: st.text() | st.none() for name in SOUND}), max_size=5))
 def test_whatever_the_text_every_row_comes_back_and_sound_ones_keep_the_ranges(rows: list[dict[str, str]]) -> None:
     given_rows = [{"row_number": i, **row} for i, row in enumerate(rows)]
@@ -141,6 +142,7 @@ def test_whatever_the_text_every_row_comes_back_and_sound_ones_keep_the_ranges(r
             assert row["avg_spend"] is None or 0 <= row["avg_spend"] <= MOST_SPEND
 
 
+@settings(deadline=None)
 @given(st.floats(0, MOST_SPEND), st.floats(1, 5), st.floats(0, 100), st.integers(1, MOST_REVIEWS))
 def test_what_python_writes_is_read_back_exactly(spend: float, rating: float, discount: float, reviews: int) -> None:
     row = read(

@@ -59,8 +59,8 @@ def settled_copies(valid: nw.LazyFrame) -> nw.LazyFrame:
 
 
 def no_copies(valid: nw.LazyFrame) -> nw.LazyFrame:
-    """What settled_copies is where no review has copies, without a search: nothing."""
-    return _every_row(valid.filter(nw.lit(False)))
+    """What settled_copies is where no review has copies, without a search: nothing, for every valid row has a user."""
+    return _every_row(valid.filter(nw.col("user_id").is_null()))
 
 
 def reviews_once(valid: nw.LazyFrame, settled: nw.LazyFrame) -> nw.LazyFrame:
