@@ -88,7 +88,7 @@ def _execute(home: Home, *, data_home: dict[str, Any], verbose: bool) -> dg.Exec
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     loggers = {} if verbose else {"console": line_per_asset}
     job = dg.Definitions.merge(_definitions(), dg.Definitions(loggers=loggers)).resolve_job_def("segment_users")
-    with dg.DagsterInstance.get() as instance:
+    with _instance(home) as instance:
         if not verbose:
             # A skipped run makes Dagster warn of each check that had nothing to check.
             logging.getLogger("dagster._core.execution").setLevel(logging.ERROR)
@@ -151,3 +151,12 @@ def _moment(snapshot: Snapshot) -> str:
 
 def _number(value: float) -> str:
     return "unknown" if pd.isna(value) else f"{value:,.2f}"
+
+
+def _instance(home: Home) -> dg.DagsterInstance:
+    """Dagster's record of runs. Two runs at once would each create its tables, and one would fail: one waits here."""
+    with FileLock(home.dagster / ".record.lock"):
+        instance = dg.DagsterInstance.get()
+        instance.get_runs_count()
+        instance.all_asset_keys()
+        return instance
