@@ -18,6 +18,11 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """No bytes in the name of a case: packed ones hold the time of packing, and all workers must name cases alike."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture
 def real_data() -> Path:
     """The folder of real exports; the test is skipped, saying so, where it is not there."""
