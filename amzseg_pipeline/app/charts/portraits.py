@@ -1,0 +1,71 @@
+"""Segments feature by feature, and the features that decided a user's."""
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from amzseg_pipeline.app.charts.canvas import GREY, blank_figure, joined, outline, with_legend
+from amzseg_pipeline.app.published import Published
+from amzseg_pipeline.app.words import FEATURE_WORDS, feature_value, signed
+
+
+def profile_figure(published: Published, selected: str) -> go.Figure:
+    """The centre of every segment per feature, in standard deviations from the average customer."""
+    names = [feature.name for feature in published.model.scaling.features]
+    labels = [FEATURE_WORDS[name].label for name in names]
+    figure = blank_figure(height=120 + 62 * len(names))
+    for segment in sorted(published.model.segments, key=lambda each: each.segment_id == selected):
+        is_selected = segment.segment_id == selected
+        figure.add_scatter(
+            x=segment.centroid,
+            y=labels,
+            mode="markers",
+            name=segment.name,
+            marker={
+                "color": published.colours[segment.segment_id],
+                "size": 17 if is_selected else 12,
+                "line": {"color": outline(), "width": 1},
+                "opacity": 1 if is_selected else 0.6,
+            },
+            hovertemplate="%{y}: %{x:+.1f} sd<extra>" + segment.name + "</extra>",
+        )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1.5})
+    figure.update_yaxes(autorange="reversed", showgrid=True, automargin=True)
+    figure.update_xaxes(title="sd from the average customer", zeroline=False)
+    return with_legend(figure)
+
+
+def drivers_figure(published: Published, contributions: Mapping[str, float], *, user: Mapping[str, float | None],
+                   segment_id: str, second_id: str, most: int = 3) -> go.Figure:  # fmt: skip
+    """The features that decided a user's segment, the strongest first, and the sum of the others."""
+    strongest = sorted(contributions, key=lambda name: -abs(contributions[name]))
+    labels = [
+        f"{FEATURE_WORDS[name].label}<br>{feature_value(name, user.get(name), currency=published.currency)}"
+        for name in strongest[:most]
+    ]
+    values = [contributions[name] for name in strongest[:most]]
+    if others := strongest[most:]:
+        labels.append(joined([FEATURE_WORDS[name].label.lower() for name in others]).capitalize())
+        values.append(sum(contributions[name] for name in others))
+    figure = blank_figure(height=110 + 54 * len(values))
+    figure.add_bar(
+        x=values,
+        y=labels,
+        orientation="h",
+        marker={
+            "color": [published.colours[segment_id if value >= 0 else second_id] for value in values],
+            "line": {"color": outline(), "width": 1},
+        },
+        text=[signed(value, decimals=2) for value in values],
+        textposition="outside",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    low, high = min(0.0, *values), max(0.0, *values)
+    room = 0.28 * max(high - low, 1e-9)
+    figure.update_xaxes(
+        range=[low - room if low < 0 else -0.03 * room, high + room], showticklabels=False, zeroline=True, title=""
+    )
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_layout(margin={"t": 8, "b": 8}, bargap=0.45)
+    return figure
