@@ -15,7 +15,7 @@ from amzseg_pipeline.contracts.errors import PipelineError
 from amzseg_pipeline.defs.job import segment_users
 from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.defs.run_log import cause
-from amzseg_pipeline.defs.run_record import checks_done
+from amzseg_pipeline.defs.run_record import checks_done, tag_run
 from amzseg_pipeline.storage import snapshots
 
 ALERT_VARIABLE = "AMZSEG_ALERT_URL"
@@ -28,17 +28,19 @@ _PAUSE_SECONDS = 2
 
 @dg.run_failure_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description=f"Posts one message to {ALERT_VARIABLE} for a run that failed and is not tried again.",
+    description=f"Tags a run that failed with the reason; posts it to {ALERT_VARIABLE} unless it is tried again.",
 )
 def alert_on_failure(context: dg.RunFailureSensorContext, data_home: DataHome) -> dg.SkipReason | None:
     """Sends `{"text": ...}`, which Slack, Mattermost and Teams workflows take, with the run's facts beside it."""
     run = context.dagster_run
+    reasons = _reasons(context)
+    tag_run(context.instance, run.run_id, outcome=f"failed: {' '.join(reasons)}")
     address = os.environ.get(ALERT_VARIABLE)
     if not address:
         return dg.SkipReason(f"{ALERT_VARIABLE} is not set: nobody is told that run {run.run_id} failed")
-    if run.tags.get("dagster/will_retry") == "true":
+    # The daemon can launch again only what was launched: the record of a run from a shell has no origin.
+    if run.tags.get("dagster/will_retry") == "true" and run.remote_job_origin:
         return dg.SkipReason(f"run {run.run_id} crashed and is tried again: an alert comes if that fails as well")
-    reasons = _reasons(context)
     stays = _what_stays(data_home)
     alert = {
         "text": f"{run.job_name} failed (run {run.run_id[:8]}): {' '.join(reasons)} {stays}",

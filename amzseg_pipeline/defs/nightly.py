@@ -100,7 +100,10 @@ def _decision(data_home: DataHome, instance: dg.DagsterInstance, *, log: logging
         return _Decision(f"cannot be compared: {error}", runs=True, state=str(error))
     for left in listing.left[:_LOGGED_FILES]:
         log.info(f"{left.path}: {left.reason}")
-    unreadable = () if skips_refused else tuple(refused.path for refused in listing.refused)
+    unreadable = tuple(refused.path for refused in listing.refused)
+    skipped = [file.path for file in listing.files if file.path not in batches]
+    if skips_refused:
+        skipped, unreadable = sorted([*skipped, *unreadable]), ()
     if not listing.files and not unreadable:
         return _Decision(_nothing_to_read(home, found, settling=settling))
     if found.wait:
@@ -109,8 +112,9 @@ def _decision(data_home: DataHome, instance: dg.DagsterInstance, *, log: logging
     if changes:
         state = hashlib.sha256(repr((changes, listing.files)).encode()).hexdigest()
         return _Decision("; ".join(changes), runs=True, state=state)
-    later = f"; still settling: {names(settling)}" if settling else ""
-    return _Decision(f"nothing changed since snapshot {found.snapshot}{later}", ends_well=True)
+    left = (("still settling", settling), ("refused and skipped", skipped))
+    told = "".join(f"; {why}: {names(paths)}" for why, paths in left if paths)
+    return _Decision(f"nothing changed since snapshot {found.snapshot}{told}", ends_well=True)
 
 
 def _nothing_to_read(home: Home, found: Comparison, *, settling: list[str]) -> str:

@@ -77,7 +77,7 @@ def published_segments(
         files={RUN_FILE: json.dumps(run, indent=1).encode(), **model_files(cluster_model)},
         settings=data_home.values,
     )
-    tag_run(context, outcome=f"published snapshot {snapshot.sequence}")
+    tag_run(context.instance, context.run.run_id, outcome=f"published snapshot {snapshot.sequence}")
     return dg.MaterializeResult(
         metadata={
             "dagster/uri": snapshot.path.as_uri(),

@@ -45,10 +45,10 @@ def raw_reviews(context: dg.AssetExecutionContext, data_home: DataHome) -> Itera
         context.log.info(line)
     if found.reason_to_skip and not data_home.is_asked_for:
         context.log.info(f"{found.reason_to_skip}: nothing to do")
-        tag_run(context, outcome=found.reason_to_skip)
+        tag_run(context.instance, context.run.run_id, outcome=found.reason_to_skip)
         return
     changes = found.words or "none: the run was forced"
-    tag_run(context, changes=changes)
+    tag_run(context.instance, context.run.run_id, changes=changes)
     yield dg.Output(raw, metadata={"changes": changes, **landing_metadata(raw, known=found.known_batches)})
 
 

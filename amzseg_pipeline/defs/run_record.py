@@ -18,10 +18,10 @@ def checks_done(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheck
     return [entry.get_dagster_event().asset_check_evaluation_data for entry in logged]
 
 
-def tag_run(context: dg.AssetExecutionContext, **words: str) -> None:
+def tag_run(instance: dg.DagsterInstance, run_id: str, **words: str) -> None:
     """Sets the tags `amzseg/<name>` of the run, which the list of runs shows."""
     cut = {f"amzseg/{name}": text[:TAG_CHARACTERS] for name, text in words.items()}
-    context.instance.add_run_tags(context.run.run_id, cut)
+    instance.add_run_tags(run_id, cut)
 
 
 def require_whole_run(context: dg.AssetExecutionContext) -> None:

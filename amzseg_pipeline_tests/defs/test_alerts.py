@@ -1,11 +1,9 @@
 """Alerts and signs of life, sent to a real server on loopback."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster_shared.record import copy
 
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.defs import alerts
@@ -13,40 +11,20 @@ from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.nights import EXPORT, answer, deliver
+from amzseg_pipeline_tests.listener import listening
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 
-
-class Listener:
-    """A server that keeps what it is sent, and answers with the next of `statuses`, 200 when there is none left."""
-
-    def __init__(self):
-        self.received, self.statuses = [], []
-        listener = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def _answer(self):
-                listener.received.append(self.rfile.read(int(self.headers["Content-Length"] or 0)))
-                self.send_response(listener.statuses.pop(0) if listener.statuses else 200)
-                self.end_headers()
-
-            do_GET = do_POST = _answer  # noqa: N815
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}/secret-token"
+LAUNCHED = RemoteJobOrigin(
+    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("amzseg_pipeline.definitions"), "__repository__"),
+    "segment_users",
+)
+"""What the record of a run holds that schedule, sensor or UI launched."""
 
 
 @pytest.fixture
 def listener():
-    listener = Listener()
-    thread = threading.Thread(target=listener.server.serve_forever)
-    thread.start()
-    yield listener
-    listener.server.shutdown()
-    thread.join()
-    listener.server.server_close()
+    with listening() as listener:
+        yield listener
 
 
 @pytest.fixture(autouse=True)
@@ -68,12 +46,12 @@ def failed_run(home, instance, **tags):
     return result
 
 
-def alert(home, instance, result):
-    """What the sensor answers on the failure of the run."""
+def alert(home, instance, result, **fields):
+    """What the sensor answers on the failure of the run, in whose record `fields` are replaced."""
     context = dg.build_run_status_sensor_context(
         sensor_name="alert_on_failure",
         dagster_instance=instance,
-        dagster_run=instance.get_run_by_id(result.run_id),
+        dagster_run=copy(instance.get_run_by_id(result.run_id), **fields),
         dagster_event=result.get_run_failure_event(),
         resources={"data_home": DataHome(root=str(home.root))},
     ).for_run_failure()
@@ -88,13 +66,22 @@ def test_without_an_address_nothing_is_sent(tmp_path, instance, listener, monkey
     assert listener.received == []
 
 
+def test_a_failed_run_is_tagged_with_the_reason_whether_or_not_it_is_sent(tmp_path, instance):
+    home = Home(tmp_path)
+    result = failed_run(home, instance)
+    alert(home, instance, result)
+    outcome = instance.get_run_by_id(result.run_id).tags["amzseg/outcome"]
+    assert outcome.startswith("failed: raw_reviews: RefusedInput: ")
+    assert "broken.csv" in outcome
+
+
 def test_a_failure_sends_one_alert_with_run_reason_and_what_readers_see(tmp_path, instance, listener, monkeypatch):
     monkeypatch.setenv(alerts.ALERT_VARIABLE, listener.address)
     home = deliver(Home(tmp_path), export=EXPORT)
     scenario.run(home)
     result = failed_run(home, instance)
     assert alert(home, instance, result) is None
-    [sent] = map(json.loads, listener.received)
+    [sent] = listener.alerts
     assert sent["text"].startswith(f"segment_users failed (run {result.run_id[:8]}): raw_reviews: ")
     assert "broken.csv: it is CSV of no known format" in sent["text"]
     assert "Readers still see snapshot 1 of " in sent["text"]
@@ -106,7 +93,7 @@ def test_a_failed_check_is_told_with_its_numbers(tmp_path, instance, listener, m
     monkeypatch.setenv(alerts.ALERT_VARIABLE, listener.address)
     home = deliver(Home(tmp_path), export=sales_csv([{}] * 9 + [{"user_id": "U1"}]))
     alert(home, instance, scenario.run(home, instance=instance))
-    [sent] = map(json.loads, listener.received)
+    [sent] = listener.alerts
     assert sent["reasons"] == ["Check few_rejected of cleaned_reviews: rejected 5.3%; the limit is 5.0%."]
     assert sent["readers"] == "Nothing is published."
 
@@ -114,11 +101,22 @@ def test_a_failed_check_is_told_with_its_numbers(tmp_path, instance, listener, m
 def test_a_crash_that_is_tried_again_sends_none(tmp_path, instance, listener, monkeypatch):
     monkeypatch.setenv(alerts.ALERT_VARIABLE, listener.address)
     home = Home(tmp_path)
-    answered = alert(home, instance, failed_run(home, instance, **{"dagster/will_retry": "true"}))
+    crashed = failed_run(home, instance, **{"dagster/will_retry": "true"})
+    answered = alert(home, instance, crashed, remote_job_origin=LAUNCHED)
     assert "is tried again" in answered.skip_message
     assert listener.received == []
-    alert(home, instance, failed_run(home, instance, **{"dagster/will_retry": "false"}))
-    assert len(listener.received) == 1
+    failed_again = failed_run(home, instance, **{"dagster/will_retry": "false"})
+    alert(home, instance, failed_again, remote_job_origin=LAUNCHED)
+    assert [sent["run_id"] for sent in listener.alerts] == [failed_again.run_id]
+
+
+def test_a_crash_of_a_run_from_a_shell_is_told_for_no_daemon_can_launch_it_again(
+    tmp_path, instance, listener, monkeypatch
+):
+    monkeypatch.setenv(alerts.ALERT_VARIABLE, listener.address)
+    home = Home(tmp_path)
+    alert(home, instance, failed_run(home, instance, **{"dagster/will_retry": "true"}))
+    assert len(listener.alerts) == 1
 
 
 @pytest.mark.parametrize(

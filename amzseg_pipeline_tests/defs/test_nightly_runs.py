@@ -124,12 +124,13 @@ def test_a_skipped_refused_file_starts_no_run_each_night_and_is_read_once_it_is_
     (home.landing / "folder.csv").mkdir()
     assert changes(home, on_refused_file="skip") == "new: broken.csv"
     assert scenario.materialised(scenario.run(home, settings=SKIP, settle=True)) == set()
-    assert reason(home, on_refused_file="skip") == "nothing changed since snapshot 1"
+    refused = "refused and skipped: broken.csv, folder.csv"
+    assert reason(home, on_refused_file="skip") == f"nothing changed since snapshot 1; {refused}"
     deliver(home, more=MORE)
     assert changes(home, on_refused_file="skip") == "new: more.csv"
     scenario.run(home, settings=SKIP, settle=True)
     assert [file["path"] for file in read_latest(home.root).run()["refused"]] == ["broken.csv", "folder.csv"]
-    assert reason(home, on_refused_file="skip") == "nothing changed since snapshot 2"
+    assert reason(home, on_refused_file="skip") == f"nothing changed since snapshot 2; {refused}"
     deliver(home, broken=OTHER)
     assert changes(home, on_refused_file="skip") == "new: broken.csv"
     scenario.run(home, settings=SKIP, settle=True)
