@@ -4,27 +4,33 @@ import streamlit as st
 
 from amzseg_pipeline.app.published import watch_for_newer
 from amzseg_pipeline.app.troubles import in_words
+from amzseg_pipeline.contracts.colours import SEGMENT_COLOURS
 
 PAGES = (
-    ("overview", "Overview", ":material/donut_small:"),
-    ("segments", "Segments", ":material/groups:"),
-    ("score_user", "Score a user", ":material/person_add:"),
-    ("find_user", "Find a user", ":material/person_search:"),
-    ("score_file", "Score a file", ":material/upload_file:"),
-    ("plots", "Plots", ":material/insert_chart:"),
-    ("about", "About the data", ":material/fact_check:"),
+    ("overview", "Overview"),
+    ("segments", "Segments"),
+    ("score_user", "Score a user"),
+    ("find_user", "Find a user"),
+    ("score_file", "Score a file"),
+    ("plots", "Plots"),
+    ("about", "About the data"),
 )
-"""File in app_pages/ (and path in the address), title, icon."""
+"""File in app_pages/ (and path in the address), title. Icons of pages and favicons of Streamlit's own are left out:
+browsers would fetch them from another host."""
 
-st.set_page_config(page_title="Customer segments", page_icon=":material/donut_small:", layout="wide")
+_ARC = '<circle cx="16" cy="16" r="11" stroke="{}" pathLength="100" stroke-dasharray="{} {}" stroke-dashoffset="-{}"/>'
+_ARCS = ((48, 0), (30, 50), (16, 82))
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" fill="none" stroke-width="8">'
+    + "".join(_ARC.format(c, part, 100 - part, at) for c, (part, at) in zip(SEGMENT_COLOURS, _ARCS, strict=False))
+    + "</svg>"
+)
 
 page = st.navigation(
-    [
-        st.Page(f"app_pages/{name}.py", title=title, icon=icon, url_path=name, default=name == "overview")
-        for name, title, icon in PAGES
-    ],
+    [st.Page(f"app_pages/{name}.py", title=title, url_path=name, default=name == "overview") for name, title in PAGES],
     position="top",
 )
+st.set_page_config(page_title=f"{page.title} – Customer segments", page_icon=_ICON, layout="wide")
 with in_words():
     page.run()
 watch_for_newer()

@@ -100,15 +100,16 @@ def history(shown: Published, nights: pd.DataFrame) -> None:
         return
     names = nights.sort_values("sequence").groupby("segment_id")["segment_name"].last()
     colours = segment_colours(shares.columns) | shown.colours
+    by_size = [*shown.segment_ids, *(each for each in shares.columns if each not in shown.segment_ids)]
     st.subheader("Shares over time", anchor=False)
     charts.show(
         charts.lines_figure(
             list(shares.index),
-            {names[segment_id]: shares[segment_id].tolist() for segment_id in shares.columns},
-            colours={names[segment_id]: colours[segment_id] for segment_id in shares.columns},
+            {names[segment_id]: (100 * shares[segment_id]).tolist() for segment_id in by_size},
+            colours={names[segment_id]: colours[segment_id] for segment_id in by_size},
             x_title="snapshot",
             y_title="share of users",
-            y_format=".0%",
+            y_unit=" %",
         ),
         key="history",
         alt="Share of each segment in every snapshot so far.",

@@ -18,7 +18,7 @@ _EVIDENCE = {
     "prediction_strength": ("Prediction strength", "{:.2f}"),
     "jaccard": ("Least stable (Jaccard)", "{:.2f}"),
     "inertia": ("Inertia", "{:,.0f}"),
-    "smallest_share": ("Smallest segment", "{:.1%}"),
+    "smallest_share": ("Smallest segment", "share"),
 }
 _DECISIONS = {
     "PROMOTE": "The new model took over:",
@@ -107,10 +107,7 @@ def choice_of_k(choice: dict[str, Any]) -> None:
     columns = [name for name in _EVIDENCE if any(each.get(name) is not None for each in evidence)]
     small_table(
         [_EVIDENCE[name][0] for name in columns],
-        [
-            ["–" if each.get(name) is None else _EVIDENCE[name][1].format(each[name]) for name in columns]
-            for each in evidence
-        ],
+        [["–" if each.get(name) is None else _evidence(name, each[name]) for name in columns] for each in evidence],
         bold=[each["k"] == k for each in evidence],
     )
     said = "; ".join(f"{words}: {choice[name]}" for name, words in _RULES.items() if choice.get(name))
@@ -150,8 +147,8 @@ def takeover(ledger: dict[str, Any], *, held: dict[str, Any] | None) -> None:
                     "✓" if test["passed"] else "✗",
                     spoken(test["name"]),
                     test.get("meaning", ""),
-                    "–" if test.get("value") is None else f"{test['value']:,.3f}",
-                    f"{test['limit']:,.3f}",
+                    "–" if test.get("value") is None else _number(test["value"]),
+                    _number(test["limit"]),
                 ]
                 for test in tests
             ],
@@ -181,6 +178,16 @@ def drift_figures(drift: dict[str, Any]) -> None:
         ],
         texts=2,
     )
+
+
+def _evidence(name: str, value: float) -> str:
+    form = _EVIDENCE[name][1]
+    return share_of(value) if form == "share" else form.format(value)
+
+
+def _number(value: float) -> str:
+    """A count without decimals, a measure with three."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"
 
 
 def _sentence(reason: object) -> str:

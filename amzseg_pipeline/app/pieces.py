@@ -17,6 +17,20 @@ _OUTLINE = "box-shadow:0 0 0 1px color-mix(in srgb, currentColor 45%, transparen
 _CELL = f"padding:.42rem .9rem .42rem 0;border-bottom:1px solid {_LINE};vertical-align:top"
 _TEXT = "text-align:left;overflow-wrap:break-word"
 _NUMBER = "text-align:right;font-variant-numeric:tabular-nums"
+_MOST_ON_A_PHONE = 5
+_PHONE = (
+    "<style>@media(max-width:640px){"
+    ".amz-wide thead{display:none}"
+    f".amz-wide tr{{display:block;padding:.55rem 0;border-bottom:1px solid {_LINE}}}"
+    ".amz-wide td{display:flex;justify-content:space-between;gap:1.2rem;border:0!important;padding:.12rem 0!important;"
+    "text-align:right!important}"
+    ".amz-wide td::before{content:attr(data-head);flex:none;opacity:.7;font-weight:400}"
+    ".amz-wide td.amz-title{justify-content:start;font-weight:650!important;text-align:left!important}"
+    ".amz-wide td.amz-title::before{content:none}"
+    ".amz-wide td.amz-mark{float:left;width:1.5rem}"
+    "}</style>"
+)
+"""A table too wide for a phone becomes a list there: a row's first text its title, the other cells under it by name."""
 
 
 def segment_heading(published: Published, segment_id: str, *, note: str = "", level: int = 3) -> None:
@@ -50,7 +64,7 @@ def facts(values: Mapping[str, str], *, colours: Mapping[str, str] | None = None
     """A few facts side by side, each under its label; as many in a row as fit, none cut off."""
     blocks = "".join(
         f'<div style="flex:1 1 8.5rem"><div style="font-size:.875rem;opacity:.75">{escape(label)}</div>'
-        '<div style="font-size:1.15rem;font-weight:600;display:flex;align-items:center;gap:.5rem">'
+        '<div style="font-size:1.15rem;font-weight:600;display:flex;align-items:center;gap:.5rem;white-space:nowrap">'
         f"{_swatch((colours or {})[label]) if label in (colours or {}) else ''}{escape(value)}</div></div>"
         for label, value in values.items()
     )
@@ -67,28 +81,32 @@ def small_table(
 ) -> None:
     """A table of a few rows. The first `texts` columns are text, the others numbers, set to the right.
 
-    `colours` puts a segment's colour before the first cell of each row; `bold` marks rows that stand out.
+    `colours` puts a segment's colour before the first cell of each row; `bold` marks rows that stand out. A first
+    column without a head holds signs, and the second one then names the row.
     """
     contents = [[escape(cell) for cell in row] for row in rows]
     for row, colour in zip(contents, [*colours, *[None] * (len(rows) - len(colours))] if colours else [], strict=False):
         row[0] = _marked(row[0], colour)
     weights = [650 if is_bold else 400 for is_bold in [*bold, *[False] * (len(rows) - len(bold))]]
     body = "".join(
-        _row("td", row, texts, f"font-weight:{weight}") for row, weight in zip(contents, weights, strict=True)
+        _row("td", row, texts, f"font-weight:{weight}", head) for row, weight in zip(contents, weights, strict=True)
     )
-    header = f"<thead>{_row('th', [escape(name) for name in head], texts, 'opacity:.75')}</thead>" if any(head) else ""
+    names = [escape(name) for name in head]
+    header = f"<thead>{_row('th', names, texts, 'opacity:.75', head)}</thead>" if any(head) else ""
+    is_wide = len(head) + texts > _MOST_ON_A_PHONE
     st.html(
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse;width:100%;font-size:.95rem">'
-        f"{header}<tbody>{body}</tbody></table></div>"
+        f'{_PHONE if is_wide else ""}<div style="overflow-x:auto"><table{" class=amz-wide" if is_wide else ""} '
+        f'style="border-collapse:collapse;width:100%;font-size:.95rem">{header}<tbody>{body}</tbody></table></div>'
     )
 
 
-def _row(tag: str, contents: Sequence[str], texts: int, style: str) -> str:
-    kinds = (_TEXT if place < texts else _NUMBER for place in range(len(contents)))
-    cells = (
-        f'<{tag} style="{_CELL};{kind};{style}">{content}</{tag}>'
-        for kind, content in zip(kinds, contents, strict=True)
-    )
+def _row(tag: str, contents: Sequence[str], texts: int, style: str, head: Sequence[str]) -> str:
+    title = 0 if head[0] else 1
+    cells = []
+    for place, (name, content) in enumerate(zip(head, contents, strict=True)):
+        kind = "amz-title" if place == title else "amz-mark" if place < title else ""
+        looks = f"{_CELL};{_TEXT if place < texts else _NUMBER};{style}"
+        cells.append(f'<{tag} class="{kind}" data-head="{escape(name)}" style="{looks}">{content}</{tag}>')
     return f"<tr>{''.join(cells)}</tr>"
 
 

@@ -1,5 +1,6 @@
 """The snapshot that the pages show: opened and checked once, kept until the pointer names another."""
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from amzseg_pipeline.storage.snapshots.layout import pointer_of
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
 from amzseg_pipeline.storage.users import PublishedUsers
 
-_WATCH_SECONDS = 60
+_WATCH_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,12 @@ class Published:
 def published() -> Published:
     """The latest snapshot. Raises SnapshotError where there is none that can be shown."""
     home = home_from_environment()
+    st.session_state["shown_sha256"] = ""
     pointer = pointer_of(home.published)
-    sha256 = pointer.sha256 if pointer else ""
-    st.session_state["shown_sha256"] = sha256
-    return _opened(str(home.root), sha256)
+    if pointer is None:
+        return _opened(str(home.root), ("",))
+    st.session_state["shown_sha256"] = pointer.sha256
+    return _opened(str(home.root), (pointer.sha256, *_states((home.published / pointer.manifest).parent)))
 
 
 def stale_after() -> timedelta:
@@ -100,13 +103,13 @@ def watch_for_newer() -> None:
 
 
 @st.cache_resource(max_entries=3, show_spinner="Checking the snapshot …")
-def _opened(root: str, sha256: str) -> Published:
-    """`sha256` is the pointer's: another snapshot is another entry of the cache."""
+def _opened(root: str, seen: tuple[str, ...]) -> Published:
+    """`seen` is the pointer's sha256 and the states of the files: whatever was touched is opened and checked anew."""
     snapshot = read_latest(root)
     model = model_from_document(snapshot.model_document(), place=str(snapshot.path / "model.json"))
     profiles = snapshot.segment_profiles()
     return Published(
-        sha256=sha256,
+        sha256=seen[0],
         snapshot=snapshot,
         model=model,
         profiles=profiles,
@@ -114,6 +117,15 @@ def _opened(root: str, sha256: str) -> Published:
         users=PublishedUsers(snapshot),
         colours=segment_colours(profiles["segment_id"]),
     )
+
+
+def _states(folder: Path) -> list[str]:
+    """Name, size and time of writing of each file; none where the folder is gone."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        return [f"{entry.name} {entry.stat().st_size} {entry.stat().st_mtime_ns}" for entry in entries]
+    except OSError:
+        return []
 
 
 def _profiles_before(published: Path, sequence: int) -> pd.DataFrame | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -80,10 +80,3 @@ def segment_map(published: Published) -> SegmentMap:
         centres=projected(centroids, directions),
         directions=directions,
     )
-
-
-def sigma(values: dict[str, Any], published: Published) -> dict[str, float]:
-    """A user's or a segment's features in standard deviations from the average customer, dropped features left out."""
-    frame = pd.DataFrame([{**values, "user_id": ""}])
-    row = scaled_matrix(frame, published.model.scaling)[0]
-    return {feature.name: float(row[i]) for i, feature in enumerate(published.model.scaling.features)}

@@ -46,14 +46,17 @@ def users_table(shown: Published, users: pd.DataFrame, *, key: str) -> None:
     )
 
 
-def feature_table(shown: Published, columns: dict[str, dict[str, float | None]]) -> None:
-    """Features as rows, and under each head of `columns` their values: a user's beside a segment's and everyone's."""
+def feature_table(
+    shown: Published, user: dict[str, float | None], *, means: dict[str, dict[str, float | None]]
+) -> None:
+    """Features as rows: the user's values, and beside them the means of those that the heads of `means` name."""
     small_table(
-        ["", *columns],
+        ["", "This user", *means],
         [
             [
                 FEATURE_WORDS[name].label,
-                *(feature_value(name, values.get(name), currency=shown.currency) for values in columns.values()),
+                feature_value(name, user.get(name), currency=shown.currency),
+                *(feature_value(name, of[name], currency=shown.currency, is_mean=True) for of in means.values()),
             ]
             for name in FEATURES
         ],

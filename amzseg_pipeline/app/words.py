@@ -30,18 +30,23 @@ FEATURE_WORDS = {
 }
 
 
-def feature_value(name: str, value: float | None, *, currency: str | None, unit: bool = True) -> str:
-    """A value of a feature: `1.9 reviews`, `4.0 ★`, `63 %`, `₹509`, `7.5 points`; `unknown` where it is missing."""
+def feature_value(
+    name: str, value: float | None, *, currency: str | None, unit: bool = True, is_mean: bool = False
+) -> str:
+    """A value of a feature: `2 reviews`, `4.0 ★`, `63.0 %`, `₹509`, `7.5 points`; `unknown` where it is missing.
+
+    The mean over many users has a decimal even where it is whole: `1.0 reviews`.
+    """
     if value is None or value != value:
         return UNKNOWN
     if name == "avg_spend":
         return money(value, currency)
-    decimals = 0 if name == "total_reviews" and float(value).is_integer() else 1
+    decimals = 0 if name == "total_reviews" and not is_mean and float(value).is_integer() else 1
     number = f"{value:,.{decimals}f}"
     if not unit:
         return number
     words = FEATURE_WORDS[name].unit
-    return f"{number}{_SPACE}{'review' if words == 'reviews' and value == 1 else words}"
+    return f"{number}{_SPACE}{'review' if words == 'reviews' and number == '1' else words}"
 
 
 def feature_heading(name: str, currency: str | None) -> str:
@@ -59,7 +64,7 @@ def feature_axis(name: str, currency: str | None) -> str:
 def typical_user(values: dict[str, float | None], currency: str | None) -> str:
     """What a segment's users are like on average, in a line."""
     parts = [
-        feature_value("total_reviews", values["total_reviews"], currency=currency),
+        feature_value("total_reviews", values["total_reviews"], currency=currency, is_mean=True),
         feature_value("avg_rating", values["avg_rating"], currency=currency),
         f"{feature_value('avg_discount', values['avg_discount'], currency=currency)} off",
         f"{feature_value('avg_spend', values['avg_spend'], currency=currency)} an item",
@@ -78,8 +83,9 @@ def share_of(part: float) -> str:
 
 
 def signed(number: float, *, decimals: int = 0) -> str:
-    """A change with its sign: +1,204, −3."""
-    return f"{number:+,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    """A change with its sign: +1,204, −3; nothing has none."""
+    rounded = round(number, decimals)
+    return f"{rounded:+,.{decimals}f}".replace("-", "\N{MINUS SIGN}") if rounded else f"{0:.{decimals}f}"
 
 
 def points(change: float) -> str:

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from weakref import finalize
 
 import duckdb
 import pandas as pd
@@ -49,7 +50,8 @@ class Bins:
 class PublishedUsers:
     """Questions to `segment_assignments.parquet` of one snapshot. Safe to ask from several threads.
 
-    Every method raises SnapshotError when the file is gone or cannot be read any more.
+    Every method raises SnapshotError when the file is gone or cannot be read any more. The connection is closed with
+    the object, and at the end of the process at the latest: left open, DuckDB tells of leaks there.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -62,6 +64,7 @@ class PublishedUsers:
                 "autoload_known_extensions": False,
             }
         )
+        finalize(self, self._connection.close)
 
     def user(self, user_id: str) -> dict[Any, Any] | None:
         """The row of one user, by column; a missing value is None. None when there is no such user."""

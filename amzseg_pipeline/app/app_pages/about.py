@@ -59,7 +59,8 @@ def _checks(checks: list[dict[str, Any]]) -> None:
         return
     st.header("Checks of the run", anchor=False)
     passed = sum(bool(check["passed"]) for check in checks)
-    st.markdown(f"{passed} of {len(checks)} passed. Those marked ! warn; any other that fails publishes nothing.")
+    warned = "" if passed == len(checks) else " Those marked ! warn; any other that fails publishes nothing."
+    st.markdown(f"{passed} of {len(checks)} passed.{warned}")
     small_table(
         ["", "Check", "Of", "What it says"],
         [
@@ -67,7 +68,7 @@ def _checks(checks: list[dict[str, Any]]) -> None:
                 "✓" if check["passed"] else "✗" if check.get("blocking", True) else "!",
                 spoken(check["check"]),
                 spoken(check["asset"]),
-                check.get("description") or "",
+                check.get("description") or "–",
             ]
             for check in checks
         ],
@@ -127,7 +128,7 @@ def _files(shown: Published) -> None:
     st.markdown("Follow the pointer, then open the file by name; a snapshot never changes.")
     for tab, (_, language, text) in zip(st.tabs([name for name, _, _ in RECIPES]), RECIPES, strict=True):
         with tab:
-            st.code(text, language=language)
+            st.code(text, language=language, wrap_lines=True)
 
 
 def _size(count: int) -> str:

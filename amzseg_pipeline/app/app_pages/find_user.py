@@ -17,13 +17,14 @@ from amzseg_pipeline.app.words import day
 from amzseg_pipeline.contracts.nights import Cause
 from amzseg_pipeline.contracts.scoring import LONGEST_USER_ID
 from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.steps.pseudonyms import USER_KEY_VARIABLE, UserKey
+from amzseg_pipeline.storage.home import user_key_from_environment
 
 _SUGGESTIONS = 20
 _CAUSES = {
     Cause.BEHAVIOUR: "Their behaviour changed.",
     Cause.MODEL: "The model changed, not their behaviour.",
     Cause.BOTH: "Their behaviour and the model changed.",
-    Cause.NEW_USER: "New in this snapshot.",
 }
 
 
@@ -39,23 +40,50 @@ def page() -> None:
         autocomplete="off",
     )
     user_id = (text or "").strip()
-    user = shown.users.user(user_id) if user_id else None
+    key = _key_of(shown)
+    user = _found(shown, user_id, key) if user_id else None
     if user is None:
-        _suggestions(shown, user_id)
+        _suggestions(shown, user_id, has_key=key is not None)
     else:
         _user(shown, user)
 
 
-def _suggestions(shown: Published, text: str) -> None:
+def _key_of(shown: Published) -> UserKey | None:
+    """The key that the published ids are pseudonyms of, where the app has it; where it lacks it, that is said."""
+    key_id = shown.snapshot.user_key_id
+    if key_id is None:
+        return None
+    key = user_key_from_environment()
+    if key is not None and key.id == key_id:
+        st.caption("Ids are published as pseudonyms. The app has their key: type an id as your shop knows it.")
+        return key
+    lacks = "does not have that key" if key is None else f"has another key, {key.id}"
+    st.info(
+        f"Ids are published as pseudonyms of key {key_id}, and this app {lacks}: users are found by their pseudonym "
+        f"alone. To find them by the id of your shop, whoever runs the app sets {USER_KEY_VARIABLE} and starts it "
+        "again.",
+        icon=":material/key:",
+    )
+    return None
+
+
+def _found(shown: Published, user_id: str, key: UserKey | None) -> dict[Any, Any] | None:
+    """The user by the id given, or by its pseudonym."""
+    by_key = shown.users.user(key.pseudonym(user_id)) if key else None
+    return by_key or shown.users.user(user_id)
+
+
+def _suggestions(shown: Published, text: str, *, has_key: bool) -> None:
     if not text:
         st.caption("For example, the most typical user of each segment. Click a row to open it.")
         found = questions.examples(shown)
     else:
         found = shown.users.ids_starting_with(text, most=_SUGGESTIONS)
         if found.empty:
+            whole = "Give the whole id as your shop knows it" if has_key else "Ids are as the export gives them"
             st.info(
-                "No published user has this id, and none begins so. Ids are as the export gives them; capital letters "
-                "matter. Users without a review that can be read are not published.",
+                f"No published user has this id, and none begins so. {whole}; capital letters matter. Users without a "
+                "review that can be read are not published.",
                 icon=":material/person_off:",
             )
             return
@@ -86,14 +114,8 @@ def _user(shown: Published, user: dict[str, Any]) -> None:
     with features:
         st.markdown("**Beside the segment and everyone**")
         profile = shown.profile(user["segment_id"])
-        feature_table(
-            shown,
-            {
-                "This user": values,
-                "Segment": {name: profile[name] for name in FEATURES},
-                "All users": questions.means(shown),
-            },
-        )
+        means = {"Segment": {name: profile[name] for name in FEATURES}, "All users": questions.means(shown)}
+        feature_table(shown, values, means=means)
         _past(shown, user)
 
 
@@ -102,10 +124,12 @@ def _past(shown: Published, user: dict[str, Any]) -> None:
     rows: list[tuple[str, str]] = []
     if isinstance(user.get("segment_since"), date):
         rows.append(("In this segment since", day(user["segment_since"])))
-    if user.get("previous_segment_name") and user.get("previous_segment_id") != user["segment_id"]:
-        rows.append(("Before", str(user["previous_segment_name"])))
-    if user.get("change_cause"):
-        rows.append(("Why it changed", _CAUSES.get(user["change_cause"], "")))
+    if user.get("change_cause") == Cause.NEW_USER:
+        rows.append(("In the snapshot before", "Not there: a new user"))
+    elif user.get("previous_segment_name"):
+        rows.append(("In the snapshot before", str(user["previous_segment_name"])))
+        if user.get("change_cause"):
+            rows.append(("Why it changed", _CAUSES.get(user["change_cause"], "")))
     if user.get("lifecycle_stage"):
         rows.append(("Stage", str(user["lifecycle_stage"]).capitalize()))
     if user.get("recency_days") is not None:

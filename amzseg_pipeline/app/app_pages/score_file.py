@@ -19,6 +19,7 @@ from amzseg_pipeline.storage.scored_uploads import ScoredUpload, scored_upload
 from amzseg_pipeline.storage.uploads import MOST_ROWS, Upload, template_csv, upload_of
 
 _SHOWN_ROWS = 100
+_ASKED = tuple(name for name in FEATURES if name in USERS_TO_SCORE.column_names)
 
 
 def page() -> None:
@@ -137,7 +138,7 @@ def _segments(shown: Published, result: ScoredUpload, scored: int) -> None:
                         feature_value(name, value, currency=shown.currency, unit=name == "avg_spend")
                         for value in users[name].astype(float)
                     ]
-                    for name in FEATURES
+                    for name in _ASKED
                 },
             }
         ),
@@ -149,7 +150,7 @@ def _segments(shown: Published, result: ScoredUpload, scored: int) -> None:
                 name: st.column_config.TextColumn(alignment="right", help=meaning)
                 for name, meaning in (
                     ("Margin", "How much closer the own centre is than the second-best: 0 undecided, 1 certain."),
-                    *((feature_heading(each, shown.currency), FEATURE_WORDS[each].meaning) for each in FEATURES),
+                    *((feature_heading(each, shown.currency), FEATURE_WORDS[each].meaning) for each in _ASKED),
                 )
             },
         },

@@ -57,7 +57,10 @@ def _profiles(shown: Published) -> None:
 
 
 def _profile_row(name: str, users: int, share: float, means: dict[str, float | None], shown: Published) -> list[str]:
-    values = (feature_value(each, means[each], currency=shown.currency, unit=each == "avg_spend") for each in FEATURES)
+    values = (
+        feature_value(each, means[each], currency=shown.currency, unit=each == "avg_spend", is_mean=True)
+        for each in FEATURES
+    )
     return [name, f"{users:,}", share_of(share), *values]
 
 
@@ -104,7 +107,7 @@ def _segment(shown: Published, segment_id: str) -> None:
 
 def _distribution(shown: Published, segment_id: str) -> None:
     st.subheader("Distributions", anchor=False)
-    feature = st.segmented_control(
+    feature = st.pills(
         "Feature",
         FEATURES,
         default="avg_discount",
@@ -112,7 +115,6 @@ def _distribution(shown: Published, segment_id: str) -> None:
         format_func=lambda name: FEATURE_WORDS[name].label,
         key="feature",
         label_visibility="collapsed",
-        wrap=True,
     )
     name = feature if isinstance(feature, str) else "avg_discount"
     bins, counts = questions.histograms(shown, name)

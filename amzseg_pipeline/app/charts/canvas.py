@@ -40,7 +40,7 @@ def add_line(figure: go.Figure, x: Any, y: Any, *, colour: str, width: float, **
 
 
 def with_legend(figure: go.Figure) -> go.Figure:
-    """The figure with the names of its traces above it, the last drawn first."""
+    """The figure with the names of its traces above it, by their legendrank."""
     figure.update_layout(
         showlegend=True,
         legend={
@@ -49,7 +49,7 @@ def with_legend(figure: go.Figure) -> go.Figure:
             "y": 1.02,
             "x": 0,
             "itemclick": False,
-            "traceorder": "reversed",
+            "itemdoubleclick": False,
         },
     )
     return figure

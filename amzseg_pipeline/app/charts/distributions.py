@@ -18,7 +18,7 @@ def distribution_figure(
     edges = np.array(bins.edges)
     for segment_id in sorted(published.segment_ids, key=lambda each: each == selected):
         of_segment = counts[counts["segment_id"] == segment_id].set_index("bin")["users"]
-        share = of_segment.reindex(range(bins.count), fill_value=0) / max(int(of_segment.sum()), 1)
+        share = 100 * of_segment.reindex(range(bins.count), fill_value=0) / max(int(of_segment.sum()), 1)
         is_selected = segment_id == selected
         colour = published.colours[segment_id]
         add_line(
@@ -31,9 +31,10 @@ def distribution_figure(
             name=published.name(segment_id),
             fill="tozeroy" if is_selected else None,
             fillcolor=faded(colour, 0.45 if is_dark() else 0.25),
-            hovertemplate="%{y:.0%} of its users<extra>" + published.name(segment_id) + "</extra>",
+            legendrank=published.segment_ids.index(segment_id),
+            hovertemplate="%{y:.0f} % of its users<extra>" + published.name(segment_id) + "</extra>",
         )
-    figure.update_yaxes(title="share of the segment's users", tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(title="share of the segment's users", ticksuffix=" %", rangemode="tozero")
     figure.update_xaxes(title=feature_axis(feature, published.currency), showgrid=False)
     if bins.is_log:
         figure.update_xaxes(type="log", **_log_ticks(feature, published.currency, bins))

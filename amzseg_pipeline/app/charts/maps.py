@@ -22,12 +22,12 @@ def map_figure(published: Published, found: SegmentMap, selected: str) -> go.Fig
             x=of_segment[:, 0],
             y=of_segment[:, 1],
             mode="markers",
-            name=published.name(segment_id),
+            showlegend=False,
             marker={
                 "color": published.colours[segment_id],
-                "size": 7 if is_selected else 6,
-                "opacity": 0.85 if is_selected else 0.45,
-                "line": {"color": outline(), "width": 0.6},
+                "size": 7 if is_selected else 5,
+                "opacity": 0.9 if is_selected else 0.6,
+                "line": {"color": outline(), "width": 0.4},
             },
             hoverinfo="skip",
         )
@@ -36,7 +36,8 @@ def map_figure(published: Published, found: SegmentMap, selected: str) -> go.Fig
             x=[found.centres[place, 0]],
             y=[found.centres[place, 1]],
             mode="markers",
-            showlegend=False,
+            name=segment.name,
+            legendrank=published.segment_ids.index(segment.segment_id),
             marker={
                 "color": published.colours[segment.segment_id],
                 "size": 18,
@@ -47,7 +48,7 @@ def map_figure(published: Published, found: SegmentMap, selected: str) -> go.Fig
         )
     for axis, place in (("x", 0), ("y", 1)):
         values = np.concatenate((found.users[:, place], found.centres[:, place]))
-        low, high = np.quantile(values, [0.005, 0.995]) if len(values) else (-1.0, 1.0)
+        low, high = (values.min(), values.max()) if len(values) else (-1.0, 1.0)
         room = 0.08 * max(high - low, 1e-6)
         figure.update_layout(
             {

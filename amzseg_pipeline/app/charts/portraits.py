@@ -4,33 +4,48 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from amzseg_pipeline.app.charts.canvas import GREY, blank_figure, joined, outline, with_legend
+from amzseg_pipeline.app.charts.canvas import GREY, blank_figure, faded, joined, outline, with_legend
 from amzseg_pipeline.app.published import Published
 from amzseg_pipeline.app.words import FEATURE_WORDS, feature_value, signed
+
+_LANES = 0.6
+"""Part of a feature's row over which its segments are spread, so that none hides another."""
 
 
 def profile_figure(published: Published, selected: str) -> go.Figure:
     """The centre of every segment per feature, in standard deviations from the average customer."""
     names = [feature.name for feature in published.model.scaling.features]
     labels = [FEATURE_WORDS[name].label for name in names]
-    figure = blank_figure(height=120 + 62 * len(names))
+    figure = blank_figure(height=120 + 66 * len(names))
+    ranks = {segment_id: rank for rank, segment_id in enumerate(published.segment_ids)}
+    lane = _LANES / max(len(ranks) - 1, 1)
     for segment in sorted(published.model.segments, key=lambda each: each.segment_id == selected):
         is_selected = segment.segment_id == selected
+        rank = ranks[segment.segment_id]
         figure.add_scatter(
             x=segment.centroid,
-            y=labels,
+            y=[row + lane * (rank - (len(ranks) - 1) / 2) for row in range(len(names))],
             mode="markers",
             name=segment.name,
+            legendrank=rank,
             marker={
                 "color": published.colours[segment.segment_id],
-                "size": 17 if is_selected else 12,
+                "size": 17 if is_selected else 10,
                 "line": {"color": outline(), "width": 1},
-                "opacity": 1 if is_selected else 0.6,
             },
-            hovertemplate="%{y}: %{x:+.1f} sd<extra>" + segment.name + "</extra>",
+            text=labels,
+            hovertemplate="%{text}: %{x:+.1f} sd<extra>" + segment.name + "</extra>",
         )
     figure.add_vline(x=0, line={"color": GREY, "width": 1.5})
-    figure.update_yaxes(autorange="reversed", showgrid=True, automargin=True)
+    for row in range(1, len(names)):
+        figure.add_hline(y=row - 0.5, line={"color": faded(GREY, 0.35), "width": 1})
+    figure.update_yaxes(
+        range=[len(names) - 0.5, -0.5],
+        tickvals=list(range(len(names))),
+        ticktext=labels,
+        showgrid=False,
+        automargin=True,
+    )
     figure.update_xaxes(title="sd from the average customer", zeroline=False)
     return with_legend(figure)
 
