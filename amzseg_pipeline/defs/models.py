@@ -3,7 +3,6 @@
 No statistics here: they stand in steps/segments/. What last night left is read from the last published snapshot.
 """
 
-import os
 from dataclasses import replace
 
 import dagster as dg
@@ -88,7 +87,7 @@ def challenger_model(
             champion=last.champion,
             reason=reason,
             trained_at=data_home.time.isoformat(timespec="seconds"),
-            jobs=os.cpu_count() or 1,
+            jobs=1,
         )
     context.add_output_metadata(challenger_metadata(challenger))
     return challenger

@@ -20,8 +20,10 @@ def png_image(figure: "Figure") -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     stream = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(stream, format="png", dpi=_DOTS_PER_INCH, facecolor="white", metadata={"Software": None})
+    figure.set_dpi(_DOTS_PER_INCH)
+    figure.set_facecolor("white")
+    # Not savefig, which draws every figure that has a layout engine twice.
+    FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})
     return stream.getvalue()
 
 

@@ -37,8 +37,8 @@ def prediction_strength(points: Matrix, weights: Matrix, k: int, *, splits: int,
         if min(len(np.unique(where[first])), len(np.unique(where[second]))) < k:
             strengths.append(0.0)
             continue
-        centroids, _ = _fitted(points[first], weights[first], k, seed=seed + split)
-        _, labels = _fitted(points[second], weights[second], k, seed=seed + split)
+        centroids, _ = _fitted(points[first], weights[first], where[first], k, seed=seed + split)
+        _, labels = _fitted(points[second], weights[second], where[second], k, seed=seed + split)
         foretold = squared_distances(points[second], centroids).argmin(axis=1)
         together = _pairs(labels, foretold, weights[second], k).sum(axis=1)
         pairs = _pairs(labels, np.zeros_like(labels), weights[second], k)[:, 0]
@@ -60,18 +60,24 @@ def jaccard(points: Matrix, weights: Matrix, labels: Indices, k: int, *, bootstr
         drawn = np.flatnonzero(times)
         if len(np.unique(where[drawn])) < k:
             continue
-        _, again = _fitted(points[drawn], weights[drawn] * times[drawn], k, seed=seed + bootstrap)
+        _, again = _fitted(points[drawn], weights[drawn] * times[drawn], where[drawn], k, seed=seed + bootstrap)
         both = _table(labels[drawn], again, weights[drawn], k)
         either = both.sum(axis=1, keepdims=True) + both.sum(axis=0, keepdims=True) - both
         found[bootstrap] = (both / np.where(either > 0, either, 1.0)).max(axis=1)
     return float(found.mean(axis=0).min())
 
 
-def _fitted(points: Matrix, weights: Matrix, k: int, *, seed: int) -> tuple[Matrix, Indices]:
+def _fitted(points: Matrix, weights: Matrix, where: Indices, k: int, *, seed: int) -> tuple[Matrix, Indices]:
+    """Centroids, and the cluster of every point. Points in one place are fitted as one, with the sum of their weights:
+    the same optimum for less, because users of one or two reviews are often in one place."""
     from sklearn.cluster import KMeans
 
-    fitted = KMeans(k, n_init=_STARTS, random_state=seed % 2**32).fit(points, sample_weight=weights)
-    return fitted.cluster_centers_, fitted.labels_
+    _, first, place = np.unique(where, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    fitted = KMeans(k, n_init=_STARTS, random_state=seed % 2**32).fit(
+        points[first[order]], sample_weight=np.bincount(place, weights)[order]
+    )
+    return fitted.cluster_centers_, fitted.labels_[np.argsort(order)[place]]
 
 
 def _table(rows: Indices, columns: Indices, weights: Matrix, k: int) -> Matrix:

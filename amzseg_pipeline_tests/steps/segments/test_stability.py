@@ -75,6 +75,14 @@ def test_a_rare_kind_counts_by_its_weight() -> None:
     assert prediction_strength(points, np.ones(184), 3, splits=4, seed=3) < 0.9
 
 
+def test_users_in_one_place_weigh_as_many_and_are_told_the_same() -> None:
+    places, users = np.array([[0.0], [1.0], [9.0], [10.0]]), np.repeat([0, 1, 2, 3], (1, 40, 40, 1))
+    labels = (users > 1).astype(np.int64)
+    assert jaccard(places[users], np.ones(82), labels, 2, bootstraps=4, seed=3) == 1
+    assert prediction_strength(places[users], np.ones(82), 2, splits=4, seed=3) == 1
+    assert prediction_strength(places[users], np.ones(82), 3, splits=4, seed=3) < 0.9
+
+
 @pytest.mark.parametrize("points", [np.zeros((20, 2)), np.repeat([[0.0, 0.0], [5.0, 5.0]], 10, axis=0)])
 def test_users_in_fewer_places_than_clusters_foretell_nothing_without_a_warning(points: np.ndarray) -> None:
     labels = (np.arange(20) % 3).astype(np.int64)
