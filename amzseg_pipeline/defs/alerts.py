@@ -31,15 +31,17 @@ _PAUSE_SECONDS = 2
     description=f"Tags a run that failed with the reason; posts it to {ALERT_VARIABLE} unless it is tried again.",
 )
 def alert_on_failure(context: dg.RunFailureSensorContext, data_home: DataHome) -> dg.SkipReason | None:
-    """Sends `{"text": ...}`, which Slack, Mattermost and Teams workflows take, with the run's facts beside it."""
+    """Sends `{"text": ...}`, which Slack, Mattermost and Teams workflows take, with the run's facts beside it.
+
+    Dagster asks for runs that it launched; one that somebody started in a shell failed before their eyes.
+    """
     run = context.dagster_run
     reasons = _reasons(context)
     tag_run(context.instance, run.run_id, outcome=f"failed: {' '.join(reasons)}")
     address = os.environ.get(ALERT_VARIABLE)
     if not address:
         return dg.SkipReason(f"{ALERT_VARIABLE} is not set: nobody is told that run {run.run_id} failed")
-    # The daemon can launch again only what was launched: the record of a run from a shell has no origin.
-    if run.tags.get("dagster/will_retry") == "true" and run.remote_job_origin:
+    if run.tags.get("dagster/will_retry") == "true":
         return dg.SkipReason(f"run {run.run_id} crashed and is tried again: an alert comes if that fails as well")
     stays = _what_stays(data_home)
     alert = {

@@ -8,16 +8,18 @@ from datetime import timedelta
 
 import dagster as dg
 
+from amzseg_pipeline.defs.disk_words import disk_use_words
 from amzseg_pipeline.defs.resources import DataHome
-from amzseg_pipeline.storage.disk import disk_use_bytes, expired_artifacts
+from amzseg_pipeline.defs.run_record import tag_run
+from amzseg_pipeline.storage.disk import expired_artifacts
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 
 _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 @dg.op(description="Deletes finished runs older than keep_run_days that the UI does not need, and their logs.")
-def prune_runs(context: dg.OpExecutionContext, data_home: DataHome) -> None:
-    """Runs that hold the latest materialisation of an asset stay, however old: the UI shows them."""
+def prune_runs(context: dg.OpExecutionContext, data_home: DataHome) -> int:
+    """How many; runs that hold the latest materialisation of an asset stay, however old: the UI shows them."""
     instance = context.instance
     before = data_home.time - timedelta(days=data_home.values.keep_run_days)
     old = dg.RunsFilter(statuses=list(_FINISHED), created_before=before)
@@ -27,13 +29,11 @@ def prune_runs(context: dg.OpExecutionContext, data_home: DataHome) -> None:
         instance.delete_run(run_id)
         instance.compute_log_manager.delete_logs(prefix=[run_id])
     context.log.info(f"{len(expired)} runs from before {before:%Y-%m-%d} deleted")
+    return len(expired)
 
 
-@dg.op(
-    ins={"after": dg.In(dg.Nothing)},
-    description="Deletes plots of runs whose snapshot is gone, and tells the disk use.",
-)
-def prune_artifacts(context: dg.OpExecutionContext, data_home: DataHome) -> None:
+@dg.op(description="Deletes plots of runs whose snapshot is gone, and tells the disk use.")
+def prune_artifacts(context: dg.OpExecutionContext, deleted_runs: int, data_home: DataHome) -> None:
     """Plots of kept snapshots stay; so do young ones, whose run may not have published yet."""
     home = data_home.home
     expired = expired_artifacts(
@@ -45,8 +45,13 @@ def prune_artifacts(context: dg.OpExecutionContext, data_home: DataHome) -> None
     for folder in expired:
         shutil.rmtree(folder)
     context.log.info(f"{len(expired)} folders of plots deleted")
-    use = ", ".join(f"{room} {size / 1e6:,.1f} MB" for room, size in disk_use_bytes(home).items())
-    context.log.info(f"disk use: {use}")
+    use = disk_use_words(home)
+    context.log.info(use)
+    tag_run(
+        context.instance,
+        context.run_id,
+        outcome=f"deleted: {deleted_runs} runs, {len(expired)} folders of plots; {use}",
+    )
 
 
 @dg.job(description="Deletes what nobody needs: old runs and plots of retired snapshots.")

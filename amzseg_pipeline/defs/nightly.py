@@ -112,8 +112,8 @@ def _decision(data_home: DataHome, instance: dg.DagsterInstance, *, log: logging
     if changes:
         state = hashlib.sha256(repr((changes, listing.files)).encode()).hexdigest()
         return _Decision("; ".join(changes), runs=True, state=state)
-    left = (("still settling", settling), ("refused and skipped", skipped))
-    told = "".join(f"; {why}: {names(paths)}" for why, paths in left if paths)
+    unread = (("still settling", settling), ("refused and skipped", skipped))
+    told = "".join(f"; {why}: {names(paths)}" for why, paths in unread if paths)
     return _Decision(f"nothing changed since snapshot {found.snapshot}{told}", ends_well=True)
 
 

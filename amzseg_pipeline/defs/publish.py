@@ -16,12 +16,14 @@ from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES, RUN_FILE, Provenance
 from amzseg_pipeline.defs.code_versions import CODE_VERSION
 from amzseg_pipeline.defs.described import described
+from amzseg_pipeline.defs.disk_words import disk_use_metadata
 from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.defs.run_record import checks_done, require_whole_run, tag_run
 from amzseg_pipeline.steps import reviews, segments
 from amzseg_pipeline.storage import landing, snapshots
 from amzseg_pipeline.storage.last_night import MEMORY_KEY, last_night
 from amzseg_pipeline.storage.model_files import model_files
+from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 from amzseg_pipeline.storage.tables import record_batches, table_path
 
 
@@ -89,7 +91,10 @@ def published_segments(
             "rejected_share": accounts.lost_shares["rejected"],
             "files_read": len(raw_reviews.batches),
             "files_refused": len(raw_reviews.refused),
+            "files_left": len(raw_reviews.left),
             **{f"rows of {table.name}": snapshot.rows(table.name) for table in PUBLISHED_TABLES},
+            "snapshots_kept": len(snapshot_names(home.published)),
+            **disk_use_metadata(home),
         }
     )
 

@@ -2,8 +2,6 @@
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster_shared.record import copy
 
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.defs import alerts
@@ -13,12 +11,6 @@ from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.nights import EXPORT, answer, deliver
 from amzseg_pipeline_tests.listener import listening
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
-
-LAUNCHED = RemoteJobOrigin(
-    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("amzseg_pipeline.definitions"), "__repository__"),
-    "segment_users",
-)
-"""What the record of a run holds that schedule, sensor or UI launched."""
 
 
 @pytest.fixture
@@ -46,12 +38,12 @@ def failed_run(home, instance, **tags):
     return result
 
 
-def alert(home, instance, result, **fields):
-    """What the sensor answers on the failure of the run, in whose record `fields` are replaced."""
+def alert(home, instance, result):
+    """What the sensor answers on the failure of the run."""
     context = dg.build_run_status_sensor_context(
         sensor_name="alert_on_failure",
         dagster_instance=instance,
-        dagster_run=copy(instance.get_run_by_id(result.run_id), **fields),
+        dagster_run=instance.get_run_by_id(result.run_id),
         dagster_event=result.get_run_failure_event(),
         resources={"data_home": DataHome(root=str(home.root))},
     ).for_run_failure()
@@ -102,21 +94,12 @@ def test_a_crash_that_is_tried_again_sends_none(tmp_path, instance, listener, mo
     monkeypatch.setenv(alerts.ALERT_VARIABLE, listener.address)
     home = Home(tmp_path)
     crashed = failed_run(home, instance, **{"dagster/will_retry": "true"})
-    answered = alert(home, instance, crashed, remote_job_origin=LAUNCHED)
+    answered = alert(home, instance, crashed)
     assert "is tried again" in answered.skip_message
     assert listener.received == []
     failed_again = failed_run(home, instance, **{"dagster/will_retry": "false"})
-    alert(home, instance, failed_again, remote_job_origin=LAUNCHED)
+    alert(home, instance, failed_again)
     assert [sent["run_id"] for sent in listener.alerts] == [failed_again.run_id]
-
-
-def test_a_crash_of_a_run_from_a_shell_is_told_for_no_daemon_can_launch_it_again(
-    tmp_path, instance, listener, monkeypatch
-):
-    monkeypatch.setenv(alerts.ALERT_VARIABLE, listener.address)
-    home = Home(tmp_path)
-    alert(home, instance, failed_run(home, instance, **{"dagster/will_retry": "true"}))
-    assert len(listener.alerts) == 1
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,11 @@ def test_old_runs_go_but_those_the_ui_shows_stay(tmp_path):
         )
         prune(home, instance, datetime.now(UTC))
         assert {training, needless, last} <= {run.run_id for run in instance.get_runs()}
-        prune(home, instance, LONG_AFTER)
+        pruned = prune(home, instance, LONG_AFTER)
         runs = {run.run_id for run in instance.get_runs(dg.RunsFilter(job_name="segment_users"))}
         assert runs == {training, last}
+        outcome = instance.get_run_by_id(pruned.run_id).tags["amzseg/outcome"]
+        assert outcome.startswith("deleted: 1 runs, 0 folders of plots; disk use: landing 0.0 MB, ")
         latest = {
             name: instance.get_latest_materialization_event(dg.AssetKey(name)).run_id
             for name in ("algorithm_comparison", "published_segments")

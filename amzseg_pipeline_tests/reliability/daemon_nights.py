@@ -69,14 +69,37 @@ class Nights:
         """The reason of the very next night, which falls into a run."""
         return self._next().reason
 
+    def ended_retry(self, run_id: str) -> dg.DagsterRun | None:
+        """The run that the daemon launched in place of a crashed one, once it has ended."""
+        return self.ended(self.retry(run_id))
+
+    def retry(self, run_id: str) -> str:
+        """The id of the run that the daemon launched in place of a crashed one."""
+        return until(lambda: self._retry(run_id), seconds=_LONGEST_WAIT_SECONDS)
+
     def _next(self) -> Night:
         nights = until(lambda: past_nights(self._instance)[self._seen :], seconds=_LONGEST_WAIT_SECONDS)
         self._seen += 1
         return nights[0]
 
+    def _retry(self, run_id: str) -> str:
+        return next((run.run_id for run in self._instance.get_runs() if run.parent_run_id == run_id), "")
+
     def _finished(self, run_id: str) -> dg.DagsterRun | None:
         run = self._instance.get_run_by_id(run_id)
         return run if run is not None and run.is_finished else None
+
+
+def told(run: dg.DagsterRun) -> str:
+    """What the run says of itself: why it started, and what came of it; its status before where that is no success."""
+    words = " -> ".join(run.tags.get(f"amzseg/{name}", "") for name in ("changes", "outcome"))
+    return words if run.status == dg.DagsterRunStatus.SUCCESS else f"{run.status.value}: {words}"
+
+
+def has_made(instance: dg.DagsterInstance, run_id: str, asset: str) -> bool:
+    """Whether the run has materialised the asset by now."""
+    logged = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    return asset in {entry.get_dagster_event().asset_key.to_user_string() for entry in logged}
 
 
 def past_nights(instance: dg.DagsterInstance) -> list[Night]:

@@ -64,25 +64,26 @@ def run_by_hand(home: Home, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def daemon(home: Home, **variables: str) -> Iterator[None]:
-    """`dagster-daemon run` with a night every minute and a code server of its own.
+def daemon(home: Home, *, project: Path = PROJECT, **variables: str) -> Iterator[int]:
+    """`dagster-daemon run` with a night every minute and a code server of its own; gives the session of them all.
 
-    At the end of the block it is asked to end, as a service manager does; after an error its log is printed.
+    The code is that of the folder `project`. At the end of the block the daemon is asked to end, as a service manager
+    does; after an error its log is printed.
     """
     log = home.root / "daemon.log"
     with (
         log.open("ab") as output,
         subprocess.Popen(
-            [BIN / "dagster-daemon", "run", "-w", PROJECT / "workspace.yaml"],
-            cwd=PROJECT,
-            env=environment(home, AMZSEG_CRON="* * * * *", **variables),
+            [BIN / "dagster-daemon", "run", "-w", project / "workspace.yaml"],
+            cwd=project,
+            env=environment(home, **{"AMZSEG_CRON": "* * * * *", **variables}),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         ) as process,
     ):
         try:
-            yield
+            yield process.pid
             process.send_signal(signal.SIGINT)
             process.wait(timeout=60)
         except BaseException:

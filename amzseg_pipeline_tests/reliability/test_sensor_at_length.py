@@ -1,0 +1,51 @@
+"""The sensor for those who cannot wait for the night, switched on under Dagster's own daemon."""
+
+import subprocess
+import time
+
+import dagster as dg
+import pytest
+
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline_tests.defs.nights import EXPORT, MORE, OTHER, deliver
+from amzseg_pipeline_tests.reliability.daemon_nights import told
+from amzseg_pipeline_tests.reliability.processes import (
+    BIN,
+    PROJECT,
+    daemon,
+    environment,
+    history,
+    prepare_instance,
+    until,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600)]
+
+
+def test_the_sensor_starts_a_run_when_an_export_has_settled_and_a_failure_once(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    prepare_instance(home)
+    switch_on = [BIN / "dagster", "sensor", "start", "as_soon_as_it_lands", "-w", PROJECT / "workspace.yaml"]
+    with history(home) as instance, daemon(home, AMZSEG_CRON="0 2 1 1 *"):
+        time.sleep(75)
+        assert instance.get_runs() == []
+        subprocess.run(switch_on, cwd=PROJECT, env=environment(home), check=True, capture_output=True)
+        [first] = until(lambda: ended_runs(instance, 1), seconds=240)
+        assert told(first) == "nothing is published yet -> published snapshot 1"
+        deliver(home, more=MORE)
+        second, _ = until(lambda: ended_runs(instance, 2), seconds=240)
+        assert told(second) == "new: more.csv -> published snapshot 2"
+        deliver(home, broken=b"nonsense\n")
+        refused, *_ = until(lambda: ended_runs(instance, 3), seconds=240)
+        assert refused.status == dg.DagsterRunStatus.FAILURE
+        time.sleep(150)
+        assert len(instance.get_runs()) == 3
+        deliver(home, broken=OTHER)
+        mended, *_ = until(lambda: ended_runs(instance, 4), seconds=240)
+        assert told(mended) == "new: broken.csv -> published snapshot 3"
+
+
+def ended_runs(instance, count):
+    """All runs, the newest first, once there are so many and all have ended."""
+    runs = instance.get_runs()
+    return runs if len(runs) == count and all(run.is_finished for run in runs) else []
