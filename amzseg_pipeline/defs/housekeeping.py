@@ -4,7 +4,7 @@ Snapshots retire when a new one is published, in storage/snapshots/; the warehou
 """
 
 import shutil
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 
@@ -17,47 +17,36 @@ from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
-@dg.op(description="Deletes finished runs older than keep_run_days that the UI does not need, and their logs.")
-def prune_runs(context: dg.OpExecutionContext, data_home: DataHome) -> int:
-    """How many; runs that hold the latest materialisation of an asset stay, however old: the UI shows them."""
-    instance = context.instance
-    before = data_home.time - timedelta(days=data_home.values.keep_run_days)
-    old = dg.RunsFilter(statuses=list(_FINISHED), created_before=before)
-    needed = _latest_runs(instance)
-    expired = [run.run_id for run in instance.get_runs(filters=old) if run.run_id not in needed]
-    for run_id in expired:
-        instance.delete_run(run_id)
-        instance.compute_log_manager.delete_logs(prefix=[run_id])
-    context.log.info(f"{len(expired)} runs from before {before:%Y-%m-%d} deleted")
-    return len(expired)
+@dg.op(
+    description="Deletes finished runs older than keep_run_days that the UI does not need, with their logs, and plots "
+    "of runs whose snapshot is gone; tells what it deleted and what the disk holds."
+)
+def delete_expired(context: dg.OpExecutionContext, data_home: DataHome) -> None:
+    """Runs that hold the latest materialisation of an asset stay, however old: the UI shows them.
 
-
-@dg.op(description="Deletes plots of runs whose snapshot is gone, and tells the disk use.")
-def prune_artifacts(context: dg.OpExecutionContext, deleted_runs: int, data_home: DataHome) -> None:
-    """Plots of kept snapshots stay; so do young ones, whose run may not have published yet."""
-    home = data_home.home
-    expired = expired_artifacts(
-        home.artifacts,
-        kept_runs={name.run for name in snapshot_names(home.published)},
+    Plots of kept snapshots stay; so do young ones, whose run may not have published yet.
+    """
+    runs = _expired_runs(context.instance, before=data_home.time - timedelta(days=data_home.values.keep_run_days))
+    for run_id in runs:
+        context.instance.delete_run(run_id)
+        context.instance.compute_log_manager.delete_logs(prefix=[run_id])
+    folders = expired_artifacts(
+        data_home.home.artifacts,
+        kept_runs={name.run for name in snapshot_names(data_home.home.published)},
         now=data_home.time,
         keep_hours=data_home.values.keep_snapshot_hours,
     )
-    for folder in expired:
+    for folder in folders:
         shutil.rmtree(folder)
-    context.log.info(f"{len(expired)} folders of plots deleted")
-    use = disk_use_words(home)
-    context.log.info(use)
-    tag_run(
-        context.instance,
-        context.run_id,
-        outcome=f"deleted: {deleted_runs} runs, {len(expired)} folders of plots; {use}",
-    )
+    outcome = f"deleted runs: {len(runs)}, folders of plots: {len(folders)}; {disk_use_words(data_home.home)}"
+    context.log.info(outcome)
+    tag_run(context.instance, context.run_id, outcome=outcome)
 
 
 @dg.job(description="Deletes what nobody needs: old runs and plots of retired snapshots.")
 def prune() -> None:
-    """Both, one after the other."""
-    prune_artifacts(prune_runs())
+    """Its resources hold the run lock, so no run of segment_users is under way."""
+    delete_expired()
 
 
 weekly_prune = dg.ScheduleDefinition(
@@ -67,6 +56,12 @@ weekly_prune = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Sundays at 05:00 UTC.",
 )
+
+
+def _expired_runs(instance: dg.DagsterInstance, *, before: datetime) -> list[str]:
+    old = dg.RunsFilter(statuses=list(_FINISHED), created_before=before)
+    needed = _latest_runs(instance)
+    return [run.run_id for run in instance.get_runs(filters=old) if run.run_id not in needed]
 
 
 def _latest_runs(instance: dg.DagsterInstance) -> set[str]:

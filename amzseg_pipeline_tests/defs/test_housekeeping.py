@@ -40,7 +40,7 @@ def test_old_runs_go_but_those_the_ui_shows_stay(tmp_path):
         runs = {run.run_id for run in instance.get_runs(dg.RunsFilter(job_name="segment_users"))}
         assert runs == {training, last}
         outcome = instance.get_run_by_id(pruned.run_id).tags["amzseg/outcome"]
-        assert outcome.startswith("deleted: 1 runs, 0 folders of plots; disk use: landing 0.0 MB, ")
+        assert outcome.startswith("deleted runs: 2, folders of plots: 0; disk use: landing 0.0 MB, ")
         latest = {
             name: instance.get_latest_materialization_event(dg.AssetKey(name)).run_id
             for name in ("algorithm_comparison", "published_segments")
