@@ -11,7 +11,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from amzseg_pipeline_tests.reliability.processes import PROJECT, until
 
-_LONGEST_WAIT_SECONDS = 240
+_LONGEST_WAIT_SECONDS = 600
 
 
 @dataclass(frozen=True)

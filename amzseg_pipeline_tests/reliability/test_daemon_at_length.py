@@ -26,7 +26,7 @@ from amzseg_pipeline_tests.reliability.processes import (
 )
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200)]
 
 LATE = sales_csv([{"user_id": "L,M"}])
 
@@ -80,7 +80,7 @@ def test_every_kind_of_delivery_is_read_whole_once_and_never_by_half(tmp_path):
         assert nights.reason() == "nothing changed since snapshot 5; still settling: more.csv"
         deliver(home, more=MORE)
         started = nights.started()
-        until(lambda: has_made(instance, started, "raw_reviews"), seconds=120)
+        until(lambda: has_made(instance, started, "raw_reviews"), seconds=300)
         deliver(home, late=LATE)
         assert told(nights.ended(started)) == "new: more.csv -> published snapshot 6"
         assert {"X", "Y", "Z"} <= users(home)
@@ -88,23 +88,19 @@ def test_every_kind_of_delivery_is_read_whole_once_and_never_by_half(tmp_path):
         assert told(nights.run()) == "new: late.csv -> published snapshot 7"
         assert {"L", "M", "X", "Y", "Z"} <= users(home)
 
-        deliver(home, other=OTHER, age_seconds=0)
-        with run_by_hand(home) as one, run_by_hand(home) as other:
-            printed = [process.communicate(timeout=240)[0] for process in (one, other)]
-        assert sum("this run waits until it has ended" in words for words in printed) == 1
-        assert sum("nothing new is published" in words for words in printed) == 1
-        assert read_latest(home.root).sequence == 8
-        assert "other.csv" in inputs(home)
-        while (reason := nights.reason()).endswith("other.csv is still settling"):
-            pass
-        assert reason == "nothing changed since snapshot 8"
+        with run_by_hand(home, "--force") as one, run_by_hand(home, "--force") as other:
+            printed = [process.communicate(timeout=900)[0] for process in (one, other)]
+        waited = ["this run waits until it has ended" in words for words in printed]
+        assert sorted(waited) == [False, True], printed
+        assert read_latest(home.root).sequence == 9
+        assert nights.reason() == "nothing changed since snapshot 9"
 
 
 def test_every_failure_is_told_once_and_mended_by_a_later_night(tmp_path):
     home = deliver(Home(tmp_path), export=EXPORT)
     prepare_instance(home, max_runtime_seconds="180")
     with run_by_hand(home) as process:
-        until((home.warehouse / "scaled_features.parquet").exists, seconds=120)
+        until((home.warehouse / "scaled_features.parquet").exists, seconds=300)
         process.kill()
         process.wait()
     assert not has_snapshot(home.root)
@@ -119,13 +115,13 @@ def test_every_failure_is_told_once_and_mended_by_a_later_night(tmp_path):
             refused = [nights.run(), nights.run()]
             assert {run.status for run in refused} == {dg.DagsterRunStatus.FAILURE}
             assert {run.tags["amzseg/changes"] for run in refused} == {"new: broken.csv"}
-            until(lambda: len(listener.alerts) == 2, seconds=120)
+            until(lambda: len(listener.alerts) == 2, seconds=300)
             deliver(home, broken=MORE)
             assert nights.run().tags["amzseg/outcome"] == "published snapshot 2"
 
             deliver(home, one=OTHER)
             started = nights.started()
-            holder = until(lambda: lock_holder(home), seconds=60)
+            holder = until(lambda: lock_holder(home), seconds=300)
             holder.suspend()
             assert nights.busy() == BUSY[0]
             holder.resume()
@@ -133,21 +129,21 @@ def test_every_failure_is_told_once_and_mended_by_a_later_night(tmp_path):
 
             deliver(home, two=LATE)
             crashed = nights.started()
-            until(lambda: lock_holder(home), seconds=60).kill()
+            until(lambda: lock_holder(home), seconds=300).kill()
             assert told(nights.ended_retry(crashed)) == "new: two.csv -> published snapshot 4"
             assert nights.ended(crashed).status == dg.DagsterRunStatus.FAILURE
 
             deliver(home, three=sales_csv([{"user_id": "N,O"}]))
             crashed_twice = nights.started()
-            until(lambda: lock_holder(home), seconds=60).kill()
+            until(lambda: lock_holder(home), seconds=300).kill()
             retry = nights.retry(crashed_twice)
-            until(lambda: has_made(instance, retry, "raw_reviews") and lock_holder(home), seconds=60).kill()
+            until(lambda: has_made(instance, retry, "raw_reviews") and lock_holder(home), seconds=300).kill()
             assert nights.ended(retry).status == dg.DagsterRunStatus.FAILURE
             assert told(nights.run()) == "new: three.csv -> published snapshot 5"
 
             deliver(home, four=sales_csv([{"user_id": "P,Q"}]))
             powerless = nights.started()
-            until(lambda: has_made(instance, powerless, "raw_reviews"), seconds=60)
+            until(lambda: has_made(instance, powerless, "raw_reviews"), seconds=300)
             lose_power(session)
         assert instance.get_run_by_id(powerless).status == dg.DagsterRunStatus.STARTED
         assert read_latest(home.root).sequence == 5

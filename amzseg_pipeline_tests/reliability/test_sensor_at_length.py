@@ -19,7 +19,7 @@ from amzseg_pipeline_tests.reliability.processes import (
     until,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200)]
 
 
 def test_the_sensor_starts_a_run_when_an_export_has_settled_and_a_failure_once(tmp_path):
@@ -30,18 +30,18 @@ def test_the_sensor_starts_a_run_when_an_export_has_settled_and_a_failure_once(t
         time.sleep(75)
         assert instance.get_runs() == []
         subprocess.run(switch_on, cwd=PROJECT, env=environment(home), check=True, capture_output=True)
-        [first] = until(lambda: ended_runs(instance, 1), seconds=240)
+        [first] = until(lambda: ended_runs(instance, 1), seconds=600)
         assert told(first) == "nothing is published yet -> published snapshot 1"
         deliver(home, more=MORE)
-        second, _ = until(lambda: ended_runs(instance, 2), seconds=240)
+        second, _ = until(lambda: ended_runs(instance, 2), seconds=600)
         assert told(second) == "new: more.csv -> published snapshot 2"
         deliver(home, broken=b"nonsense\n")
-        refused, *_ = until(lambda: ended_runs(instance, 3), seconds=240)
+        refused, *_ = until(lambda: ended_runs(instance, 3), seconds=600)
         assert refused.status == dg.DagsterRunStatus.FAILURE
         time.sleep(150)
         assert len(instance.get_runs()) == 3
         deliver(home, broken=OTHER)
-        mended, *_ = until(lambda: ended_runs(instance, 4), seconds=240)
+        mended, *_ = until(lambda: ended_runs(instance, 4), seconds=600)
         assert told(mended) == "new: broken.csv -> published snapshot 3"
 
 
