@@ -11,7 +11,7 @@ from amzseg_pipeline_tests.reliability.daemon_nights import Nights, leave_as_if_
 from amzseg_pipeline_tests.reliability.processes import daemon, history, prepare_instance
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 def test_a_daemon_that_was_down_catches_up_with_one_run_and_skips_what_is_unchanged(tmp_path):
     home = deliver(Home(tmp_path), export=EXPORT)
     prepare_instance(home)
