@@ -37,7 +37,8 @@ def _sample_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from amzseg_pipeline_tests import scenario
 
     home = scenario.home_with(tmp_path_factory.mktemp("sample"), sample=scenario.SAMPLE.read_bytes())
-    assert scenario.run(home, settings={"n_init": 1, "k": 3}).success
+    result = scenario.run(home, settings={"n_init": 1, "k": 3})
+    assert result.success, scenario.failure(result)
     return home.root
 
 

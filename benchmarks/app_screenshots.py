@@ -5,19 +5,12 @@ python benchmarks/app_screenshots.py FOLDER [--pages overview,segments] [--data 
 
 import argparse
 import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from playwright.sync_api import Page, sync_playwright
 
-MAIN = Path(__file__).parent.parent / "amzseg_pipeline" / "app" / "main.py"
+from amzseg_pipeline_tests.app.serving import served_app
+
 WIDTHS = {"wide": 1280, "narrow": 390}
 SCHEMES = ("light", "dark")
 PAGES = (
@@ -37,29 +30,6 @@ UPLOAD = (
 )
 
 
-@contextmanager
-def running_app(data: Path) -> Iterator[str]:
-    """The address of an app on `data`, in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.port", str(port)]
-    environment = {**os.environ, "AMZSEG_DATA": str(data)}
-    root = MAIN.parent.parent.parent
-    with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            for _ in range(200):
-                try:
-                    urlopen(f"{address}/_stcore/health", timeout=1).close()
-                    break
-                except URLError:
-                    time.sleep(0.1)
-            yield address
-        finally:
-            process.terminate()
-
-
 def settle(page: Page) -> None:
     """Waits until the page has stopped running and drawing."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=30_000)
@@ -73,12 +43,13 @@ def act(page: Page, name: str) -> None:
         cell = page.get_by_test_id("stDataFrame").first
         if cell.count():
             cell.click(position={"x": 20, "y": 55})
+            page.get_by_test_id("stPlotlyChart").wait_for()
             settle(page)
     if name == "score_file":
         page.locator('input[type="file"]').set_input_files(
             {"name": "users.csv", "mimeType": "text/csv", "buffer": UPLOAD.encode()}
         )
-        page.wait_for_timeout(500)
+        page.get_by_role("heading", name="Rejected rows").wait_for()
         settle(page)
 
 
@@ -94,13 +65,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pages", default=",".join(PAGES))
+    parser.add_argument("--schemes", default=",".join(SCHEMES))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("AMZSEG_DATA") or "data"))
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    with running_app(given.data.absolute()) as address, sync_playwright() as playwright:
+    with (
+        served_app(given.data.absolute(), log=given.folder / "app.log") as address,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=given.chromium, args=["--no-sandbox"])
-        for scheme in SCHEMES:
+        for scheme in given.schemes.split(","):
             for kind, width in WIDTHS.items():
                 window = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
                 for name in given.pages.split(","):

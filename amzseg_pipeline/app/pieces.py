@@ -27,7 +27,8 @@ _PHONE = (
     ".amz-wide td::before{content:attr(data-head);flex:none;opacity:.7;font-weight:400}"
     ".amz-wide td.amz-title{justify-content:start;font-weight:650!important;text-align:left!important}"
     ".amz-wide td.amz-title::before{content:none}"
-    ".amz-wide td.amz-mark{float:left;width:1.5rem}"
+    ".amz-wide td.amz-mark{float:left;width:1.5rem;justify-content:start}"
+    ".amz-wide td.amz-mark::before{content:none}"
     "}</style>"
 )
 """A table too wide for a phone becomes a list there: a row's first text its title, the other cells under it by name."""

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +56,24 @@ class Published:
 
     def profile(self, segment_id: str) -> dict[str, Any]:
         """The row of a segment in segment_profiles; a missing mean is None."""
-        row = self.profiles[self.profiles["segment_id"] == segment_id].iloc[0]
-        return {str(name): None if pd.isna(value) else value for name, value in row.items()}
+        return self._profiles[segment_id]
 
     def name(self, segment_id: str) -> str:
         """What a segment is called."""
-        return str(self.profile(segment_id)["segment_name"])
+        return str(self._profiles[segment_id]["segment_name"])
 
     def columns(self, table: str) -> frozenset[str]:
         """The columns of a table of the snapshot, none where the snapshot does not hold it."""
         resources = self.snapshot.manifest["resources"]
         fields = next((entry["schema"]["fields"] for entry in resources if entry["name"] == table), ())
         return frozenset(field["name"] for field in fields)
+
+    @cached_property
+    def _profiles(self) -> dict[str, dict[str, Any]]:
+        return {
+            str(row["segment_id"]): {str(name): None if pd.isna(value) else value for name, value in row.items()}
+            for row in self.profiles.to_dict("records")
+        }
 
 
 def published() -> Published:

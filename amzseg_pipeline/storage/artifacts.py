@@ -53,11 +53,17 @@ def plot_file(group: str, name: str) -> str:
 
 
 def plots_of(artifacts: Path, run_id: str) -> dict[str, Any] | None:
-    """plots.json of a run, None where it drew none: `plots` (group, name, title, sentence, file), missing, facts."""
+    """plots.json of a run, None where it drew none: `plots` (group, name, title, sentence, file), missing, facts.
+
+    Raises ValueError where the file is damaged.
+    """
+    path = artifacts / run_id / PLOTS_FILE
     try:
-        document: dict[str, Any] = json.loads((artifacts / run_id / PLOTS_FILE).read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    if not isinstance(document, dict) or not all(isinstance(document.get(each), list) for each in ("plots", "missing")):
+        raise ValueError(f"{path}: this is no list of plots; run the pipeline again, or take the file away.")
     return document
 
 

@@ -1,18 +1,32 @@
-"""Snapshots published while the app is looking."""
+"""Snapshots that the app meets: published while it looks, old, of another contract."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from amzseg_pipeline.contracts.nights import DRIVER_COLUMNS, PREVIOUS_COLUMNS
 from amzseg_pipeline.contracts.publish import PUBLISHED_FILES, PUBLISHED_TABLES, Provenance
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.pseudonyms import UserKey
+from amzseg_pipeline.storage.files import sha256_of
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.snapshots import Snapshot, publish, read_latest
 
 
-def publish_again(home: Home) -> Snapshot:
-    """Publishes what the latest snapshot holds as the next one, as a night would that changes nobody."""
+def publish_again(home: Home, *, key: UserKey | None = None) -> Snapshot:
+    """Publishes what the latest snapshot holds as the next one, as a night would that changes nobody.
+
+    With `key` the ids are pseudonyms of those before.
+    """
     last = read_latest(home.root)
+    tables = {table: pq.read_table(last.table_path(table.name)) for table in PUBLISHED_TABLES}
+    if key is not None:
+        users = tables[SEGMENT_ASSIGNMENTS]
+        ids = pa.array([key.pseudonym(user_id) for user_id in users["user_id"].to_pylist()])
+        tables[SEGMENT_ASSIGNMENTS] = users.set_column(0, "user_id", ids).sort_by("user_id")
     return publish(
         home.published,
         Provenance(
@@ -22,9 +36,48 @@ def publish_again(home: Home) -> Snapshot:
             model_version=last.model_version,
             currency=last.currency,
             inputs=tuple(last.inputs),
-            user_key_id=last.user_key_id,
+            user_key_id=None if key is None else key.id,
         ),
-        tables={table: pq.read_table(last.table_path(table.name)).to_batches() for table in PUBLISHED_TABLES},
+        tables={table: rows.to_batches() for table, rows in tables.items()},
         files={name: (last.path / name).read_bytes() for name in PUBLISHED_FILES},
         settings=Settings(),
     )
+
+
+def rewrite_manifest(home: Home, **changes: object) -> None:
+    """Changes the manifest and lets the pointer agree, as another version would have published it."""
+    pointer_path = home.published / "LATEST.json"
+    pointer = json.loads(pointer_path.read_bytes())
+    path = home.published / pointer["manifest"]
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **changes}))
+    pointer_path.write_text(json.dumps({**pointer, "sha256": sha256_of(path)}))
+
+
+def date_back(home: Home, span: timedelta) -> None:
+    """Lets the snapshot be older, by name and by manifest."""
+    pointer_path = home.published / "LATEST.json"
+    pointer = json.loads(pointer_path.read_bytes())
+    old = home.published / pointer["manifest"]
+    created = (datetime.now(UTC) - span).replace(microsecond=0)
+    number, _, run = old.parent.name.split("-", 2)
+    folder = old.parent.rename(old.parent.with_name(f"{number}-{created:%Y%m%dT%H%M%SZ}-{run}"))
+    pointer_path.write_text(json.dumps({**pointer, "manifest": f"snapshots/{folder.name}/{old.name}"}))
+    rewrite_manifest(home, created=created.isoformat().replace("+00:00", "Z"))
+
+
+def make_older(home: Home) -> None:
+    """Turns the latest snapshot into one of contract 1.0: no migrations, no history, no user's past and drivers."""
+    last = read_latest(home.root)
+    later = {column.name for column in (*DRIVER_COLUMNS, *PREVIOUS_COLUMNS)}
+    resources = []
+    for entry in last.manifest["resources"]:
+        path = last.path / entry["path"]
+        if entry["name"] in ("segment_migrations", "segment_history"):
+            path.unlink()
+            continue
+        if entry["name"] == SEGMENT_ASSIGNMENTS.name:
+            pq.write_table(pq.read_table(path).drop_columns(sorted(later)), path)
+            fields = [field for field in entry["schema"]["fields"] if field["name"] not in later]
+            entry = {**entry, "schema": {**entry["schema"], "fields": fields}}
+        resources.append({**entry, "bytes": path.stat().st_size, "hash": f"sha256:{sha256_of(path)}"})
+    rewrite_manifest(home, contract_version="1.0", resources=resources)

@@ -1,9 +1,14 @@
+import json
+import shutil
+from pathlib import Path
+
 import pytest
+from streamlit.proto.Metric_pb2 import Metric
 
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
-from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.app.pages import opened, prose
+from amzseg_pipeline_tests.app.pages import errors, opened, prose
+from amzseg_pipeline_tests.app.snapshots import make_older, publish_again
 
 
 def test_the_numbers_are_those_of_the_snapshot(shown_home: Home) -> None:
@@ -37,17 +42,53 @@ def test_the_first_snapshot_has_nothing_to_be_compared_with() -> None:
     assert [metric.delta for metric in session.metric] == ["", "", "", ""]
 
 
-def test_a_second_snapshot_is_shown_with_what_changed(shown_home: Home) -> None:
+def test_a_snapshot_published_under_an_open_page_is_shown_at_its_next_run(shown_home: Home) -> None:
     session = opened()
-    lines = scenario.SAMPLE.read_bytes().splitlines(keepends=True)
-    (shown_home.landing / "sample.csv").write_bytes(b"".join(lines[:-60]))
-    before = read_latest(shown_home.root)
-    assert scenario.run(shown_home, settings={"n_init": 1, "k": 3}, force=True).success
-    after = read_latest(shown_home.root)
-    assert after.sequence == before.sequence + 1
+    assert "Snapshot 1 ·" in prose(session)
+    publish_again(shown_home)
     text = prose(session.run())
     assert "Snapshot 2 ·" in text
-    assert "nothing to compare it with yet" not in text
-    change = after.rows("segment_assignments") - before.rows("segment_assignments")
-    assert change < 0
-    assert next(metric.delta for metric in session.metric if metric.label == "Users") == f"\N{MINUS SIGN}{-change:,}"
+    assert "share unchanged" in text
+
+
+def test_a_second_night_tells_what_changed_who_moved_and_why(second_night: Home) -> None:
+    after = read_latest(second_night.root)
+    migrations = after.segment_migrations()
+    of = migrations.groupby("cause")["users"].sum()
+    known, stayed, behaviour = int(of.sum()), int(of["stayed"]), int(of["behaviour"])
+    assert behaviour > 0
+    session = opened()
+    text = prose(session)
+    share = f"{100 * stayed / known:.1f}\N{NO-BREAK SPACE}%"
+    assert f"{stayed:,} of {known:,} users stayed where they were ({share})" in text
+    assert f"{behaviour:,} moved, 0 of them because of a new model alone" in text
+    assert f"0 are new and {of['left']:,} have left" in text
+    change = after.rows("segment_assignments") - known
+    users = next(metric for metric in session.metric if metric.label == "Users")
+    assert users.delta == f"\N{MINUS SIGN}{-change:,}"
+    assert users.proto.direction == Metric.MetricDirection.DOWN
+    flows = next(element.value for element in session.html if "Part of that segment" in element.value)
+    for row in migrations[migrations["cause"] == "behaviour"].itertuples():
+        assert row.from_segment_name in flows
+        assert row.to_segment_name in flows
+        assert f">{row.users:,}<" in flows
+    (chart,) = session.get("plotly_chart")
+    lines = {each["name"]: each for each in json.loads(chart.proto.spec)["data"] if each.get("name")}
+    assert set(lines) == set(after.segment_profiles()["segment_name"])
+    assert all(list(line["x"]) == [1, 2] for line in lines.values())
+
+
+def test_a_snapshot_of_contract_1_0_tells_what_it_can(
+    second_night: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "older")
+    shutil.copytree(second_night.root, home.root)
+    make_older(home)
+    monkeypatch.setenv("AMZSEG_DATA", str(home.root))
+    session = opened()
+    text = prose(session)
+    assert errors(session) == []
+    assert "Who moved is told from contract 1.1 on" in text
+    profiles = read_latest(home.root).segment_profiles()
+    sizes = next(element.value for element in session.html if ">Before<" in element.value)
+    assert all(f">{users:,}<" in sizes for users in profiles["users"])

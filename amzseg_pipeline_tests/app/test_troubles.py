@@ -1,33 +1,20 @@
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from amzseg_pipeline.storage.files import sha256_of
+from amzseg_pipeline.contracts.publish import MANIFEST_FILE, PUBLISHED_FILES, PUBLISHED_TABLES
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests.app.pages import PAGES, errors, opened, prose
+from amzseg_pipeline_tests.app.snapshots import date_back, rewrite_manifest
 
 
-def rewrite_manifest(home: Home, **changes: object) -> None:
-    """Changes the manifest and lets the pointer agree, as another version would have published it."""
-    pointer_path = home.published / "LATEST.json"
-    pointer = json.loads(pointer_path.read_bytes())
-    path = home.published / pointer["manifest"]
-    path.write_text(json.dumps({**json.loads(path.read_bytes()), **changes}))
-    pointer_path.write_text(json.dumps({**pointer, "sha256": sha256_of(path)}))
-
-
-def date_back(home: Home, span: timedelta) -> None:
-    """Lets the snapshot be older, by name and by manifest."""
-    pointer_path = home.published / "LATEST.json"
-    pointer = json.loads(pointer_path.read_bytes())
-    old = home.published / pointer["manifest"]
-    created = (datetime.now(UTC) - span).replace(microsecond=0)
-    number, _, run = old.parent.name.split("-", 2)
-    folder = old.parent.rename(old.parent.with_name(f"{number}-{created:%Y%m%dT%H%M%SZ}-{run}"))
-    pointer_path.write_text(json.dumps({**pointer, "manifest": f"snapshots/{folder.name}/{old.name}"}))
-    rewrite_manifest(home, created=created.isoformat().replace("+00:00", "Z"))
+def flip_a_byte(path: Path, *, place: float = 0.5) -> None:
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 1
+    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -54,19 +41,39 @@ def test_a_page_fills_itself_once_something_is_published(shown_home: Home) -> No
     ("page", "file_name"),
     [
         *((page, "segment_assignments.parquet") for page in PAGES),
-        *(("overview", file_name) for file_name in ("model.json", "datapackage.json", "segment_profiles.parquet")),
+        *(("overview", f"{table.name}.parquet") for table in PUBLISHED_TABLES if table != SEGMENT_ASSIGNMENTS),
+        *(("overview", file_name) for file_name in (*PUBLISHED_FILES, MANIFEST_FILE)),
     ],
 )
 def test_one_flipped_byte_is_told_and_nothing_is_shown(shown_home: Home, page: str, file_name: str) -> None:
-    path = read_latest(shown_home.root).path / file_name
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+    flip_a_byte(read_latest(shown_home.root).path / file_name)
     session = opened(page)
     assert [header.value for header in session.header] == ["The published segments are damaged"]
     assert file_name in session.code[0].value
+    assert "python -m amzseg_pipeline rollback" in session.code[0].value
     assert not session.exception
     assert not session.metric
+
+
+@pytest.mark.parametrize("file_name", [*(f"{table.name}.parquet" for table in PUBLISHED_TABLES), *PUBLISHED_FILES])
+def test_a_byte_that_flips_under_an_open_page_is_told_at_its_next_run(shown_home: Home, file_name: str) -> None:
+    session = opened()
+    flip_a_byte(read_latest(shown_home.root).path / file_name)
+    assert [header.value for header in session.run().header] == ["The published segments are damaged"]
+    assert file_name in session.code[0].value
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_one_flipped_byte_of_the_pointer_is_told_and_mended_at_once(shown_home: Home, place: float) -> None:
+    path = shown_home.published / "LATEST.json"
+    whole = path.read_bytes()
+    flip_a_byte(path, place=place)
+    session = opened()
+    assert len(session.header) == 1
+    assert "LATEST.json" in session.code[0].value
+    assert not session.metric
+    path.write_bytes(whole)
+    assert session.run().metric
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"null", b"\xff\xfe", b'{"format": 1}'])

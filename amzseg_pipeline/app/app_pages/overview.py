@@ -34,14 +34,14 @@ def _numbers(shown: Published) -> None:
     accounts = shown.snapshot.run().get("accounts", {})
     doubts = questions.doubts(shown)
     undecided = int(doubts["undecided"].sum())
-    before = None if shown.previous is None else int(shown.previous["users"].sum())
+    change = None if shown.previous is None else shown.total_users - int(shown.previous["users"].sum())
     with st.grid(4, min_column_width=150):
         st.metric(
             "Users",
             f"{shown.total_users:,}",
-            delta=None if before is None else signed(shown.total_users - before),
+            delta=None if change is None else signed(change),
             delta_color="off",
-            delta_arrow="off" if before == shown.total_users else "auto",
+            delta_arrow="off" if not change else "up" if change > 0 else "down",
             border=True,
             height="stretch",
         )

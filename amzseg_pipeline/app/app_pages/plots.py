@@ -6,10 +6,11 @@ from typing import Any
 import streamlit as st
 
 from amzseg_pipeline.app.page_head import page_head
-from amzseg_pipeline.app.words import plain
+from amzseg_pipeline.app.words import plain, spoken
 from amzseg_pipeline.storage.artifacts import REPORT_FILE, plots_of
 from amzseg_pipeline.storage.home import home_from_environment
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _GROUPS = {"reviews": "Reviews", "users": "Users", "segments": "Segments"}
 
 
@@ -17,7 +18,14 @@ def page() -> None:
     """Draws the page."""
     shown = page_head("Plots", "What the run that published this snapshot saw in the data.")
     artifacts = home_from_environment().artifacts
-    document = plots_of(artifacts, shown.snapshot.run_id)
+    try:
+        document = plots_of(artifacts, shown.snapshot.run_id)
+    except (OSError, ValueError):
+        st.warning(
+            "The plots of this run cannot be read. The segments do not rest on them; the next run draws them again.",
+            icon=":material/broken_image:",
+        )
+        return
     if document is None or not document["plots"]:
         st.info(
             "The run that published this snapshot has drawn no plots, or they have been cleared away. They are drawn "
@@ -59,18 +67,27 @@ def _gallery(folder: Path, plots: list[dict[str, Any]]) -> None:
         for plot in plots:
             path = folder / plot["file"]
             with grid.cell():
-                if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
+                if path.resolve().is_relative_to(folder.resolve()) and _is_png(path):
                     st.image(str(path), alt=plot["title"], width="stretch")
                 else:
                     st.markdown(f"**{plain(plot['title'])}**")
-                    st.caption("The picture has been cleared away.")
+                    st.caption("The picture has been cleared away or cannot be read.")
                 st.caption(plain(plot["sentence"]))
+
+
+def _is_png(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_PNG)) == _PNG
+    except OSError:
+        return False
 
 
 def _missing(missing: list[dict[str, Any]]) -> None:
     if missing:
         with st.expander(f"Not drawn: {len(missing)}"):
-            lines = (f"{each['name'].replace('_', ' ').capitalize()}: {each['reason']}" for each in missing)
+            failed = "drawing it failed; the log of the run says why"
+            lines = (f"{spoken(each['name'])}: {failed if each['is_fault'] else each['reason']}" for each in missing)
             st.markdown("\n".join(f"- {plain(line)}" for line in lines))
 
 

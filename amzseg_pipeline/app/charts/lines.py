@@ -11,11 +11,11 @@ _MOST_TICKS = 12
 
 def lines_figure(x: Sequence[object], series: Mapping[str, Sequence[float | None]], *, colours: Mapping[str, str],
                  x_title: str, y_title: str, y_unit: str = "") -> go.Figure:  # fmt: skip
-    """One line per name, in the order of `series`."""
+    """One line per name, in the order of `series`; values with a unit are shown from zero."""
     figure = blank_figure(height=320)
     for name, values in series.items():
         marker = {"size": 8, "line": {"color": outline(), "width": 1}}
         add_line(figure, x, values, colour=colours[name], width=2.5, mode="lines+markers", name=name, marker=marker)
     figure.update_xaxes(title=x_title, dtick=1 if len(x) <= _MOST_TICKS else None)
-    figure.update_yaxes(title=y_title, ticksuffix=y_unit)
+    figure.update_yaxes(title=y_title, ticksuffix=y_unit, rangemode="tozero" if y_unit else "normal")
     return with_legend(figure) if len(series) > 1 else figure

@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from amzseg_pipeline.app.charts.canvas import blank_figure, joined, outline, with_legend
+from amzseg_pipeline.app.charts.canvas import blank_figure, is_dark, joined, outline, with_legend
 from amzseg_pipeline.app.published import Published
 from amzseg_pipeline.app.questions import SegmentMap
 from amzseg_pipeline.app.words import FEATURE_WORDS, share_of
@@ -26,8 +26,8 @@ def map_figure(published: Published, found: SegmentMap, selected: str) -> go.Fig
             marker={
                 "color": published.colours[segment_id],
                 "size": 7 if is_selected else 5,
-                "opacity": 0.9 if is_selected else 0.6,
-                "line": {"color": outline(), "width": 0.4},
+                "opacity": 0.9 if is_selected else 0.7,
+                "line": {"color": outline(), "width": 0.8 if is_dark() else 0.4},
             },
             hoverinfo="skip",
         )

@@ -1,0 +1,103 @@
+import json
+from datetime import UTC, datetime
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, ShownPlot
+from amzseg_pipeline.storage.artifacts import write_gallery
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.snapshots import read_latest
+from amzseg_pipeline_tests.app.pages import errors, opened, prose
+
+GROUPS = ("reviews", "users", "segments")
+
+
+def picture() -> bytes:
+    target = BytesIO()
+    Image.new("RGB", (60, 40), "#0173B2").save(target, "PNG")
+    return target.getvalue()
+
+
+def draw(home: Home, *, title: str = "Half of all reviews are cheap", png: bytes | None = None) -> None:
+    """Leaves plots of every stage, as the run that published would have."""
+    for group in GROUPS:
+        plots = tuple(
+            ShownPlot(f"{group}_{n}", f"{title} {n}", f"A sentence on {group} {n}.", png or picture()) for n in (1, 2)
+        )
+        missing = (
+            MissingPlot("by_date", "the source has no dates", is_fault=False),
+            MissingPlot("by_price", "ValueError: secret of the code", is_fault=True),
+        )
+        run_id = read_latest(home.root).run_id
+        gallery = Gallery(group, plots, missing)
+        write_gallery(home.artifacts, run_id, gallery, facts={"Stage": group}, made_at=datetime.now(UTC))
+
+
+def test_the_plots_of_every_stage_are_shown_with_their_sentences(shown_home: Home) -> None:
+    draw(shown_home)
+    session = opened("plots")
+    for group in GROUPS:
+        session.button_group(key="plots").set_value(group).run()
+        assert errors(session) == []
+        text = prose(session).replace("\\", "")
+        assert all(f"A sentence on {group} {n}" in text for n in (1, 2))
+        assert len(session.get("image")) == 2
+        assert "Not drawn: 2" in text
+        assert "By date: the source has no dates" in text
+    assert [button.label for button in session.download_button] == ["Download the report of the run"]
+
+
+def test_a_plot_that_failed_is_told_without_the_words_of_the_code(shown_home: Home) -> None:
+    draw(shown_home)
+    text = prose(opened("plots")).replace("\\", "")
+    assert "By price: drawing it failed; the log of the run says why" in text
+    assert "ValueError" not in text
+    assert "secret" not in text
+
+
+@pytest.mark.usefixtures("shown_home")
+def test_a_run_that_drew_nothing_is_told() -> None:
+    session = opened("plots")
+    assert "has drawn no plots, or they have been cleared away" in prose(session)
+    assert not session.get("image")
+
+
+def test_pictures_that_are_gone_or_damaged_leave_their_sentences(shown_home: Home) -> None:
+    draw(shown_home)
+    folder = shown_home.artifacts / read_latest(shown_home.root).run_id / "reviews"
+    (folder / "reviews_1.png").unlink()
+    (folder / "reviews_2.png").write_bytes(b"not a picture")
+    session = opened("plots")
+    assert errors(session) == []
+    text = prose(session)
+    assert text.count("The picture has been cleared away or cannot be read.") == 2
+    assert "A sentence on reviews 2" in text
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"plots": 3}', b"\xff"])
+def test_a_damaged_list_of_plots_is_told(shown_home: Home, content: bytes) -> None:
+    draw(shown_home)
+    (shown_home.artifacts / read_latest(shown_home.root).run_id / "plots.json").write_bytes(content)
+    session = opened("plots")
+    assert "The plots of this run cannot be read" in prose(session)
+    assert not session.exception
+
+
+def test_a_plot_can_name_no_file_outside_of_its_run(shown_home: Home) -> None:
+    draw(shown_home)
+    folder = shown_home.artifacts / read_latest(shown_home.root).run_id
+    (shown_home.root / "other.png").write_bytes(picture())
+    document = json.loads((folder / "plots.json").read_text())
+    for plot in document["plots"]:
+        plot["file"] = "../../other.png"
+    (folder / "plots.json").write_text(json.dumps(document))
+    session = opened("plots")
+    assert not session.get("image")
+    assert errors(session) == []
+
+
+def test_titles_and_sentences_are_text_and_no_markup(shown_home: Home) -> None:
+    draw(shown_home, title="**Bold** <b>tag</b> [x](http://evil.example)", png=b"not a picture")
+    assert "**Bold** <b>" not in prose(opened("plots"))
