@@ -111,9 +111,8 @@ def choice_of_k(choice: dict[str, Any]) -> None:
         bold=[each["k"] == k for each in evidence],
     )
     said = "; ".join(f"{words}: {choice[name]}" for name, words in _RULES.items() if choice.get(name))
-    st.caption(
-        f"What each rule alone would have said, among the numbers that the settings allow. {plain(said[:1].upper() + said[1:])}."
-    )
+    said = plain(said[:1].upper() + said[1:])
+    st.caption(f"What each rule alone would have said, among the numbers that the settings allow. {said}.")
     measured = [each for each in evidence if each.get("silhouette") is not None]
     charts.show(
         charts.lines_figure(
