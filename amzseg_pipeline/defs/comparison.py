@@ -45,6 +45,8 @@ def comparison(data_home: DataHome, *, batches: Mapping[str, str | None], settli
     manifest = snapshots.latest_manifest(home.published)
     if manifest is not None and not _warehouse_is_there(home):
         changes: tuple[str, ...] = (f"{home.warehouse} is gone or not whole, so it is built again",)
+    elif manifest is None and _warehouse_is_there(home):
+        changes = (f"{home.published} holds no snapshot though a run was here: it is lost, or the run did not publish",)
     else:
         changes = changes_since(
             manifest,

@@ -211,6 +211,9 @@ def test_a_run_about_to_start_is_a_reason_to_skip_and_one_that_never_did_is_not(
 
 def test_a_lost_published_folder_is_built_again(home):
     shutil.rmtree(home.published)
+    lost = f"{home.published} holds no snapshot though a run was here: it is lost, or the run did not publish"
+    assert changes(home) == lost
+    shutil.rmtree(home.warehouse)
     assert changes(home) == "nothing is published yet"
 
 

@@ -173,7 +173,8 @@ def test_what_is_lost_or_differs_starts_one_run_and_a_lost_history_none(tmp_path
             (home.root / "settings.toml").write_text("seed = 7\n")
             assert told(nights.run()) == "the settings differ -> published snapshot 3"
             shutil.rmtree(home.published)
-            assert told(nights.run()) == "nothing is published yet -> published snapshot 1"
+            lost = f"{home.published} holds no snapshot though a run was here: it is lost, or the run did not publish"
+            assert told(nights.run()) == f"{lost} -> published snapshot 1"
             assert nights.reason() == "nothing changed since snapshot 1"
         went_down = time.time()
         deliver(home, more=MORE)
