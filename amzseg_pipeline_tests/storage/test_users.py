@@ -1,12 +1,17 @@
+import gc
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.snapshots import Snapshot
 from amzseg_pipeline.storage.users import UNDECIDED_MARGIN, Bins, PublishedUsers
 
@@ -159,3 +164,27 @@ def test_a_snapshot_of_a_later_minor_version_with_more_columns_is_read_by_name(
     found = again.user(everyone["user_id"].iloc[0])
     assert found is not None
     assert found["a_new_column"] == 1
+
+
+def test_the_connection_is_closed_with_whoever_asked(snapshot: Snapshot) -> None:
+    users = PublishedUsers(snapshot)
+    connection = users._connection
+    assert users.means()["avg_rating"]
+    del users
+    gc.collect()
+    with pytest.raises(duckdb.ConnectionException):
+        connection.execute("SELECT 1")
+
+
+def test_a_process_that_ends_while_it_still_could_ask_says_nothing(published_home: Home) -> None:
+    script = f"""
+import builtins, threading
+from amzseg_pipeline.storage.snapshots import read_latest
+from amzseg_pipeline.storage.users import PublishedUsers
+builtins.kept = users = PublishedUsers(read_latest({str(published_home.root)!r}))
+threads = [threading.Thread(target=users.means) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
