@@ -19,6 +19,7 @@ Values = npt.NDArray[np.float64]
 _WHISKERS_PERCENT = (5.0, 95.0)
 _SHARES_OF_TREND = 10
 _COLUMN_CHARACTERS = 9
+_WIDE_SCALE = 100
 
 
 def histogram(axes: "Axes", values: Values, *, log: bool = False, bins: Any = 36) -> None:
@@ -36,6 +37,7 @@ def density(axes: "Axes", x: Values, y: Values, *, log: tuple[bool, bool], bins:
     """Where reviews lie: tiles, darker for more, on a logarithmic scale of counts."""
     import seaborn
     from matplotlib.colors import LogNorm
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     seaborn.histplot(
         x=x,
@@ -55,6 +57,11 @@ def density(axes: "Axes", x: Values, y: Values, *, log: tuple[bool, bool], bins:
             "format": lambda value, _: compact(value),
         },
     )
+    bar = axes.collections[-1].colorbar
+    if bar is not None:
+        # Within two powers of ten, matplotlib would name its minor ticks as well, in a notation of its own.
+        bar.locator = LogLocator(subs=(1.0, 2.0, 5.0) if bar.vmax < _WIDE_SCALE * bar.vmin else (1.0,))
+        bar.minorformatter = NullFormatter()
 
 
 def trend(axes: "Axes", x: Values, y: Values) -> None:
