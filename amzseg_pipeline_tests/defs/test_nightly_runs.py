@@ -237,6 +237,9 @@ def test_a_run_tells_what_was_new_what_was_left_and_what_was_published(tmp_path)
     assert published["snapshot"].value == 2
     assert published["accounts"].value == "34 raw rows = 34 cleaned + 0 duplicates + 0 rejected"
     assert published["rejected_share"].value == 0
+    assert (published["files_refused"].value, published["files_left"].value) == (1, 1)
+    assert published["snapshots_kept"].value == 2
+    assert published["disk: landing MB"].value < published["disk: free MB"].value
     assert "| S0001 |" in published["segments"].value
 
 
