@@ -3,6 +3,7 @@
 How reviews get into buckets stands in routing.py; nothing is computed here but what steps/ say.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
@@ -68,7 +69,6 @@ class CleanedReviews:
 
 def settled_reviews(routed: RoutedReviews, stage: Stage) -> CleanedReviews:
     """cleaned_reviews: settles the copies of every bucket whose routed reviews have changed."""
-    engine, search = stage.engine, stage.settings.copies
     files = {
         number: {name: found for name in routed.names if (found := valid_files(routed.folder / name, number))}
         for number in range(routed.buckets)
@@ -78,11 +78,9 @@ def settled_reviews(routed: RoutedReviews, stage: Stage) -> CleanedReviews:
     buckets = []
     for number, by_batch in files.items():
         if by_batch:
-            name = part_name(f"{number:04d}", sorted(by_batch), stage.code_version, search)
-            valid = engine.scan([path for found in by_batch.values() for path in found])
-            settled = reviews.settled_copies(valid) if search == "search" else reviews.no_copies(valid)
+            name = part_name(f"{number:04d}", sorted(by_batch), stage.code_version, stage.settings.copies)
             part = stage.warehouse / _SETTLED_FOLDER / name
-            is_new = write_part(part, partial(engine.write_parts, settled))
+            is_new = write_part(part, partial(_settle, [path for found in by_batch.values() for path in found], stage))
             buckets.append(Bucket(number, rows[number] - _copies_beyond_one(part), name))
             progress.add(rows[number], kept=not is_new)
     return CleanedReviews(stage.warehouse, routed.names, tuple(buckets))
@@ -95,8 +93,7 @@ def user_features(cleaned: CleanedReviews, stage: Stage, *, as_of: date) -> Tabl
     names = []
     for bucket in cleaned.buckets:
         name = part_name(f"{bucket.number:04d}", bucket.settled, stage.code_version, as_of.isoformat())
-        features = users.user_features(cleaned.frame(stage.engine, bucket), as_of=as_of)
-        is_new = write_part(folder / name, partial(stage.engine.write_parts, features))
+        is_new = write_part(folder / name, partial(_sum_up, cleaned, bucket, stage.engine, as_of=as_of))
         progress.add(bucket.rows, kept=not is_new)
         names.append(name)
     paths = TableParts(folder, tuple(names), rows=0).paths
@@ -115,6 +112,16 @@ def cleaned_reviews_from_document(document: dict[str, Any], *, place: str) -> Cl
         return CleanedReviews(Path(place).parent, tuple(document["batches"]), buckets)
     except (KeyError, TypeError) as error:
         raise TableError(f"{place}: no list of parts ({error!r}); materialise cleaned_reviews again.") from error
+
+
+def _settle(valid_files: Sequence[Path], stage: Stage, folder: Path) -> None:
+    valid = stage.engine.scan(valid_files)
+    settled = reviews.settled_copies(valid) if stage.settings.copies == "search" else reviews.no_copies(valid)
+    stage.engine.write_parts(settled, folder)
+
+
+def _sum_up(cleaned: CleanedReviews, bucket: Bucket, engine: Engine, folder: Path, *, as_of: date) -> None:
+    engine.write_parts(users.user_features(cleaned.frame(engine, bucket), as_of=as_of), folder)
 
 
 def _copies_beyond_one(settled: Path) -> int:
