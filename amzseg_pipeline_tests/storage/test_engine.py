@@ -1,4 +1,4 @@
-"""The engine reads, stages, writes and hands on batches, within its limits."""
+"""Each engine reads, stages, writes and hands on batches; DuckDB does so within its limits."""
 
 import narwhals as nw
 import pyarrow as pa
@@ -6,14 +6,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.engines import ExportFile, bucket_folder
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.engines.opening import opened_engine
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.user_hash import user_hashes
+from amzseg_pipeline_tests.storage.engine_kinds import ENGINE_KINDS, engine_of
 
 
-@pytest.fixture
-def engine(tmp_path):
-    engine = DuckDBEngine(Settings(threads=2, memory_limit_mib=200), temporary=tmp_path / "spill")
-    yield engine
-    engine.close()
+@pytest.fixture(scope="module", params=ENGINE_KINDS)
+def engine(request, tmp_path_factory):
+    with engine_of(request.param, tmp_path_factory.mktemp("engine")) as opened:
+        yield opened
 
 
 def parquet(path, **columns):
@@ -25,6 +29,16 @@ def test_files_are_read_as_one_frame_and_written_back(engine, tmp_path):
     parts = [parquet(tmp_path / f"{n}.parquet", n=[n, n + 10]) for n in range(3)]
     engine.write(engine.scan(parts).filter(nw.col("n") > 1), tmp_path / "out.parquet")
     assert sorted(pq.read_table(tmp_path / "out.parquet")["n"].to_pylist()) == [2, 10, 11, 12]
+
+
+def test_a_frame_without_rows_is_written_with_its_columns(engine, tmp_path):
+    nothing = engine.scan([parquet(tmp_path / "n.parquet", n=[1], text=["a"])]).filter(nw.col("n") > 1)
+    engine.write(nothing, tmp_path / "out.parquet")
+    engine.write_parts(nothing, tmp_path / "parts")
+    for path in (tmp_path / "out.parquet", *(tmp_path / "parts").glob("*.parquet")):
+        written = pq.read_table(path)
+        assert (written.num_rows, written.column_names) == (0, ["n", "text"])
+    assert list((tmp_path / "parts").glob("*.parquet"))
 
 
 def test_a_staged_frame_is_computed_once(engine, tmp_path):
@@ -44,6 +58,53 @@ def test_a_sorted_frame_stays_sorted_in_file_and_batches(engine, tmp_path):
     assert max(map(len, batches)) <= 100_000
 
 
+@pytest.mark.parametrize("buckets", [1, 2, 8])
+def test_buckets_are_the_first_bits_of_the_hash_and_empty_ones_have_no_folder(engine, tmp_path, buckets):
+    hashes = [0, 1, 2**31 - 1, 2**31, 2**32 - 1]
+    frame = engine.scan([parquet(tmp_path / "n.parquet", user_hash=hashes, n=range(5))])
+    (tmp_path / "out").mkdir()
+    engine.write_buckets(frame, tmp_path / "out", buckets=buckets)
+    found = {}
+    for number in range(buckets):
+        for path in sorted(bucket_folder(tmp_path / "out", number).glob("*.parquet")):
+            with pq.ParquetFile(path) as file:
+                rows = file.read()
+            assert rows.column_names == ["user_hash", "n"]
+            found |= dict.fromkeys(rows["user_hash"].to_pylist(), number)
+    assert found == {value: value * buckets // 2**32 for value in hashes}
+    occupied = {path.name for path in (tmp_path / "out").iterdir()}
+    assert occupied == {f"bucket={number}" for number in found.values()}
+
+
+def test_exports_are_scanned_with_where_each_row_comes_from(engine, tmp_path):
+    users = ["A", "B", None, "Ä"]
+    files = [
+        ExportFile(parquet(tmp_path / f"{n}.parquet", user=users, other=[n] * 4), f"it's {n}\\.parquet", f"batch{n}")
+        for n in range(2)
+    ]
+    rows = engine.scan_exports(files, columns=("user",), user_id="user").collect("pyarrow").to_native().to_pylist()
+    expected = [
+        {
+            "user": user,
+            "source_file": file.source_file,
+            "batch": file.batch,
+            "row_number": number,
+            "user_hash": user_hash,
+        }
+        for file in files
+        for number, (user, user_hash) in enumerate(
+            zip(users, user_hashes(pa.array(users)).to_pylist(), strict=True), start=1
+        )
+    ]
+    assert sorted(rows, key=lambda row: (row["batch"], row["row_number"])) == expected
+
+
+def test_an_engine_tells_what_it_uses(engine):
+    use = engine.use()
+    assert use.memory_mib > 50
+    assert use.temporary_mib >= 0
+
+
 def test_more_than_the_memory_limit_is_spilled_and_the_spill_is_taken_away(tmp_path):
     spill = tmp_path / "spill"
     engine = DuckDBEngine(Settings(threads=1, memory_limit_mib=60), temporary=spill)
@@ -52,5 +113,18 @@ def test_more_than_the_memory_limit_is_spilled_and_the_spill_is_taken_away(tmp_p
     in_order = staged.sort("p", descending=True).select("n", "m", "o", "p")
     engine.write(in_order, tmp_path / "out.parquet")
     assert pq.read_table(tmp_path / "out.parquet", columns=["n"])["n"][0].as_py() == 2_999_999
+    assert engine.use().temporary_mib > 0
     engine.close()
     assert not spill.exists()
+
+
+def test_another_temporary_folder_is_shared_with_nobody(tmp_path):
+    mine = tmp_path / "scratch" / "mine.txt"
+    mine.parent.mkdir()
+    mine.touch()
+    settings = Settings(threads=1, memory_limit_mib=60, temporary_folder=str(mine.parent))
+    first, second = (opened_engine(Home(tmp_path / name), settings) for name in ("a", "b"))
+    assert len(list(mine.parent.iterdir())) == 3
+    first.close()
+    second.close()
+    assert list(mine.parent.iterdir()) == [mine]
