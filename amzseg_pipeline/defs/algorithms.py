@@ -19,6 +19,7 @@ from amzseg_pipeline.defs.described import described_table
 from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.steps.segments.algorithms import algorithm_comparison as comparison
 from amzseg_pipeline.steps.segments.algorithms import comparison_sample
+from amzseg_pipeline.storage.tables import pandas_frame
 
 
 @dg.asset(
@@ -40,7 +41,7 @@ def algorithm_comparison(
         return
     settings = data_home.values
     sample = comparison_sample(scaled_features, segment_assignments, users=settings.comparison_users)
-    users = sample.collect("pandas").to_native()
+    users = pandas_frame(sample)
     compared = comparison(users, feature_scaling, settings, clock=time.perf_counter)
     yield dg.Output(compared, metadata={"comparison": _table(compared)})
 

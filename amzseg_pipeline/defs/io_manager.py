@@ -99,7 +99,7 @@ class WarehouseIOManager(dg.IOManager):
             return read_document(document_path(self._warehouse, name), from_document)
         frame = table_frame(self._warehouse, name, self._engine)
         if wanted is pd.DataFrame:
-            return frame.collect("pandas").to_native()
+            return tables.pandas_frame(frame)
         return frame
 
     def _write_table(self, obj: object, name: str, path: Path) -> None:

@@ -20,6 +20,7 @@ from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.steps import segments
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.last_night import last_night
+from amzseg_pipeline.storage.tables import pandas_frame
 
 
 @dg.asset(
@@ -81,7 +82,7 @@ def challenger_model(
         followed = segments.with_night_before(sample, engine.scan([before]) if before else None)
         challenger = segments.challenger(
             scaled_features,
-            followed.collect("pandas").to_native(),
+            pandas_frame(followed),
             feature_scaling,
             settings,
             champion=last.champion,
@@ -179,7 +180,5 @@ def unique_segments(cluster_model: Model) -> dg.AssetCheckResult:
 
 
 def _sample(user_features: nw.LazyFrame, settings: Settings) -> pd.DataFrame:
-    sample: pd.DataFrame = (
-        segments.training_sample(user_features, users=settings.training_users).collect("pandas").to_native()
-    )
+    sample: pd.DataFrame = pandas_frame(segments.training_sample(user_features, users=settings.training_users))
     return sample

@@ -20,7 +20,7 @@ from amzseg_pipeline.steps import segments
 from amzseg_pipeline.storage import snapshots
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.last_night import LastNight, last_night
-from amzseg_pipeline.storage.tables import FrameStream
+from amzseg_pipeline.storage.tables import FrameStream, pandas_frame
 
 _SCORING_ROWS = 200_000
 
@@ -37,7 +37,7 @@ def feature_scaling(
 ) -> FeatureScaling:
     """Fitted on the training sample."""
     settings = data_home.values
-    sample = segments.training_sample(user_features, users=settings.training_users).collect("pandas").to_native()
+    sample = pandas_frame(segments.training_sample(user_features, users=settings.training_users))
     shrinkages = segments.shrinkages(user_features)
     scaling = segments.feature_scaling(sample, transform=settings.transform, shrinkages=shrinkages)
     for warning in scaling.warnings:
@@ -50,7 +50,7 @@ def feature_scaling(
 def scaled_features(user_features: nw.LazyFrame, feature_scaling: FeatureScaling, data_home: DataHome) -> pd.DataFrame:
     """The same sample, scaled."""
     sample = segments.training_sample(user_features, users=data_home.values.training_users)
-    return segments.scaled_features(sample.collect("pandas").to_native(), feature_scaling)
+    return segments.scaled_features(pandas_frame(sample), feature_scaling)
 
 
 scaled_features_contract = contract_check(SCALED_FEATURES)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import narwhals as nw
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,6 +36,13 @@ def write_frames(frames: Iterable[pd.DataFrame], table: Table, path: Path) -> No
                 raise TableError(
                     f"{path.name}: rows do not fit the contract of {table.name} ({error}); mend the step behind them."
                 ) from error
+
+
+def pandas_frame(frame: nw.LazyFrame) -> pd.DataFrame:
+    """All rows in memory. By way of Arrow, because pyspark's own way is not made for pandas 3."""
+    rows: pa.Table = frame.collect("pyarrow").to_native()
+    pandas: pd.DataFrame = rows.to_pandas(date_as_object=False)
+    return pandas
 
 
 def table_path(warehouse: Path, name: str) -> Path:

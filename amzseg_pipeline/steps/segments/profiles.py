@@ -37,7 +37,7 @@ def _sums(assignments: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
     whole = {name: nw.col(name).cast(nw.Float64).fill_null(0.0).floor() for name in FEATURES}
     parts = assignments.select(
         "segment_id",
-        *(nw.col(name).is_null().alias(f"{name}_null") for name in FEATURES),
+        *(nw.col(name).is_null().cast(nw.Int64).alias(f"{name}_null") for name in FEATURES),
         *(units.cast(nw.Int64).alias(f"{name}_units") for name, units in whole.items()),
         *(
             ((nw.col(name).cast(nw.Float64).fill_null(0.0) - units) * _BILLION + 0.5)

@@ -1,0 +1,28 @@
+"""The whole job on Spark publishes what it publishes on DuckDB."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from amzseg_pipeline import read_latest
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.storage.engine_kinds import NEEDS_SPARK
+from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+EXPORT = sales_csv([{"user_id": f"U{n},U{n + 1}", "review_id": f"R{n},R{n + 500}"} for n in range(40)])
+
+
+@NEEDS_SPARK
+@pytest.mark.timeout(600)
+def test_the_whole_job_runs_on_spark_and_publishes_the_same_tables(tmp_path):
+    snapshots = {}
+    for engine in ("duckdb", "spark"):
+        home = scenario.home_with(tmp_path / engine, export=EXPORT)
+        limits = {"engine": engine, "threads": 2, "memory_limit_mib": 1_000, "plots": "off"}
+        result = scenario.run(home, settings={**scenario.QUICK, **limits}, now=NOW)
+        assert result.success, scenario.failure(result)
+        snapshots[engine] = read_latest(home.root)
+    for table in ("segment_assignments", "segment_profiles"):
+        ours, theirs = (snapshots[engine].table_path(table).read_bytes() for engine in ("duckdb", "spark"))
+        assert ours == theirs
