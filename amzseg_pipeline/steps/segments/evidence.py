@@ -64,7 +64,7 @@ def k_evidence(
         weighted_points(scaled, scaling, users=min(users, settings.selection_users))
         for users in (settings.selection_users, settings.silhouette_users, settings.stability_users)
     )
-    # Threads: KMeans releases the GIL, and starting processes costs 2 s where the work takes less. The limit out here
+    # Threads: starting processes costs 2 s where the work takes less. The limit out here
     # keeps a thread that ends first from lifting it for the others. The largest k takes longest, and so begins.
     with threadpool_limits(limits=1):
         measured: list[_Measured] = Parallel(n_jobs=jobs, backend="threading")(
