@@ -88,7 +88,7 @@ def challenger_model(
             champion=last.champion,
             reason=reason,
             trained_at=data_home.time.isoformat(timespec="seconds"),
-            # Two threads take longer than one (9,050 users: 11.8 s against 9.4 s): the fits are short and wait for the GIL.
+            # Two threads take longer than one (9,050 users: 11.8 s against 9.4): short fits wait for the GIL.
             jobs=1,
         )
     context.add_output_metadata(challenger_metadata(challenger))

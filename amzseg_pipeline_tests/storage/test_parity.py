@@ -117,6 +117,7 @@ def test_synthetic_reviews(tmp_path, duckdb_engine, scan):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_a_million_synthetic_reviews(tmp_path, duckdb_engine, scan):
     population = Population(1_000_000)
     reviews_batch, items = review_batch(0, 1_000_000, population), item_batch(population)
