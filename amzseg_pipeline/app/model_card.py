@@ -10,10 +10,11 @@ from amzseg_pipeline.app.pieces import facts, small_table
 from amzseg_pipeline.app.published import Published
 from amzseg_pipeline.app.words import FEATURE_WORDS, day, plain, share_of, spoken
 from amzseg_pipeline.contracts.model import ScaledFeature
+from amzseg_pipeline.steps.figures.words import counted
 
 _TRANSFORMS = {"identity": "as it is", "log1p": "logarithm of 1 + value", "log2": "logarithm to base 2"}
 _EVIDENCE = {
-    "k": ("Segments", "{:,.0f}"),
+    "k": ("Number", "segments"),
     "silhouette": ("Silhouette", "{:.3f}"),
     "prediction_strength": ("Prediction strength", "{:.2f}"),
     "jaccard": ("Least stable (Jaccard)", "{:.2f}"),
@@ -183,6 +184,8 @@ def drift_figures(drift: dict[str, Any]) -> None:
 
 def _evidence(name: str, value: float) -> str:
     form = _EVIDENCE[name][1]
+    if form == "segments":
+        return counted(int(value), "segment")
     return share_of(value) if form == "share" else form.format(value)
 
 

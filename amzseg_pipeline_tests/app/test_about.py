@@ -44,7 +44,7 @@ def test_the_model_card_tells_the_evidence_for_k_the_gate_and_the_versions(shown
     for library, version in model["libraries"].items():
         assert f"{library} {version}".replace("-", "\\-").replace(".", "\\.") in text
     for evidence in run["k"]["evidence"]:
-        assert f" {evidence['k']} " in text
+        assert f" {evidence['k']} segment" in text
         if evidence["silhouette"] is not None:
             assert f"{evidence['silhouette']:.3f}" in text
     assert "The new model took over:" in text
