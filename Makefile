@@ -9,13 +9,16 @@ export DAGSTER_HOME = $(AMZSEG_DATA)/dagster
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check ui app audit contract lock clean instance
+.PHONY: help run forget test soak check ui app audit contract lock clean instance
 
 help: ## list what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.run instance ## segment the users of the exports in data/landing/
 	@$(BIN)/python -m amzseg_pipeline run $(ARGS)
+
+forget: $(VENV)/.run ## erase a user whom no export holds any more: make forget ID=...
+	@$(BIN)/python -m amzseg_pipeline forget -- '$(ID)'
 
 test: $(VENV)/.test ## pass every test (short forms)
 	@$(BIN)/python -m pytest -m "not slow" -n $${WORKERS:-2} --dist loadfile $(ARGS)
@@ -33,7 +36,7 @@ app: $(VENV)/.run ## the app on http://127.0.0.1:8501
 	@$(BIN)/python -m streamlit run amzseg_pipeline/app/main.py --server.port $${APP_PORT:-8501}
 
 audit: $(VENV)/.test ## look up known vulnerabilities of the locked packages
-	@$(BIN)/pip-audit -r requirements.lock --disable-pip --no-deps
+	@$(BIN)/pip-audit -r requirements-dev.lock --disable-pip --no-deps --strict
 
 contract: $(VENV)/.run ## write docs/contract.md from the contracts
 	@$(BIN)/python -m amzseg_pipeline.storage.contract_page

@@ -39,3 +39,7 @@ class NothingPublished(SnapshotError):
 
 class UnknownContract(SnapshotError):
     """A snapshot is of a format or contract that this code does not know, and so perhaps newer than the code."""
+
+
+class ForgettingError(PipelineError):
+    """A user cannot be forgotten yet, or something of them is left."""

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import PurePath
 from typing import Any
 
 from amzseg_pipeline.contracts.errors import SettingsError
@@ -152,7 +153,11 @@ class Settings:
     spark_master: str = _setting("local[*]", "where Spark runs, as spark-submit's --master has it")
     threads: int = _setting(0, "threads of the engine; 0 takes the cores this process may use", minimum=0)
     memory_limit_mib: int = _setting(0, "memory of the engine; 0 takes half of what there is", minimum=0)
-    temporary_folder: str = _setting("", "where the engine puts what memory does not hold; empty takes the warehouse")
+    temporary_folder: str = _setting(
+        "",
+        "folder below the data root for what memory does not hold; empty takes the warehouse; "
+        "AMZSEG_TEMPORARY_FOLDER may name one elsewhere",
+    )
 
     def __post_init__(self) -> None:
         for setting in fields(self):
@@ -184,6 +189,8 @@ class Settings:
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
 
+_ENVIRONMENT = "environment"
+_FOLDERS = ("temporary_folder",)
 _OF_READING = ("on_refused_file", "max_file_bytes", "max_expanded_bytes", "max_expansion_ratio")
 
 
@@ -202,19 +209,31 @@ def settings_from(
     }
     known = {setting.name: setting for setting in fields(Settings)}
     values: dict[str, Any] = {}
-    for place, given in ((file_name, file_values), ("environment", from_environment), ("run config", overrides)):
+    for place, given in ((file_name, file_values), (_ENVIRONMENT, from_environment), ("run config", overrides)):
         for name, value in given.items():
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)
                 advice = f"did you mean {close[0]!r}?" if close else f"the settings are {', '.join(known)}."
                 raise SettingsError(f"{place}: there is no setting {name!r}; {advice}")
             values[name] = _typed(place, name, value, type(known[name].default))
+            if name in _FOLDERS and values[name]:
+                _check_folder(place, name, values[name], may_lead_outside=place == _ENVIRONMENT)
     return Settings(**values)
 
 
 OTHER_VARIABLES = frozenset(
     f"{ENVIRONMENT_PREFIX}{name}"
-    for name in ("DATA", "REAL_DATA", "TIMEZONE", "CRON", "USER_KEY", "ALERT_URL", "PING_URL", "POSTGRES_URL")
+    for name in (
+        "DATA",
+        "REAL_DATA",
+        "TIMEZONE",
+        "CRON",
+        "USER_KEY",
+        "FORMER_USER_KEYS",
+        "ALERT_URL",
+        "PING_URL",
+        "POSTGRES_URL",
+    )
 )
 """Variables with our prefix that are not settings: where data lies, when runs start, secrets and addresses."""
 
@@ -229,6 +248,17 @@ def _typed(place: str, name: str, value: Any, kind: type) -> Any:
     except (TypeError, ValueError):
         wanted = {int: "a whole number", float: "a number", str: "a text"}[kind]
         raise SettingsError(f"{place}: setting {name!r} is {value!r}; give {wanted}.") from None
+
+
+def _check_folder(place: str, name: str, value: str, *, may_lead_outside: bool) -> None:
+    """Who starts the processes may name any folder; who may write a file of settings or start a run may not."""
+    if "://" in value or "\0" in value:
+        raise SettingsError(f"{place}: {name} is {value!r}; give a folder of this machine.")
+    if not may_lead_outside and (PurePath(value).is_absolute() or ".." in PurePath(value).parts):
+        raise SettingsError(
+            f"{place}: {name} is {value!r}, which leads outside the data root; give a folder below it, or set "
+            f"{ENVIRONMENT_PREFIX}{name.upper()} where the processes are started."
+        )
 
 
 def _check(name: str, value: Any, bounds: Mapping[str, Any]) -> None:

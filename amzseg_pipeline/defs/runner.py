@@ -1,4 +1,4 @@
-"""Runs the pipeline from a shell, goes back to an earlier snapshot, and tells a person what happened.
+"""Runs the pipeline from a shell, goes back to an earlier snapshot, forgets a user, and tells what happened.
 
 No asset and no rule here: it starts the same job as the schedule.
 """
@@ -17,17 +17,17 @@ from filelock import FileLock, Timeout
 from amzseg_pipeline.contracts.errors import PipelineError, SettingsError, SnapshotError
 from amzseg_pipeline.contracts.users import FEATURE_COLUMNS
 from amzseg_pipeline.defs.run_log import line_per_asset
-from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of
+from amzseg_pipeline.storage.forgetting import forget
+from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of, user_keys_from_environment
 from amzseg_pipeline.storage.last_night import MEMORY_KEY, last_night
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest, repoint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0 when the run succeeded, published or not, or the way back was taken; 1 when it failed."""
+    """The exit code: 0 when the run succeeded, published or not, or what was asked was done; 1 when it failed."""
     options = _parser().parse_args(arguments)
-    home = home_from_environment()
     try:
-        return int(options.action(home, options))
+        return int(options.action(home_from_environment(), options))
     except PipelineError as error:
         print(f"failed: {error}", file=sys.stderr)
         return 1
@@ -46,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     rollback = commands.add_parser("rollback", help="make an earlier snapshot the one readers see")
     rollback.set_defaults(action=_rollback)
     rollback.add_argument("sequence", type=int, help="number of the snapshot")
+    forgetting = commands.add_parser("forget", help="erase a user whom no export holds any more")
+    forgetting.set_defaults(action=_forget)
+    forgetting.add_argument("user_id", help="the user's id as the exports had it")
     return parser
 
 
@@ -62,6 +65,20 @@ def _rollback(home: Home, options: argparse.Namespace) -> int:
     print("The next run goes on from it with the exports that are in landing/; take bad ones out before.")
     if needed:
         print(f"{needed[0].upper()}{needed[1:]}.")
+    return 0
+
+
+def _forget(home: Home, options: argparse.Namespace) -> int:
+    forgotten = forget(home, options.user_id, keys=user_keys_from_environment())
+    for snapshot in forgotten.snapshots:
+        became = "" if snapshot.was == snapshot.sequence else f" and is now snapshot {snapshot.sequence}"
+        print(f"snapshot {snapshot.was} was written again without {snapshot.users} user(s){became}")
+    for name in forgotten.deleted:
+        print(f"{name}/ was deleted")
+    print(
+        f"The user's id stands nowhere in {home.root} any more. "
+        "Backups, downloads and copies elsewhere are yours to see to."
+    )
     return 0
 
 

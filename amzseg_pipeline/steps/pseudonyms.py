@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from amzseg_pipeline.contracts.errors import SettingsError
 
 USER_KEY_VARIABLE = "AMZSEG_USER_KEY"
+FORMER_KEYS_VARIABLE = "AMZSEG_FORMER_USER_KEYS"
 MIN_KEY_BYTES = 32
 """As long as the hash (RFC 2104); a shorter key could be found by trying, and with it every id."""
 

@@ -33,7 +33,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, os.strerror(error.errno) if error.errno else str(error)) from error
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        raise _write_error(folder, error) from error
+        raise write_error(folder, os.strerror(error.errno) if error.errno else str(error)) from error
 
 
 def sync(path: Path) -> None:
@@ -74,8 +74,8 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _write_error(path: Path, error: OSError) -> WriteError:
-    reason = os.strerror(error.errno) if error.errno else error
+def write_error(path: Path, reason: str) -> WriteError:
+    """The error for a file that the system does not let us write."""
     return WriteError(
         f"{path}: it cannot be written ({reason}); see to the space and the permissions there, then run again."
     )

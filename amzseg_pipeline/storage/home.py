@@ -12,7 +12,7 @@ from typing import Any
 
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings, settings_from
-from amzseg_pipeline.steps.pseudonyms import USER_KEY_VARIABLE, UserKey, user_key_from
+from amzseg_pipeline.steps.pseudonyms import FORMER_KEYS_VARIABLE, USER_KEY_VARIABLE, UserKey, user_key_from
 
 SETTINGS_FILE = "settings.toml"
 
@@ -55,8 +55,14 @@ class Home:
 
 
 def home_from_environment(environment: Mapping[str, str] = os.environ) -> Home:
-    """The home that `AMZSEG_DATA` names, `data/` below the working directory when unset."""
-    return Home(Path(environment.get("AMZSEG_DATA") or "data").absolute())
+    """The home that `AMZSEG_DATA` names, `data/` below the working directory when unset.
+
+    SettingsError where it is an address and no folder.
+    """
+    root = environment.get("AMZSEG_DATA") or "data"
+    if "://" in root:
+        raise SettingsError(f"AMZSEG_DATA is {root}; give a folder of this machine: other stores are not supported.")
+    return Home(Path(root).absolute())
 
 
 def settings_of(
@@ -76,3 +82,10 @@ def settings_of(
 def user_key_from_environment(environment: Mapping[str, str] = os.environ) -> UserKey | None:
     """The key of users' ids, None where none is set. SettingsError where it is too short."""
     return user_key_from(environment.get(USER_KEY_VARIABLE))
+
+
+def user_keys_from_environment(environment: Mapping[str, str] = os.environ) -> tuple[UserKey, ...]:
+    """The key in use and those that were in use before, separated by white space, for snapshots made with them."""
+    former = environment.get(FORMER_KEYS_VARIABLE, "").split()
+    keys = map(user_key_from, (environment.get(USER_KEY_VARIABLE), *former))
+    return tuple(key for key in keys if key is not None)

@@ -41,6 +41,16 @@ def test_without_file_and_variables_there_are_the_defaults(home):
         ("transform = 'sqrt'", {}, "give one of none, log"),
         ("max_rejected_share = nan", {}, "max_rejected_share is nan"),
         ("k = ", {}, r"settings.toml: this is not TOML"),
+        (
+            "temporary_folder = '/elsewhere'",
+            {},
+            "leads outside the data root; .* set AMZSEG_TEMPORARY_FOLDER where the",
+        ),
+        ("temporary_folder = '../elsewhere'", {}, "leads outside the data root"),
+        ("temporary_folder = 'a/../../elsewhere'", {}, "leads outside the data root"),
+        ("temporary_folder = 's3://bucket/a'", {}, "give a folder of this machine"),
+        ('temporary_folder = "a\\u0000b"', {}, "give a folder of this machine"),
+        ("", {"AMZSEG_TEMPORARY_FOLDER": "s3://bucket"}, "environment: .* give a folder of this machine"),
     ],
 )
 def test_what_is_no_setting_is_refused_naming_place_key_and_fix(home, text, environment, words):
@@ -52,6 +62,20 @@ def test_what_is_no_setting_is_refused_naming_place_key_and_fix(home, text, envi
 def test_the_result_hash_follows_the_settings_that_change_the_result_and_no_others():
     assert Settings(threads=3, keep_snapshots=2).result_hash == Settings().result_hash
     assert Settings(seed=1).result_hash != Settings().result_hash
+
+
+def test_whoever_starts_a_process_may_name_any_folder_and_whoever_starts_a_run_may_not(home):
+    settings = settings_of(home, environment={"AMZSEG_TEMPORARY_FOLDER": "/elsewhere"})
+    assert settings.temporary_folder == "/elsewhere"
+    assert settings_of(home, environment={}, overrides={"temporary_folder": "a/b"}).temporary_folder == "a/b"
+    with pytest.raises(SettingsError, match="run config: temporary_folder is '/elsewhere'"):
+        settings_of(home, environment={}, overrides={"temporary_folder": "/elsewhere"})
+
+
+@pytest.mark.parametrize("root", ["s3://bucket/data", "file:///data", "https://example.com"])
+def test_an_address_is_no_home(root):
+    with pytest.raises(SettingsError, match="other stores are not supported"):
+        home_from_environment({"AMZSEG_DATA": root})
 
 
 def test_home_is_where_the_variable_says():

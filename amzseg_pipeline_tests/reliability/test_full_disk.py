@@ -1,15 +1,22 @@
 """A disk that fills up, or takes no file beyond a size: the run fails in words, readers keep their snapshot."""
 
+import hashlib
 import random
 import resource
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from amzseg_pipeline import read_latest
+from amzseg_pipeline.contracts.errors import WriteError
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
@@ -49,6 +56,41 @@ def test_a_limit_on_the_size_of_files_fails_the_run_in_words(tmp_path: Path) -> 
         assert read_latest(home.root).sequence == 1
     assert scenario.run(home).success
     assert read_latest(home.root).sequence == 2
+
+
+def numbered(engine: DuckDBEngine, path: Path) -> nw.LazyFrame:
+    """Half a million rows that do not pack, in an order that is not theirs: more than the engine's memory holds."""
+    texts = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(2_000)]
+    pq.write_table(pa.table({"text": texts, "user_hash": pa.array(range(2_000), pa.int64())}), path)
+    rows = engine.scan([path])
+    pairs = rows.join(rows.select(other=nw.col("text")).head(250), how="cross")
+    return pairs.with_columns(pair=nw.concat_str("text", "other"), user_hash=nw.col("user_hash") * 2_000_000)
+
+
+WRITES: Mapping[str, Callable[[DuckDBEngine, nw.LazyFrame, Path], object]] = {
+    "a file": lambda engine, rows, folder: engine.write(rows, folder / "table.parquet"),
+    "parts": lambda engine, rows, folder: engine.write_parts(rows, folder),
+    "buckets": lambda engine, rows, folder: engine.write_buckets(rows, folder, buckets=4),
+    "a sorted file": lambda engine, rows, folder: engine.write(rows.sort("pair"), folder / "table.parquet"),
+    "a staged table": lambda engine, rows, _: engine.staged(rows),
+    "batches": lambda engine, rows, _: list(engine.batches(rows.sort("pair"), rows=1_000)),
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "memory_limit_mib"), [*((what, 40) for what in WRITES), *((what, 400) for what in list(WRITES)[:4])]
+)
+def test_what_duckdb_cannot_write_is_told_as_any_write_that_fails(
+    tmp_path: Path, what: str, memory_limit_mib: int
+) -> None:
+    engine = DuckDBEngine(Settings(threads=1, memory_limit_mib=memory_limit_mib), temporary=tmp_path / "temporary")
+    rows = numbered(engine, tmp_path / "rows.parquet")
+    (tmp_path / "out").mkdir()
+    with largest_file(2**16), pytest.raises(WriteError) as raised:
+        WRITES[what](engine, rows, tmp_path / "out")
+    assert str(raised.value).startswith(str(tmp_path / ("temporary" if memory_limit_mib == 40 else "out")))
+    assert "(File too large); see to the space and the permissions there" in str(raised.value)
+    engine.close()
 
 
 @pytest.fixture

@@ -1,36 +1,56 @@
-"""Where below a folder a text stands: in the bytes of any file, or in a text column of a parquet file."""
+"""Where below a folder a text stands: in the name of a file, in its bytes, or in what its format packs away."""
 
-from collections.abc import Iterable
+import gzip
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 
 def places_of(texts: Iterable[str], root: Path, *, without: Path | None = None) -> dict[str, str]:
     """Path below `root` -> the first of `texts` that it holds, in its name or in it, for files not below `without`."""
+    wanted = list(texts)
     found = {}
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
         if without is not None and path.is_relative_to(without):
             continue
         name = str(path.relative_to(root))
-        content = path.read_bytes()
-        columns = _text_columns(path) if content[:4] == b"PAR1" else []
-        for text in texts:
-            is_in_columns = any(pc.any(pc.match_substring(column, text)).as_py() for column in columns)
-            if text in name or text.encode() in content or is_in_columns:
+        for content in (name, *_contents(path)):
+            if text := next((text for text in wanted if text in content), None):
                 found[name] = text
                 break
     return found
 
 
-def _text_columns(path: Path) -> list[pa.ChunkedArray]:
-    table = pq.read_table(path, partitioning=None)
-    return [column.cast(pa.string()) for column in table.columns if _is_text(column.type)]
+def _contents(path: Path) -> Iterator[str]:
+    """The file as it is, and as whoever opens it with the right tool sees it."""
+    content = path.read_bytes()
+    yield content.decode("utf-8", "replace")
+    for magic, unpacked in _UNPACKED.items():
+        if content.startswith(magic):
+            yield unpacked(path)
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+def _rows(path: Path) -> str:
+    """Every value of a parquet file, lists and structs included, and what its footer says."""
+    with pq.ParquetFile(path) as file:
+        return f"{file.schema_arrow.to_string(truncate_metadata=False)}{file.read().to_pylist()}"
+
+
+def _unzipped(path: Path) -> str:
+    return gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
+
+
+def _dump(path: Path) -> str:
+    """Every row of a SQLite database, also what still stands in its journal."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        return "\n".join(database.iterdump())
+
+
+_UNPACKED: Mapping[bytes, Callable[[Path], str]] = {
+    b"PAR1": _rows,
+    b"\x1f\x8b": _unzipped,
+    b"SQLite format 3\0": _dump,
+}

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.engines import ExportFile, bucket_folder
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
@@ -128,3 +129,16 @@ def test_another_temporary_folder_is_shared_with_nobody(tmp_path):
     first.close()
     second.close()
     assert list(mine.parent.iterdir()) == [mine]
+
+
+def test_what_memory_does_not_hold_goes_to_a_folder_of_its_own_below_the_data_root(tmp_path):
+    home = Home(tmp_path / "home")
+    for name, kept in (("", "warehouse"), ("spill", "spill")):
+        opened_engine(home, Settings(threads=1, temporary_folder=name)).close()
+        assert [path.name for path in (home.root / kept).iterdir()] == []
+    (tmp_path / "elsewhere").mkdir()
+    (home.root / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SettingsError, match="leads outside the data root by a link"):
+        opened_engine(home, Settings(temporary_folder="link"))
+    opened_engine(home, Settings(threads=1, temporary_folder=str(tmp_path / "elsewhere"))).close()
+    assert (tmp_path / "elsewhere").is_dir()

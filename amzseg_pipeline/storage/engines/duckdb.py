@@ -3,9 +3,12 @@
 One connection; larger than memory it spills to its temporary folder.
 """
 
+import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -13,9 +16,11 @@ import narwhals as nw
 import pandas as pd
 import pyarrow as pa
 
+from amzseg_pipeline.contracts.errors import WriteError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.engines import ExportFile, Use, bucket_folder
 from amzseg_pipeline.storage.engines.machine import FolderPeak, cores, memory_mib, peak_memory_mib
+from amzseg_pipeline.storage.files import write_error
 from amzseg_pipeline.storage.user_hash import DUCKDB_USER_HASH
 
 _ROW_GROUP_ROWS = 122_880
@@ -23,6 +28,12 @@ _BUCKET_GROUP_ROWS = 2**15
 _MOST_BUFFERED_ROWS = 2**22
 _HASH_BITS = 32
 _FAST = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+_FILE = re.compile(r'file \\?"([^"\\]+)')
+_REFUSALS = tuple(
+    os.strerror(code)
+    for code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+)
+"""What the system says where it takes no more bytes; anything else is no matter of the disk."""
 
 
 class DuckDBEngine:
@@ -69,12 +80,14 @@ class DuckDBEngine:
         """The same rows computed once, kept in DuckDB's memory or temporary folder until the engine closes."""
         self._staged += 1
         name = f"staged_{self._staged}"
-        nw.to_native(frame).to_table(name)
+        with self._writing():
+            nw.to_native(frame).to_table(name)
         return nw.from_native(self._connection.table(name))
 
     def write(self, frame: nw.LazyFrame, path: Path) -> None:
         """Writes the rows to one parquet file, in the frame's order where it is sorted."""
-        nw.to_native(frame).write_parquet(str(path), compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+        with self._writing():
+            nw.to_native(frame).write_parquet(str(path), compression="zstd", row_group_size=_ROW_GROUP_ROWS)
 
     def write_parts(self, frame: nw.LazyFrame, folder: Path) -> None:
         """Writes the rows to one parquet file in `folder`."""
@@ -97,7 +110,13 @@ class DuckDBEngine:
 
     def batches(self, frame: nw.LazyFrame, *, rows: int) -> Iterator[pd.DataFrame]:
         """The rows as pandas frames with Arrow types, of at most `rows` rows each, in the frame's order."""
-        for batch in nw.to_native(frame).to_arrow_reader(rows):
+        with self._writing():
+            reader = nw.to_native(frame).to_arrow_reader(rows)
+        while True:
+            with self._writing():
+                batch = next(reader, None)
+            if batch is None:
+                return
             yield pa.Table.from_batches([batch]).to_pandas(types_mapper=pd.ArrowDtype)
 
     def use(self) -> Use:
@@ -111,8 +130,28 @@ class DuckDBEngine:
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _copy(self, rows: duckdb.DuckDBPyRelation, path: Path, *, options: str) -> None:
-        rows.create_view("rows_to_copy", replace=True)
-        self._connection.execute(f"COPY (FROM rows_to_copy) TO {_text(str(path))} ({options})")
+        with self._writing():
+            rows.create_view("rows_to_copy", replace=True)
+            self._connection.execute(f"COPY (FROM rows_to_copy) TO {_text(str(path))} ({options})")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """WriteError where the disk refuses: DuckDB's own error is no OSError, and names the file in its text alone."""
+        try:
+            yield
+        except duckdb.IOException as error:
+            reason = next((reason for reason in _REFUSALS if reason in str(error)), None)
+            if reason is None:
+                raise
+            file = _FILE.search(str(error))
+            raise write_error(Path(file[1]) if file else self._temporary, reason) from error
+        except duckdb.OutOfMemoryException as error:
+            if "max_temp_directory_size" not in str(error):
+                raise
+            raise WriteError(
+                f"{self._temporary}: neither memory nor the disk there holds what is worked on; see to the space, "
+                "raise memory_limit_mib or give another disk as temporary_folder, then run again."
+            ) from error
 
 
 def _map(values: Mapping[str, str]) -> str:

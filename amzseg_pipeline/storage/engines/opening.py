@@ -6,6 +6,7 @@ Who may hold one, and for how long, is decided elsewhere.
 import hashlib
 from pathlib import Path
 
+from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.home import Home
@@ -27,5 +28,10 @@ def _temporary_folder(home: Home, settings: Settings) -> Path:
     """A folder that belongs to this home alone: engines empty it when they open and delete it when they close."""
     if not settings.temporary_folder:
         return home.warehouse / ".temporary"
+    given = Path(settings.temporary_folder)
+    if not given.is_absolute() and not (home.root / given).resolve().is_relative_to(home.root.resolve()):
+        raise SettingsError(
+            f"{home.root / given}: temporary_folder leads outside the data root by a link; give a folder below it."
+        )
     root = hashlib.sha256(str(home.root.absolute()).encode()).hexdigest()[:16]
-    return Path(settings.temporary_folder) / f"amzseg_pipeline-{root}"
+    return home.root / given / f"amzseg_pipeline-{root}"

@@ -14,6 +14,7 @@ import pyarrow.types as pt
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.guard import reading
+from amzseg_pipeline.storage.landing.parquet_pages import unpacked_bytes
 from amzseg_pipeline.storage.landing.unpacking import SMALL_BYTES
 
 PARQUET_MAGIC = b"PAR1"
@@ -69,14 +70,18 @@ def parquet_schema(path: Path) -> pa.Schema:
 def parquet_rows(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnKind]) -> int:
     """The number of rows, once it is seen that the columns in `kinds` are of them and within the settings' ceilings.
 
-    A row counts as a byte at least: a column of one value packs any number of rows into nothing.
+    What the footer says of sizes is not believed: the headers of the pages are. A row counts as a byte at least: a
+    column of one value packs any number of rows into nothing.
     """
     schema = parquet_schema(path)
     for name, kind in kinds.items():
         if name in schema.names and not kind.accepts(schema.field(name).type):
             raise RefusedInput(f"column {name} is {schema.field(name).type}; write it as {kind.words}.")
     footer = _footer(path)
-    if footer.num_rows == 0:
+    rows = sum(footer.row_group(group).num_rows for group in range(footer.num_row_groups))
+    if rows != footer.num_rows:
+        raise damaged_parquet(ValueError(f"its footer tells of {footer.num_rows:,} rows and of {rows:,}"))
+    if rows == 0:
         raise RefusedInput("the file has columns and no rows; deliver it whole, or take it away.")
     chunks = [
         footer.row_group(group).column(column)
@@ -84,15 +89,19 @@ def parquet_rows(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnKi
         for column in range(footer.num_columns)
     ]
     read = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in kinds]
-    unpacked_bytes = max(sum(chunk.total_uncompressed_size for chunk in read), footer.num_rows)
+    try:
+        told_bytes = sum(chunk.total_uncompressed_size for chunk in read)
+        unpacked = max(told_bytes, unpacked_bytes(path, read), rows)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged_parquet(error) from error
     size_bytes = path.stat().st_size
     ceiling = int(max(size_bytes * settings.max_expansion_ratio, SMALL_BYTES))
-    if unpacked_bytes > min(ceiling, settings.max_expanded_bytes):
+    if unpacked > min(ceiling, settings.max_expanded_bytes):
         raise RefusedInput(
-            f"the parquet file of {size_bytes:,} bytes unpacks to {unpacked_bytes:,} in {footer.num_rows:,} rows; "
+            f"the parquet file of {size_bytes:,} bytes unpacks to {unpacked:,} in {rows:,} rows; "
             "deliver it in smaller files, or raise max_expansion_ratio or max_expanded_bytes."
         )
-    return int(footer.num_rows)
+    return int(rows)
 
 
 def damaged_parquet(error: Exception) -> RefusedInput:

@@ -22,7 +22,9 @@ def check_sidecars(path: Path, *, sha256: str, records: int) -> None:
 
 
 def _said(sidecar: Path) -> str:
-    """The first word of a sidecar, as sha256sum and wc write them; "" where there is none."""
+    """The first word of a sidecar, as sha256sum and wc write them; "" where there is none. RefusedForNow for a link."""
+    if sidecar.is_symlink():
+        raise RefusedForNow(f"{sidecar.name} is a link, and links beside an export are not followed; deliver a file.")
     with reading():
         if not sidecar.is_file():
             return ""

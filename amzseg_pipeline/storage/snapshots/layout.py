@@ -23,7 +23,13 @@ MEND = (
 
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"([0-9]{6,})-([0-9]{8}T[0-9]{6}Z)-([0-9A-Za-z_-]{1,8})")
+_RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def is_run_id(text: str) -> bool:
+    """Whether `text` can be the id of a run, which names folders of published/ and artifacts/."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,9 @@ def pointer_from(content: bytes, place: Path) -> Pointer:
             f"{place}: {manifest!r} is not a manifest at {SNAPSHOTS_FOLDER}/<snapshot>/{MANIFEST_FILE} "
             f"below {place.parent}, and nothing else is followed; {MEND}."
         )
-    if document.get("sequence") != name.sequence or not run_id.startswith(name.run) or not _SHA256.fullmatch(sha256):
+    if document.get("sequence") != name.sequence or not _SHA256.fullmatch(sha256):
+        raise damaged
+    if not run_id.startswith(name.run) or not is_run_id(run_id):
         raise damaged
     given_up = document.get("rolled_back_from")
     if given_up is not None and (type(given_up) is not int or given_up <= name.sequence):

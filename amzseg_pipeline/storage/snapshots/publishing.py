@@ -4,21 +4,16 @@ No rules about what is worth publishing: who calls has checked.
 """
 
 import json
-import re
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
-from amzseg_pipeline.contracts.errors import SnapshotError, WriteError
+from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.publish import (
     MANIFEST_FILE,
-    POINTER_FILE,
     PUBLISHED_FILES,
     PUBLISHED_TABLES,
     Provenance,
@@ -26,23 +21,21 @@ from amzseg_pipeline.contracts.publish import (
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.arrow import frictionless_schema
-from amzseg_pipeline.storage.files import sha256_of, sync, whole_file
+from amzseg_pipeline.storage.files import sha256_of, sync
 from amzseg_pipeline.storage.snapshots.layout import (
-    LOCK_FILE,
     SNAPSHOTS_FOLDER,
-    STAGING_FOLDER,
     Pointer,
     SnapshotName,
+    is_run_id,
     pointer_of,
     snapshot_names,
 )
 from amzseg_pipeline.storage.snapshots.manifest import manifest_document
 from amzseg_pipeline.storage.snapshots.retention import expired_snapshots
 from amzseg_pipeline.storage.snapshots.snapshot import Snapshot, pointer_to, snapshot_at
+from amzseg_pipeline.storage.snapshots.sole_publisher import move_pointer, sole_publisher
 from amzseg_pipeline.storage.snapshots.table_file import write_table_file
 
-_WAIT_SECONDS = 600
-_RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
 _MEDIA_TYPES = {
     ".parquet": "application/vnd.apache.parquet",
     ".json": "application/json",
@@ -69,7 +62,7 @@ def publish(
     killed, LATEST.json names the old snapshot or the new one, whole.
     """
     _check_request(published, provenance, tables, files)
-    with _sole_publisher(published) as staging:
+    with sole_publisher(published) as staging:
         created = provenance.created.replace(microsecond=0)
         name = SnapshotName(next_sequence(published), created, provenance.run_id[:8])
         draft = staging / str(name)
@@ -88,7 +81,7 @@ def publish(
             sync(draft)
             draft.rename(published / SNAPSHOTS_FOLDER / str(name))
             sync(published / SNAPSHOTS_FOLDER)
-        _move_pointer(published, pointer)
+        move_pointer(published, pointer)
         _retire(published, staging, pointer.name, provenance, settings)
         return snapshot_at(published, pointer)
 
@@ -99,13 +92,13 @@ def repoint(published: Path, sequence: int) -> Snapshot:
     The next snapshot is numbered after the highest there is, whatever the pointer says; the pointer tells the next
     night which one was given up. Raises SnapshotError.
     """
-    with _sole_publisher(published):
+    with sole_publisher(published):
         highest = _last_sequence(published)
         pointer = pointer_to(published, sequence)
         pointer = replace(pointer, rolled_back_from=highest if highest > sequence else None)
         snapshot = snapshot_at(published, pointer)
         snapshot.verify()
-        _move_pointer(published, pointer)
+        move_pointer(published, pointer)
     return snapshot
 
 
@@ -121,39 +114,10 @@ def _check_request(
         wanted = [*(table.name for table in PUBLISHED_TABLES), *PUBLISHED_FILES]
         given = [*(table.name for table in tables), *files]
         raise SnapshotError(f"{published}: a snapshot holds {', '.join(wanted)}; given were {', '.join(given)}.")
-    if not _RUN_ID.fullmatch(provenance.run_id):
+    if not is_run_id(provenance.run_id):
         raise SnapshotError(f"{published}: {provenance.run_id!r} is no run id; give letters, digits, - and _.")
     if provenance.created.tzinfo is None:
         raise SnapshotError(f"{published}: the time of run {provenance.run_id} has no time zone; give it in UTC.")
-
-
-@contextmanager
-def _sole_publisher(published: Path) -> Iterator[Path]:
-    """The staging folder, empty, while no other process publishes. What killed processes left in it is deleted."""
-    staging = published / STAGING_FOLDER
-    try:
-        (published / SNAPSHOTS_FOLDER).mkdir(parents=True, exist_ok=True)
-        with FileLock(published / LOCK_FILE, timeout=_WAIT_SECONDS):
-            _empty(staging)
-            try:
-                yield staging
-            finally:
-                _empty(staging)
-    except Timeout:
-        raise SnapshotError(
-            f"{published / LOCK_FILE}: another process has been publishing for {_WAIT_SECONDS} s; wait for its end."
-        ) from None
-    except (OSError, WriteError) as error:
-        raise SnapshotError(
-            f"{published}: publishing failed ({error}). {POINTER_FILE} still names a whole snapshot, if there was one; "
-            "see to the space and the permissions there, then run again."
-        ) from error
-
-
-def _empty(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir()
 
 
 def _last_sequence(published: Path) -> int:
@@ -217,11 +181,6 @@ def _check_same(snapshot: Snapshot, resources: list[dict[str, Any]]) -> None:
             "be different. Published files never change; start a new run."
         )
     snapshot.verify()
-
-
-def _move_pointer(published: Path, pointer: Pointer) -> None:
-    with whole_file(published / POINTER_FILE) as temporary:
-        temporary.write_bytes(pointer.as_bytes())
 
 
 def _retire(published: Path, staging: Path, latest: SnapshotName, provenance: Provenance, settings: Settings) -> None:

@@ -1,8 +1,11 @@
-"""A parquet file is refused for its footer before any page of it is read."""
+"""A parquet file is refused for its footer and the headers of its pages before any page of it is unpacked."""
 
+from contextlib import suppress
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import polars
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -16,6 +19,7 @@ from amzseg_pipeline.storage.landing.heads import head_of
 from amzseg_pipeline.storage.landing.parquet_guard import NUMBER, TEXT, TEXTS, parquet_rows, parquet_schema
 from amzseg_pipeline.storage.landing.parquet_texts import parquet_texts
 from amzseg_pipeline_tests.storage.landing.exports import parquet
+from amzseg_pipeline_tests.storage.landing.lying import lie
 
 KINDS = {"user_id": TEXT, "rating": NUMBER}
 WHOLE = parquet([{"user_id": f"U{n}", "rating": n / 2, "text": "x" * 100} for n in range(1000)])
@@ -87,6 +91,81 @@ def test_more_rows_than_bytes_can_hold_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput, match=r"bytes unpacks to 17,825,792 in 17,825,792 rows; .*max_expansion_ratio"):
         parquet_rows(tmp_path / "a.parquet", Settings(), kinds=KINDS)
     assert parquet_rows(tmp_path / "a.parquet", Settings(max_expansion_ratio=10**4), kinds=KINDS) == 17 * 2**20
+
+
+def plain_texts(folder: Path) -> Path:
+    """20 MB of text in two row groups of some kilobytes."""
+    texts = pa.table({"user_id": ["A" * 1_000] * 20_000, "rating": [1.0] * 20_000})
+    pq.write_table(texts, folder / "a.parquet", compression="zstd", use_dictionary=False, row_group_size=10_000)
+    return folder / "a.parquet"
+
+
+def test_the_sizes_in_a_lying_footer_are_not_believed(tmp_path: Path) -> None:
+    path = plain_texts(tmp_path)
+    footer = pq.read_metadata(path)
+    for truth in {footer.row_group(group).column(0).total_uncompressed_size for group in range(2)}:
+        lie(path, truth=truth, told=900)
+    assert pq.read_metadata(path).row_group(0).column(0).total_uncompressed_size == 900
+    with pytest.raises(RefusedInput, match=r"unpacks to 20,\d{3},\d{3} in 20,000 rows"):
+        parquet_rows(path, Settings(), kinds=KINDS)
+    assert parquet_rows(path, Settings(max_expansion_ratio=10**5), kinds=KINDS) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("truth", "words"), [(20_000, "tells of 7 rows and of 20,000"), (10_000, "tells of 20,000 rows and of 14")]
+)
+def test_a_footer_that_contradicts_itself_is_refused(tmp_path: Path, truth: int, words: str) -> None:
+    path = plain_texts(tmp_path)
+    lie(path, truth=truth, told=7)
+    with pytest.raises(RefusedInput, match=f"damaged or cut .*{words}"):
+        parquet_rows(path, Settings(), kinds=KINDS)
+
+
+def test_a_footer_that_hides_rows_is_refused(tmp_path: Path) -> None:
+    path = plain_texts(tmp_path)
+    lie(path, truth=20_000, told=14)
+    lie(path, truth=10_000, told=7)
+    assert pq.read_metadata(path).num_rows == 14
+    with pytest.raises(RefusedInput, match=r"damaged or cut .*user_id has pages of [\d,]+ values where 7 are told"):
+        parquet_rows(path, Settings(), kinds=KINDS)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"compression": "none", "use_dictionary": False},
+        {"compression": "gzip", "data_page_version": "2.0"},
+        {"compression": "zstd", "write_page_index": True, "write_page_checksum": True},
+        {"max_rows_per_page": 10, "row_group_size": 400},
+    ],
+)
+def test_headers_of_pages_are_read_as_any_writer_writes_them(tmp_path: Path, options: dict[str, object]) -> None:
+    rows = pa.table(
+        {
+            "user_id": [f"U{number % 300}" if number % 7 else None for number in range(1_000)],
+            "rating": [number / 2 for number in range(1_000)],
+            "texts": [["x"] * (number % 4) for number in range(1_000)],
+        }
+    )
+    pq.write_table(rows, tmp_path / "a.parquet", **options)
+    kinds = {**KINDS, "texts": TEXTS}
+    assert parquet_rows(tmp_path / "a.parquet", Settings(), kinds=kinds) == 1_000
+    duckdb.from_arrow(rows).write_parquet(str(tmp_path / "b.parquet"))
+    assert parquet_rows(tmp_path / "b.parquet", Settings(), kinds=kinds) == 1_000
+    polars.from_arrow(rows).write_parquet(tmp_path / "c.parquet")
+    assert parquet_rows(tmp_path / "c.parquet", Settings(), kinds=kinds) == 1_000
+
+
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_damaged_pages_are_counted_or_refused_and_nothing_else(tmp_path: Path, data: st.DataObject) -> None:
+    content = bytearray(WHOLE)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(4, len(content) // 2))
+        content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    with suppress(RefusedInput):
+        assert parquet_rows(written(tmp_path, bytes(content)), Settings(), kinds=KINDS) == 1000
 
 
 def test_a_long_text_said_once_for_many_rows_is_cut_before_it_is_copied(tmp_path: Path) -> None:

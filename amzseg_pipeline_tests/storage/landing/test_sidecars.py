@@ -43,3 +43,11 @@ def test_a_sidecar_that_does_not_agree_is_a_refusal(tmp_path: Path, ending: str,
     (tmp_path / f"export.csv.{ending}").write_bytes(content)
     with pytest.raises(RefusedInput, match=rf"export.csv.{ending} says .* and the file holds .*; deliver both again"):
         check_sidecars(tmp_path / "export.csv", sha256=SHA256, records=1465)
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("secret")
+    (tmp_path / "export.csv.sha256").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RefusedInput, match=r"export.csv.sha256 is a link, and links .* deliver a file") as raised:
+        check_sidecars(tmp_path / "export.csv", sha256=SHA256, records=1465)
+    assert "secret" not in str(raised.value)

@@ -48,7 +48,10 @@ def test_other_texts_are_no_names(text: str) -> None:
     assert snapshot_name_from(text) is None
 
 
-@given(names, st.from_regex(r"[0-9A-Za-z_-]{0,30}", fullmatch=True), st.from_regex(r"[0-9a-f]{64}", fullmatch=True))
+run_names = names.filter(lambda name: name.run[0] not in "-_")
+
+
+@given(run_names, st.from_regex(r"[0-9A-Za-z_-]{0,30}", fullmatch=True), st.from_regex(r"[0-9a-f]{64}", fullmatch=True))
 def test_a_pointer_is_read_as_it_is_written(name: SnapshotName, rest: str, sha256: str) -> None:
     pointer = Pointer(name, name.run + rest, sha256)
     assert pointer_from(pointer.as_bytes(), PLACE) == pointer

@@ -194,6 +194,16 @@ def test_a_pointer_leads_nowhere_else(tmp_path: Path, manifest: str) -> None:
         read_latest(tmp_path)
 
 
+@pytest.mark.parametrize("rest", ["/../../outside", "/..", "\\..", "\0", "://bucket", " "])
+def test_a_run_id_names_no_other_folder(tmp_path: Path, rest: str) -> None:
+    snapshot = publish_night(tmp_path / "published", 1)
+    run_id = f"{snapshot.run_id[:8]}{rest}"
+    _rewritten_manifest(snapshot, lambda document: document.update(run_id=run_id))
+    _rewritten_pointer(tmp_path / "published", run_id=run_id)
+    with pytest.raises(SnapshotError, match="this is not a pointer to a snapshot"):
+        read_latest(tmp_path)
+
+
 @pytest.mark.parametrize("path", ["../LATEST.json", "/etc/passwd", "a/b", "s3://bucket/key", "..", ".lock", ""])
 def test_a_manifest_leads_nowhere_else(tmp_path: Path, path: str) -> None:
     snapshot = publish_night(tmp_path / "published", 1)
