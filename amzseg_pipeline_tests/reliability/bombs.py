@@ -1,0 +1,133 @@
+"""Small files that unpack to far more than the ceilings, and what reading one of them does to a process."""
+
+import gzip
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amzseg_pipeline_tests.reliability.processes import PROJECT
+from amzseg_pipeline_tests.storage.landing.lying import lie
+
+MAX_ADDED_MIB = 200
+LINE = b'{"rating": 5.0, "parent_asin": "B000000001", "user_id": "A1", "timestamp": 1600000000000}\n'
+
+_READ = """
+import resource, sys, time
+from pathlib import Path
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.landing import raw_reviews
+
+def read(root):
+    try:
+        raw_reviews(Home(Path(root)), Settings(), now=time.time(), settle=False)
+    except RefusedInput as error:
+        return str(error).replace("\\n", " ")
+    return "read"
+
+small, bomb = sys.argv[1:]
+print(read(small))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(read(bomb))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@dataclass(frozen=True)
+class Bomb:
+    """A file that `write` makes; it returns what the file unpacks to. `words` stand in the refusal."""
+
+    what: str
+    name: str
+    write: Callable[[Path], int]
+    words: str
+
+    def __str__(self) -> str:
+        return self.what
+
+
+@dataclass(frozen=True)
+class Defused:
+    """What a process said of a bomb, "read" where it read it, and how much its peak memory grew meanwhile."""
+
+    packed_bytes: int
+    unpacked_bytes: int
+    said: str
+    added_mib: int
+
+
+def defused(root: Path, bomb: Bomb) -> Defused:
+    """Has a process of its own read an export of one line, and then the bomb."""
+    for home in ("small", "bomb"):
+        (root / home / "landing").mkdir(parents=True)
+    (root / "small/landing/reviews.jsonl").write_bytes(LINE)
+    path = root / "bomb/landing" / bomb.name
+    unpacked_bytes = bomb.write(path)
+    command = [sys.executable, "-c", _READ, str(root / "small"), str(root / "bomb")]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    small, said, added_mib = done.stdout.splitlines()
+    assert small == "read"
+    return Defused(path.stat().st_size, unpacked_bytes, said, int(added_mib))
+
+
+def _packed_lines(path: Path) -> int:
+    """256 MiB of reviews in a .gz of many members."""
+    lines = LINE * (2**23 // len(LINE))
+    member = gzip.compress(lines, mtime=0)
+    path.write_bytes(member * 32)
+    return 32 * len(lines)
+
+
+def _packed_line_without_end(path: Path) -> int:
+    """A line that grows beyond any record, after many that do not; all of it below the ceilings."""
+    path.write_bytes(gzip.compress(LINE * 20_000 + LINE[:-3] + b" " * 2**23 + LINE[-3:], mtime=0))
+    return 2**23
+
+
+def _rows_of_one_value(path: Path) -> int:
+    """18 million rows in a parquet file of some kilobytes."""
+    rows = 6_000_000
+    columns = {"user_id": "A1", "parent_asin": "B1", "rating": 5.0, "timestamp": 1_600_000_000_000}
+    table = pa.table({name: pa.repeat(pa.scalar(value), rows) for name, value in columns.items()})
+    with pq.ParquetWriter(path, table.schema, compression="zstd", max_rows_per_page=rows) as writer:
+        for _ in range(3):
+            writer.write_table(table, row_group_size=rows)
+    return 3 * rows
+
+
+def _texts_of_one_letter(path: Path) -> int:
+    """Half a gibibyte of text, in the column of user ids, in a parquet file of some kilobytes."""
+    texts = pa.array(["A" * 2**16] * 1024)
+    table = pa.table({"user_id": texts, "parent_asin": texts, "rating": pa.repeat(5.0, 1024)})
+    table = table.append_column("timestamp", pa.repeat(1_600_000_000_000, 1024))
+    with pq.ParquetWriter(path, table.schema, compression="zstd", use_dictionary=False) as writer:
+        for _ in range(4):
+            writer.write_table(table)
+    return 2**29
+
+
+def _texts_behind_a_lying_footer(path: Path) -> int:
+    """The same, and the footer says that they are nothing."""
+    unpacked_bytes = _texts_of_one_letter(path)
+    footer = pq.read_metadata(path)
+    groups = range(footer.num_row_groups)
+    for truth in {
+        footer.row_group(group).column(place).total_uncompressed_size for group in groups for place in (0, 1)
+    }:
+        lie(path, truth=truth, told=1_000)
+    return unpacked_bytes
+
+
+BOMBS = (
+    Bomb("256 MiB of lines in a .gz", "reviews.jsonl.gz", _packed_lines, "unpacks to more than"),
+    Bomb("a line of 8 MiB in a .gz", "reviews.jsonl.gz", _packed_line_without_end, "longer than"),
+    Bomb("18 million equal rows in a parquet file", "reviews.parquet", _rows_of_one_value, "unpacks to"),
+    Bomb("512 MiB of text in a parquet file", "reviews.parquet", _texts_of_one_letter, "unpacks to"),
+    Bomb("the same with a footer that lies", "reviews.parquet", _texts_behind_a_lying_footer, "unpacks to"),
+)

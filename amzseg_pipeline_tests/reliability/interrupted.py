@@ -1,0 +1,157 @@
+"""Everything that writes, with a fault at each call that acts on the disk: what stands there afterwards."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amzseg_pipeline import read_latest
+from amzseg_pipeline.contracts.errors import PipelineError
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.contracts.tables import TABLES
+from amzseg_pipeline.defs.io_manager import WarehouseIOManager
+from amzseg_pipeline.storage.arrow import arrow_schema
+from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.snapshots import repoint
+from amzseg_pipeline.storage.snapshots.erasing import erase_users
+from amzseg_pipeline.storage.tables import FrameStream
+from amzseg_pipeline_tests.faults import Killed, faults
+from amzseg_pipeline_tests.storage.snapshots.nights import night_of, publish_night
+
+NAME = "scaled_features"
+KEEP_ONE = Settings(keep_snapshots=1, keep_snapshot_hours=0)
+OLD, NEW = 1, 2
+
+
+@dataclass(frozen=True)
+class Write:
+    """A way of writing: `before` makes the old state, `write` the new one, `seen` says which a reader finds."""
+
+    before: Callable[[Path], object]
+    write: Callable[[Path], object]
+    seen: Callable[[Path], int]
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """What came of a fault at each of `calls` calls; `repeated` of the same writes then went well and were seen."""
+
+    calls: int
+    seen: Counter[int]
+    repeated: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether old or new was seen each time, and the next write needed no hand."""
+        return set(self.seen) <= {OLD, NEW} and self.repeated == self.calls
+
+
+def interrupted(root: Path, write: Write, *, is_kill: bool) -> Interrupted:
+    """Has the write fail at each call in turn, once or from there on, and then repeats it."""
+    write.before(root / "before")
+    with faults(None, is_kill=is_kill) as counted:
+        write.write(_copy(root, "counted"))
+    seen: Counter[int] = Counter()
+    repeated = 0
+    for at in range(counted.calls):
+        folder = _copy(root, str(at))
+        try:
+            with faults(at, is_kill=is_kill):
+                write.write(folder)
+        except (Killed, OSError, PipelineError):
+            pass
+        seen[write.seen(folder)] += 1
+        write.write(folder)
+        repeated += write.seen(folder) == NEW
+        shutil.rmtree(folder)
+    return Interrupted(counted.calls, seen, repeated)
+
+
+def _copy(root: Path, name: str) -> Path:
+    return Path(shutil.copytree(root / "before", root / name, copy_function=shutil.copy2))
+
+
+def _frame(users: int) -> pd.DataFrame:
+    schema = arrow_schema(TABLES[NAME])
+    values = {pa.string(): "a", pa.int64(): 1, pa.float64(): 0.5, pa.bool_(): True}
+    rows = [{field.name: values[field.type] for field in schema} | {"user_id": f"U{n}"} for n in range(users)]
+    return pa.Table.from_pylist(rows, schema=schema).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _table(kind: str) -> Write:
+    """A table of the warehouse, as an asset hands it over; it has as many rows as the number of the write."""
+
+    def write(root: Path, users: int) -> None:
+        engine = DuckDBEngine(Settings(threads=1), temporary=root.with_name("temporary"))
+        source = root.with_name("source.parquet")
+        frame, schema = _frame(users), arrow_schema(TABLES[NAME])
+        pq.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), source)
+        handed = {
+            "a pandas frame": lambda: frame,
+            "a stream of frames": lambda: FrameStream(iter([frame])),
+            "a frame of the engine": lambda: engine.scan([source]),
+        }[kind]()
+        try:
+            context = dg.build_output_context(asset_key=dg.AssetKey(NAME))
+            WarehouseIOManager(root, engine).handle_output(context, handed)
+        finally:
+            engine.close()
+
+    def before(root: Path) -> None:
+        root.mkdir(parents=True)
+        write(root, OLD)
+
+    def seen(root: Path) -> int:
+        return int(pq.read_table(root / f"{NAME}.parquet").num_rows)
+
+    return Write(before, lambda root: write(root, NEW), seen)
+
+
+def _night_published(root: Path, night: int) -> None:
+    publish_night(root / "published", night, settings=KEEP_ONE if night == NEW else Settings())
+
+
+def _first_night(root: Path) -> None:
+    _night_published(root, OLD)
+
+
+def _next_night(root: Path) -> None:
+    _night_published(root, NEW)
+
+
+def _back_to_before(root: Path) -> None:
+    publish_night(root / "published", NEW)
+    publish_night(root / "published", OLD)
+
+
+def _back(root: Path) -> None:
+    repoint(root / "published", 1)
+
+
+def _erased(root: Path) -> None:
+    erase_users(root / "published", lambda _: ["AÉ00000003"])
+
+
+def _night_seen(root: Path) -> int:
+    return night_of(read_latest(root))
+
+
+def _users_seen(root: Path) -> int:
+    """NEW once the user is gone."""
+    return NEW if len(read_latest(root).segment_assignments()) < 20 else OLD
+
+
+WRITES: Mapping[str, Write] = {
+    "a table from a pandas frame": _table("a pandas frame"),
+    "a table from a stream of frames": _table("a stream of frames"),
+    "a table from the engine": _table("a frame of the engine"),
+    "publishing a snapshot, another expires": Write(_first_night, _next_night, _night_seen),
+    "going back to a snapshot": Write(_back_to_before, _back, _night_seen),
+    "erasing a user from snapshots": Write(_first_night, _erased, _users_seen),
+}

@@ -1,0 +1,90 @@
+"""The whole job on exports of hardly anything, or of nothing that differs: segments, or words on what is wrong."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+import pytest
+
+from amzseg_pipeline import has_snapshot, read_latest
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline_tests import scenario
+
+HEAD = "user_id,item_id,rating,paid_price,list_price,currency"
+
+
+def export(reviews: Iterable[Mapping[str, object]]) -> bytes:
+    """A canonical CSV; a review's user, item, rating, price and list price differ from the others' unless given."""
+    lines = [HEAD]
+    for number, given in enumerate(reviews):
+        cells = {
+            "user_id": f"U{number:04d}",
+            "item_id": f"I{number:04d}",
+            "rating": 1 + number % 5,
+            "paid_price": f"{1 + number * number % 97}.50",
+            "list_price": f"{120 + number % 7}.00",
+            "currency": "EUR",
+        }
+        lines.append(",".join(str(cell) for cell in {**cells, **given}.values()))
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def same(reviews: int, **cells: object) -> list[Mapping[str, object]]:
+    return [cells] * reviews
+
+
+def published(home: Home) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Users and segments; every user has a segment, and no number that a reader would stumble over."""
+    snapshot = read_latest(home.root)
+    users, profiles = snapshot.segment_assignments(), snapshot.segment_profiles()
+    assert profiles["users"].sum() == len(users)
+    assert set(users["segment_id"]) <= set(profiles["segment_id"])
+    numbers = pd.concat([users.select_dtypes("number").stack(), profiles.select_dtypes("number").stack()])
+    assert not numbers.isin([float("inf"), -float("inf")]).any()
+    return users, profiles
+
+
+FLAT: Mapping[str, object] = {"rating": 4, "paid_price": "9.99", "list_price": "19.99"}
+UNPRICED: Mapping[str, object] = {"paid_price": "", "list_price": ""}
+
+
+@pytest.mark.parametrize(
+    ("reviews", "k", "users", "segments"),
+    [
+        pytest.param(same(1), 0, 1, 1, id="one user of one review"),
+        pytest.param(same(9, user_id="U"), 4, 1, 1, id="one user of nine reviews"),
+        pytest.param(same(3), 4, 3, 3, id="fewer users than k"),
+        pytest.param(same(40, **FLAT), 0, 40, 1, id="all users alike"),
+        pytest.param(same(40, **FLAT), 4, 40, 1, id="all users alike and k given"),
+        pytest.param(same(40, rating=4), 4, 40, 4, id="one constant feature"),
+        pytest.param(same(40, rating=""), 4, 40, 4, id="a feature that nobody has"),
+        pytest.param(same(40, **UNPRICED), 4, 40, 4, id="no price at all"),
+        pytest.param(same(40, rating="", **UNPRICED), 0, 40, 1, id="nothing but users and items"),
+        pytest.param([*same(39), {"paid_price": "90000000000.00", "list_price": ""}], 0, 40, 3, id="one huge price"),
+        pytest.param([*same(39), {"paid_price": "inf"}], 4, 40, 4, id="one price without end"),
+    ],
+)
+def test_hardly_any_users_or_none_that_differ_are_segmented(tmp_path, reviews, k, users, segments):
+    home = scenario.home_with(tmp_path, export=export(reviews))
+    result = scenario.run(home, settings={**scenario.QUICK, "k": k})
+    assert result.success, scenario.failure(result)
+    found, profiles = published(home)
+    assert (len(found), len(profiles)) == (users, segments)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(export([]), "has a header and no record", id="no reviews"),
+        pytest.param(export(same(30, user_id="")), "few_rejected", id="no users"),
+        pytest.param(export(same(40, rating="inf")), "few_rejected", id="ratings without end"),
+        pytest.param(export(same(40, paid_price="1e999")), "few_rejected", id="prices without end"),
+        pytest.param(export(same(40, paid_price="NaN")), "few_rejected", id="prices that are no numbers"),
+    ],
+)
+def test_what_makes_no_users_or_no_numbers_is_told_and_nothing_is_published(tmp_path, content, words):
+    home = scenario.home_with(tmp_path, export=content)
+    result = scenario.run(home)
+    assert not result.success
+    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
+    assert words in failed or words in scenario.failure(result)
+    assert not has_snapshot(home.root)

@@ -1,0 +1,97 @@
+"""What make starts listens on the loopback address alone: read from the commands, and seen at the sockets."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline_tests.reliability.processes import BIN, PROJECT, environment, lose_power, prepare_instance, until
+from amzseg_pipeline_tests.test_deploy import free_port
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def command(target: str, **variables: str) -> list[str]:
+    """The command behind a target of the Makefile, with this environment's executables."""
+    told = subprocess.run(
+        ["make", "--dry-run", "--always-make", target],
+        cwd=PROJECT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    last = told.strip().splitlines()[-1]
+    assert last.startswith(".venv/bin/"), last
+    words = re.sub(r"\$\{\w+:-(\d+)\}", lambda default: variables.get("PORT", default[1]), last).split()
+    return [str(BIN / words[0].removeprefix(".venv/bin/")), *words[1:]]
+
+
+def test_the_commands_name_the_loopback_address() -> None:
+    web = command("ui")
+    assert web[web.index("-h") + 1] == "127.0.0.1"
+    assert "--server.address" not in command("app")
+    server = tomllib.loads((PROJECT / ".streamlit/config.toml").read_text())["server"]
+    assert server["address"] == "127.0.0.1"
+    assert (server["enableCORS"], server["enableXsrfProtection"]) == (True, True)
+    assert set(server["allowedHosts"]) == {"127.0.0.1", "localhost"}
+
+
+@contextmanager
+def started(words: list[str], home: Home) -> Iterator[psutil.Process]:
+    with (
+        (home.root / "server.log").open("wb") as log,
+        subprocess.Popen(
+            words,
+            cwd=PROJECT,
+            env=environment(home, PYTHONPATH=str(PROJECT)),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            lose_power(process.pid)
+
+
+def listening(process: psutil.Process) -> set[tuple[str, int]]:
+    """Address and port of every socket on which the process or one of its children waits for others."""
+    found = set()
+    with suppress(psutil.NoSuchProcess):
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                sockets = one.net_connections(kind="inet")
+                found |= {(one.laddr.ip, one.laddr.port) for one in sockets if one.status == psutil.CONN_LISTEN}
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("target", ["ui", "app"])
+def test_the_servers_listen_on_loopback_alone(tmp_path: Path, target: str) -> None:
+    home = Home(tmp_path)
+    prepare_instance(home)
+    port = free_port()
+    with started(command(target, PORT=str(port)), home) as process:
+        until(lambda: port in {used for _, used in listening(process)}, seconds=240)
+        assert {address for address, _ in listening(process)} <= set(LOOPBACK)
+
+
+@pytest.mark.slow
+def test_a_socket_that_is_open_to_others_is_seen() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", "import socket,time; s=socket.create_server(('0.0.0.0', 0)); time.sleep(60)"]
+    ) as process:
+        until(lambda: listening(psutil.Process(process.pid)), seconds=60)
+        assert {address for address, _ in listening(psutil.Process(process.pid))} == {"0.0.0.0"}
+        process.kill()

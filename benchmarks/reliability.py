@@ -1,0 +1,115 @@
+"""Prints the figures of docs/reliability.md: kills, faults of the disk, damages and bombs, counted.
+
+    python benchmarks/reliability.py kills --count 200
+    python benchmarks/reliability.py faults
+    python benchmarks/reliability.py damages --count 3000 --real-data ../shared/data
+    python benchmarks/reliability.py bombs
+
+What is done, and what is a fault, stands in amzseg_pipeline_tests/reliability/; the tests there run the same in short.
+"""
+
+import argparse
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from amzseg_pipeline_tests.reliability.accounts import real_outcomes, table
+from amzseg_pipeline_tests.reliability.bombs import BOMBS, defused
+from amzseg_pipeline_tests.reliability.interrupted import NEW, OLD, WRITES, interrupted
+from amzseg_pipeline_tests.reliability.killing import KilledRun, home_to_kill_in, killed_runs, moments
+
+SEED = 2
+
+
+def main() -> None:
+    """Runs the part that is asked for in a temporary folder and prints its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--count", type=int, default=0, help="how many kills or damages; 0 takes 200 or 3,000")
+    parser.add_argument("--real-data", type=Path, default=os.environ.get("AMZSEG_REAL_DATA", "../shared/data"))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        PARTS[options.part](Path(folder), options)
+
+
+def kills(root: Path, options: argparse.Namespace) -> None:
+    """Kills real runs, half of them spread over the run, half as a file appears, with two readers polling."""
+    home, lines = home_to_kill_in(root)
+    counts: dict[str, Counter[str]] = {}
+    for killed in killed_runs(home, moments(seed=SEED, kills=options.count or 200, lines=lines)):
+        kind = f"`{killed.moment.pattern}` appears" if killed.moment.pattern else "a seeded time after a line"
+        counts.setdefault(kind, Counter()).update(counted(killed))
+        if killed.errors or killed.next_run != "success" or killed.leftovers:
+            print(killed, flush=True)
+    heads = ("kills", "came too late", "reads", "old seen after", "new seen after")
+    heads += ("torn reads", "next runs failed", "left more files")
+    rows = [[kind, *(f"{count[head]:,}" for head in heads)] for kind, count in sorted(counts.items())]
+    total = sum(counts.values(), Counter())
+    print_table(["killed when", *heads], [*rows, ["all", *(f"{total[head]:,}" for head in heads)]])
+
+
+def counted(killed: KilledRun) -> Counter[str]:
+    """One kill, as the columns of the table count it."""
+    return Counter(
+        {
+            "kills": 1,
+            "came too late": not killed.was_alive,
+            "reads": killed.reads,
+            "old seen after": killed.after == killed.before,
+            "new seen after": killed.after == killed.before + 1,
+            "torn reads": len(killed.errors) + (not killed.seen.items() <= killed.users.items()),
+            "next runs failed": killed.next_run != "success",
+            "left more files": bool(killed.leftovers),
+        }
+    )
+
+
+def write_faults(root: Path, _: argparse.Namespace) -> None:
+    """Fails everything that writes at each of its calls: refused once by the system, or killed there."""
+    rows = []
+    for number, (what, write) in enumerate(WRITES.items()):
+        for is_kill in (False, True):
+            found = interrupted(root / f"{number}-{is_kill}", write, is_kill=is_kill)
+            neither = found.calls - found.seen[OLD] - found.seen[NEW]
+            counts = (found.calls, found.seen[OLD], found.seen[NEW], neither, found.calls - found.repeated)
+            rows.append([f"{what}, {'killed' if is_kill else 'refused'}", *(f"{count:,}" for count in counts)])
+    print_table(["write", "faults", "old seen", "new seen", "neither", "next write failed"], rows)
+
+
+def damages(root: Path, options: argparse.Namespace) -> None:
+    """Damages the real exports and has each read; what is read is compared with an account of the same bytes."""
+    for name, found in real_outcomes(root, options.real_data, count=options.count or 3_000):
+        print(f"\n{name}, {len(found):,} damages:\n\n{table(found)}", flush=True)
+        for outcome in found:
+            if outcome.fault:
+                print(f"{outcome.kind}: {outcome.fault}", flush=True)
+
+
+def bombs(root: Path, _: argparse.Namespace) -> None:
+    """Has a process of its own read each bomb."""
+    rows = []
+    for number, bomb in enumerate(BOMBS):
+        read = defused(root / str(number), bomb)
+        size = f"{read.packed_bytes / 1024:,.0f} KiB"
+        rows.append([bomb.what, size, "refused" if bomb.words in read.said else read.said, f"{read.added_mib} MiB"])
+    print_table(["bomb", "file", "outcome", "memory added"], rows)
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table of Markdown, figures to the right."""
+    for row in (heads, ["---", *["---:"] * (len(heads) - 1)], *rows):
+        print(f"| {' | '.join(row)} |")
+
+
+PARTS: dict[str, Callable[[Path, argparse.Namespace], None]] = {
+    "kills": kills,
+    "faults": write_faults,
+    "damages": damages,
+    "bombs": bombs,
+}
+
+
+if __name__ == "__main__":
+    main()
