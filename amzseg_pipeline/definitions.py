@@ -28,6 +28,7 @@ defs = dg.Definitions(
         eda.eda_reviews,
         eda.eda_users,
         eda.eda_segments,
+        eda.eda_nights,
         algorithms.algorithm_comparison,
     ],
     asset_checks=[
@@ -57,6 +58,7 @@ defs = dg.Definitions(
         eda.eda_reviews_drawn,
         eda.eda_users_drawn,
         eda.eda_segments_drawn,
+        eda.eda_nights_drawn,
         algorithms.algorithm_comparison_contract,
     ],
     jobs=[segment_users, housekeeping.prune],

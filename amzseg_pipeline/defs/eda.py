@@ -12,6 +12,7 @@ import dagster as dg
 import narwhals as nw
 import pandas as pd
 
+from amzseg_pipeline.contracts.gate import Drift
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.defs.code_versions import EDA_CODE_VERSION
 from amzseg_pipeline.defs.described import described
@@ -80,6 +81,21 @@ def eda_segments(
         yield _hung(context, figures.segment_gallery(data), facts.segment_facts(data), data_home=data_home)
 
 
+@dg.asset(**_leaf("segments", "Plots over nights: who moved where, the shares of segments, and drift."))
+def eda_nights(
+    context: dg.AssetExecutionContext,
+    segment_migrations: pd.DataFrame,
+    segment_history: pd.DataFrame,
+    segment_drift: Drift,
+    data_home: DataHome,
+) -> _OUTPUT:
+    """From counts of users; a first night has nothing to draw, and says so."""
+    if data_home.values.plots == "on":
+        data = figures.NightData(segment_migrations, segment_history, segment_drift)
+        told = facts.night_facts(segment_history, segment_drift)
+        yield _hung(context, figures.night_gallery(data), told, data_home=data_home)
+
+
 def _every_plot_drawn(leaf: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=leaf,
@@ -103,6 +119,7 @@ def _every_plot_drawn(leaf: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
 eda_reviews_drawn = _every_plot_drawn(eda_reviews)
 eda_users_drawn = _every_plot_drawn(eda_users)
 eda_segments_drawn = _every_plot_drawn(eda_segments)
+eda_nights_drawn = _every_plot_drawn(eda_nights)
 
 
 def _hung(

@@ -21,7 +21,7 @@ PLOTS_FILE = "plots.json"
 REPORT_FILE = "report.html"
 
 _FORMAT = 1
-_GROUPS = ("reviews", "users", "segments")
+_GROUPS = ("reviews", "users", "segments", "nights")
 _PART_FILE = "part.json"
 _LOCK_FILE = ".lock"
 

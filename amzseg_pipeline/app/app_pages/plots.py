@@ -11,7 +11,7 @@ from amzseg_pipeline.storage.artifacts import REPORT_FILE, plots_of
 from amzseg_pipeline.storage.home import home_from_environment
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_GROUPS = {"reviews": "Reviews", "users": "Users", "segments": "Segments"}
+_GROUPS = {"reviews": "Reviews", "users": "Users", "segments": "Segments", "nights": "Nights"}
 
 
 def page() -> None:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
+from amzseg_pipeline.contracts.gate import Drift
 from amzseg_pipeline.contracts.model import FeatureScaling
 from amzseg_pipeline.steps.figures.features import FEATURE_NAMES
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
@@ -36,6 +39,15 @@ def segment_facts(data: SegmentData) -> dict[str, str]:
         "Model": f"{model.version}: KMeans on {counted(model.scaling.users, 'user')}, {model.trained_at}",
         "Number of segments": f"{model.choice.k}, {model.choice.rule}; confidence {model.choice.confidence}",
         "Features": _features(model.scaling),
+    }
+
+
+def night_facts(history: pd.DataFrame, drift: Drift) -> dict[str, str]:
+    """How many nights the history (contracts.SEGMENT_HISTORY) holds, and what drift warned of."""
+    nights = history.drop_duplicates("sequence")["as_of"]
+    return {
+        "Nights": f"{len(nights):,}, the first of {min(nights):%Y-%m-%d}",
+        "Drift": "\n".join(drift.warnings) or drift.note or "no measure is beyond its limit",
     }
 
 
