@@ -86,6 +86,7 @@ def challenger_model(
             feature_scaling,
             settings,
             champion=last.champion,
+            drift=segment_drift,
             reason=reason,
             trained_at=data_home.time.isoformat(timespec="seconds"),
             # Two threads take longer than one (9,050 users: 11.8 s against 9.4): short fits wait for the GIL.

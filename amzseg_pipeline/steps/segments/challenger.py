@@ -12,7 +12,7 @@ from amzseg_pipeline.contracts.gate import Challenger, Drift, NightMemory
 from amzseg_pipeline.contracts.model import FeatureScaling, Model, Segment
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clustering import Clusters, clusters
-from amzseg_pipeline.steps.segments.comparison import model_comparison, segment_means
+from amzseg_pipeline.steps.segments.comparison import model_comparison, own_inertia, segment_means
 from amzseg_pipeline.steps.segments.distances import Indices, nearest_centroids, squared_distances
 from amzseg_pipeline.steps.segments.documents import model_version
 from amzseg_pipeline.steps.segments.drift import training_reference
@@ -58,6 +58,7 @@ def challenger(
     settings: Settings,
     *,
     champion: Model | None,
+    drift: Drift,
     reason: str,
     trained_at: str,
     jobs: int,
@@ -65,8 +66,9 @@ def challenger(
     """A model of the training sample, given scaled (contracts.SCALED_FEATURES) and as it is (with BEFORE).
 
     The better of a fit that starts from the champion's centroids and one from anew: the latter where it lowers the
-    inertia by more than `cold_start_gain`, or the number of segments changes. Survivors keep id and name. Raises
-    ModelError as fitting.cluster_model.
+    inertia by more than `cold_start_gain`, or the number of segments changes. The former keeps the champion's priors,
+    limits, means and scales, so that nobody moves because others did, unless drift says that users are others.
+    Survivors keep id and name. Raises ModelError as fitting.cluster_model.
     """
     scaled = scaled.sort_values("user_id", ignore_index=True)
     sample = sample.sort_values("user_id", ignore_index=True)
@@ -77,12 +79,12 @@ def challenger(
     if champion is None:
         model = replace(cold, next_segment_number=next_segment_number(cold))
         return Challenger(reason, replace(model, reference=training_reference(sample, model)), "cold", None)
-    points = scaled_points(scaled, scaling)
-    found, start = _best_fit(points, cold, champion, settings)
+    found, used, start = _best_fit(scaled_points(scaled, scaling), sample, cold, champion, drift, settings)
+    points = scaled_matrix(sample, used)
     was = _places(sample, champion)
     means = segment_means(points, was, len(champion.segments))
     descent = family(_overlap(sample, champion, found), _distances(means, found), champion, settings)
-    model = _model_of(found, descent, cold, champion)
+    model = _model_of(found, descent, replace(cold, scaling=used), champion)
     few = np.sort(np.lexsort((sample["user_id"], sample["user_hash"]))[: settings.silhouette_users])
     return Challenger(
         reason=reason,
@@ -93,21 +95,32 @@ def challenger(
 
 
 def _best_fit(
-    points: Matrix, cold: Model, champion: Model, settings: Settings
-) -> tuple[Clusters, Literal["warm", "cold"]]:
+    points: Matrix, sample: pd.DataFrame, cold: Model, champion: Model, drift: Drift, settings: Settings
+) -> tuple[Clusters, FeatureScaling, Literal["warm", "cold"]]:
+    """The clusters, the scaling that their centroids are in, and how they were found; `points` are in `cold`'s."""
     anew = _clusters_of(cold, points)
     if len(cold.segments) != len(champion.segments) or not points.shape[1]:
-        return anew, "cold"
+        return anew, cold.scaling, "cold"
+    used = _kept_scaling(champion.scaling, cold.scaling, drift)
     kept = {feature.name: i for i, feature in enumerate(champion.scaling.features)}
     # A segment starts where it stood among users, in standard deviations; in the middle of what was no axis then.
     begin = np.array(
         [
-            [segment.centroid[kept[feature.name]] if feature.name in kept else 0.0 for feature in cold.scaling.features]
+            [segment.centroid[kept[feature.name]] if feature.name in kept else 0.0 for feature in used.features]
             for segment in champion.segments
         ]
     )
-    warm = clusters(points, len(begin), seed=settings.seed, n_init=1, start=begin)
-    return (anew, "cold") if anew.inertia < (1 - settings.cold_start_gain) * warm.inertia else (warm, "warm")
+    warm = clusters(scaled_matrix(sample, used), len(begin), seed=settings.seed, n_init=1, start=begin)
+    is_far_better = anew.inertia < (1 - settings.cold_start_gain) * own_inertia(points, warm.labels, len(begin))
+    return (anew, cold.scaling, "cold") if is_far_better else (warm, used, "warm")
+
+
+def _kept_scaling(champions: FeatureScaling, tonights: FeatureScaling, drift: Drift) -> FeatureScaling:
+    """The champion's axes, where they are those of tonight and users are still those they were fitted on."""
+    same_axes = [f.name for f in champions.features] == [f.name for f in tonights.features]
+    if drift.triggers or champions.transform != tonights.transform or not same_axes:
+        return tonights
+    return replace(tonights, features=champions.features)
 
 
 def _clusters_of(model: Model, points: Matrix) -> Clusters:

@@ -32,7 +32,7 @@ def model_comparison(
     ]
     before, after = silhouettes(points[few], [was[few], found.labels[few]])
     return ModelComparison(
-        champion_inertia=_sum(((points - means[was]) ** 2).sum(axis=1)),
+        champion_inertia=own_inertia(points, was, k),
         challenger_inertia=found.inertia,
         champion_silhouette=before,
         challenger_silhouette=after,
@@ -53,6 +53,11 @@ def segment_means(points: Matrix, labels: Indices, k: int) -> Matrix:
         if len(members):
             means[label] = [_sum(column) / len(members) for column in members.T]
     return means
+
+
+def own_inertia(points: Matrix, labels: Indices, k: int) -> float:
+    """The sum of squared distances of points to the means of their own labels, from 0 to `k` - 1."""
+    return _sum(((points - segment_means(points, labels, k)[labels]) ** 2).sum(axis=1))
 
 
 def adjusted_rand(first: Indices, second: Indices) -> float:

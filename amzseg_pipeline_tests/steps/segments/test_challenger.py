@@ -17,10 +17,16 @@ from amzseg_pipeline_tests.steps.segments.users import TRAINED_AT, scaling_of, t
 QUICK: dict[str, Any] = {"k_min": 2, "k_max": 4, "n_init": 2, "prediction_splits": 1, "jaccard_bootstraps": 1}
 NOW = datetime(2026, 1, 20, 2, tzinfo=UTC)
 NO_DRIFT = Drift("", 0, (), (), (), "")
+DRIFT = replace(NO_DRIFT, triggers=("PSI of avg_spend is 0.90",))
 
 
 def challenged(
-    users: pd.DataFrame, champion: Model | None = None, before: pd.Series | None = None, **settings: Any
+    users: pd.DataFrame,
+    champion: Model | None = None,
+    before: pd.Series | None = None,
+    *,
+    drift: Drift = NO_DRIFT,
+    **settings: Any,
 ) -> Challenger:
     """A challenger trained on `users`, whose segments of last night are `before`, else the champion's."""
     used = Settings(**{**QUICK, "k": 3, "lineage_users": 1, **settings})
@@ -29,7 +35,9 @@ def challenged(
         before = scored_users(users, champion, as_of=NOW.date())["segment_id"].set_axis(users.index)
     sample = users.assign(before_segment_id=before)
     scaled = scaled_features(users, scaling)
-    return challenger(scaled, sample, scaling, used, champion=champion, reason="test", trained_at=TRAINED_AT, jobs=1)
+    return challenger(
+        scaled, sample, scaling, used, champion=champion, drift=drift, reason="test", trained_at=TRAINED_AT, jobs=1
+    )
 
 
 USERS = three_kinds(200)
@@ -132,6 +140,36 @@ def test_an_axis_that_was_none_does_not_stop_the_start_from_the_champion() -> No
     assert len(back.model.scaling.features) == 4
 
 
+def grown(users: int, *, dearer: float = 1.0) -> pd.DataFrame:
+    """The users there are, unchanged, and as many new ones of the same kinds who pay `dearer` times as much."""
+    new = three_kinds(users, seed=21).assign(user_id=lambda frame: "new " + frame["user_id"])
+    return pd.concat([USERS, with_sums(new.assign(avg_spend=new["avg_spend"] * dearer))], ignore_index=True)
+
+
+def test_without_drift_the_scale_stays_so_that_nobody_moves_because_others_are_there() -> None:
+    found = challenged(grown(100, dearer=1.2), FIRST)
+    assert found.start == "warm"
+    assert found.model.scaling.features == FIRST.scaling.features
+    assert found.model.scaling.users == 300
+    before, now = (
+        scored_users(USERS, model, as_of=NOW.date())["segment_id"].astype(str) for model in (FIRST, found.model)
+    )
+    assert (before == now).all()
+
+
+def test_where_users_are_others_the_scale_is_theirs() -> None:
+    other = grown(200, dearer=4.0)
+    expected = scaling_of(other, transform="log").features
+    found = challenged(other, FIRST, drift=DRIFT)
+    assert found.model.scaling.features == expected
+
+
+def test_another_transform_brings_its_own_scale() -> None:
+    found = challenged(USERS, FIRST, transform="none")
+    assert found.model.scaling.transform == "none"
+    assert found.model.scaling.features == scaling_of(USERS, transform="none").features
+
+
 def test_a_start_from_anew_is_taken_only_where_it_is_much_better() -> None:
     far = tuple(replace(s, centroid=(50.0 + i, *s.centroid[1:])) if i < 2 else s for i, s in enumerate(FIRST.segments))
     stuck = replace(FIRST, segments=far, version=model_version(FIRST.scaling, far))
@@ -157,6 +195,7 @@ def test_a_sample_of_other_users_is_refused() -> None:
             scaling,
             Settings(),
             champion=None,
+            drift=NO_DRIFT,
             reason="",
             trained_at=TRAINED_AT,
             jobs=1,
@@ -166,7 +205,6 @@ def test_a_sample_of_other_users_is_refused() -> None:
 SETTINGS = Settings()
 WEEK_OLD = NightMemory(challenger_trained_at="2026-01-13T02:00:30+00:00", challenger_settings=SETTINGS.model_hash)
 SIX_DAYS_OLD = replace(WEEK_OLD, challenger_trained_at="2026-01-14T01:59:00+00:00")
-DRIFT = replace(NO_DRIFT, triggers=("PSI of avg_spend is 0.90",))
 WAITING = replace(SIX_DAYS_OLD, held=HeldModel(FIRST, GateLedger("HOLD", "", FIRST.version, "", ())))
 
 
