@@ -41,6 +41,8 @@ def run(
     settings: Mapping[str, Any] = QUICK,
     now: datetime | None = None,
     force: bool = False,
+    train: bool = False,
+    approve: str = "",
     settle: bool = False,
     only: Sequence[str] | None = None,
 ) -> dg.ExecuteInProcessResult:
@@ -48,7 +50,8 @@ def run(
 
     `settle` is set in runs that the schedule starts; `only` names the assets to materialise.
     """
-    config: dict[str, Any] = {"root": str(home.root), "settings": dict(settings), "force": force, "settle": settle}
+    config: dict[str, Any] = {"root": str(home.root), "settings": dict(settings), "settle": settle}
+    config |= {"force": force, "train": train, "approve": approve}
     if now is not None:
         config["now"] = now.isoformat()
     with nullcontext(instance) if instance else dg.DagsterInstance.ephemeral() as used:

@@ -48,9 +48,13 @@ class DataHome(dg.ConfigurableResource):
         return user_key_from_environment()
 
     @property
-    def is_asked_for(self) -> bool:
-        """Whether somebody wants this run even where nothing changed."""
-        return self.force or self.train or bool(self.approve)
+    def asked_for(self) -> str:
+        """Why somebody wants this run even where nothing changed; empty where nobody does."""
+        if self.approve:
+            return f"somebody approves model {self.approve}"
+        if self.train:
+            return "somebody asked for a challenger"
+        return "the run was forced" if self.force else ""
 
     @property
     def time(self) -> datetime:

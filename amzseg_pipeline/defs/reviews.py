@@ -16,11 +16,12 @@ from amzseg_pipeline.defs.described import described_table
 from amzseg_pipeline.defs.landing_words import landing_lines, landing_metadata
 from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.defs.run_record import tag_run
-from amzseg_pipeline.steps import reviews
+from amzseg_pipeline.steps import reviews, segments
 from amzseg_pipeline.steps.pseudonyms import check_user_ids
 from amzseg_pipeline.storage import landing, snapshots
 from amzseg_pipeline.storage.buckets import CleanedReviews, settled_reviews
 from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.last_night import last_night
 from amzseg_pipeline.storage.routing import routed_reviews
 from amzseg_pipeline.storage.stage import Stage
 from amzseg_pipeline.storage.table_parts import TableParts
@@ -32,6 +33,9 @@ def raw_reviews(context: dg.AssetExecutionContext, data_home: DataHome) -> Itera
     now = data_home.time.timestamp()
     manifest = snapshots.latest_manifest(data_home.home.published)
     last_key_id = manifest.get("user_key_id") if manifest else None
+    if data_home.approve:
+        last = last_night(data_home.home)
+        segments.approved_ledger(data_home.approve, last.champion, last.memory)
     check_user_ids(data_home.values.user_ids, data_home.user_key, last_key_id=last_key_id)
     raw = landing.raw_reviews(
         data_home.home, data_home.values, now=now, settle=data_home.settle, user_key=data_home.user_key
@@ -43,11 +47,11 @@ def raw_reviews(context: dg.AssetExecutionContext, data_home: DataHome) -> Itera
     )
     for line in landing_lines(raw):
         context.log.info(line)
-    if found.reason_to_skip and not data_home.is_asked_for:
+    if found.reason_to_skip and not data_home.asked_for:
         context.log.info(f"{found.reason_to_skip}: nothing to do")
         tag_run(context.instance, context.run.run_id, outcome=found.reason_to_skip)
         return
-    changes = found.words or "none: the run was forced"
+    changes = found.words or f"none: {data_home.asked_for}"
     tag_run(context.instance, context.run.run_id, changes=changes)
     yield dg.Output(raw, metadata={"changes": changes, **landing_metadata(raw, known=found.known_batches)})
 

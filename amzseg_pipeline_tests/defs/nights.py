@@ -12,11 +12,31 @@ from amzseg_pipeline.defs.nightly import as_soon_as_it_lands, nightly
 from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.exports import canonical_csv, sales_csv
 
 EXPORT = sales_csv([{}] * 12)
 OTHER = sales_csv([{"user_id": "A,B"}, {"user_id": "A,C"}, {"user_id": "D,B"}])
 MORE = sales_csv([{"user_id": "X,Y"}, {"user_id": "X,Z"}])
+
+
+def people(count: int, *, first: int = 1, day: int = 1) -> bytes:
+    """Reviews of the users P<first> onward, written that day of January: loyal ones, bargain hunters, full payers."""
+    reviews = []
+    for number in range(first, first + count):
+        kind, step = number % 3, number // 3 % 7
+        paid = (700 + 20 * step, 180 + 10 * step, 930 + 8 * step)[kind]
+        reviews += [
+            {
+                "user_id": f"P{number}",
+                "item_id": f"I{number}-{i}",
+                "rating": str((4.5, 3.8, 4.2)[kind] + step % 3 / 10),
+                "paid_price": str(paid),
+                "list_price": "1000",
+                "reviewed_at": f"2026-01-{day:02d}",
+            }
+            for i in range(4 + step if kind == 0 else 1)
+        ]
+    return canonical_csv(reviews)
 
 
 @contextmanager
