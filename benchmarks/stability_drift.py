@@ -1,0 +1,95 @@
+"""How often drift is reported where there is none, and what is reported where there is: tables for docs/stability.md.
+
+    python benchmarks/stability_drift.py
+
+Users are made up, of three kinds (loyal, bargain hunters, full payers); the champion is trained on some of them. A
+night without drift has others of the same kinds, drawn anew, whose hashes count as known: that people are new is a
+measure of its own. Nothing but steps/ is run.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from amzseg_pipeline.contracts.gate import Drift
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.segments import drift, training_reference
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of, with_sums
+
+SETTINGS = Settings()
+NIGHTS = 100
+SIZES = (400, 1_000, 10_000, 100_000)
+
+
+def main() -> None:
+    """Prints both tables as Markdown."""
+    everyone = three_kinds(200_000, seed=11)
+    print("| users | nights of 100 without a warning |\n|---:|---:|")
+    for users in SIZES:
+        print(f"| {users:,} | {nights_without_a_warning(everyone, users)} |", flush=True)
+    print(
+        "\n| planted | part of users | on top | PSI | limit | other warnings | a challenger |"
+        "\n|---|---:|---|---:|---:|---:|---|"
+    )
+    users = three_kinds(20_000, seed=3)
+    champion = trained(users)
+    for what, share, tonight in planted(users):
+        print(_row(what, share, drift(tonight, champion, SETTINGS)), flush=True)
+
+
+def trained(users: pd.DataFrame) -> Model:
+    """A champion of `users`."""
+    model = model_of(users, k=3, k_min=3, k_max=3)
+    return replace(model, reference=training_reference(users, model))
+
+
+def nights_without_a_warning(everyone: pd.DataFrame, users: int) -> int:
+    """Of 100 nights, each of so many users drawn from everyone."""
+    champion = trained(everyone.sample(users, random_state=1_000))
+    known = replace(champion.reference, seen_hashes=tuple(np.sort(everyone["user_hash"].to_numpy()).tolist()))
+    champion = replace(champion, reference=known)
+    return sum(
+        not drift(everyone.sample(users, random_state=night), champion, SETTINGS).warnings for night in range(NIGHTS)
+    )
+
+
+def planted(users: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:
+    """What changed, for which part of the users, and the users of that night."""
+    for share in (1.0, 0.5, 0.25, 0.1):
+        dearer = np.random.default_rng(5).random(len(users)) < share
+        prices = users["avg_spend"].where(~dearer, users["avg_spend"] * 2)
+        yield "prices doubled", share, with_sums(users.assign(avg_spend=prices))
+    for share in (0.2, 0.1, 0.05):
+        yield "a new type of user: unhappy, at 90 % off", share, _with_critics(users, share)
+    for share in (0.2, 0.1, 0.05):
+        more = users.head(round(share * len(users)))
+        loyal = with_sums(more.assign(total_reviews=40.0, engagement_score=40 * more["avg_rating"]))
+        yield "a new type of user: 40 reviews each", share, pd.concat([users, _of_others(loyal)], ignore_index=True)
+
+
+def _with_critics(users: pd.DataFrame, share: float) -> pd.DataFrame:
+    draw, count = np.random.default_rng(3), round(share * len(users))
+    ratings, prices = draw.uniform(1, 1.5, count), draw.lognormal(6.5, 0.5, count)
+    critics = users_of([(2.0, float(r), 90.0, float(p)) for r, p in zip(ratings, prices, strict=True)])
+    return pd.concat([users, _of_others(critics)], ignore_index=True)
+
+
+def _of_others(users: pd.DataFrame) -> pd.DataFrame:
+    """The same behaviour of people nobody knew."""
+    hashes = (users["user_hash"] * 2_654_435_761 + 12_345) % 2**32
+    return users.assign(user_id="other " + users["user_id"], user_hash=hashes)
+
+
+def _row(what: str, share: float, found: Drift) -> str:
+    top = found.figures[0]
+    others = len(found.warnings) - int(top.warns)
+    asks = "asked for" if found.triggers else "not yet"
+    name = top.name.removeprefix("psi_") if top.warns else f"{top.name.removeprefix('psi_')}, no warning"
+    return f"| {what} | {share:.0%} | {name} | {top.value:.2f} | {top.limit:.2f} | {others} | {asks} |"
+
+
+if __name__ == "__main__":
+    main()

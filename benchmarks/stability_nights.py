@@ -1,0 +1,166 @@
+"""Who moves from night to night while users grow in number: the whole job on synthetic reviews, a table of its nights.
+
+    python benchmarks/stability_nights.py
+    python benchmarks/stability_nights.py --users 5000 --nights 6 --promote 4 --set k=3
+
+Reviews are those of generate_reviews.py in the shape of Amazon Reviews 2023, with items. The first night has all up to
+its day; every night after brings 1 % more, written on the day before, by users there were and by new ones. A user is
+still where a night brought nothing of theirs. On the nights of --promote a challenger is asked for, and takes the
+champion's place where it is no worse: promote_inertia_gain is 0, for growth alone never makes one better by 1 %.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amzseg_pipeline import read_latest
+from amzseg_pipeline.definitions import defs
+from amzseg_pipeline.storage.home import Home
+from benchmarks.generate_reviews import REVIEWS_PER_USER, Population, item_rows, review_rows
+
+FIRST_NIGHT = datetime(2023, 9, 10, 2, tzinfo=UTC)
+NEW_SHARE = 0.01
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a night did to its users. `still` had no new data; of them `moved_still` are in another segment now."""
+
+    number: int
+    decision: str
+    model_version: str
+    names: Mapping[str, str]
+    users: int
+    still: int
+    moved_still: int
+    moved: int
+    seconds: float
+
+    @property
+    def moved_still_share(self) -> float:
+        """Part of the still users who moved."""
+        return self.moved_still / max(self.still, 1)
+
+
+def nights(
+    root: Path, *, users: int, count: int, settings: Mapping[str, Any], promoted: Sequence[int] = ()
+) -> Iterator[Night]:
+    """The nights 1 to `count` of about `users` users, in a home at `root`.
+
+    On the nights of `promoted` a challenger is asked for. Raises RuntimeError where a night fails.
+    """
+    home = Home(root)
+    home.landing.mkdir(parents=True)
+    population = Population(round(users * REVIEWS_PER_USER * (1 + NEW_SHARE) ** (count - 1)))
+    pq.write_table(item_rows(population, 0, population.items), home.landing / "meta.parquet")
+    before: pd.DataFrame | None = None
+    for number, first, last in _rows_of_nights(population, count):
+        written = _written_on(review_rows(population, first, last), number)
+        pq.write_table(written, home.landing / f"reviews_{number:02d}.parquet")
+        began = time.monotonic()
+        _run(home, settings=settings, number=number, train=number in promoted)
+        seconds = time.monotonic() - began
+        snapshot = read_latest(home.root)
+        after = snapshot.segment_assignments().set_index("user_id")["segment_id"]
+        active = set(written["user_id"].to_pylist())
+        profiles = snapshot.segment_profiles()
+        moved = still = moved_still = 0
+        if before is not None:
+            both = pd.concat([before, after], axis=1, keys=["before", "after"], join="inner")
+            has_moved = (both["before"] != both["after"]).to_numpy(bool)
+            is_still = ~both.index.isin(active)
+            moved, still = int(has_moved.sum()), int(is_still.sum())
+            moved_still = int((has_moved & is_still).sum())
+        before = after
+        yield Night(
+            number=number,
+            decision=snapshot.run()["gate"]["decision"],
+            model_version=snapshot.model_version,
+            names=dict(zip(profiles["segment_id"], profiles["segment_name"], strict=True)),
+            users=len(after),
+            still=still,
+            moved_still=moved_still,
+            moved=moved,
+            seconds=seconds,
+        )
+
+
+def _rows_of_nights(population: Population, count: int) -> Iterator[tuple[int, int, int]]:
+    """Number, first row and end of every night."""
+    first, end = 0, population.rows / (1 + NEW_SHARE) ** (count - 1)
+    for number in range(1, count + 1):
+        yield number, first, round(end)
+        first, end = round(end), end * (1 + NEW_SHARE)
+
+
+def _written_on(reviews: pa.Table, night: int) -> pa.Table:
+    """The reviews of a later night written on the day before it; those of the first when they were."""
+    if night == 1:
+        return reviews
+    day = int((FIRST_NIGHT + timedelta(days=night - 2)).timestamp()) * 1000 // _DAY_MS * _DAY_MS
+    times = reviews["timestamp"].to_numpy() % _DAY_MS + day
+    return reviews.set_column(reviews.column_names.index("timestamp"), "timestamp", pa.array(times.astype(np.int64)))
+
+
+def _run(home: Home, *, settings: Mapping[str, Any], number: int, train: bool) -> None:
+    now = FIRST_NIGHT + timedelta(days=number - 1)
+    config = {"root": str(home.root), "settings": dict(settings), "now": now.isoformat(), "train": train}
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def("segment_users").execute_in_process(
+            run_config={
+                "resources": {"data_home": {"config": config}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+            instance=instance,
+            raise_on_error=False,
+        )
+    if not result.success:
+        failed = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+        raise RuntimeError(f"night {number} failed: {failed}")
+
+
+def main() -> None:
+    """Reads the command line and prints the table as Markdown, a row as soon as its night is over."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=100_000)
+    parser.add_argument("--nights", type=int, default=14)
+    parser.add_argument("--promote", type=int, nargs="*", default=[5, 9, 13], metavar="NIGHT")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the runs")
+    options = parser.parse_args()
+    settings = {"plots": "off", "promote_inertia_gain": 0, **dict(text.split("=", 1) for text in options.set)}
+    print("| night | gate | users | without new data | of them moved | share | moved in all | segments | seconds |")
+    print("|---:|---|---:|---:|---:|---:|---:|---|---:|")
+    with tempfile.TemporaryDirectory() as folder:
+        simulated = nights(
+            Path(folder) / "home",
+            users=options.users,
+            count=options.nights,
+            settings=settings,
+            promoted=options.promote,
+        )
+        names: Mapping[str, str] = {}
+        for night in simulated:
+            kept = "first" if not names else "kept" if night.names == names else "others"
+            names = night.names
+            print(
+                f"| {night.number} | {night.decision} | {night.users:,} | {night.still:,} | {night.moved_still:,} | "
+                f"{night.moved_still_share:.3%} | {night.moved:,} | {len(names)}, {kept} | {night.seconds:.0f} |",
+                flush=True,
+            )
+    print("\n" + ", ".join(f"{segment_id} {name}" for segment_id, name in names.items()))
+
+
+if __name__ == "__main__":
+    main()
