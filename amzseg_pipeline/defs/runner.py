@@ -110,7 +110,10 @@ def _execute(home: Home, *, data_home: dict[str, Any], verbose: bool) -> dg.Exec
             # A skipped run makes Dagster warn of each check that had nothing to check.
             logging.getLogger("dagster._core.execution").setLevel(logging.ERROR)
         return job.execute_in_process(
-            run_config={"resources": {"data_home": {"config": data_home}}, "loggers": {"console": {}}},
+            run_config={
+                "resources": {"data_home": {"config": data_home}},
+                "loggers": {"console": {"config": {"log_level": "DEBUG"}} if verbose else {}},
+            },
             instance=instance,
             raise_on_error=False,
         )

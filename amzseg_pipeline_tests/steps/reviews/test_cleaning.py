@@ -148,6 +148,29 @@ def test_every_row_is_accounted_for_and_their_order_changes_nothing(rows, seed, 
     assert accounts.cleaned + accounts.duplicates + sum(accounts.rejected.values()) == len(raw)
 
 
+def as_delivered(review):
+    """A cleaned review as the text of an export."""
+    money = {name: review[f"{name}_minor"] for name in ("paid", "list")}
+    prices = {f"{name}_price": None if minor is None else f"{minor / 100:.2f}" for name, minor in money.items()}
+    rating, discount = review["rating_tenths"], review["discount_bp"]
+    return {
+        **{name: review[name] for name in ("user_id", "user_hash", "item_id", "review_id", "currency", "category")},
+        **prices,
+        "rating": None if rating is None else f"{rating / 10}",
+        "rating_count": None if review["rating_count"] is None else f"{review['rating_count']:,}",
+        "discount_percent": None if discount is None else f"{discount / 100}%",
+        "reviewed_at": review["reviewed_at_ms"],
+    }
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=small_rows, engine=st.sampled_from(sorted(ENGINES)))
+def test_what_is_clean_is_cleaned_to_itself(rows, engine):
+    once = cleaned(*(SOUND | row | {"row_number": number} for number, row in enumerate(rows, start=1)))
+    again = cleaned(*(SOUND | as_delivered(review) for review in once), engine=engine)
+    assert again == [review | {"copies": 1, "unreadable": None} for review in once]
+
+
 def test_accounts_tell_a_lost_row():
     checked = reviews.checked_reviews(frame(RAW_REVIEWS, [SOUND, SOUND | {"review_id": ""}]))
     tables = {"cleaned": reviews.cleaned_reviews(checked), "rejected": reviews.rejected_reviews(checked)}

@@ -1,0 +1,152 @@
+"""Names, titles and texts of reviewers stay in landing/: nothing that a run writes holds them, however it ends."""
+
+import gzip
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from amzseg_pipeline import has_snapshot, read_latest
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.reliability.processes import PROJECT, environment, prepare_instance, run_by_hand, until
+from amzseg_pipeline_tests.reliability.test_full_disk import largest_file
+from amzseg_pipeline_tests.security.marked_exports import EXPORTS, PRIVATE, deliver, in_dollars, sales
+from amzseg_pipeline_tests.security.places import places_of
+
+LOG = "output.log"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home whose runs have their record, their temporary files and what they print below its root."""
+    home = Home(tmp_path / "home")
+    prepare_instance(home)
+    (home.root / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(home.root / "tmp"))
+    return home
+
+
+def run(home: Home, capfd: pytest.CaptureFixture[str], **options: object) -> dg.ExecuteInProcessResult:
+    """A run in this process whose record, and what it prints, are kept below the home."""
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        result = scenario.run(home, instance=instance, **options)  # type: ignore[arg-type]
+    printed = capfd.readouterr()
+    (home.root / LOG).write_text(f"{printed.out}{printed.err}")
+    return result
+
+
+def assert_private(home: Home) -> None:
+    """Only landing/ holds the texts; and what a run leaves was looked into, its record among it."""
+    assert any(text.encode() in path.read_bytes() for text in PRIVATE for path in home.landing.iterdir())
+    assert places_of(PRIVATE, home.root, without=home.landing) == {}
+    assert "segment_users" in "".join(places_of(["segment_users"], home.dagster).values())
+
+
+@pytest.mark.timeout(900)
+def test_a_whole_run_with_plots_keeps_no_text_in_files_record_and_output(home: Home) -> None:
+    deliver(home.landing, sales())
+    variables = {"AMZSEG_PLOTS": "on", "TMPDIR": str(home.root / "tmp")}
+    with (home.root / LOG).open("wb") as output:
+        subprocess.run(
+            [sys.executable, "-m", "amzseg_pipeline", "run", "--verbose"],
+            cwd=PROJECT,
+            env=environment(home, **variables),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=True,
+        )
+    assert read_latest(home.root).sequence == 1
+    assert list(home.artifacts.rglob("*.png"))
+    assert list(home.warehouse.rglob("rejected.parquet"))
+    assert "cleaned_reviews" in (home.root / LOG).read_text()
+    assert_private(home)
+
+
+def test_a_run_on_every_other_format_keeps_no_text(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+    deliver(home.landing, in_dollars())
+    assert run(home, capfd).success
+    assert_private(home)
+
+
+def refused_exports() -> dict[str, bytes]:
+    """An export of each format that ends too early, and two with a quote or a byte that may not be in a text."""
+    [content] = sales().values()
+    text = PRIVATE[2].encode()
+    whole = {"cut.csv": content, **{f"cut_{name}": export for name, export in in_dollars().items()}}
+    cut = {name: export[: len(export) // 2] for name, export in whole.items()}
+    return cut | {"quote.csv": content.replace(text, text + b'"', 5), "byte.csv": content.replace(text, text + b"\xff")}
+
+
+def test_refused_files_are_told_without_their_texts(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+    deliver(home.landing, refused_exports())
+    result = run(home, capfd)
+    assert not result.success
+    assert all(name in scenario.failure(result) for name in refused_exports())
+    assert not any(text in scenario.failure(result) for text in PRIVATE)
+    assert_private(home)
+
+
+def test_skipped_files_are_told_without_their_texts(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+    deliver(home.landing, refused_exports() | sales())
+    result = run(home, capfd, settings={**scenario.QUICK, "on_refused_file": "skip"})
+    assert result.success, scenario.failure(result)
+    assert {file["path"] for file in read_latest(home.root).run()["refused"]} == set(refused_exports())
+    assert_private(home)
+
+
+def test_a_failed_check_keeps_no_text(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+    deliver(home.landing, {name: content + content[-60:] * 40 for name, content in sales().items()})
+    result = run(home, capfd)
+    failed = [evaluation.check_name for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
+    assert failed == ["few_rejected"]
+    assert_private(home)
+
+
+@pytest.mark.parametrize("largest_bytes", [300, 4_000])
+@pytest.mark.parametrize("export", EXPORTS)
+def test_a_step_that_crashes_keeps_no_text(
+    home: Home, capfd: pytest.CaptureFixture[str], export: str, largest_bytes: int
+) -> None:
+    deliver(home.landing, EXPORTS[export]())
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:  # its database is larger than the limit
+        instance.get_runs_count()
+        with dg.DagsterInstance.ephemeral() as ephemeral, largest_file(largest_bytes):
+            result = scenario.run(home, instance=ephemeral)
+    assert not result.success
+    printed = capfd.readouterr()
+    told = [scenario.failure(result), printed.out, printed.err, *(str(event) for event in result.all_events)]
+    assert not any(text in words for text in PRIVATE for words in told)
+    assert places_of(PRIVATE, home.root, without=home.landing) == {}
+
+
+def test_a_killed_run_leaves_no_text(home: Home) -> None:
+    deliver(home.landing, sales())
+    with run_by_hand(home, "--verbose") as process:
+        until(lambda: list(home.warehouse.glob("*_reviews/.*.tmp/*")), seconds=120)
+        process.kill()
+        (home.root / LOG).write_text(process.communicate()[0])
+    assert not has_snapshot(home.root)
+    assert_private(home)
+
+
+def test_a_text_is_found_wherever_a_run_could_leave_it(tmp_path: Path) -> None:
+    [text, *_] = PRIVATE
+    (tmp_path / "log").write_text(f"told of {text}")
+    (tmp_path / f"{text}.txt").write_text("")
+    (tmp_path / "packed").write_bytes(gzip.compress(text.encode() * 9, mtime=0))
+    nested = pa.table({"n": [[{"words": text}] * 90]})
+    pq.write_table(nested, tmp_path / "table", compression="zstd")
+    pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"told": text}), tmp_path / "footer")
+    with sqlite3.connect(tmp_path / "record") as database:
+        database.execute("CREATE TABLE events (event TEXT)")
+        database.execute("INSERT INTO events VALUES (?)", ["x" * 5_000 + text + "x" * 5_000])
+    database.close()
+    (tmp_path / "other").write_text("nothing")
+    assert set(places_of([text], tmp_path)) == {path.name for path in tmp_path.iterdir()} - {"other"}
