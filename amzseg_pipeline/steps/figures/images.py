@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +23,8 @@ def png_image(figure: "Figure") -> bytes:
     figure.set_dpi(_DOTS_PER_INCH)
     figure.set_facecolor("white")
     # Not savefig, which draws every figure that has a layout engine twice.
-    FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(stream, metadata={"Software": None})
     return stream.getvalue()
 
 

@@ -60,7 +60,8 @@ def density(axes: "Axes", x: Values, y: Values, *, log: tuple[bool, bool], bins:
     bar = axes.collections[-1].colorbar
     if bar is not None:
         # Within two powers of ten, matplotlib would name its minor ticks as well, in a notation of its own.
-        bar.locator = LogLocator(subs=(1.0, 2.0, 5.0) if bar.vmax < _WIDE_SCALE * bar.vmin else (1.0,))
+        fewest, most = bar.ax.get_ylim()
+        bar.locator = LogLocator(subs=(1.0, 2.0, 5.0) if most < _WIDE_SCALE * fewest else (1.0,))
         bar.minorformatter = NullFormatter()
 
 
