@@ -21,7 +21,9 @@ KILLS = pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "kille
 
 
 @KILLS
-@pytest.mark.parametrize("kind", WRITES)
+@pytest.mark.parametrize(
+    "kind", [kind if "table" in kind else pytest.param(kind, marks=pytest.mark.slow) for kind in WRITES]
+)
 def test_what_is_written_is_the_old_or_the_new_wherever_its_writing_stops(
     tmp_path: Path, kind: str, is_kill: bool
 ) -> None:
