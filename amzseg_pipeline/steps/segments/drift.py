@@ -117,7 +117,9 @@ def _scoring_figures(
         figures.append(DriftFigure("distance_ratio", ratio, limit, ratio >= limit))
     usual = (reference.outliers + _SMOOTHING) / (reference.users + 1)
     ratio = (outliers + _SMOOTHING) / (len(sample) + 1) / usual
-    limit = max(settings.drift_outlier_ratio, 1 + _SURE * math.sqrt(apart / usual))
+    # The bounds are percentiles: of few users they are uncertain themselves, by about one outlier a segment.
+    of_bounds = len(champion.segments) / (usual * (reference.users + 1)) ** 2
+    limit = max(settings.drift_outlier_ratio, 1 + _SURE * math.sqrt(apart / usual + of_bounds))
     figures.append(DriftFigure("outlier_ratio", ratio, limit, ratio > limit))
     return figures
 
