@@ -51,6 +51,7 @@ defs = dg.Definitions(
         segments.no_moves_by_model,
         segments.segment_profiles_contract,
         segments.users_add_up,
+        segments.names_fit,
         segments.segment_migrations_contract,
         segments.migrations_add_up,
         segments.segment_history_contract,

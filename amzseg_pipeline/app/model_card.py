@@ -16,6 +16,7 @@ _TRANSFORMS = {"identity": "as it is", "log1p": "logarithm of 1 + value", "log2"
 _EVIDENCE = {
     "k": ("Number", "segments"),
     "silhouette": ("Silhouette", "{:.3f}"),
+    "reference_silhouette": ("Were all of one kind", "{:.3f}"),
     "prediction_strength": ("Prediction strength", "{:.2f}"),
     "jaccard": ("Least stable (Jaccard)", "{:.2f}"),
     "inertia": ("Inertia", "{:,.0f}"),

@@ -87,7 +87,8 @@ class KEvidence:
     """What one number of clusters looked like on the sample for choosing k; None where it was not measured.
 
     `sizes` are users of the sample, `smallest_share` is of all users. `jaccard` is that of the least stable cluster.
-    `refusals` are the tests of the gate it fails, in words: none means that it is in the gate.
+    `reference_silhouette` is what the silhouette would be if users were of one kind. `refusals` are the tests of the
+    gate it fails, in words: none means that it is in the gate.
     """
 
     k: int
@@ -100,13 +101,27 @@ class KEvidence:
     davies_bouldin: float | None
     calinski_harabasz: float | None
     refusals: tuple[str, ...]
+    reference_silhouette: float | None = None
+
+
+@dataclass(frozen=True)
+class KLimits:
+    """Which numbers of clusters may be chosen, and the least that one must reach in each test of the gate."""
+
+    k_min: int
+    k_max: int
+    prediction_strength: float
+    jaccard: float
+    silhouette: float
+    silhouette_gain: float
+    smallest_share: float
 
 
 @dataclass(frozen=True)
 class KChoice:
     """The number of clusters chosen, by which rule, and what each rule alone would have said (None for nothing).
 
-    `confidence` is "high" where the number chosen passes every test of the gate.
+    `confidence` is "high" where the number chosen passes every test of the gate; `limits` are those of the tests.
     """
 
     k: int
@@ -120,6 +135,7 @@ class KChoice:
     largest_predicted: int | None
     largest_stable: int | None
     evidence: tuple[KEvidence, ...]
+    limits: KLimits | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The segments stage: assignments, profiles and the personas that name segments."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from amzseg_pipeline.contracts.nights import DRIVER_COLUMNS, PREVIOUS_COLUMNS
 from amzseg_pipeline.contracts.schema import Column, Table
@@ -88,9 +89,16 @@ SEGMENT_PROFILES = Table(
 )
 
 
+Axis = Literal["engagement", "spend", "discount", "rating"]
+
+
 @dataclass(frozen=True)
 class Persona:
-    """A name for a segment, and where its centroid is expected, in population standard deviations."""
+    """A name for a segment, and where its centroid is expected, in population standard deviations.
+
+    `claims` are the axes that the name speaks of outright: users on the other side of the population's mean must not
+    bear it, nor may it be used where a source does not have the axis.
+    """
 
     name: str
     engagement: float
@@ -98,6 +106,7 @@ class Persona:
     discount: float
     rating: float
     strategy: str
+    claims: tuple[Axis, ...]
     core: bool = False
 
 
@@ -109,9 +118,19 @@ PERSONAS = (
         0.0,
         0.3,
         "loyalty programme, early access, exclusive offers, premium recommendations",
+        claims=("engagement", "spend"),
         core=True,
     ),
-    Persona("Deal Seekers", -0.3, -0.6, 1.0, -0.2, "flash sales, coupons, price-drop alerts", core=True),
+    Persona(
+        "Deal Seekers",
+        -0.3,
+        -0.6,
+        1.0,
+        -0.2,
+        "flash sales, coupons, price-drop alerts",
+        claims=("discount",),
+        core=True,
+    ),
     Persona(
         "Casual Buyers",
         -0.5,
@@ -119,17 +138,117 @@ PERSONAS = (
         -0.7,
         0.1,
         "personalised recommendations, onboarding offers, reminders",
+        claims=(),
         core=True,
     ),
-    Persona("Loyal Bargain Hunters", 2.0, -0.5, 0.8, 0.0, "bundles, subscribe and save, referral"),
-    Persona("Big-Ticket Buyers", -0.3, 1.5, -0.2, 0.2, "financing, warranty, accessories"),
-    Persona("Regular Shoppers", 1.0, 0.0, 0.0, 0.0, "next-best category, membership nudge"),
-    Persona("Dissatisfied Shoppers", -0.3, -0.2, 0.1, -1.8, "service recovery, quality guarantee"),
-    Persona("Delighted One-Timers", -0.5, -0.2, -0.1, 1.3, "second-purchase offer, ask for a referral"),
-    Persona("Full-Price Minimalists", -0.4, -0.8, -1.3, 0.0, "convenience, low-cost staples, no coupons"),
-    Persona("Premium Deal Hunters", 0.0, 1.0, 1.0, 0.1, "premium clearance, trade-up"),
+    Persona(
+        "Loyal Bargain Hunters",
+        2.0,
+        -0.5,
+        0.8,
+        0.0,
+        "bundles, subscribe and save, referral",
+        claims=("engagement", "discount"),
+    ),
+    Persona("Big-Ticket Buyers", -0.3, 1.5, -0.2, 0.2, "financing, warranty, accessories", claims=("spend",)),
+    Persona("Regular Shoppers", 1.0, 0.0, 0.0, 0.0, "next-best category, membership nudge", claims=("engagement",)),
+    Persona("Dissatisfied Shoppers", -0.3, -0.2, 0.1, -1.8, "service recovery, quality guarantee", claims=("rating",)),
+    Persona(
+        "Delighted One-Timers",
+        -0.5,
+        -0.2,
+        -0.1,
+        1.3,
+        "second-purchase offer, ask for a referral",
+        claims=("engagement", "rating"),
+    ),
+    Persona(
+        "Full-Price Minimalists",
+        -0.4,
+        -0.8,
+        -1.3,
+        0.0,
+        "convenience, low-cost staples, no coupons",
+        claims=("spend", "discount"),
+    ),
+    Persona("Premium Deal Hunters", 0.0, 1.0, 1.0, 0.1, "premium clearance, trade-up", claims=("spend", "discount")),
+    Persona("Mainstream Shoppers", -0.1, 0.0, 0.0, 0.0, "best-sellers, seasonal campaigns", claims=()),
+    Persona(
+        "Lukewarm Shoppers",
+        -0.3,
+        0.2,
+        -0.2,
+        -0.8,
+        "better-rated alternatives, ask what was missing",
+        claims=("rating",),
+    ),
+    Persona("Thrifty Shoppers", -0.2, -1.0, 0.0, 0.0, "low-cost staples, multipacks", claims=("spend",)),
+    Persona("Satisfied Savers", -0.2, -0.8, 0.0, 0.8, "multipacks, second-purchase offer", claims=("spend", "rating")),
+    Persona(
+        "Demanding Big Spenders",
+        -0.3,
+        1.2,
+        -0.2,
+        -0.6,
+        "advice before they buy, extended returns",
+        claims=("spend", "rating"),
+    ),
+    Persona(
+        "Delighted Bargain Hunters",
+        -0.2,
+        -0.3,
+        0.6,
+        0.8,
+        "refer a friend with a coupon, review rewards",
+        claims=("discount", "rating"),
+    ),
+    Persona(
+        "Bargain Regulars",
+        0.7,
+        -0.7,
+        1.1,
+        -0.3,
+        "coupon packs, price-drop alerts on what they bought",
+        claims=("engagement", "discount"),
+    ),
+    Persona(
+        "Full-Price Regulars",
+        0.6,
+        0.1,
+        -1.1,
+        0.2,
+        "new arrivals, loyalty points, no coupons",
+        claims=("engagement", "discount"),
+    ),
+    Persona(
+        "Small-Basket Regulars",
+        0.7,
+        -0.7,
+        0.0,
+        0.0,
+        "subscribe and save, add-on items",
+        claims=("engagement", "spend"),
+    ),
+    Persona(
+        "High-Value Regulars",
+        2.2,
+        2.0,
+        -0.3,
+        0.0,
+        "personal service, early access, bundles of premium items",
+        claims=("engagement", "spend"),
+    ),
+    Persona(
+        "At-Risk Loyalists",
+        1.8,
+        1.0,
+        0.0,
+        -1.5,
+        "personal win-back, quality guarantee",
+        claims=("engagement", "rating"),
+    ),
 )
 """Prototypes on four axes, each clipped to +-5: engagement is the mean of total_reviews and engagement_score."""
 
-ALL_CUSTOMERS = Persona("All Customers", 0.0, 0.0, 0.0, 0.0, "one programme for everyone")
+ALL_CUSTOMERS = Persona("All Customers", 0.0, 0.0, 0.0, 0.0, "one programme for everyone", claims=())
 """The name when there is one segment."""

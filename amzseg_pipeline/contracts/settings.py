@@ -74,6 +74,13 @@ class Settings:
         0.75, "least Jaccard index of every segment over bootstraps", minimum=0, maximum=1, changes_result=True
     )
     min_silhouette: float = _setting(0.2, "least mean silhouette", minimum=-1, maximum=1, changes_result=True)
+    min_silhouette_gain: float = _setting(
+        0.05,
+        "least by which the mean silhouette is above that of users of one kind",
+        minimum=-2,
+        maximum=2,
+        changes_result=True,
+    )
     min_segment_share: float = _setting(
         0.02, "least share of users in every segment", minimum=0, maximum=1, changes_result=True
     )
@@ -92,6 +99,9 @@ class Settings:
     )
     seed: int = _setting(42, "seed of everything random", minimum=0, maximum=2**32 - 1, changes_result=True)
     n_init: int = _setting(10, "starts of KMeans", minimum=1, changes_result=True)
+    min_name_fit: float = _setting(
+        0.25, "a name that accounts for less of what sets its segment apart is warned of", minimum=0, maximum=1
+    )
     training_users: int = _setting(200_000, "most users a model is fitted on", minimum=10, changes_result=True)
     selection_users: int = _setting(20_000, "most users k is chosen on", minimum=10, changes_result=True)
     silhouette_users: int = _setting(10_000, "most users a silhouette is measured on", minimum=10, changes_result=True)

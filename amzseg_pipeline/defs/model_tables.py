@@ -39,11 +39,20 @@ def scaling_metadata(scaling: FeatureScaling) -> dict[str, Any]:
 
 def choice_metadata(choice: KChoice) -> dict[str, Any]:
     """Every figure for every number of segments, what each rule alone says, and which was chosen and why."""
-    names = ("k", "inertia", "silhouette", "prediction strength", "Jaccard", "smallest share", "Davies-Bouldin")
+    names = (
+        "k",
+        "inertia",
+        "silhouette",
+        "of one kind",
+        "prediction strength",
+        "Jaccard",
+        "smallest share",
+        "Davies-Bouldin",
+    )
     rows = (
         f"| {'**' + str(e.k) + '**' if e.k == choice.k else e.k} | {e.inertia:,.1f} | {_number(e.silhouette)} | "
-        f"{_number(e.prediction_strength)} | {_number(e.jaccard)} | {e.smallest_share:.1%} | "
-        f"{_number(e.davies_bouldin)} | {_number(e.calinski_harabasz, '.1f')} | "
+        f"{_number(e.reference_silhouette)} | {_number(e.prediction_strength)} | {_number(e.jaccard)} | "
+        f"{e.smallest_share:.1%} | {_number(e.davies_bouldin)} | {_number(e.calinski_harabasz, '.1f')} | "
         f"{' / '.join(f'{n:,}' for n in e.sizes)} | {'; '.join(e.refusals) or 'passes'} |"
         for e in choice.evidence
     )

@@ -141,6 +141,22 @@ def users_add_up(segment_profiles: pd.DataFrame, segment_assignments: nw.LazyFra
     return dg.AssetCheckResult(passed=profiled == assigned, metadata={"profiled": profiled, "assigned": assigned})
 
 
+@dg.asset_check(asset=segment_profiles, description="Names account for what sets their segments apart.")
+def names_fit(segment_profiles: pd.DataFrame, data_home: DataHome) -> dg.AssetCheckResult:
+    """Warns of every segment whose name says little of it: its profile is what to go by."""
+    weak = segment_profiles[segment_profiles["name_fit"] < data_home.values.min_name_fit]
+    told = [f"{row['segment_id']} {row['segment_name']} ({row['name_fit']:.2f})" for row in weak.to_dict("records")]
+    return dg.AssetCheckResult(
+        passed=not told,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"go by the profile, not by the name, of {', '.join(told)}" if told else "every name fits",
+        metadata={
+            f"{row['segment_id']} {row['segment_name']}": float(row["name_fit"])
+            for row in segment_profiles.to_dict("records")
+        },
+    )
+
+
 @dg.asset(**described_table(SEGMENT_MIGRATIONS, stage="segments", kinds={"duckdb"}))
 def segment_migrations(
     context: dg.AssetExecutionContext,

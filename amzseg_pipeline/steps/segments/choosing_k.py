@@ -7,7 +7,7 @@ import pandas as pd
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureScaling, KChoice, KEvidence
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments.evidence import k_evidence, weighted_points
+from amzseg_pipeline.steps.segments.evidence import k_evidence, limits, weighted_points
 from amzseg_pipeline.steps.segments.names import most_segments, too_many_segments
 from amzseg_pipeline.steps.segments.stability import places
 
@@ -20,13 +20,13 @@ def k_choice(
     """The number of clusters for `scaled` (contracts.SCALED_FEATURES), with the evidence for every k from 1.
 
     The range ends where users cease to differ or names run out. `jobs` threads share the work and do not change the
-    result. Raises ModelError when the setting k is above the number of names.
+    result. Raises ModelError when the setting k asks for more segments than there are names.
     """
-    most = most_segments(scaling)
-    if settings.k > most:
-        raise ModelError(too_many_segments(settings.k, scaling))
     selection = weighted_points(scaled, scaling, users=settings.selection_users)
-    apart = min(most, int(places(selection.points).max()) + 1)
+    most, differing = most_segments(scaling), int(places(selection.points).max()) + 1
+    if min(settings.k, differing) > most:
+        raise ModelError(too_many_segments(settings.k, scaling))
+    apart = min(most, differing)
     largest = min(max(settings.k_max, settings.k), apart)
     return choice_on(k_evidence(scaled, scaling, settings, largest=largest, jobs=jobs), settings, champion_k=champion_k)
 
@@ -57,6 +57,7 @@ def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k
         largest_predicted=_largest(of_range, lambda e: e.prediction_strength, settings.min_prediction_strength),
         largest_stable=_largest(of_range, lambda e: e.jaccard, settings.min_jaccard),
         evidence=evidence,
+        limits=limits(settings),
     )
 
 

@@ -7,10 +7,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from amzseg_pipeline.contracts.errors import ModelError
-from amzseg_pipeline.contracts.model import FeatureScaling, KEvidence
+from amzseg_pipeline.contracts.model import FeatureScaling, KEvidence, KLimits
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clustering import Clusters, clusters
 from amzseg_pipeline.steps.segments.distances import squared_distances
+from amzseg_pipeline.steps.segments.reference import reference_silhouettes
 from amzseg_pipeline.steps.segments.sample import weighted_sample
 from amzseg_pipeline.steps.segments.scaling import Matrix
 from amzseg_pipeline.steps.segments.silhouettes import silhouettes
@@ -53,8 +54,8 @@ def k_evidence(
     """The evidence for 1 to `largest` clusters of `scaled` (contracts.SCALED_FEATURES).
 
     Inertia, shares, Davies-Bouldin and Calinski-Harabasz index are measured on `selection_users`, silhouettes on
-    `silhouette_users`, prediction strength and Jaccard index on `stability_users`: samples one within the other, so
-    that the cost is bounded whatever the number of users.
+    `silhouette_users`, those of users of one kind on 2,000 at most (see reference), prediction strength and Jaccard
+    index on `stability_users`: samples one within the other, so that the cost is bounded whatever the number of users.
     """
     import sklearn.cluster  # noqa: F401 (a limit does not reach an OpenMP that is loaded after it is set)
     from joblib import Parallel, delayed
@@ -73,9 +74,23 @@ def k_evidence(
     rows = np.searchsorted(selection.user_ids, few.user_ids)
     labellings = [each.clusters.labels[rows] for each in measured[1:]]
     silhouette = [None, *silhouettes(few.points, labellings, weights=few.weights)]
+    reference = [None, *reference_silhouettes(few.points, few.weights, range(2, largest + 1), seed=settings.seed)]
     return tuple(
-        _evidence(each, selection, settings, silhouette=silhouette[i], total=measured[0].clusters.inertia)
-        for i, each in enumerate(measured)
+        _evidence(each, selection, settings, silhouettes=(mean, of_one_kind), total=measured[0].clusters.inertia)
+        for each, mean, of_one_kind in zip(measured, silhouette, reference, strict=True)
+    )
+
+
+def limits(settings: Settings) -> KLimits:
+    """The range of numbers, and the least that every test of the gate asks for."""
+    return KLimits(
+        k_min=settings.k_min,
+        k_max=settings.k_max,
+        prediction_strength=settings.min_prediction_strength,
+        jaccard=settings.min_jaccard,
+        silhouette=settings.min_silhouette,
+        silhouette_gain=settings.min_silhouette_gain,
+        smallest_share=settings.min_segment_share,
     )
 
 
@@ -103,16 +118,24 @@ def _measured(selection: WeightedPoints, fewer: WeightedPoints, settings: Settin
 
 
 def _evidence(
-    measured: _Measured, selection: WeightedPoints, settings: Settings, *, silhouette: float | None, total: float
+    measured: _Measured,
+    selection: WeightedPoints,
+    settings: Settings,
+    *,
+    silhouettes: tuple[float | None, float | None],
+    total: float,
 ) -> KEvidence:
-    found = measured.clusters
+    found, (silhouette, of_one_kind) = measured.clusters, silhouettes
+    gain = None if silhouette is None or of_one_kind is None else silhouette - of_one_kind
     users = np.bincount(found.labels, weights=selection.weights, minlength=len(found.sizes))
     smallest_share = float(users.min() / users.sum())
+    least = limits(settings)
     gate = (
-        ("prediction strength", measured.prediction_strength, settings.min_prediction_strength),
-        ("Jaccard index", measured.jaccard, settings.min_jaccard),
-        ("silhouette", silhouette, settings.min_silhouette),
-        ("smallest share", smallest_share, settings.min_segment_share),
+        ("prediction strength", measured.prediction_strength, least.prediction_strength),
+        ("Jaccard index", measured.jaccard, least.jaccard),
+        ("silhouette", silhouette, least.silhouette),
+        ("gain of silhouette over users of one kind", gain, least.silhouette_gain),
+        ("smallest share", smallest_share, least.smallest_share),
     )
     return KEvidence(
         k=len(found.sizes),
@@ -120,14 +143,15 @@ def _evidence(
         sizes=found.sizes,
         smallest_share=smallest_share,
         silhouette=silhouette,
+        reference_silhouette=of_one_kind,
         prediction_strength=measured.prediction_strength,
         jaccard=measured.jaccard,
         davies_bouldin=_davies_bouldin(found, selection),
         calinski_harabasz=_calinski_harabasz(found, users=float(users.sum()), total=total),
         refusals=tuple(
-            f"{name} is not defined" if value is None else f"{name} {value:.3f} is below {least:g}"
-            for name, value, least in gate
-            if value is None or value < least
+            f"{name} is not defined" if value is None else f"{name} {value:.3f} is below {limit:g}"
+            for name, value, limit in gate
+            if value is None or value < limit
         ),
     )
 

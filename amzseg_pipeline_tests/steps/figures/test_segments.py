@@ -103,7 +103,24 @@ def silhouettes() -> pd.Series:
     return pd.Series(values, index=SCALED.index)
 
 
+def passing() -> list[str]:
+    best = MODEL.choice.limits
+    gains = {e.k: e.silhouette - e.reference_silhouette for e in MODEL.choice.evidence[1:]}
+    numbers = [
+        str(e.k)
+        for e in MODEL.choice.evidence[2:]
+        if e.prediction_strength >= best.prediction_strength
+        and e.jaccard >= best.jaccard
+        and e.silhouette >= best.silhouette
+        and gains[e.k] >= best.silhouette_gain
+        and e.smallest_share >= best.smallest_share
+    ]
+    assert numbers == ["3"]
+    return ["3 segments pass every test", "3 passes all tests and 3 was chosen"]
+
+
 SAYS = {
+    "evidence_for_k": passing,
     "segment_sizes": sizes,
     "segment_profile": traits,
     "features_by_segment": most_explained,
@@ -174,6 +191,7 @@ def test_one_segment_is_compared_with_nothing(name):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
+        ("evidence_for_k", "the tests of the gate were measured for fewer than two numbers of segments"),
         ("elbow", "inertia was measured for fewer than three numbers of segments"),
         ("silhouette_by_k", "silhouettes were measured for fewer than two numbers of segments"),
     ],
@@ -181,6 +199,41 @@ def test_one_segment_is_compared_with_nothing(name):
 def test_without_evidence_for_several_numbers_of_segments_there_is_no_curve(name, reason):
     choice = replace(MODEL.choice, evidence=MODEL.choice.evidence[2:3])
     assert DRAWINGS[name](replace(DATA, model=replace(MODEL, choice=choice))) == LeftOut(reason)
+
+
+def test_every_figure_of_the_gate_stands_in_its_place_and_fails_in_bold():
+    above, below = drawn("evidence_for_k").figure.axes
+    evidence = {e.k: e for e in MODEL.choice.evidence}
+    cells = {(round(text.xy[0]), round(text.xy[1])): text for text in above.texts}
+    assert {k for k, _ in cells} == set(evidence) - {1}
+    for (k, row), cell in cells.items():
+        name = ("prediction_strength", "jaccard", "silhouette", "gain", "smallest_share")[row]
+        gain = evidence[k].silhouette - evidence[k].reference_silhouette
+        value, least = (
+            (gain, 0.05)
+            if name == "gain"
+            else (
+                getattr(evidence[k], name),
+                {"prediction_strength": 0.8, "jaccard": 0.75, "silhouette": 0.2, "smallest_share": 0.02}[name],
+            )
+        )
+        assert float(cell.get_text().removesuffix(" %")) == pytest.approx(
+            100 * value if name == "smallest_share" else value, abs=0.5 if name == "smallest_share" else 0.0051
+        )
+        assert (cell.get_fontweight() == "bold") == (value < least)
+    rules = [label.get_text() for label in below.get_yticklabels()]
+    said = {rules[int(row)]: int(k) for k, row in below.collections[0].get_offsets()}
+    assert said["best silhouette"] == MODEL.choice.best_silhouette
+    assert said["Jaccard index alone"] == MODEL.choice.largest_stable
+
+
+def test_a_number_that_fails_is_called_a_convention():
+    failing = next(e for e in MODEL.choice.evidence[2:] if e.refusals)
+    choice = replace(MODEL.choice, k=failing.k, confidence="low", rule="the usual number")
+    plot = drawn("evidence_for_k", replace(DATA, model=replace(MODEL, choice=choice)))
+    assert_fit_to_show(plot)
+    assert plot.title.startswith(f"{failing.k} segments are a convention: they fail ")
+    assert f"The division into {failing.k} fails " in plot.sentence
 
 
 def test_the_sample_is_that_of_the_smallest_hashes_on_every_engine():

@@ -68,6 +68,7 @@ def test_three_kinds_of_users_are_found_with_confidence() -> None:
         ({"min_prediction_strength": 1.0}, "prediction strength 0.9"),
         ({"min_jaccard": 1.0}, "Jaccard index 0.9"),
         ({"min_silhouette": 0.9}, "silhouette 0."),
+        ({"min_silhouette_gain": 0.9}, "gain of silhouette over users of one kind 0."),
         ({"min_segment_share": 0.5}, "smallest share 0.1"),
     ],
 )
@@ -198,12 +199,12 @@ def test_the_setting_k_is_lowered_to_the_users_that_differ() -> None:
     assert choice.rule == "the setting k = 7, lowered to the 3 users that differ"
 
 
-def test_without_discounts_no_more_segments_are_tried_than_there_are_names() -> None:
-    users = three_kinds(100).assign(avg_discount=None)
-    assert choice_of(users).evidence[-1].k == 6
-    assert choice_of(users, k=6).k == 6
-    with pytest.raises(ModelError, match="7 segments, but there are only 6 names"):
-        choice_of(users, k=7)
+def test_without_prices_no_more_segments_are_tried_than_there_are_names() -> None:
+    users = three_kinds(100).assign(avg_discount=None, avg_spend=None)
+    assert choice_of(users).evidence[-1].k == 7
+    assert choice_of(users, k=7).k == 7
+    with pytest.raises(ModelError, match="8 segments, but there are only 7 names for users whose spend and discount"):
+        choice_of(users, k=8)
 
 
 def test_neither_jobs_nor_the_order_of_rows_change_anything() -> None:

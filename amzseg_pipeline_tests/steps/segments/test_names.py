@@ -1,5 +1,6 @@
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from amzseg_pipeline.steps.segments.scaling import feature_scaling
 from amzseg_pipeline_tests.steps.segments.users import three_kinds
 
 CORE = {"Premium Loyalists", "Deal Seekers", "Casual Buyers"}
-OF_DISCOUNTS = {"Deal Seekers", "Loyal Bargain Hunters", "Full-Price Minimalists", "Premium Deal Hunters"}
+OF_DISCOUNTS = {persona.name for persona in PERSONAS if "discount" in persona.claims}
+CLAIMED = {"engagement": "total_reviews", "spend": "avg_spend", "discount": "avg_discount", "rating": "avg_rating"}
+CORE_POSITIONS = np.array([(2.4, 0.3, 0.1, 0.9, 2.6), (-0.3, -0.2, 0.9, -0.6, -0.3), (-0.5, 0.1, -0.8, 0.1, -0.5)])
 USERS = three_kinds(50)
 
 
@@ -27,6 +30,7 @@ def scaling_without(*dropped: str) -> FeatureScaling:
 
 ALL = scaling_without()
 NO_DISCOUNTS = scaling_without("avg_discount")
+ONLY_RATINGS = scaling_without("avg_discount", "avg_spend")
 
 PUBLISHED_MEANS = {
     "Casual Buyers": (471, 1.042463, 4.230149, 27.286624, 4475.371189, 4.411040),
@@ -59,10 +63,55 @@ def test_the_published_centroids_get_the_published_names_in_every_order(order: t
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 10))
-def test_names_are_unique_and_those_of_more_than_three_hold_the_core(seed: int, k: int) -> None:
-    names = names_of(positions_of(seed, k))
-    assert len(set(names)) == k
+def test_names_are_unique(seed: int, k: int) -> None:
+    assert len(set(names_of(positions_of(seed, k)))) == k
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 10))
+def test_three_segments_share_the_core_names_and_more_take_them_too_where_they_are_true(seed: int, k: int) -> None:
+    positions = np.vstack([CORE_POSITIONS, positions_of(seed, 7)])[:k]
+    names = names_of(positions)
     assert set(names) <= CORE if k <= 3 else set(names) >= CORE
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 4))
+def test_no_name_claims_what_is_not_so(seed: int, k: int) -> None:
+    positions = positions_of(seed, k)
+    named = named_segments(positions, ALL)
+    for axis, feature in CLAIMED.items():
+        for each, position in zip(named, positions[:, FEATURES.index(feature)], strict=True):
+            assert axis not in each.persona.claims or getattr(each.persona, axis) * position >= 0
+
+
+@pytest.mark.parametrize(
+    ("position", "never"),
+    [
+        ((-0.1, 0.9, -0.2, 1.0, 0.4), {"Premium Loyalists", "Regular Shoppers", "High-Value Regulars"}),
+        ((2.5, 0.0, 0.9, -0.4, 2.5), {"Premium Loyalists", "Delighted One-Timers", "Big-Ticket Buyers"}),
+        ((2.0, -1.5, 0.0, 1.0, 1.5), {"Delighted One-Timers", "Delighted Bargain Hunters", "Satisfied Savers"}),
+        ((-0.3, 0.3, -0.8, -0.9, 0.0), {"Deal Seekers", "Loyal Bargain Hunters", "Premium Deal Hunters"}),
+    ],
+    ids=["one review", "cheap prices", "low ratings", "full prices"],
+)
+def test_a_name_that_would_be_a_lie_is_not_borne(position: tuple[float, ...], never: set[str]) -> None:
+    for k in range(2, 6):
+        names = names_of(np.vstack([position, positions_of(k, k - 1)]))
+        assert names[0] not in never
+
+
+@pytest.mark.parametrize(
+    ("position", "name"),
+    [
+        ((0.6, -0.4, 1.2, -0.8, 0.5), "Bargain Regulars"),
+        ((0.5, 0.2, -1.1, 0.0, 0.5), "Full-Price Regulars"),
+        ((2.2, -1.9, 0.0, 1.8, 2.2), "At-Risk Loyalists"),
+        ((-0.2, 0.7, 0.5, -0.1, 0.0), "Delighted Bargain Hunters"),
+        ((-0.2, -0.8, -0.2, 0.3, -0.3), "Lukewarm Shoppers"),
+        ((-0.2, 0.0, 0.1, -1.0, -0.2), "Thrifty Shoppers"),
+    ],
+)
+def test_beside_the_core_a_segment_gets_the_name_a_marketer_would_give(position: tuple[float, ...], name: str) -> None:
+    assert names_of(np.vstack([CORE_POSITIONS, position]))[3] == name
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 10), st.randoms())
@@ -73,14 +122,14 @@ def test_permuting_segments_permutes_their_names(seed: int, k: int, random) -> N
     assert by_position == {(tuple(row), n) for row, n in zip(positions[order], names_of(positions[order]), strict=True)}
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(2, 6))
+@given(st.integers(0, 2**32 - 1), st.integers(2, 10))
 def test_without_discounts_no_name_speaks_of_them(seed: int, k: int) -> None:
     names = names_of(positions_of(seed, k, features=4), NO_DISCOUNTS)
     assert len(set(names)) == k
     assert not set(names) & OF_DISCOUNTS
 
 
-@pytest.mark.parametrize(("scaling", "most"), [(ALL, 10), (NO_DISCOUNTS, 6)])
+@pytest.mark.parametrize(("scaling", "most"), [(ALL, 21), (NO_DISCOUNTS, 14), (ONLY_RATINGS, 7)])
 def test_more_segments_than_names_are_refused(scaling: FeatureScaling, most: int) -> None:
     features = len(scaling.features)
     assert most_segments(scaling) == most
@@ -125,13 +174,30 @@ def test_an_extreme_spender_does_not_outweigh_all_else() -> None:
     ]
 
 
-@pytest.mark.parametrize("dropped", [name for name in FEATURES if name not in {"total_reviews", "avg_discount"}])
-def test_a_dropped_feature_counts_as_the_populations_mean(dropped: str) -> None:
-    positions = positions_of(3, 3)
-    column = FEATURES.index(dropped)
-    at_mean = positions.copy()
-    at_mean[:, column] = 0.0
-    assert names_of(np.delete(positions, column, axis=1), scaling_without(dropped)) == names_of(at_mean)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 7), st.sampled_from([*CLAIMED]))
+def test_no_name_claims_what_the_source_does_not_have(seed: int, k: int, axis: str) -> None:
+    dropped = CLAIMED[axis]
+    scaling = replace(ALL, features=tuple(feature for feature in ALL.features if feature.name != dropped))
+    positions = np.delete(positions_of(seed, k), FEATURES.index(dropped), axis=1)
+    named = named_segments(positions, scaling)
+    assert len({each.persona.name for each in named}) == k
+    assert not any(axis in each.persona.claims for each in named)
+
+
+def test_an_axis_that_the_source_does_not_have_costs_no_name_its_fit() -> None:
+    casual = next(persona for persona in PERSONAS if persona.name == "Casual Buyers")
+    at = np.array([[casual.engagement, casual.rating, casual.spend, casual.engagement], [2.5, 0.3, 1.0, 2.5]])
+    named = named_segments(at, NO_DISCOUNTS)
+    assert [(each.persona.name, each.name_fit) for each in named] == [
+        ("Casual Buyers", 1.0),
+        ("Premium Loyalists", 1.0),
+    ]
+
+
+def test_engagement_is_reviews_alone_where_ratings_lack() -> None:
+    scaling = replace(ALL, features=tuple(feature for feature in ALL.features if feature.name != "engagement_score"))
+    named = named_segments(np.array([[2.5, 0.3, 0.0, 1.0], [-0.3, -0.2, 1.0, -0.6]]), scaling)
+    assert [each.name_fit for each in named] == [1.0, 1.0]
 
 
 def test_no_feature_at_all_is_one_segment_of_all_customers() -> None:

@@ -1,0 +1,139 @@
+"""Why there are as many segments as there are: every number against the tests of the gate, and what rules alone say."""
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from amzseg_pipeline.contracts.model import KChoice, KEvidence, KLimits
+from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.segments.data import SegmentData
+from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, INK, MUTED, PALE, canvas, whole_axis
+from amzseg_pipeline.steps.figures.words import counted, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TESTS = {
+    "prediction_strength": "prediction strength",
+    "jaccard": "Jaccard index",
+    "silhouette": "silhouette",
+    "silhouette_gain": "gain over one kind",
+    "smallest_share": "smallest segment",
+}
+"""Field of KLimits -> the test in a word or two."""
+
+_RULES = {
+    "knee": "knee of the inertia",
+    "best_silhouette": "best silhouette",
+    "best_calinski_harabasz": "best Calinski-Harabasz",
+    "best_davies_bouldin": "best Davies-Bouldin",
+    "largest_predicted": "prediction strength alone",
+    "largest_stable": "Jaccard index alone",
+}
+"""Field of KChoice -> the rule in a word or two."""
+
+_BELOW = "#F7DCCB"
+_OUT_OF_RANGE = 0.45
+_NOTE_CHARACTERS = 110
+
+
+def evidence_for_k(data: SegmentData) -> Plot | LeftOut:
+    """Every number of segments against the tests of the gate, and the number that each rule alone would take."""
+    choice = data.model.choice
+    measured = [each for each in choice.evidence if each.prediction_strength is not None and each.jaccard is not None]
+    if choice.limits is None or len(measured) < 2 or choice.k not in {each.k for each in measured}:
+        return LeftOut("the tests of the gate were measured for fewer than two numbers of segments")
+    limits = choice.limits
+    passing = [each.k for each in measured if not each.refusals and limits.k_min <= each.k <= limits.k_max]
+    title = (
+        f"{counted(choice.k, 'segment')} pass every test of whether they would come out again"
+        if choice.k in passing
+        else f"{counted(choice.k, 'segment')} are a convention: they fail {_failed(choice, limits)[0][0]}"
+    )
+    figure, (above, below) = canvas(title, note=_note(choice), panels=(2, 1), height=6.0)
+    _draw_tests(above, measured, limits)
+    _draw_rules(below, choice)
+    for axes in (above, below):
+        axes.set_xlim(measured[0].k - 0.5, measured[-1].k + 0.5)
+        axes.axvspan(choice.k - 0.5, choice.k + 0.5, facecolor="none", edgecolor=HIGHLIGHT, linewidth=2.2, zorder=4)
+        whole_axis(axes.xaxis)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(length=0)
+    below.set_xlabel(f"number of segments (k); chosen: {choice.k}")
+    return Plot(title, _sentence(choice, limits, passing), figure)
+
+
+def _draw_tests(axes: "Axes", measured: list[KEvidence], limits: KLimits) -> None:
+    for row, test in enumerate(_TESTS):
+        least = getattr(limits, test)
+        for evidence in measured:
+            value = _value(evidence, test)
+            passes = value is not None and value >= least
+            alpha = 1.0 if limits.k_min <= evidence.k <= limits.k_max else _OUT_OF_RANGE
+            axes.barh(row, 0.94, left=evidence.k - 0.47, height=0.88, color=PALE if passes else _BELOW, alpha=alpha)
+            axes.annotate(
+                "-" if value is None else _written(test, value),
+                (evidence.k, row),
+                ha="center",
+                va="center",
+                color=INK if passes else HIGHLIGHT,
+                fontweight="normal" if passes else "bold",
+                alpha=alpha,
+            )
+    labels = [f"{words}, at least {_written(test, getattr(limits, test))}" for test, words in _TESTS.items()]
+    axes.set_yticks(range(len(_TESTS)), labels)
+    axes.set_ylim(len(_TESTS) - 0.5, -0.5)
+    axes.grid(axis="x", visible=False)
+    outside = "" if limits.k_min <= measured[0].k else f"; pale: fewer than the {limits.k_min} asked for"
+    axes.set_xlabel(f"below its limit: bold, on orange{outside}", color=MUTED, fontsize=8.5)
+
+
+def _draw_rules(axes: "Axes", choice: KChoice) -> None:
+    said = [getattr(choice, rule) for rule in _RULES]
+    drawn = [(k, row) for row, k in enumerate(said) if k is not None]
+    axes.scatter([k for k, _ in drawn], [row for _, row in drawn], s=90, color=ACCENT, zorder=3)
+    labels = [words if k is not None else f"{words} (none)" for words, k in zip(_RULES.values(), said, strict=True)]
+    axes.set_yticks(range(len(_RULES)), labels)
+    axes.set_ylim(len(_RULES) - 0.5, -0.5)
+
+
+def _sentence(choice: KChoice, limits: KLimits, passing: list[int]) -> str:
+    others = sorted({k for rule in _RULES if (k := getattr(choice, rule)) is not None} - {choice.k})
+    alone = f"while other rules alone say {_listed(others)}" if others else "and every rule alone says the same"
+    if choice.k in passing:
+        passed = "passes" if len(passing) == 1 else "pass"
+        follows = "build on them, for other users of this kind would fall into the same segments"
+        return f"{_listed(passing)} {passed} all tests and {choice.k} was chosen, {alone}: {follows}."
+    failed = " and ".join(f"{words} ({value}, at least {least})" for words, value, least in _failed(choice, limits))
+    follows = "try a campaign on a few users before you build on it"
+    return f"The division into {choice.k} fails {failed}, {alone}: {follows}."
+
+
+def _failed(choice: KChoice, limits: KLimits) -> list[tuple[str, str, str]]:
+    chosen = next(each for each in choice.evidence if each.k == choice.k)
+    return [
+        (words, "none" if value is None else _written(test, value), _written(test, getattr(limits, test)))
+        for test, words in _TESTS.items()
+        if (value := _value(chosen, test)) is None or value < getattr(limits, test)
+    ]
+
+
+def _value(evidence: KEvidence, test: str) -> float | None:
+    if test != "silhouette_gain":
+        value: float | None = getattr(evidence, test)
+        return value
+    if evidence.silhouette is None or evidence.reference_silhouette is None:
+        return None
+    return evidence.silhouette - evidence.reference_silhouette
+
+
+def _written(test: str, value: float) -> str:
+    return percent(value) if test == "smallest_share" else f"{value + 0.0:.2f}"
+
+
+def _listed(numbers: list[int]) -> str:
+    words = [str(number) for number in numbers]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _note(choice: KChoice) -> str:
+    return textwrap.fill(f"k = {choice.k} by {choice.rule}", _NOTE_CHARACTERS)

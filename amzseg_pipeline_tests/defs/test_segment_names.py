@@ -1,0 +1,56 @@
+"""The names that segments of real and sample users get, for every number of them; benchmarks.names has the tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from amzseg_pipeline.contracts.segments import PERSONAS
+from benchmarks.names import NUMBERS, SAMPLE, NamedUsers, named_users, users_of, without_discounts
+
+CLAIMS = {persona.name: persona.claims for persona in PERSONAS}
+SENSE = {persona.name: persona for persona in PERSONAS}
+
+
+def assert_unique_and_true(users: pd.DataFrame) -> None:
+    by_k: dict[int, list[NamedUsers]] = {}
+    for each in named_users(users, n_init=1):
+        by_k.setdefault(each.k, []).append(each)
+    assert list(by_k) == list(NUMBERS)
+    means = users[["total_reviews", "avg_rating", "avg_discount", "avg_spend"]].astype(float).mean()
+    for k, named in by_k.items():
+        assert len({each.name for each in named}) == len(named) == k
+        assert sum(each.users for each in named) == len(users)
+        for each in named:
+            wrong = f"{each.name} of k = {k}: {each.means}"
+            claims = CLAIMS[each.name]
+            if "engagement" in claims and SENSE[each.name].engagement > 0:
+                assert each.means["total_reviews"] > means["total_reviews"], wrong
+            if "discount" in claims:
+                assert (each.means["avg_discount"] > means["avg_discount"]) == (SENSE[each.name].discount > 0), wrong
+
+
+@pytest.fixture(scope="module")
+def sample() -> pd.DataFrame:
+    return users_of(SAMPLE)
+
+
+def test_the_names_of_the_sample_are_unique_and_true_for_two_to_ten_segments(sample: pd.DataFrame) -> None:
+    assert_unique_and_true(sample)
+
+
+def test_so_they_are_without_its_discounts_and_none_speaks_of_them(sample: pd.DataFrame) -> None:
+    users = without_discounts(sample)
+    assert_unique_and_true(users)
+    named = list(named_users(users, n_init=1))
+    assert all(np.isnan(each.means["avg_discount"]) for each in named)
+    assert not any("discount" in CLAIMS[each.name] for each in named)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("exports", [("amazon.csv",), ("Gift_Cards_5.json.gz", "meta_Gift_Cards.json.gz")])
+def test_so_they_are_of_the_real_exports(real_data: Path, exports: tuple[str, ...]) -> None:
+    users = users_of(*(real_data / export for export in exports))
+    assert_unique_and_true(users)
+    assert_unique_and_true(without_discounts(users))

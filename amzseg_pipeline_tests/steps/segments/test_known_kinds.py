@@ -1,0 +1,57 @@
+"""The choice of k on simulated users of a known number of kinds, and of none; benchmarks.stability_k has the table."""
+
+import os
+
+import numpy as np
+import pytest
+
+from benchmarks import stability_k
+from benchmarks.stability_k import (
+    CHEAPER,
+    STRUCTURELESS,
+    exact,
+    mixture,
+    mixture_outcomes,
+    structureless_outcomes,
+    unsure,
+)
+
+QUICK = {"n_init": 2, "prediction_splits": 5, "jaccard_bootstraps": 5}
+
+
+def test_a_few_mixtures_have_as_many_kinds_as_they_have() -> None:
+    outcomes = mixture_outcomes(range(3, 8), users=400, **QUICK)
+    assert {each.kinds for each in outcomes} >= {2, 4, 6}
+    assert [each.choice.k for each in outcomes] == [each.kinds for each in outcomes]
+    assert {each.choice.confidence for each in outcomes} == {"high"}
+
+
+def test_where_there_are_no_kinds_confidence_is_low() -> None:
+    outcomes = structureless_outcomes(range(len(STRUCTURELESS)), users=400, **QUICK)
+    assert [each.name for each in outcomes] == list(STRUCTURELESS)
+    assert {each.choice.confidence for each in outcomes} == {"low"}
+
+
+def test_a_long_cloud_without_a_gap_is_refused_for_its_silhouette_alone() -> None:
+    choice = stability_k.choice(STRUCTURELESS["normal, two features correlated by 0.9"](3, users=600), **QUICK)
+    (refusal,) = choice.evidence[1].refusals
+    assert refusal.startswith("gain of silhouette over users of one kind ")
+
+
+def test_mixtures_are_as_they_say() -> None:
+    sizes = set()
+    for seed in range(40):
+        made = mixture(seed, users=500)
+        sizes.add((made.kinds, made.points.shape[1]))
+        assert np.isfinite(made.points).all()
+    assert {kinds for kinds, _ in sizes} == {2, 3, 4, 5, 6}
+    assert {features for _, features in sizes} == {3, 4, 5, 6}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+def test_eighty_of_a_hundred_mixtures_are_exact_and_ninety_percent_of_nothing_is_unsure() -> None:
+    jobs = os.cpu_count() or 1
+    mixtures = mixture_outcomes(range(100), users=1_000, jobs=jobs, **CHEAPER)
+    assert exact(mixtures) >= 0.80
+    assert unsure(structureless_outcomes(range(60), users=1_000, jobs=jobs, **CHEAPER)) >= 0.90

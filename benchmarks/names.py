@@ -1,0 +1,167 @@
+"""The names that segments get for every number of segments, beside what their users are like.
+
+    python -m benchmarks.names --real ../shared/data
+
+Runs the pipeline on each export in a folder of its own (the bundled sample, amazon.csv and the reviews of gift cards of
+2018), prints the tables and writes them into docs/names.md.
+"""
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from amzseg_pipeline.contracts.model import FeatureScaling
+from amzseg_pipeline.contracts.segments import PERSONAS
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.contracts.users import USER_FEATURES
+from amzseg_pipeline.steps import segments
+from amzseg_pipeline.steps.segments.clustering import clusters
+from amzseg_pipeline.steps.segments.evidence import scaled_points
+from amzseg_pipeline.steps.segments.names import named_segments
+from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.warehouse import table_frame
+from amzseg_pipeline_tests import scenario
+from benchmarks.pages import write_section
+
+PAGE = Path(__file__).parent.parent / "docs" / "names.md"
+SAMPLE = Path(__file__).parent.parent / "data" / "landing" / "sample_amazon.csv"
+NUMBERS = range(2, 11)
+_SETTINGS = Settings()
+
+
+@dataclass(frozen=True)
+class NamedUsers:
+    """One segment: its name and fit, its users, and their means (NaN where nobody has a value)."""
+
+    k: int
+    name: str
+    name_fit: float
+    users: int
+    share: float
+    means: Mapping[str, float]
+
+
+def main() -> None:
+    """Runs, prints, writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", type=Path, required=True, help="the folder of the real exports")
+    real = parser.parse_args().real
+    write_section(PAGE, "## Personas", personas())
+    amazon = users_of(real / "amazon.csv")
+    sample = users_of(SAMPLE)
+    for source, users in {
+        "The Amazon Sales Dataset": amazon,
+        "The same without discounts": without_discounts(amazon),
+        "Gift cards of 2018, which have no discounts": users_of(
+            real / "Gift_Cards_5.json.gz", real / "meta_Gift_Cards.json.gz"
+        ),
+        "The bundled sample": sample,
+        "The same without its discounts": without_discounts(sample),
+    }.items():
+        text = table(named_users(users))
+        print(f"{source}\n\n{text}\n")
+        write_section(PAGE, f"## {source}", text)
+
+
+def personas() -> str:
+    """Markdown: every persona, where it is expected, and what it claims (in bold)."""
+    rows = ["| name | engagement | spend | discount | rating | strategy |", "|---|---|---|---|---|---|"]
+    for persona in PERSONAS:
+        axes = (
+            f"**{value:+.1f}**" if axis in persona.claims else f"{value:+.1f}"
+            for axis, value in zip(
+                ("engagement", "spend", "discount", "rating"),
+                (persona.engagement, persona.spend, persona.discount, persona.rating),
+                strict=True,
+            )
+        )
+        rows.append(f"| {persona.name}{' (core)' if persona.core else ''} | {' | '.join(axes)} | {persona.strategy} |")
+    return "\n".join(rows)
+
+
+def users_of(*exports: Path) -> pd.DataFrame:
+    """The users of the exports, contracts.USER_FEATURES, as a run of the pipeline makes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        home.landing.mkdir()
+        for export in exports:
+            shutil.copy(export, home.landing)
+        result = scenario.run(home, only=["raw_reviews", "items", "rejected_items", "cleaned_reviews",
+                                          "rejected_reviews", "user_features"])  # fmt: skip
+        if not result.success:
+            raise SystemExit(scenario.failure(result))
+        engine = DuckDBEngine(_SETTINGS, temporary=home.root / ".temporary")
+        try:
+            users: pd.DataFrame = table_frame(home.warehouse, USER_FEATURES.name, engine).collect("pandas").to_native()
+            return users
+        finally:
+            engine.close()
+
+
+def without_discounts(users: pd.DataFrame) -> pd.DataFrame:
+    """The same users, of a source that does not tell list prices."""
+    sums = {name: 0 for name in users.columns if "discount" in name}
+    return users.assign(**{**sums, "avg_discount": pd.array([None] * len(users), dtype="Float64")})
+
+
+def named_users(users: pd.DataFrame, *, n_init: int = _SETTINGS.n_init) -> Iterator[NamedUsers]:
+    """The segments of `users`, largest first, for every number of them: scaled, fitted and named as a model is."""
+    shrinkages = segments.shrinkages(nw.from_native(users).lazy())
+    scaling = segments.feature_scaling(users, transform=_SETTINGS.transform, shrinkages=shrinkages)
+    users = users.sort_values("user_id", ignore_index=True)
+    points = scaled_points(segments.scaled_features(users, scaling), scaling)
+    for k in NUMBERS:
+        yield from _named(users, points, scaling, k=k, n_init=n_init)
+
+
+def _named(
+    users: pd.DataFrame, points: np.ndarray, scaling: FeatureScaling, *, k: int, n_init: int
+) -> Iterator[NamedUsers]:
+    found = clusters(points, k, seed=_SETTINGS.seed, n_init=n_init)
+    features = users[["total_reviews", "avg_rating", "avg_discount", "avg_spend"]].astype(float)
+    means = features.groupby(found.labels).mean()
+    for i, named in enumerate(named_segments(found.centroids, scaling)):
+        yield NamedUsers(
+            k=k,
+            name=named.persona.name,
+            name_fit=named.name_fit,
+            users=found.sizes[i],
+            share=found.sizes[i] / len(users),
+            means={str(name): float(value) for name, value in means.loc[i].items()},
+        )
+
+
+def table(named: Iterator[NamedUsers]) -> str:
+    """Markdown: a row per segment; a weak fit in bold, as it is warned of."""
+    rows = [
+        "| k | name | users | reviews | rating | discount | spend | name fit |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    before = 0
+    for each in named:
+        fit = f"{each.name_fit:.2f}"
+        means = each.means
+        rows.append(
+            f"| {each.k if each.k != before else ''} | {each.name} | {each.users:,} ({100 * each.share:.0f} %) | "
+            f"{means['total_reviews']:.2f} | {_number(means['avg_rating'], '.2f')} | "
+            f"{_number(means['avg_discount'], '.0f', ' %')} | {_number(means['avg_spend'], ',.0f')} | "
+            f"{f'**{fit}**' if each.name_fit < _SETTINGS.min_name_fit else fit} |"
+        )
+        before = each.k
+    return "\n".join(rows)
+
+
+def _number(value: float, form: str, unit: str = "") -> str:
+    return "" if np.isnan(value) else f"{value:{form}}{unit}"
+
+
+if __name__ == "__main__":
+    main()
