@@ -129,6 +129,7 @@ def waited_for(answer, *, seconds: float):
     raise AssertionError(f"nothing within {seconds:.0f} s")
 
 
+@pytest.mark.slow
 def test_a_run_a_tick_and_the_ui_work_on_postgresql(tmp_path):
     home = scenario.home_with(tmp_path / "home", sample_amazon=scenario.SAMPLE.read_bytes())
     with postgres() as url:

@@ -22,9 +22,9 @@ LOOPBACK = ("127.0.0.1", "::1")
 def command(target: str, **variables: str) -> list[str]:
     """The command behind a target of the Makefile, with this environment's executables."""
     told = subprocess.run(
-        ["make", "--dry-run", "--always-make", target],
+        ["make", "--no-print-directory", "--dry-run", "--always-make", target],
         cwd=PROJECT,
-        env={**os.environ, **variables},
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | variables,
         capture_output=True,
         text=True,
         check=True,

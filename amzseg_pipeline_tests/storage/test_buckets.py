@@ -277,7 +277,7 @@ batches = st.lists(
 )
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(nights=st.lists(batches, min_size=2, max_size=3), buckets=st.sampled_from([50, 1_000]))
 def test_any_nights_leave_what_a_full_recompute_makes(tmp_path_factory, engine, nights, buckets):
     root = tmp_path_factory.mktemp("nights")

@@ -45,9 +45,8 @@ def named_segments(
 
     The personas are those of least total squared distance, each used once, whatever the order of the rows. One segment
     is ALL_CUSTOMERS; as many as there are core personas share these; more take all, the core ones among them. But a
-    persona that claims what is not so gives way to one that does not. A row in `kept` bears that name, where it is
-    still one that can be borne, and the others share the rest. Raises ModelError when there are more segments than
-    names.
+    persona that claims what is not so gives way to one that does not. A row in `kept` bears that name, whatever it
+    claims, and the others share the rest. Raises ModelError when there are more segments than names.
     """
     if len(positions) == 1:
         return (Named(ALL_CUSTOMERS, 1.0),)
@@ -55,7 +54,7 @@ def named_segments(
     if len(positions) > len(personas):
         raise ModelError(too_many_segments(len(positions), scaling))
     axes = _axes(positions, scaling)
-    by_name = {persona.name: persona for persona in personas}
+    by_name = {persona.name: persona for persona in PERSONAS}
     chosen = {row: by_name[name] for row, name in (kept or {}).items() if name in by_name}
     others = [row for row in range(len(axes)) if row not in chosen]
     if others:

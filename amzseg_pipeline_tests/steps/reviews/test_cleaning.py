@@ -134,7 +134,7 @@ small_rows = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=small_rows, seed=st.integers(0, 99), engine=st.sampled_from(sorted(ENGINES)))
 def test_every_row_is_accounted_for_and_their_order_changes_nothing(rows, seed, engine):
     raw = [SOUND | row | {"row_number": number} for number, row in enumerate(rows, start=1)]
@@ -163,7 +163,7 @@ def as_delivered(review):
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=small_rows, engine=st.sampled_from(sorted(ENGINES)))
 def test_what_is_clean_is_cleaned_to_itself(rows, engine):
     once = cleaned(*(SOUND | row | {"row_number": number} for number, row in enumerate(rows, start=1)))
