@@ -1,6 +1,7 @@
 """Names, titles and texts of reviewers stay in landing/: nothing that a run writes holds them, however it ends."""
 
 import gzip
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.reliability.processes import PROJECT, environment, prepare_instance, run_by_hand, until
+from amzseg_pipeline_tests.reliability.processes import PROJECT, environment, prepare_instance
 from amzseg_pipeline_tests.reliability.test_full_disk import largest_file
 from amzseg_pipeline_tests.security.marked_exports import EXPORTS, PRIVATE, deliver, in_dollars, sales
 from amzseg_pipeline_tests.security.places import places_of
@@ -126,12 +127,32 @@ def test_a_step_that_crashes_keeps_no_text(
     assert places_of(PRIVATE, home.root, without=home.landing) == {}
 
 
+KILLED_WHILE_WRITING = """
+import os, runpy, signal, sys
+from amzseg_pipeline.storage import files
+sync = files.sync
+def kill_at_a_table(path):
+    if path.parent.name == "raw_reviews" and path.suffix == ".tmp":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sync(path)
+files.sync = kill_at_a_table
+sys.argv = ["amzseg_pipeline", "run", "--verbose"]
+runpy.run_module("amzseg_pipeline", run_name="__main__")
+"""
+
+
 def test_a_killed_run_leaves_no_text(home: Home) -> None:
     deliver(home.landing, sales())
-    with run_by_hand(home, "--verbose") as process:
-        until(lambda: list(home.warehouse.glob("*_reviews/.*.tmp/*")), seconds=120)
-        process.kill()
-        (home.root / LOG).write_text(process.communicate()[0])
+    with (home.root / LOG).open("wb") as output:
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED_WHILE_WRITING],
+            cwd=PROJECT,
+            env=environment(home, TMPDIR=str(home.root / "tmp")),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    assert killed.returncode == -signal.SIGKILL, (home.root / LOG).read_text()
+    assert list(home.warehouse.glob("raw_reviews/.*.tmp"))
     assert not has_snapshot(home.root)
     assert_private(home)
 
