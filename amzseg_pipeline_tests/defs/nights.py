@@ -19,8 +19,11 @@ OTHER = sales_csv([{"user_id": "A,B"}, {"user_id": "A,C"}, {"user_id": "D,B"}])
 MORE = sales_csv([{"user_id": "X,Y"}, {"user_id": "X,Z"}])
 
 
-def people(count: int, *, first: int = 1, day: int = 1) -> bytes:
-    """Reviews of the users P<first> onward, written that day of January: loyal ones, bargain hunters, full payers."""
+def people(count: int, *, first: int = 1, day: int = 1, listed: int = 1000, dearer: int = 1) -> bytes:
+    """Reviews of the users P<first> onward, written that day of January: loyal ones, bargain hunters, full payers.
+
+    Everything is listed at one price; `dearer` multiplies that and what they pay.
+    """
     reviews = []
     for number in range(first, first + count):
         kind, step = number % 3, number // 3 % 7
@@ -30,8 +33,8 @@ def people(count: int, *, first: int = 1, day: int = 1) -> bytes:
                 "user_id": f"P{number}",
                 "item_id": f"I{number}-{i}",
                 "rating": str((4.5, 3.8, 4.2)[kind] + step % 3 / 10),
-                "paid_price": str(paid),
-                "list_price": "1000",
+                "paid_price": str(paid * dearer),
+                "list_price": str(listed * dearer),
                 "reviewed_at": f"2026-01-{day:02d}",
             }
             for i in range(4 + step if kind == 0 else 1)

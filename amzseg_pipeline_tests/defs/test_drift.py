@@ -1,0 +1,55 @@
+"""Drift as the whole job tells it: the night it happens, with what drifted on top."""
+
+import pytest
+
+from amzseg_pipeline import read_latest
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.defs.nights import deliver, people
+
+USERS = 600
+THREE = {**scenario.QUICK, "k": 3}
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home with one night."""
+    home = deliver(Home(tmp_path), people=people(USERS))
+    assert scenario.run(home, settings=THREE).success
+    return home
+
+
+def night(home, **exports):
+    """The check of drift, and the snapshot, of a night with these exports."""
+    result = scenario.run(deliver(home, **exports), settings=THREE)
+    assert result.success, scenario.failure(result)
+    [check] = [found for found in result.get_asset_check_evaluations() if found.check_name == "no_drift"]
+    return check, read_latest(home.root).run()
+
+
+@pytest.mark.parametrize(
+    ("exports", "feature"),
+    [
+        pytest.param({"people": people(USERS, dearer=2)}, "psi_avg_spend", id="prices doubled"),
+        pytest.param(
+            {"hunters": people(USERS // 4, first=USERS + 1, listed=10_000)}, "psi_avg_discount", id="a new type of user"
+        ),
+    ],
+)
+def test_a_planted_drift_is_told_the_same_night_with_its_feature_on_top_and_asks_for_a_challenger(
+    home, exports, feature
+):
+    check, run = night(home, **exports)
+    top = run["drift"]["figures"][0]
+    assert (top["name"], top["warns"]) == (feature, True)
+    assert not check.passed
+    assert check.description.startswith(run["drift"]["warnings"][0])
+    assert feature.removeprefix("psi_") in run["drift"]["warnings"][0]
+    assert run["gate"]["decision"] != "KEEP"
+
+
+def test_a_night_of_more_of_the_same_warns_of_nothing_and_trains_nothing(home):
+    check, run = night(home, more=people(USERS // 50, first=USERS + 1, day=2))
+    assert run["drift"]["warnings"] == []
+    assert check.passed
+    assert run["gate"]["decision"] == "KEEP"
