@@ -1,0 +1,146 @@
+"""How fast the app answers on a snapshot of a million users, and whether many sessions at once are served.
+
+    python -m benchmarks.app_load --home data --out /tmp/app_load --users 1000000
+
+The home must have been run before. Its last snapshot is published anew below --out with the users repeated under new
+ids until there are as many as asked for, every amount and rating a little different, in segments of the same shares;
+the model is as it was. Then the app is started on that, and a browser and bare sessions ask it:
+
+    first page      a browser's first page, until the numbers are there, on the server's first visit and on later ones
+    every page      the same for the other pages, the first time that anybody asks for them and later
+    score a user    a value of the form changed on the open page: from the request to the end of the server's run,
+                    and the processor time that the server takes for it, which does not depend on what else is running
+    sessions        that many sessions open all pages at the same time; none may show an error
+    upload          a CSV of that many users scored by the page, and the server's memory while it does
+
+Figures are written to --out as figures.json and printed.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Browser, sync_playwright
+
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.snapshots import read_latest
+from amzseg_pipeline_tests.app.serving import served_app
+from benchmarks.app_load.sessions import crowd, opening, scoring
+from benchmarks.app_load.snapshots import scaled_snapshot, users_csv
+
+PAGES = {
+    "overview": "Segments and what to do for each",
+    "segments": "Users",
+    "score_user": "What decided it",
+    "find_user": "User id",
+    "plots": "Plots",
+    "about": "Exports it was made from",
+}
+"""Path of a page, and a heading or label near its end."""
+
+_WAIT_SECONDS = 120
+
+
+def seconds_until(browser: Browser, address: str, page: str) -> float:
+    """Seconds from asking for a page to the sight of its last heading, in a browser that has never seen the app."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    window = context.new_page()
+    started = time.perf_counter()
+    window.goto(address if page == "overview" else f"{address}/{page}", wait_until="commit")
+    window.get_by_text(PAGES[page], exact=True).last.wait_for(timeout=_WAIT_SECONDS * 1000)
+    elapsed = time.perf_counter() - started
+    context.close()
+    return elapsed
+
+
+def upload(browser: Browser, address: str, path: Path, *, rows: int, server: psutil.Process) -> dict[str, object]:
+    """A file scored by the page: seconds from choosing it to its result, steps of the progress bar, memory."""
+    window = browser.new_page()
+    window.goto(f"{address}/score_file")
+    window.get_by_text("Download a template").wait_for(timeout=_WAIT_SECONDS * 1000)
+    before_bytes, peak_bytes, seen = server.memory_info().rss, 0, set[str]()
+    started = time.perf_counter()
+    window.locator('input[type="file"]').set_input_files(path)
+    result = window.get_by_text("Rows scored")
+    while not result.is_visible():
+        peak_bytes = max(peak_bytes, server.memory_info().rss)
+        bar = window.get_by_test_id("stProgress")
+        if bar.count():
+            seen.update(bar.all_inner_texts())
+        time.sleep(0.05)
+        if time.perf_counter() - started > 10 * _WAIT_SECONDS:
+            sys.exit("the upload has not been scored")
+    elapsed = time.perf_counter() - started
+    is_whole = window.get_by_text(f"{rows:,}", exact=True).first.is_visible()
+    window.close()
+    return {
+        "rows": rows,
+        "file_mb": round(path.stat().st_size / 1e6, 1),
+        "seconds": round(elapsed, 1),
+        "all_rows_scored": is_whole,
+        "progress_steps_seen": len(seen),
+        "server_mb_before": round(before_bytes / 1e6),
+        "server_mb_most": round(peak_bytes / 1e6),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, required=True, help="a data root whose pipeline has run")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the snapshot and the figures")
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--upload-rows", type=int, default=1_000_000, help="0 leaves the upload out")
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    given = parser.parse_args()
+    home = Home(given.out.absolute() / f"home-{given.users}")
+    home.root.mkdir(parents=True, exist_ok=True)
+    snapshot = read_latest(home.root) if home.published.exists() else None
+    if snapshot is None:
+        snapshot = scaled_snapshot(read_latest(given.home), home, users=given.users)
+    figures: dict[str, object] = {
+        "users": snapshot.rows(SEGMENT_ASSIGNMENTS.name),
+        "parquet_mb": round(snapshot.table_path(SEGMENT_ASSIGNMENTS.name).stat().st_size / 1e6, 1),
+        "cores": psutil.cpu_count(),
+        "load_average_before": round(psutil.getloadavg()[0], 1),
+    }
+    with served_app(home.root, log=given.out / "app.log") as address, sync_playwright() as playwright:
+        server = next(
+            each
+            for each in psutil.Process().children()
+            if "streamlit" in " ".join(each.cmdline()) and each.is_running()
+        )
+        browser = playwright.chromium.launch(executable_path=given.chromium, args=["--no-sandbox", "--disable-gpu"])
+        figures["first_page_of_the_server_seconds"] = round(seconds_until(browser, address, "overview"), 2)
+        warm = [seconds_until(browser, address, "overview") for _ in range(7)]
+        figures["first_page_warm_seconds"] = {
+            "median": round(statistics.median(warm), 2),
+            "slowest": round(max(warm), 2),
+        }
+        figures["pages_seconds"] = {
+            page: {
+                "first": round(seconds_until(browser, address, page), 2),
+                "later": round(statistics.median(seconds_until(browser, address, page) for _ in range(3)), 2),
+            }
+            for page in PAGES
+        }
+        figures["first_page_of_a_session_server_ms"] = opening(address, times=20)
+        figures["score_a_user_ms"] = scoring(address, times=100, server=server)
+        figures["crowd"] = crowd(address, list(PAGES), sessions=given.sessions)
+        figures["server_mb"] = round(server.memory_info().rss / 1e6)
+        if given.upload_rows:
+            path = users_csv(given.out / "users.csv", rows=given.upload_rows)
+            figures["upload"] = upload(browser, address, path, rows=given.upload_rows, server=server)
+        browser.close()
+    text = json.dumps(figures, indent=2)
+    (given.out / "figures.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
