@@ -21,7 +21,7 @@ forget: $(VENV)/.run ## erase a user whom no export holds any more: make forget 
 	@$(BIN)/python -m amzseg_pipeline forget -- '$(ID)'
 
 test: $(VENV)/.test ## pass every test (short forms)
-	@$(BIN)/python -m pytest -m "not slow" -n $${WORKERS:-2} --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" -n $${WORKERS:-2} --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(VENV)/.test ## pass the long forms of the tests
 	@$(BIN)/python -m pytest -m slow $(ARGS)
