@@ -1,9 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from amzseg_pipeline.storage.snapshots import Snapshot
+from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
+from amzseg_pipeline_tests.storage.landing.exports import canonical_csv
 
 pytestmark = pytest.mark.usefixtures("shown_home")
 
@@ -40,6 +43,19 @@ def test_every_feature_has_its_distribution_and_every_chart_its_segments() -> No
         for chart in charts:
             names = {trace.get("name") for trace in chart["data"] if trace.get("showlegend") is not False}
             assert names == {"Deal Seekers", "Casual Buyers", "Premium Loyalists"}
+
+
+def test_of_a_source_without_list_prices_no_discount_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced = [{"user_id": f"U{n}", "item_id": "I", "paid_price": str(9 + n % 4 * 30)} for n in range(40)]
+    home = scenario.home_with(tmp_path, export=canonical_csv(priced))
+    assert scenario.run(home).success
+    monkeypatch.setenv("AMZSEG_DATA", str(home.root))
+    session = opened("segments")
+    assert errors(session) == []
+    features = session.button_group(key="feature")
+    assert (features.value, len(features.options)) == ("total_reviews", 4)
 
 
 def test_a_segment_has_one_colour_on_every_chart() -> None:

@@ -15,6 +15,7 @@ from amzseg_pipeline.storage.users import Order
 
 _SHOWN_USERS = 100
 _DOUBTS = ("low_evidence", "undecided", "outliers")
+_FIRST_FEATURE = "avg_discount"
 _ORDERS: dict[Order, str] = {
     "typical": "Most typical",
     "undecided": "Closest to another segment",
@@ -107,20 +108,19 @@ def _segment(shown: Published, segment_id: str) -> None:
 
 def _distribution(shown: Published, segment_id: str) -> None:
     st.subheader("Distributions", anchor=False)
+    known = [name for name, mean in questions.means(shown).items() if mean is not None]
+    first = _FIRST_FEATURE if _FIRST_FEATURE in known else known[0]
     feature = st.pills(
         "Feature",
-        FEATURES,
-        default="avg_discount",
+        known,
+        default=first,
         required=True,
         format_func=lambda name: FEATURE_WORDS[name].label,
         key="feature",
         label_visibility="collapsed",
     )
-    name = feature if isinstance(feature, str) else "avg_discount"
+    name = feature if isinstance(feature, str) else first
     bins, counts = questions.histograms(shown, name)
-    if counts.empty:
-        st.info("No user has a value of this feature.", icon=":material/info:")
-        return
     charts.show(
         charts.distribution_figure(shown, name, bins=bins, counts=counts, selected=segment_id),
         key="distribution",
