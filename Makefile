@@ -33,7 +33,7 @@ ui: $(VENV)/.run instance ## the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
 
 app: $(VENV)/.run ## the app on http://127.0.0.1:8501
-	@$(BIN)/python -m streamlit run amzseg_pipeline/app/main.py --server.port $${APP_PORT:-8501}
+	@$(BIN)/python -m streamlit run amzseg_pipeline/app/server.py --server.port $${APP_PORT:-8501}
 
 audit: $(VENV)/.test ## look up known vulnerabilities of the locked packages
 	@$(BIN)/pip-audit -r requirements-dev.lock --disable-pip --no-deps --strict

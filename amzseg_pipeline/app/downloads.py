@@ -1,21 +1,30 @@
 """Download buttons whose file is made when somebody clicks, not before."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import streamlit as st
 
 from amzseg_pipeline.storage.downloads import FileFormat
 
-_FILE_FORMATS: dict[FileFormat, tuple[str, str]] = {
-    "csv": ("CSV", "text/csv"),
-    "parquet": ("parquet", "application/vnd.apache.parquet"),
+
+class Kind(NamedTuple):
+    """What a format is called, by people and by browsers."""
+
+    label: str
+    mime: str
+
+
+FILE_FORMATS: dict[FileFormat, Kind] = {
+    "csv": Kind("CSV", "text/csv"),
+    "parquet": Kind("parquet", "application/vnd.apache.parquet"),
 }
 
 
 def download_buttons(made: Callable[[FileFormat], bytes], *, name: str, what: str = "", key: str) -> None:
     """One button per format, side by side; `name` is the file's, without its ending."""
     with st.container(horizontal=True):
-        for file_format, (label, mime) in _FILE_FORMATS.items():
+        for file_format, (label, mime) in FILE_FORMATS.items():
             st.download_button(
                 f"Download {what}as {label}",
                 _deferred(made, file_format),

@@ -1,4 +1,4 @@
-"""The app's entry: its pages, and what is said when one cannot be shown. `make app` runs it."""
+"""The app's entry: its pages, and what is said when one cannot be shown. server.py serves it."""
 
 import streamlit as st
 

@@ -4,9 +4,9 @@ Nothing of the data root is written here: the bytes go to whoever asked.
 """
 
 from collections.abc import Iterable, Iterator
-from io import BytesIO
+from io import RawIOBase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,8 +25,8 @@ _FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 _BATCH_ROWS = 65_536
 
 
-def segment_file(snapshot: Snapshot, segment_id: str, *, file_format: FileFormat) -> bytes:
-    """The users of one segment with every column. Read batch by batch: only the users asked for are held.
+def segment_chunks(snapshot: Snapshot, segment_id: str, *, file_format: FileFormat) -> Iterator[bytes]:
+    """The users of one segment with every column, as a file in pieces: of the users one batch at a time is held.
 
     Raises SnapshotError when the snapshot's file is gone or cannot be read any more.
     """
@@ -37,7 +37,7 @@ def segment_file(snapshot: Snapshot, segment_id: str, *, file_format: FileFormat
                 batch.filter(pc.equal(batch.column("segment_id"), segment_id))
                 for batch in file.iter_batches(batch_size=_BATCH_ROWS)
             )
-            return file_of(of_segment, file.schema_arrow, file_format=file_format)
+            yield from _chunks(of_segment, file.schema_arrow, file_format=file_format)
     except (pa.ArrowException, OSError) as error:
         raise SnapshotError(
             f"{path}: it could not be read ({error}); check the file and the disk, or run the pipeline again."
@@ -54,16 +54,43 @@ def parquet_file_as(path: Path, *, file_format: FileFormat) -> bytes:
 
 def file_of(batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, file_format: FileFormat) -> bytes:
     """`batches` as one file; a CSV has a header and is UTF-8, a missing value being an empty cell."""
-    target = BytesIO()
+    return b"".join(_chunks(batches, schema, file_format=file_format))
+
+
+class _Pipe(RawIOBase):
+    """Keeps what is written to it until it is taken."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self._written += data
+        return len(data)
+
+    def taken(self) -> bytes:
+        written = bytes(self._written)
+        self._written.clear()
+        return written
+
+
+def _chunks(batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, file_format: FileFormat) -> Iterator[bytes]:
+    """`batches` as a file, piece by piece."""
+    pipe = _Pipe()
+    rows = batches if file_format == "parquet" else _spreadsheet_safe(batches)
+    with _writer(pipe, schema, file_format) as writer:
+        for batch in rows:
+            writer.write_batch(batch)
+            yield pipe.taken()
+    yield pipe.taken()
+
+
+def _writer(target: _Pipe, schema: pa.Schema, file_format: FileFormat) -> Any:
     if file_format == "parquet":
-        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-    else:
-        with pyarrow.csv.CSVWriter(target, schema) as writer:
-            for batch in _spreadsheet_safe(batches):
-                writer.write_batch(batch)
-    return target.getvalue()
+        return pq.ParquetWriter(target, schema, compression="zstd")
+    return pyarrow.csv.CSVWriter(target, schema)
 
 
 def _spreadsheet_safe(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 from amzseg_pipeline_tests.app.pages import MAIN
 
+SERVER = MAIN.with_name("server.py")
 START_SECONDS = 120
 
 
@@ -22,7 +23,7 @@ def served_app(root: Path, *, log: Path, environment: Mapping[str, str] | None =
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", str(SERVER), "--server.port", str(port)]
     with (
         log.open("wb") as said,
         subprocess.Popen(

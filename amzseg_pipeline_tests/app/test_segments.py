@@ -21,7 +21,11 @@ def test_every_segment_can_be_chosen_and_shows_its_own_users(snapshot: Snapshot)
         shown = session.dataframe[0].value
         nearest = users.sort_values(["distance", "user_id"])["user_id"].head(100)
         assert list(shown["User"]) == list(nearest)
-        assert [button.label for button in session.download_button] == ["Download as CSV", "Download as parquet"]
+        links = [link.proto for link in session.get("link_button")]
+        assert [link.label for link in links] == ["Download as CSV", "Download as parquet"]
+        assert [
+            link.url.endswith(f"/1/{segment_id}/{name}") for link, name in zip(links, ("csv", "parquet"), strict=True)
+        ]
 
 
 def test_the_users_can_be_ordered_by_doubt(snapshot: Snapshot) -> None:

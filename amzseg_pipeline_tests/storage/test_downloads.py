@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import SnapshotError
-from amzseg_pipeline.storage.downloads import file_of, parquet_file_as, segment_file
+from amzseg_pipeline.storage.downloads import file_of, parquet_file_as, segment_chunks
 from amzseg_pipeline.storage.snapshots import Snapshot
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -53,6 +53,11 @@ def test_no_cell_of_any_text_starts_as_a_formula_and_no_other_text_changes(texts
 def test_numbers_stay_numbers_and_a_missing_value_is_an_empty_cell() -> None:
     table = pa.table({"user_id": ["a", None], "change": [-1.5, None], "as_of": pa.array([0, 1], pa.date32())})
     assert csv_rows(table)[1:] == [["a", "-1.5", "1970-01-01"], ["", "", "1970-01-02"]]
+
+
+def segment_file(snapshot: Snapshot, segment_id: str, *, file_format: str) -> bytes:
+    """The pieces put together."""
+    return b"".join(segment_chunks(snapshot, segment_id, file_format=file_format))
 
 
 @pytest.mark.parametrize("file_format", ["csv", "parquet"])

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from amzseg_pipeline.app import charts, questions
-from amzseg_pipeline.app.downloads import download_buttons
+from amzseg_pipeline.app.downloads import FILE_FORMATS
 from amzseg_pipeline.app.page_head import page_head
 from amzseg_pipeline.app.pieces import segment_heading, small_table
 from amzseg_pipeline.app.published import Published
+from amzseg_pipeline.app.segment_files import segment_address
 from amzseg_pipeline.app.user_tables import users_table
 from amzseg_pipeline.app.words import FEATURE_WORDS, feature_heading, feature_value, share_of, tactics
 from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.storage.downloads import segment_file
 from amzseg_pipeline.storage.users import Order
 
 _SHOWN_USERS = 100
@@ -137,11 +137,13 @@ def _users(shown: Published, segment_id: str) -> None:
     count = int(shown.profile(segment_id)["users"])
     if count > _SHOWN_USERS:
         st.caption(f"The first {_SHOWN_USERS} of {count:,}. The download holds all of them, with every column.")
-    download_buttons(
-        lambda file_format: segment_file(shown.snapshot, segment_id, file_format=file_format),
-        name=f"{segment_id}-snapshot-{shown.snapshot.sequence}",
-        key="download",
-    )
+    with st.container(horizontal=True):
+        for file_format, kind in FILE_FORMATS.items():
+            st.link_button(
+                f"Download as {kind.label}",
+                segment_address(shown.snapshot.sequence, segment_id, file_format),
+                icon=":material/download:",
+            )
 
 
 page()
