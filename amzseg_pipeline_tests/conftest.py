@@ -2,13 +2,18 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
+
+if TYPE_CHECKING:
+    from amzseg_pipeline_tests.object_store import Server, Store
 
 # Plots take ten times as long as all else in a run: tests that want them ask for them.
 os.environ.setdefault("AMZSEG_PLOTS", "off")
@@ -53,3 +58,30 @@ def published_home(_sample_run: Path, tmp_path: Path) -> Home:
 def snapshot(published_home: Home) -> Snapshot:
     """The snapshot of `published_home`."""
     return read_latest(published_home.root)
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator["Server"]:
+    from amzseg_pipeline_tests.object_store import Server
+
+    with pytest.MonkeyPatch.context() as patch:
+        _set_keys(patch)
+        server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def store(_s3_server: "Server", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Store":
+    """A bucket of an S3 server on this machine; the local folder of homes in it is `tmp_path`/local."""
+    _set_keys(monkeypatch)
+    store = _s3_server.store()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store.endpoint)
+    monkeypatch.setenv("AMZSEG_LOCAL", str(tmp_path / "local"))
+    return store
+
+
+def _set_keys(patch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        patch.setenv(name, "testing")
+    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")

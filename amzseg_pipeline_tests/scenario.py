@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from amzseg_pipeline.definitions import defs
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.home import Home, home_at
 
 QUICK: Mapping[str, Any] = {
     "n_init": 1,
@@ -27,7 +27,7 @@ SAMPLE = Path(__file__).parent.parent / "data" / "landing" / "sample_amazon.csv"
 
 def home_with(root: Path, **exports: bytes) -> Home:
     """A home whose landing zone holds `<name>.csv` for every keyword."""
-    home = Home(root)
+    home = home_at(root)
     home.landing.mkdir(parents=True, exist_ok=True)
     for name, content in exports.items():
         (home.landing / f"{name}.csv").write_bytes(content)

@@ -1,6 +1,5 @@
 """The snapshot that the pages show: opened and checked once, kept until the pointer names another."""
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -14,7 +13,8 @@ from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.steps.figures.colours import segment_colours
 from amzseg_pipeline.steps.segments import model_from_document
-from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of
+from amzseg_pipeline.storage.files import files_below
+from amzseg_pipeline.storage.home import home_at, home_from_environment, settings_of
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline.storage.snapshots.layout import pointer_of
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
@@ -120,7 +120,7 @@ def _opened(root: str, seen: tuple[str, ...]) -> Published:
         snapshot=snapshot,
         model=model,
         profiles=profiles,
-        previous=_profiles_before(Home(Path(root)).published, snapshot.sequence),
+        previous=_profiles_before(home_at(root).published, snapshot.sequence),
         users=PublishedUsers(snapshot),
         colours=segment_colours(profiles["segment_id"]),
     )
@@ -129,8 +129,7 @@ def _opened(root: str, seen: tuple[str, ...]) -> Published:
 def _states(folder: Path) -> list[str]:
     """Name, size and time of writing of each file; none where the folder is gone."""
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        return [f"{entry.name} {entry.stat().st_size} {entry.stat().st_mtime_ns}" for entry in entries]
+        return [f"{path.name} {state.size_bytes} {state.modified}" for path, state in files_below(folder).items()]
     except OSError:
         return []
 

@@ -235,6 +235,7 @@ OTHER_VARIABLES = frozenset(
     f"{ENVIRONMENT_PREFIX}{name}"
     for name in (
         "DATA",
+        "LOCAL",
         "REAL_DATA",
         "TIMEZONE",
         "CRON",

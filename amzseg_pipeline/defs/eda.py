@@ -135,7 +135,7 @@ def _hung(
             "plots": dg.MetadataValue.md(_markdown(gallery, folder=f"{home.artifacts.name}/{run_id}")),
             "drawn": len(gallery.plots),
             "left_out": dg.MetadataValue.md(_left_out(gallery)),
-            "report": dg.MetadataValue.path(folder / artifacts.REPORT_FILE),
+            "report": dg.MetadataValue.path(str(folder / artifacts.REPORT_FILE)),
         }
     )
     return dg.MaterializeResult()

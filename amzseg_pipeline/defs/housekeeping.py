@@ -3,7 +3,6 @@
 Snapshots retire when a new one is published, in storage/snapshots/; the warehouse holds no history.
 """
 
-import shutil
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -12,6 +11,7 @@ from amzseg_pipeline.defs.disk_words import disk_use_words
 from amzseg_pipeline.defs.resources import DataHome
 from amzseg_pipeline.defs.run_record import tag_run
 from amzseg_pipeline.storage.disk import expired_artifacts
+from amzseg_pipeline.storage.files import delete
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 
 _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -37,7 +37,7 @@ def delete_expired(context: dg.OpExecutionContext, data_home: DataHome) -> None:
         keep_hours=data_home.values.keep_snapshot_hours,
     )
     for folder in folders:
-        shutil.rmtree(folder)
+        delete(folder)
     outcome = f"deleted runs: {len(runs)}, folders of plots: {len(folders)}; {disk_use_words(data_home.home)}"
     context.log.info(outcome)
     tag_run(context.instance, context.run_id, outcome=outcome)

@@ -4,6 +4,7 @@ No tables are read or written here: see io_manager.py.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.engines.opening import opened_engine
+from amzseg_pipeline.storage.files import STAGING_FOLDER
 from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of, user_key_from_environment
 
 _LOCK_POLL_SECONDS = 1.0
@@ -70,7 +72,7 @@ def engine_under_lock(context: dg.InitResourceContext) -> Iterator[Engine]:
     """The engine of a run, from its first asset to its end."""
     data_home: DataHome = context.resources.data_home
     home = data_home.home
-    home.root.mkdir(parents=True, exist_ok=True)
+    home.local.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home.lock_file)
     try:
         lock.acquire(timeout=0)
@@ -79,6 +81,9 @@ def engine_under_lock(context: dg.InitResourceContext) -> Iterator[Engine]:
             context.log.info(f"another run holds {home.lock_file}; this run waits until it has ended")
         lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
     try:
+        if home.on_machine is not None:
+            # What a killed run had not uploaded yet.
+            shutil.rmtree(home.on_machine / STAGING_FOLDER, ignore_errors=True)
         engine = opened_engine(home, data_home.values)
         try:
             yield engine

@@ -9,6 +9,7 @@ import sys
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
+_OUR_ERRORS = "amzseg_pipeline.contracts.errors."
 _BEGINNINGS = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.RESOURCE_INIT_STARTED)
 _ENDS = (
     dg.DagsterEventType.STEP_SUCCESS,
@@ -70,9 +71,10 @@ class _LinePerAsset(logging.Handler):
 
 
 def cause(error: SerializableErrorInfo | None) -> str:
-    while error is not None and error.cause is not None:
+    """What went wrong: our own words for it where there are any, else those of the first cause."""
+    while error is not None and error.cause is not None and not error.message.startswith(_OUR_ERRORS):
         error = error.cause
-    return "" if error is None else error.message.strip().removeprefix("amzseg_pipeline.contracts.errors.")
+    return "" if error is None else error.message.strip().removeprefix(_OUR_ERRORS)
 
 
 def _print(line: str) -> None:

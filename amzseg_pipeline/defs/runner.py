@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 def _rollback(home: Home, options: argparse.Namespace) -> int:
     if not home.published.is_dir():
         raise SnapshotError(f"{home.published}: nothing has been published yet, so there is nothing to go back to.")
+    home.local.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(home.lock_file).acquire(timeout=0):
             snapshot = repoint(home.published, options.sequence)

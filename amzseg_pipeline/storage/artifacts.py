@@ -4,8 +4,8 @@ What is drawn and how the page looks stand in steps/figures/. Nothing here is ne
 """
 
 import json
-import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,8 @@ from filelock import FileLock
 
 from amzseg_pipeline.steps.figures.gallery import Gallery
 from amzseg_pipeline.steps.figures.report import ReportPart, report_page
-from amzseg_pipeline.storage.files import sync, whole_file
+from amzseg_pipeline.storage.files import whole_file, whole_folder
+from amzseg_pipeline.storage.object_store import store_of
 
 PLOTS_FILE = "plots.json"
 REPORT_FILE = "report.html"
@@ -31,12 +32,11 @@ def write_gallery(
 ) -> Path:
     """Writes the plots of one stage and makes plots.json and report.html anew of all stages that are there.
 
-    Returns the run's folder. Stages may be written at the same time; each part appears whole, and a stage written
-    again takes the place of what it wrote before.
+    Returns the run's folder. Each part appears whole, and a stage written again takes the place of what it wrote
+    before. Stages may be written at the same time on a disk; in a store, which has no locks, one after another.
     """
     folder = artifacts / run_id
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / _LOCK_FILE):
+    with _sole_writer(folder):
         _write_part(folder, gallery, facts)
         parts = [_part(folder, group) for group in _GROUPS if (folder / group / _PART_FILE).exists()]
         page = report_page(parts, run_id=run_id, made_at=f"{made_at:%Y-%m-%d %H:%M %Z}")
@@ -68,26 +68,22 @@ def plots_of(artifacts: Path, run_id: str) -> dict[str, Any] | None:
 
 
 def _write_part(folder: Path, gallery: Gallery, facts: Mapping[str, str]) -> None:
-    staging, replaced = folder / f".{gallery.group}.new", folder / f".{gallery.group}.old"
-    for leftover in (staging, replaced):
-        shutil.rmtree(leftover, ignore_errors=True)
-    staging.mkdir()
-    for plot in gallery.plots:
-        (staging / f"{plot.name}.png").write_bytes(plot.png)
     part = {
         "facts": dict(facts),
         "plots": [{"name": plot.name, "title": plot.title, "sentence": plot.sentence} for plot in gallery.plots],
         "missing": [asdict(missing) for missing in gallery.missing],
     }
-    (staging / _PART_FILE).write_text(json.dumps(part, indent=1), encoding="utf-8")
-    for path in (*staging.iterdir(), staging):
-        sync(path)
-    target = folder / gallery.group
-    if target.exists():
-        target.rename(replaced)
-    staging.rename(target)
-    sync(folder)
-    shutil.rmtree(replaced, ignore_errors=True)
+    with whole_folder(folder / gallery.group, last=_PART_FILE) as draft:
+        for plot in gallery.plots:
+            (draft / f"{plot.name}.png").write_bytes(plot.png)
+        (draft / _PART_FILE).write_text(json.dumps(part, indent=1), encoding="utf-8")
+
+
+def _sole_writer(folder: Path) -> AbstractContextManager[Any]:
+    if store_of(folder) is not None:
+        return nullcontext()
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / _LOCK_FILE)
 
 
 def _part(folder: Path, group: str) -> ReportPart:

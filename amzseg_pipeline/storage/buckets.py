@@ -12,11 +12,11 @@ from typing import Any
 
 import narwhals as nw
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.object_store import parquet_file, path_at
 from amzseg_pipeline.storage.progress import Progress
 from amzseg_pipeline.storage.routing import ROUTED_FOLDER, RoutedReviews, valid_files
 from amzseg_pipeline.storage.stage import Stage
@@ -109,7 +109,7 @@ def cleaned_reviews_from_document(document: dict[str, Any], *, place: str) -> Cl
     """The CleanedReviews in `document`, read from the file `place` of a warehouse. TableError where it is not one."""
     try:
         buckets = tuple(Bucket(**bucket) for bucket in document["buckets"])
-        return CleanedReviews(Path(place).parent, tuple(document["batches"]), buckets)
+        return CleanedReviews(path_at(place).parent, tuple(document["batches"]), buckets)
     except (KeyError, TypeError) as error:
         raise TableError(f"{place}: no list of parts ({error!r}); materialise cleaned_reviews again.") from error
 
@@ -126,5 +126,9 @@ def _sum_up(cleaned: CleanedReviews, bucket: Bucket, engine: Engine, folder: Pat
 
 def _copies_beyond_one(settled: Path) -> int:
     """How many rows of the bucket are copies of a review that stays."""
-    columns = [pq.read_table(path, columns=["copies"])["copies"] for path in sorted(settled.glob("*.parquet"))]
-    return sum((pc.sum(column).as_py() or 0) - len(column) for column in columns)
+    beyond = 0
+    for path in sorted(settled.glob("*.parquet")):
+        with parquet_file(path) as file:
+            copies = file.read(columns=["copies"])["copies"]
+        beyond += (pc.sum(copies).as_py() or 0) - len(copies)
+    return beyond

@@ -1,4 +1,4 @@
-"""How much disk the rooms of the data home take, and which folders of artifacts may go.
+"""How much the rooms of the data home take, and which folders of artifacts may go.
 
 What is in the files is not looked at.
 """
@@ -8,13 +8,15 @@ from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
+from amzseg_pipeline.storage.files import files_below
 from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.object_store import store_of
 
 _SECONDS_PER_HOUR = 3600.0
 
 
 def disk_use_bytes(home: Home) -> dict[str, int]:
-    """Bytes of each room, and `free`, the bytes left on its disk."""
+    """Bytes of each room, and `free`, the bytes left on this machine's disk."""
     rooms = {
         "landing": home.landing,
         "warehouse": home.warehouse,
@@ -22,8 +24,8 @@ def disk_use_bytes(home: Home) -> dict[str, int]:
         "published": home.published,
         "dagster": home.dagster,
     }
-    use = {name: sum(_size_bytes(path) for path in room.rglob("*")) for name, room in rooms.items()}
-    return {**use, "free": shutil.disk_usage(home.root).free}
+    use = {name: sum(state.size_bytes for state in files_below(room).values()) for name, room in rooms.items()}
+    return {**use, "free": shutil.disk_usage(home.local).free}
 
 
 def expired_artifacts(
@@ -35,11 +37,11 @@ def expired_artifacts(
     """
     oldest = now.timestamp() - keep_hours * _SECONDS_PER_HOUR
     folders = [path for path in artifacts.glob("*") if path.is_dir() and not path.name.startswith(".")]
-    return tuple(sorted(path for path in folders if path.name[:8] not in kept_runs and path.stat().st_mtime < oldest))
+    return tuple(sorted(path for path in folders if path.name[:8] not in kept_runs and _modified(path) < oldest))
 
 
-def _size_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() and not path.is_symlink() else 0
-    except FileNotFoundError:
-        return 0
+def _modified(folder: Path) -> float:
+    """When a folder was last written, in seconds since 1970 UTC; a store knows that of objects alone."""
+    if store_of(folder) is None:
+        return folder.stat().st_mtime
+    return max((state.modified for state in files_below(folder).values()), default=0.0)

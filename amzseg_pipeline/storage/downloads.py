@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.storage.object_store import parquet_file
 from amzseg_pipeline.storage.snapshots import Snapshot
 
 FileFormat = Literal["csv", "parquet"]
@@ -32,7 +33,7 @@ def segment_chunks(snapshot: Snapshot, segment_id: str, *, file_format: FileForm
     """
     path = snapshot.table_path(SEGMENT_ASSIGNMENTS.name)
     try:
-        with pq.ParquetFile(path) as file:
+        with parquet_file(path) as file:
             of_segment = (
                 batch.filter(pc.equal(batch.column("segment_id"), segment_id))
                 for batch in file.iter_batches(batch_size=_BATCH_ROWS)
@@ -48,7 +49,7 @@ def parquet_file_as(path: Path, *, file_format: FileFormat) -> bytes:
     """A parquet file as it is, or as CSV."""
     if file_format == "parquet":
         return path.read_bytes()
-    with pq.ParquetFile(path) as file:
+    with parquet_file(path) as file:
         return file_of(file.iter_batches(batch_size=_BATCH_ROWS), file.schema_arrow, file_format=file_format)
 
 

@@ -3,7 +3,6 @@
 How snapshots are written again stands in snapshots/erasing.py.
 """
 
-import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from amzseg_pipeline.contracts.errors import ForgettingError
 from amzseg_pipeline.steps.pseudonyms import UserKey
+from amzseg_pipeline.storage.files import delete
 from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.searching import MAX_ID_BYTES, files_holding
 from amzseg_pipeline.storage.snapshots import Snapshot
@@ -41,6 +41,7 @@ def forget(home: Home, user_id: str, *, keys: Sequence[UserKey] = ()) -> Forgott
         raise ForgettingError("forget: give the id of one user, as the exports have it.")
     if not home.root.is_dir():
         raise ForgettingError(f"{home.root}: there is no such folder; set AMZSEG_DATA to the data root.")
+    home.local.mkdir(parents=True, exist_ok=True)
     user_id = user_id.strip()
     _require_gone_from_landing(home, user_id)
     ids_by_key: dict[str | None, str] = {key.id: key.pseudonym(user_id) for key in keys}
@@ -50,7 +51,10 @@ def forget(home: Home, user_id: str, *, keys: Sequence[UserKey] = ()) -> Forgott
             _require_known_keys(home, ids_by_key)
             erased = erase_users(home.published, _ids_in(ids_by_key)) if home.published.is_dir() else ()
             deleted = tuple(_deleted_leavings(home, ids_by_key.values()))
-            left = files_holding(ids_by_key.values(), home.root, without=home.landing)
+            places = dict.fromkeys((home.root, home.local))
+            left = [
+                path for place in places for path in files_holding(ids_by_key.values(), place, without=home.landing)
+            ]
     except Timeout:
         raise ForgettingError(f"{home.lock_file}: a run is under way; wait for its end, then forget.") from None
     if left:
@@ -88,11 +92,11 @@ def _require_known_keys(home: Home, ids_by_key: dict[str | None, str]) -> None:
 def _deleted_leavings(home: Home, ids: Collection[str]) -> Iterator[str]:
     """The warehouse, which the next run builds again, and folders of plots and logs in which an id stands."""
     if home.warehouse.exists():
-        shutil.rmtree(home.warehouse)
+        delete(home.warehouse)
         yield home.warehouse.name
     for folder in sorted(home.artifacts.iterdir()) if home.artifacts.is_dir() else ():
         if files_holding(ids, folder):
-            shutil.rmtree(folder)
+            delete(folder)
             yield f"{home.artifacts.name}/{folder.name}"
 
 

@@ -13,20 +13,30 @@ from typing import Any
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings, settings_from
 from amzseg_pipeline.steps.pseudonyms import FORMER_KEYS_VARIABLE, USER_KEY_VARIABLE, UserKey, user_key_from
+from amzseg_pipeline.storage.object_store import access_errors, local_folder, path_at, store_of
 
 SETTINGS_FILE = "settings.toml"
 
 
 @dataclass(frozen=True)
 class Home:
-    """The data root: `landing/` is read only, `warehouse/` may be deleted, `published/` is what others read."""
+    """The data root: `landing/` is read only, `warehouse/` may be deleted, `published/` is what others read.
+
+    Where `root` lies in an object store, `on_machine` is the folder of this machine for what cannot lie there.
+    """
 
     root: Path
+    on_machine: Path | None = None
+
+    @property
+    def local(self) -> Path:
+        """The folder of this machine: the root itself, unless that is in a store."""
+        return self.on_machine or self.root
 
     @property
     def landing(self) -> Path:
         """Exports, as they were delivered. Never written by us."""
-        return self.root / "landing"
+        return self.local / "landing"
 
     @property
     def warehouse(self) -> Path:
@@ -46,23 +56,26 @@ class Home:
     @property
     def dagster(self) -> Path:
         """DAGSTER_HOME."""
-        return self.root / "dagster"
+        return self.local / "dagster"
 
     @property
     def lock_file(self) -> Path:
-        """Held by the run that is under way."""
-        return self.root / ".lock"
+        """Held by the run that is under way on this machine."""
+        return self.local / ".lock"
 
 
 def home_from_environment(environment: Mapping[str, str] = os.environ) -> Home:
-    """The home that `AMZSEG_DATA` names, `data/` below the working directory when unset.
+    """The home that `AMZSEG_DATA` names, `data/` below the working directory when unset. SettingsError as home_at."""
+    return home_at(environment.get("AMZSEG_DATA") or "data", environment)
 
-    SettingsError where it is an address and no folder.
+
+def home_at(place: Path | str, environment: Mapping[str, str] = os.environ) -> Home:
+    """The home whose root is a folder of this machine, or an address in an object store.
+
+    SettingsError where it is an address that is none of a store we know, or the extra for it is not installed.
     """
-    root = environment.get("AMZSEG_DATA") or "data"
-    if "://" in root:
-        raise SettingsError(f"AMZSEG_DATA is {root}; give a folder of this machine: other stores are not supported.")
-    return Home(Path(root).absolute())
+    root = path_at(place)
+    return Home(root) if store_of(root) is None else Home(root, on_machine=local_folder(environment))
 
 
 def settings_of(
@@ -71,11 +84,13 @@ def settings_of(
     """The settings of `home`: its settings.toml if there is one, the environment, then `overrides`."""
     path = home.root / SETTINGS_FILE
     values: dict[str, Any] = {}
-    if path.exists():
-        try:
+    try:
+        if path.exists():
             values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path}: this is not TOML ({error}); mend that line or take the file away.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: this is not TOML ({error}); mend that line or take the file away.") from error
+    except access_errors() as error:
+        raise SettingsError(f"{path}: it cannot be read ({error}); see to the permissions there.") from error
     return settings_from(file_values=values, file_name=str(path), environment=environment, overrides=overrides or {})
 
 

@@ -6,13 +6,16 @@ What is done about them is decided elsewhere.
 import gzip
 import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from io import BufferedReader
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from amzseg_pipeline.storage.files import files_below
+from amzseg_pipeline.storage.object_store import parquet_file
 
 MAX_ID_BYTES = 4096
 
@@ -24,17 +27,12 @@ def files_holding(ids: Collection[str], folder: Path, *, without: Path | None = 
     words = b"|".join(re.escape(one.encode()) for one in ids)
     pattern = re.compile(rb"(?<![0-9A-Za-z_])(?:%b)(?![0-9A-Za-z_])" % words)
     wanted = pa.array(list(ids), pa.string())
-    return [path for path in _files(folder, without) if _holds(path, pattern, wanted)]
-
-
-def _files(folder: Path, without: Path | None) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink() and not (without and path.is_relative_to(without)):
-            yield path
+    places = (path for path in files_below(folder) if not (without and path.is_relative_to(without)))
+    return [path for path in places if _holds(path, pattern, wanted)]
 
 
 def _holds(path: Path, pattern: re.Pattern[bytes], wanted: pa.Array) -> bool:
-    with path.open("rb") as stream:
+    with BufferedReader(cast(Any, path.open("rb"))) as stream:
         magic = stream.read(4)
         if magic == b"PAR1" and _stands_in_columns(path, wanted):
             return True
@@ -63,7 +61,7 @@ def _stands_in_bytes(stream: BufferedReader | gzip.GzipFile, pattern: re.Pattern
 
 def _stands_in_columns(path: Path, wanted: pa.Array) -> bool:
     try:
-        with pq.ParquetFile(path) as file:
+        with parquet_file(path) as file:
             texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
             return any(
                 pc.any(pc.is_in(column.cast(pa.string()), value_set=wanted), min_count=0).as_py()

@@ -6,16 +6,14 @@ a part is the business of the module that writes it.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from amzseg_pipeline.contracts.errors import TableError
-from amzseg_pipeline.storage.files import whole_folder
+from amzseg_pipeline.storage.files import delete, files_below, whole_folder
+from amzseg_pipeline.storage.object_store import footer, path_at
 
 _SIZES_FILE = "sizes.json"
 
@@ -49,7 +47,7 @@ def write_part(part: Path, write: Callable[[Path], None]) -> bool:
     """Has `write` fill a folder that becomes `part`; False where `part` is there already, as it was written."""
     if _is_whole(part):
         return False
-    with whole_folder(part) as folder:
+    with whole_folder(part, last=_SIZES_FILE) as folder:
         write(folder)
         sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*.parquet")}
         (folder / _SIZES_FILE).write_text(json.dumps(sizes), encoding="utf-8")
@@ -61,17 +59,18 @@ def delete_other_parts(parts: Iterable[Path]) -> None:
     kept = set(parts)
     for folder in {part.parent for part in kept}:
         for other in set(folder.iterdir()) - kept:
-            shutil.rmtree(other) if other.is_dir() else other.unlink()
+            delete(other)
 
 
 def rows_in(paths: Iterable[Path]) -> int:
     """The rows of parquet files, from their footers."""
-    return sum(pq.read_metadata(path).num_rows for path in paths)
+    return sum(footer(path).num_rows for path in paths)
 
 
 def bytes_in(parts: Iterable[Path]) -> int:
     """The bytes of all parquet files of parts."""
-    return sum(path.stat().st_size for part in parts for path in part.rglob("*.parquet"))
+    below = ((path, state) for part in parts for path, state in files_below(part).items())
+    return sum(state.size_bytes for path, state in below if path.suffix == ".parquet")
 
 
 def table_parts_document(parts: TableParts) -> dict[str, Any]:
@@ -82,7 +81,7 @@ def table_parts_document(parts: TableParts) -> dict[str, Any]:
 def table_parts_from_document(document: dict[str, Any], *, place: str) -> TableParts:
     """The TableParts in `document`, read from the file `place` of a warehouse. TableError where it is not one."""
     try:
-        folder = Path(place).parent / document["folder"]
+        folder = path_at(place).parent / document["folder"]
         return TableParts(**document | {"folder": folder, "names": tuple(document["names"])})
     except (KeyError, TypeError) as error:
         raise TableError(f"{place}: no list of parts ({error!r}); materialise {Path(place).stem} again.") from error
@@ -92,6 +91,7 @@ def _is_whole(part: Path) -> bool:
     """Whether every file that was written to the part is still there with its size."""
     try:
         sizes = json.loads((part / _SIZES_FILE).read_bytes())
-        return all((part / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError, AttributeError):
+        found = files_below(part)
+        return all(found[part / name].size_bytes == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return False

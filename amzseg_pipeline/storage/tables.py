@@ -16,6 +16,7 @@ from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.storage.arrow import arrow_schema
 from amzseg_pipeline.storage.files import whole_file
+from amzseg_pipeline.storage.object_store import footer, parquet_file
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,19 @@ def table_path(warehouse: Path, name: str) -> Path:
 
 def record_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """The rows of a table in their order, batch by batch."""
-    with pq.ParquetFile(existing_table(path)) as file:
+    with parquet_file(existing_table(path)) as file:
         yield from file.iter_batches()
 
 
 def row_count(path: Path) -> int:
     """The number of rows, from the file's footer."""
-    return int(pq.read_metadata(path).num_rows)
+    return int(footer(path).num_rows)
 
 
 def existing_table(path: Path) -> Path:
     """`path`, once it is seen to be a parquet file; TableError with the fix where it is missing or damaged."""
     try:
-        pq.read_metadata(path)
+        footer(path)
     except FileNotFoundError:
         raise TableError(f"{path}: the table is not there yet; materialise {path.stem} first.") from None
     except (pa.ArrowException, OSError) as error:

@@ -16,6 +16,7 @@ import pandas as pd
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.storage.object_store import DuckDBReads, store_of
 from amzseg_pipeline.storage.snapshots import Snapshot
 
 UNDECIDED_MARGIN = 0.1
@@ -64,6 +65,7 @@ class PublishedUsers:
                 "autoload_known_extensions": False,
             }
         )
+        (self._name,) = DuckDBReads(self._connection, store_of(self._path)).names([self._path])
         finalize(self, self._connection.close)
 
     def user(self, user_id: str) -> dict[Any, Any] | None:
@@ -166,7 +168,7 @@ class PublishedUsers:
         try:
             with self._connection.cursor() as cursor:
                 question = query.format(users="read_parquet($path)")
-                return cursor.execute(question, {"path": str(self._path), **parameters}).df()
+                return cursor.execute(question, {"path": self._name, **parameters}).df()
         except duckdb.Error as error:
             raise _unreadable(self._path, error) from error
 

@@ -13,6 +13,7 @@ import narwhals as nw
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.storage.buckets import cleaned_reviews_from_document
 from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.object_store import content_of
 from amzseg_pipeline.storage.table_parts import table_parts_from_document
 from amzseg_pipeline.storage.tables import existing_table, table_path
 
@@ -27,7 +28,7 @@ def document_path(warehouse: Path, name: str) -> Path:
 def read_document(path: Path, from_document: Callable[..., _Kind]) -> _Kind:
     """What `from_document` makes of a JSON file. TableError with the fix where it is missing or damaged."""
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(content_of(path))
     except FileNotFoundError:
         raise TableError(f"{path}: not there yet; materialise {path.stem} first.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

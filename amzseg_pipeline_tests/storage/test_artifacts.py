@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from amzseg_pipeline.contracts.errors import WriteError
 from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, ShownPlot
 from amzseg_pipeline.storage.artifacts import PLOTS_FILE, REPORT_FILE, plots_of, write_gallery
 
@@ -70,7 +71,7 @@ def test_a_stage_drawn_again_takes_the_place_of_what_it_drew_before(tmp_path):
 
 def test_what_a_killed_process_left_is_not_shown_and_is_cleared_away(tmp_path):
     folder = tmp_path / "run-1"
-    for leftover in (".users.new", ".users.old"):
+    for leftover in (".users.tmp", ".users.old"):
         (folder / leftover).mkdir(parents=True)
         (folder / leftover / "half.png").write_bytes(b"half")
     write(tmp_path, gallery("reviews", "r"))
@@ -87,7 +88,7 @@ def test_runs_do_not_mix(tmp_path):
 
 def test_an_error_while_writing_leaves_what_was_there(tmp_path):
     write(tmp_path, gallery("users", "a"))
-    with pytest.raises(OSError):
+    with pytest.raises(WriteError, match="it cannot be written"):
         write(tmp_path, gallery("users", "a", "n" * 300))
     assert [plot["name"] for plot in plots_of(tmp_path, "run-1")["plots"]] == ["a"]
     assert (tmp_path / "run-1" / "users" / "a.png").exists()

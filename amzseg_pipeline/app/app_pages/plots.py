@@ -67,20 +67,21 @@ def _gallery(folder: Path, plots: list[dict[str, Any]]) -> None:
         for plot in plots:
             path = folder / plot["file"]
             with grid.cell():
-                if path.resolve().is_relative_to(folder.resolve()) and _is_png(path):
-                    st.image(str(path), alt=plot["title"], width="stretch")
+                image = _png(path) if path.resolve().is_relative_to(folder.resolve()) else None
+                if image:
+                    st.image(image, alt=plot["title"], width="stretch")
                 else:
                     st.markdown(f"**{plain(plot['title'])}**")
                     st.caption("The picture has been cleared away or cannot be read.")
                 st.caption(plain(plot["sentence"]))
 
 
-def _is_png(path: Path) -> bool:
+def _png(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            return file.read(len(_PNG)) == _PNG
+        image = path.read_bytes()
     except OSError:
-        return False
+        return None
+    return image if image.startswith(_PNG) else None
 
 
 def _missing(missing: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import narwhals as nw
@@ -21,6 +22,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.engines import ExportFile, Use, bucket_folder
 from amzseg_pipeline.storage.engines.machine import FolderPeak, cores, memory_mib, peak_memory_mib
 from amzseg_pipeline.storage.files import write_error
+from amzseg_pipeline.storage.object_store import DuckDBReads
 from amzseg_pipeline.storage.user_hash import DUCKDB_USER_HASH
 
 _ROW_GROUP_ROWS = 122_880
@@ -37,11 +39,14 @@ _REFUSALS = tuple(
 
 
 class DuckDBEngine:
-    """An Engine on one DuckDB connection with its own memory limit, threads and temporary folder."""
+    """An Engine on one DuckDB connection with its own memory limit, threads and temporary folder.
+
+    It reads from the fsspec filesystem `store` as well; it writes to this machine alone.
+    """
 
     splits_work = False
 
-    def __init__(self, settings: Settings, *, temporary: Path) -> None:
+    def __init__(self, settings: Settings, *, temporary: Path, store: Any = None) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True, exist_ok=True)
         self._temporary = temporary
@@ -57,10 +62,11 @@ class DuckDBEngine:
                 "autoload_known_extensions": False,
             }
         )
+        self._reads = DuckDBReads(self._connection, store)
 
     def scan(self, paths: Sequence[Path]) -> nw.LazyFrame:
         """The rows of parquet files of one schema, read when needed."""
-        return nw.from_native(self._connection.read_parquet([str(path) for path in paths], hive_partitioning=False))
+        return nw.from_native(self._connection.read_parquet(self._reads.names(paths), hive_partitioning=False))
 
     def scan_exports(self, files: Sequence[ExportFile], *, columns: Sequence[str], user_id: str) -> nw.LazyFrame:
         """These columns of exports with the same types, with where each row comes from, and `user_hash`."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from amzseg_pipeline.contracts.errors import TableError
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.home import Home, home_at
 from amzseg_pipeline.storage.landing.listing import LeftFile, RefusedFile
 from amzseg_pipeline.storage.landing.raw_reviews import Batch, RawReviews
+from amzseg_pipeline.storage.object_store import path_at
 
 
 def raw_reviews_document(raw: RawReviews) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def raw_reviews_document(raw: RawReviews) -> dict[str, Any]:
 
 def raw_reviews_from_document(document: dict[str, Any], *, place: str) -> RawReviews:
     """The RawReviews in `document`, read from the file `place`. TableError where it is not one."""
-    home = Home(Path(place).parent.parent)
+    home = home_at(path_at(place).parent.parent)
     try:
         return RawReviews(
             batches=tuple(

@@ -17,13 +17,14 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.arrow import arrow_schema
-from amzseg_pipeline.storage.files import whole_file
+from amzseg_pipeline.storage.files import delete, files_below, whole_file
 from amzseg_pipeline.storage.landing.formats import ExportFormat, ScannedFormat
 from amzseg_pipeline.storage.landing.identity import check_unchanged
 from amzseg_pipeline.storage.landing.keyed import keyed_rows, raw_rows_of
 from amzseg_pipeline.storage.landing.known_formats import FORMATS, format_of
 from amzseg_pipeline.storage.landing.listing import LandingFile
 from amzseg_pipeline.storage.landing.parquet_guard import parquet_rows
+from amzseg_pipeline.storage.object_store import footer
 
 _FACTS = b"amzseg_part"
 _GROUP_ROWS = 2**16
@@ -61,9 +62,9 @@ def kept_part(folder: Path, sha256: str, *, user_key: UserKey | None = None) -> 
     for export_format in FORMATS:
         path = _part_path(folder, sha256, export_format, user_key)
         try:
-            footer = pq.read_metadata(path)
-            if footer.schema.to_arrow_schema().equals(arrow_schema(export_format.holds), check_metadata=True):
-                return Part(path, rows=footer.num_rows, **json.loads(footer.metadata[_FACTS]))
+            found = footer(path)
+            if found.schema.to_arrow_schema().equals(arrow_schema(export_format.holds), check_metadata=True):
+                return Part(path, rows=found.num_rows, **json.loads(found.metadata[_FACTS]))
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
             continue
     return None
@@ -96,9 +97,9 @@ def new_part(
 def delete_other_parts(folder: Path, kept: Iterable[Path]) -> None:
     """Deletes the parts in `folder` that are not among `kept`, and what a killed write left of one."""
     names = {path.name for path in kept}
-    for path in folder.glob("*.parquet*"):
-        if path.name not in names:
-            path.unlink()
+    for path in files_below(folder):
+        if ".parquet" in path.name and path.name not in names:
+            delete(path)
 
 
 def _written_part(

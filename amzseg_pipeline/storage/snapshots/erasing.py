@@ -15,14 +15,10 @@ import pyarrow.parquet as pq
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.publish import MANIFEST_FILE
 from amzseg_pipeline.storage.files import sha256_of, sync
-from amzseg_pipeline.storage.snapshots.layout import (
-    SNAPSHOTS_FOLDER,
-    Pointer,
-    pointer_of,
-    snapshot_names,
-)
+from amzseg_pipeline.storage.object_store import footer, parquet_file
+from amzseg_pipeline.storage.snapshots.layout import Pointer, pointer_of, snapshot_names
 from amzseg_pipeline.storage.snapshots.snapshot import Snapshot, pointer_to, snapshot_at
-from amzseg_pipeline.storage.snapshots.sole_publisher import move_pointer, replace_snapshot, sole_publisher
+from amzseg_pipeline.storage.snapshots.sole_publisher import Place, sole_publisher
 
 ERASED_KEY = "erased_users"
 """Where the manifest counts the users that were erased from a snapshot after its night."""
@@ -47,7 +43,7 @@ def erase_users(published: Path, ids_in: Callable[[Snapshot], Collection[str]]) 
     Raises SnapshotError where a snapshot is damaged, of an unknown contract, or one that readers were taken back to.
     """
     erased = []
-    with sole_publisher(published) as staging:
+    with sole_publisher(published) as place:
         latest = pointer_of(published)
         for name in snapshot_names(published):
             snapshot = snapshot_at(published, pointer_to(published, name.sequence))
@@ -56,17 +52,15 @@ def erase_users(published: Path, ids_in: Callable[[Snapshot], Collection[str]]) 
                 continue
             snapshot.verify()
             if latest is not None and latest.name == name:
-                erased.append(_latest_erased(published, staging, snapshot, latest, ids))
+                erased.append(_latest_erased(published, place, snapshot, latest, ids))
             else:
-                users = _draft(staging / "draft", snapshot, ids, sequence=name.sequence)
-                replace_snapshot(snapshot.path, staging / "draft", staging=staging)
+                users = _draft(place.staging / "draft", snapshot, ids, sequence=name.sequence)
+                place.replace(snapshot.path, place.staging / "draft")
                 erased.append(ErasedSnapshot(name.sequence, name.sequence, users))
     return tuple(erased)
 
 
-def _latest_erased(
-    published: Path, staging: Path, snapshot: Snapshot, latest: Pointer, ids: pa.Array
-) -> ErasedSnapshot:
+def _latest_erased(published: Path, place: Place, snapshot: Snapshot, latest: Pointer, ids: pa.Array) -> ErasedSnapshot:
     if latest.rolled_back_from is not None:
         raise SnapshotError(
             f"{snapshot.path}: readers were taken back to this snapshot and the next night must still learn of it; "
@@ -74,14 +68,12 @@ def _latest_erased(
         )
     sequence = max(name.sequence for name in snapshot_names(published)) + 1
     name = replace(latest.name, sequence=sequence)
-    draft = staging / str(name)
+    draft = place.staging / str(name)
     users = _draft(draft, snapshot, ids, sequence=sequence)
     pointer = Pointer(name, latest.run_id, sha256_of(draft / MANIFEST_FILE))
-    draft.rename(published / SNAPSHOTS_FOLDER / str(name))
-    sync(published / SNAPSHOTS_FOLDER)
-    move_pointer(published, pointer)
-    snapshot.path.rename(staging / f"erased-{snapshot.path.name}")
-    sync(published / SNAPSHOTS_FOLDER)
+    place.show(draft)
+    place.move_pointer(pointer)
+    place.take_away(snapshot.path)
     return ErasedSnapshot(latest.name.sequence, sequence, users)
 
 
@@ -110,7 +102,7 @@ def _draft(draft: Path, snapshot: Snapshot, ids: pa.Array, *, sequence: int) -> 
 def _copied_without(ids: pa.Array, source: Path, target: Path) -> int:
     """Copies a table of users, row group by row group, and returns the rows that stayed."""
     rows = 0
-    with pq.ParquetFile(source) as file:
+    with parquet_file(source) as file:
         schema = file.schema_arrow
         with pq.ParquetWriter(
             target,
@@ -144,9 +136,9 @@ def _tables_of_users(snapshot: Snapshot) -> Iterator[Path]:
 
 
 def _has_users(path: Path) -> bool:
-    return path.suffix == ".parquet" and _USER_COLUMN in pq.read_schema(path).names
+    return path.suffix == ".parquet" and _USER_COLUMN in footer(path).schema.names
 
 
 def _batches_of_ids(path: Path) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
+    with parquet_file(path) as file:
         yield from file.iter_batches(columns=[_USER_COLUMN])

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from amzseg_pipeline.contracts.errors import SnapshotError, UnknownContract
 from amzseg_pipeline.contracts.publish import MANIFEST_FILE, POINTER_FILE, POINTER_FORMAT
+from amzseg_pipeline.storage.files import files_below
+from amzseg_pipeline.storage.object_store import access_errors, content_of, is_link, store_of
 
 SNAPSHOTS_FOLDER = "snapshots"
 STAGING_FOLDER = ".staging"
@@ -60,9 +62,12 @@ def snapshot_name_from(text: str) -> SnapshotName | None:
 def snapshot_names(published: Path) -> list[SnapshotName]:
     """The snapshots that are there, in order of their sequence; folders of other names are not ours."""
     folder = published / SNAPSHOTS_FOLDER
-    if not folder.is_dir():
-        return []
-    names = (snapshot_name_from(path.name) for path in folder.iterdir() if path.is_dir())
+    if store_of(folder) is not None:
+        # Its manifest comes last: without it the files are what is left of a publisher that was killed.
+        there = {path.parent.name for path in files_below(folder) if path.name == MANIFEST_FILE}
+    else:
+        there = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+    names = map(snapshot_name_from, there)
     return sorted((name for name in names if name is not None), key=lambda name: name.sequence)
 
 
@@ -138,15 +143,16 @@ def pointer_of(published: Path) -> Pointer | None:
     """The pointer that LATEST.json is, None when there is no such file. Raises SnapshotError when it is damaged."""
     path = published / POINTER_FILE
     try:
-        if path.is_symlink():
+        if is_link(path):
             raise SnapshotError(f"{path}: this is a link, and links are not followed; {MEND}.")
-        return pointer_from(path.read_bytes(), path)
+        return pointer_from(content_of(path), path)
     except FileNotFoundError:
         return None
-    except OSError as error:
+    except access_errors() as error:
         raise unreadable(path, error) from error
 
 
-def unreadable(path: Path, error: OSError) -> SnapshotError:
+def unreadable(path: Path, error: Exception) -> SnapshotError:
     """The error for a file that the system does not let us read."""
-    return SnapshotError(f"{path}: it cannot be read ({error.strerror}); make it a file that this user may read.")
+    reason = getattr(error, "strerror", None) or error
+    return SnapshotError(f"{path}: it cannot be read ({reason}); make it a file that this user may read.")

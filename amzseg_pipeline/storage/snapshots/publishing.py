@@ -21,7 +21,7 @@ from amzseg_pipeline.contracts.publish import (
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.arrow import frictionless_schema
-from amzseg_pipeline.storage.files import sha256_of, sync
+from amzseg_pipeline.storage.files import files_below, sha256_of, sync
 from amzseg_pipeline.storage.snapshots.layout import (
     SNAPSHOTS_FOLDER,
     Pointer,
@@ -33,7 +33,7 @@ from amzseg_pipeline.storage.snapshots.layout import (
 from amzseg_pipeline.storage.snapshots.manifest import manifest_document
 from amzseg_pipeline.storage.snapshots.retention import expired_snapshots
 from amzseg_pipeline.storage.snapshots.snapshot import Snapshot, pointer_to, snapshot_at
-from amzseg_pipeline.storage.snapshots.sole_publisher import move_pointer, sole_publisher
+from amzseg_pipeline.storage.snapshots.sole_publisher import Place, sole_publisher
 from amzseg_pipeline.storage.snapshots.table_file import write_table_file
 
 _MEDIA_TYPES = {
@@ -62,10 +62,10 @@ def publish(
     killed, LATEST.json names the old snapshot or the new one, whole.
     """
     _check_request(published, provenance, tables, files)
-    with sole_publisher(published) as staging:
+    with sole_publisher(published) as place:
         created = provenance.created.replace(microsecond=0)
         name = SnapshotName(next_sequence(published), created, provenance.run_id[:8])
-        draft = staging / str(name)
+        draft = place.staging / str(name)
         draft.mkdir()
         resources = [_table_resource(draft, table, tables[table]) for table in PUBLISHED_TABLES]
         resources += [_file_resource(draft, file_name, files[file_name]) for file_name in PUBLISHED_FILES]
@@ -79,10 +79,9 @@ def publish(
             _write(draft / MANIFEST_FILE, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
             pointer = Pointer(name, provenance.run_id, sha256_of(draft / MANIFEST_FILE))
             sync(draft)
-            draft.rename(published / SNAPSHOTS_FOLDER / str(name))
-            sync(published / SNAPSHOTS_FOLDER)
-        move_pointer(published, pointer)
-        _retire(published, staging, pointer.name, provenance, settings)
+            place.show(draft)
+        place.move_pointer(pointer)
+        _retire(published, place, pointer.name, provenance, settings)
         return snapshot_at(published, pointer)
 
 
@@ -92,13 +91,13 @@ def repoint(published: Path, sequence: int) -> Snapshot:
     The next snapshot is numbered after the highest there is, whatever the pointer says; the pointer tells the next
     night which one was given up. Raises SnapshotError.
     """
-    with sole_publisher(published):
+    with sole_publisher(published) as place:
         highest = _last_sequence(published)
         pointer = pointer_to(published, sequence)
         pointer = replace(pointer, rolled_back_from=highest if highest > sequence else None)
         snapshot = snapshot_at(published, pointer)
         snapshot.verify()
-        move_pointer(published, pointer)
+        place.move_pointer(pointer)
     return snapshot
 
 
@@ -183,14 +182,12 @@ def _check_same(snapshot: Snapshot, resources: list[dict[str, Any]]) -> None:
     snapshot.verify()
 
 
-def _retire(published: Path, staging: Path, latest: SnapshotName, provenance: Provenance, settings: Settings) -> None:
-    """Moves expired snapshots into staging, each at once, to be deleted there: nobody sees half of one."""
+def _retire(published: Path, place: Place, latest: SnapshotName, provenance: Provenance, settings: Settings) -> None:
     folder = published / SNAPSHOTS_FOLDER
     sizes_bytes = {name: _bytes_in(folder / str(name)) for name in snapshot_names(published)}
     for name in expired_snapshots(sizes_bytes, latest, now=provenance.created, settings=settings):
-        (folder / str(name)).rename(staging / f"expired-{name}")
-    sync(folder)
+        place.take_away(folder / str(name))
 
 
 def _bytes_in(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
+    return sum(state.size_bytes for state in files_below(folder).values())

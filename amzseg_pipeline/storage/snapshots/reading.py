@@ -8,7 +8,8 @@ from typing import Any
 
 from amzseg_pipeline.contracts.errors import NothingPublished, SnapshotError
 from amzseg_pipeline.contracts.publish import POINTER_FILE
-from amzseg_pipeline.storage.home import Home, home_from_environment
+from amzseg_pipeline.storage.home import home_at, home_from_environment
+from amzseg_pipeline.storage.object_store import access_errors
 from amzseg_pipeline.storage.snapshots.layout import SNAPSHOTS_FOLDER, pointer_of, snapshot_names, unreadable
 from amzseg_pipeline.storage.snapshots.snapshot import Snapshot, snapshot_at
 
@@ -16,7 +17,7 @@ _TRIES = 5
 
 
 def read_latest(root: Path | str | None = None, *, verify: bool = True) -> Snapshot:
-    """The latest snapshot below the data root (`AMZSEG_DATA`, or `data/`, when None).
+    """The latest snapshot below the data root, a folder or `s3://bucket/prefix` (`AMZSEG_DATA`, or `data/`, when None).
 
     The manifest is checked against the pointer and, unless `verify` is false, every file against the manifest. Raises
     SnapshotError, saying what to do, when there is no snapshot, or it is damaged or of another contract.
@@ -46,7 +47,7 @@ def has_snapshot(root: Path | str | None = None) -> bool:
     path = _published(root) / POINTER_FILE
     try:
         return path.exists()
-    except OSError as error:
+    except access_errors() as error:
         raise unreadable(path, error) from error
 
 
@@ -60,7 +61,7 @@ def latest_manifest(published: Path) -> dict[str, Any] | None:
 
 
 def _published(root: Path | str | None) -> Path:
-    return (home_from_environment() if root is None else Home(Path(root).absolute())).published
+    return (home_from_environment() if root is None else home_at(root)).published
 
 
 def _none_yet(published: Path) -> NothingPublished:

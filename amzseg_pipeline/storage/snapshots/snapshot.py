@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.nights import SEGMENT_HISTORY, SEGMENT_MIGRATIONS
 from amzseg_pipeline.contracts.publish import MANIFEST_FILE, MODEL_FILE, POINTER_FILE, RUN_FILE
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.storage.files import sha256_of
+from amzseg_pipeline.storage.object_store import access_errors, content_of, is_link, parquet_file
 from amzseg_pipeline.storage.snapshots.layout import MEND, SNAPSHOTS_FOLDER, Pointer, snapshot_names, unreadable
 from amzseg_pipeline.storage.snapshots.manifest import manifest_from
 
@@ -84,7 +84,7 @@ class Snapshot:
         """The table `name` with the dtypes str, int64, float64 (a null is NaN), bool and datetime64 for dates."""
         path = self.table_path(name)
         try:
-            with pq.ParquetFile(path) as file:
+            with parquet_file(path) as file:
                 frame: pd.DataFrame = file.read().to_pandas(date_as_object=False)
         except FileNotFoundError:
             raise _missing(path) from None
@@ -131,7 +131,7 @@ class Snapshot:
                 is_whole = path.stat().st_size == resource["bytes"] and f"sha256:{sha256_of(path)}" == resource["hash"]
             except FileNotFoundError:
                 raise _missing(path) from None
-            except OSError as error:
+            except access_errors() as error:
                 raise unreadable(path, error) from error
             if not is_whole:
                 raise _changed(path)
@@ -183,19 +183,19 @@ def pointer_to(published: Path, sequence: int) -> Pointer:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return content_of(path)
     except FileNotFoundError:
         raise _missing(path) from None
-    except OSError as error:
+    except access_errors() as error:
         raise unreadable(path, error) from error
 
 
 def _unlinked(path: Path) -> Path:
     try:
-        is_link = path.is_symlink()
+        linked = is_link(path)
     except OSError as error:
         raise unreadable(path, error) from error
-    if is_link:
+    if linked:
         raise SnapshotError(f"{path}: this is a link, and links are not followed in a snapshot; {MEND}.")
     return path
 

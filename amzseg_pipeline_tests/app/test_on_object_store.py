@@ -1,0 +1,54 @@
+"""The app on a data root in an object store: pages open, questions are answered, plots and files are handed out."""
+
+import shutil
+from datetime import UTC, datetime
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from amzseg_pipeline.steps.figures.gallery import Gallery, ShownPlot
+from amzseg_pipeline.storage.artifacts import write_gallery
+from amzseg_pipeline.storage.downloads import segment_chunks
+from amzseg_pipeline.storage.home import Home, home_at
+from amzseg_pipeline.storage.snapshots import read_latest
+from amzseg_pipeline_tests.app.pages import errors, opened, prose
+from amzseg_pipeline_tests.object_store import Store
+
+
+def small_png() -> bytes:
+    image = BytesIO()
+    Image.new("RGB", (2, 2)).save(image, "png")
+    return image.getvalue()
+
+
+def test_pages_show_the_snapshot_in_the_store(
+    store: Store, published_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(published_home.warehouse)
+    home = home_at(store.address)
+    home.root.fs.put(f"{published_home.published}/", f"{home.published.path}/", recursive=True)  # type: ignore[attr-defined]
+    monkeypatch.setenv("AMZSEG_DATA", store.address)
+    local = read_latest(published_home.root)
+    plot = ShownPlot("sizes", "Sizes", "How many users each segment has.", small_png())
+    write_gallery(
+        home.artifacts,
+        local.run_id,
+        Gallery("segments", (plot,), ()),
+        facts={},
+        made_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    for page in ("overview", "segments"):
+        session = opened(page)
+        assert errors(session) == []
+        for name in local.segment_profiles()["segment_name"]:
+            assert name in prose(session)
+    plots = opened("plots")
+    assert errors(plots) == []
+    assert "How many users each segment has" in prose(plots)
+    assert "cannot be read" not in prose(plots)
+    assert "Download the report of the run" in prose(plots)
+    segment_id = local.segment_profiles()["segment_id"][0]
+    for kind in ("csv", "parquet"):
+        stored = b"".join(segment_chunks(read_latest(store.address), segment_id, file_format=kind))
+        assert stored == b"".join(segment_chunks(local, segment_id, file_format=kind))

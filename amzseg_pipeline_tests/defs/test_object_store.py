@@ -1,0 +1,142 @@
+"""The whole job with its data root in an object store: the same segments, nights without anything new, nights that
+fail at a write, users erased, plots pruned."""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from amzseg_pipeline.definitions import defs
+from amzseg_pipeline.defs.nightly import nightly
+from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.runner import main
+from amzseg_pipeline.storage.files import files_below
+from amzseg_pipeline.storage.home import Home, home_at
+from amzseg_pipeline.storage.searching import files_holding
+from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.defs.nights import EXPORT, OTHER, deliver, history
+from amzseg_pipeline_tests.object_store import Store
+from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+
+SETTINGS = {"n_init": 1, "k": 3}
+USER = "AGTHPMTEYQC5ZB4LWLXSUH3IWPJA"
+
+
+def test_a_run_on_a_store_publishes_what_a_run_on_a_folder_does_and_a_night_after_skips(
+    store: Store, published_home: Home
+) -> None:
+    home = deliver(home_at(store.address), sample_amazon=scenario.SAMPLE.read_bytes())
+    result = scenario.run(home, settings=SETTINGS)
+    assert result.success, scenario.failure(result)
+    assert _hashes(read_latest(store.address)) == _hashes(read_latest(published_home.root))
+    assert _tables(home.warehouse) == _tables(published_home.warehouse)
+    assert [path for path in files_below(home.local) if not path.is_relative_to(home.landing)] == [home.lock_file]
+
+    store.writes.clear()
+    assert scenario.materialised(scenario.run(home, settings=SETTINGS)) == set()
+    resources = {"data_home": DataHome(root=store.address, settings=SETTINGS)}
+    with (
+        history(home) as instance,
+        dg.build_schedule_context(instance=instance, resources=resources) as context,
+    ):
+        assert nightly(context) == dg.SkipReason("nothing changed since snapshot 1")
+    assert store.writes == []
+
+
+def test_an_erased_user_stands_nowhere_in_the_store_and_the_next_night_goes_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AMZSEG_DATA", store.address)
+    home = deliver(home_at(store.address), export=sales_csv([{"user_id": f"{USER},B"}, *[{"user_id": "A,B"}] * 5]))
+    assert scenario.run(home).success
+    deliver(home, export=EXPORT)
+    assert main(["forget", USER]) == 0
+    assert "snapshot 1 was written again without 1 user(s) and is now snapshot 2" in capsys.readouterr().out
+    assert files_holding([USER], home.root) == []
+    assert scenario.run(home).success
+    assert read_latest(store.address).sequence == 3
+    assert main(["rollback", "2"]) == 0
+    assert read_latest(store.address).sequence == 2
+
+
+def test_plots_of_a_store_go_when_they_are_old_and_no_snapshot_is_of_their_run(store: Store) -> None:
+    home = deliver(home_at(store.address), export=EXPORT)
+    for run_id in ("0" * 36, "1" * 36):
+        home.root.fs.pipe_file((home.artifacts / run_id / "plots.json").path, b"{}")  # type: ignore[attr-defined]
+    config = {"root": store.address, "now": (datetime.now(UTC) + timedelta(hours=47)).isoformat()}
+    pruned = []
+    for _ in range(2):
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = defs.resolve_job_def("prune").execute_in_process(
+                run_config={"resources": {"data_home": {"config": config}}}, instance=instance
+            )
+            pruned.append(instance.get_run_by_id(result.run_id).tags["amzseg/outcome"])
+        config["now"] = (datetime.now(UTC) + timedelta(hours=49)).isoformat()
+    assert [outcome.partition(";")[0] for outcome in pruned] == [
+        "deleted runs: 0, folders of plots: 0",
+        "deleted runs: 0, folders of plots: 2",
+    ]
+    assert files_below(home.artifacts) == {}
+
+
+@pytest.mark.parametrize(
+    ("address", "endpoint", "told"),
+    [
+        ("s3://bucket-nobody-made/a", "", "cannot be written .*The specified bucket does not exist"),
+        (
+            "s3://bucket/a",
+            "http://127.0.0.1:1",
+            r"settings\.toml: it cannot be read \(Could not connect to the endpoint",
+        ),
+        ("gs://bucket/a", "", "give a folder of this machine or s3://bucket/prefix"),
+    ],
+    ids=["no bucket", "no server", "another kind of store"],
+)
+def test_a_store_that_is_not_there_is_told_in_words(
+    store: Store, tmp_path: Path, address: str, endpoint: str, told: str
+) -> None:
+    deliver(Home(tmp_path / "local"), export=EXPORT)
+    environment = {**os.environ, "AMZSEG_DATA": address, "AWS_ENDPOINT_URL": endpoint or store.endpoint}
+    done = subprocess.run(
+        [sys.executable, "-m", "amzseg_pipeline", "run"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert re.search(told, done.stdout + done.stderr), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refused", range(0, 33, 3))
+def test_whichever_write_of_a_run_is_refused_readers_keep_the_old_snapshot_and_the_next_run_mends_it(
+    store: Store, refused: int
+) -> None:
+    home = deliver(home_at(store.address), export=EXPORT)
+    assert scenario.run(home).success
+    before = read_latest(store.address)
+    deliver(home, export=OTHER)
+    with store.refusing(from_write=refused):
+        failed = scenario.run(home)
+    assert not failed.success
+    assert "refused by the test" in scenario.failure(failed)
+    assert read_latest(store.address) == before
+    mended = scenario.run(home)
+    assert mended.success, scenario.failure(mended)
+    assert read_latest(store.address).sequence == 2
+    other = deliver(home_at(f"{store.address}/other"), export=OTHER)
+    assert has_snapshot(other.root) is False
+
+
+def _hashes(snapshot: Snapshot) -> dict[str, str]:
+    files = {resource["path"]: resource["hash"] for resource in snapshot.manifest["resources"]}
+    return {name: sha256 for name, sha256 in files.items() if name.endswith(".parquet")}
+
+
+def _tables(warehouse: Path) -> set[str]:
+    """The names of the files in the warehouse, parts included."""
+    return {str(path).removeprefix(f"{warehouse}/") for path in files_below(warehouse)}

@@ -1,0 +1,89 @@
+"""An S3 server on the loopback address (moto's), which tells what it was asked for and refuses what a test wants."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.request import Request, urlopen
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+REFUSAL = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>refused by the test</Message></Error>"
+BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>busy</Message></Error>"
+
+
+@dataclass
+class Store:
+    """A bucket of the server. `writes` are the objects that were put into it since it was last cleared, in order."""
+
+    bucket: str
+    endpoint: str
+    writes: list[str] = field(default_factory=list)
+    refuse_from: int | None = None
+    lose_answer_to: str = ""
+
+    @property
+    def address(self) -> str:
+        """A data root in it."""
+        return f"s3://{self.bucket}/team/segments"
+
+    @contextmanager
+    def refusing(self, *, from_write: int) -> Iterator[None]:
+        """Within the block the writes before this one, counted from 0, are done, and all others refused."""
+        self.writes.clear()
+        self.refuse_from = from_write
+        try:
+            yield
+        finally:
+            self.refuse_from = None
+
+    def answer_is_lost(self, key: str) -> bool:
+        """Whether the answer to this write is lost: once, where the key ends in `lose_answer_to`."""
+        lost = bool(self.lose_answer_to) and key.endswith(self.lose_answer_to)
+        if lost:
+            self.lose_answer_to = ""
+        return lost
+
+
+class Server:
+    """The server, in a thread of its own, until it is stopped."""
+
+    def __init__(self) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self._stores: dict[str, Store] = {}
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def store(self) -> Store:
+        """A new bucket."""
+        store = Store(f"bucket-{len(self._stores)}", f"http://127.0.0.1:{self._server.server_port}")
+        with urlopen(Request(f"{store.endpoint}/{store.bucket}", method="PUT")):
+            pass
+        self._stores[store.bucket] = store
+        return store
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _answer(self, request: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        bucket, _, key = request["PATH_INFO"].lstrip("/").partition("/")
+        store = self._stores.get(bucket)
+        if store is None or request["REQUEST_METHOD"] != "PUT" or not key:
+            return self._moto(request, start_response)
+        if store.refuse_from is not None and len(store.writes) >= store.refuse_from:
+            start_response("403 Forbidden", [("Content-Type", "application/xml")])
+            return [REFUSAL]
+        store.writes.append(key)
+        if store.answer_is_lost(key):
+            list(self._moto(request, lambda *_: None))
+            start_response("503 Slow Down", [("Content-Type", "application/xml")])
+            return [BUSY]
+        return self._moto(request, start_response)

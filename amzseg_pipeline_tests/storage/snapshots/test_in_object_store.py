@@ -1,0 +1,205 @@
+"""Publishing to an object store: readers see the old snapshot or the new one, whole, whatever fails and whoever else
+publishes."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from amzseg_pipeline import has_snapshot, read_latest
+from amzseg_pipeline.contracts.errors import NothingPublished, SnapshotError
+from amzseg_pipeline.contracts.publish import PUBLISHED_FILES
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.files import files_below
+from amzseg_pipeline.storage.object_store import path_at
+from amzseg_pipeline.storage.searching import files_holding
+from amzseg_pipeline.storage.snapshots import publish, repoint
+from amzseg_pipeline.storage.snapshots.erasing import erase_users
+from amzseg_pipeline.storage.snapshots.layout import snapshot_names
+from amzseg_pipeline_tests.object_store import Store
+from amzseg_pipeline_tests.storage.snapshots.nights import (
+    night_of,
+    provenance_of,
+    publish_night,
+    segment_assignments,
+    small_tables,
+)
+
+KEEP_ONE = Settings(keep_snapshots=1, keep_snapshot_hours=0)
+
+
+def published_in(store: Store) -> Path:
+    return path_at(store.address) / "published"
+
+
+def files_of(published: Path) -> list[str]:
+    """Every object below published/, by its path there."""
+    return [str(path).removeprefix(f"{published}/") for path in files_below(published)]
+
+
+def test_a_snapshot_in_a_store_is_read_as_one_in_a_folder_and_has_its_bytes(store: Store, tmp_path: Path) -> None:
+    assert not has_snapshot(store.address)
+    with pytest.raises(NothingPublished, match=r"s3://.*nothing has been published yet"):
+        read_latest(store.address)
+    stored, local = publish_night(published_in(store), 1), publish_night(tmp_path / "published", 1)
+    assert night_of(read_latest(store.address)) == night_of(stored) == 1
+    assert stored.manifest == local.manifest
+    assert {path.name: path.read_bytes() for path in files_below(stored.path)} == {
+        path.name: path.read_bytes() for path in local.path.iterdir()
+    }
+
+
+def test_the_manifest_comes_after_all_files_and_the_pointer_last_in_one_write(store: Store) -> None:
+    for night in (1, 2):
+        store.writes.clear()
+        snapshot = publish_night(published_in(store), night)
+        names = [key.rpartition("/")[2] for key in store.writes]
+        assert names[-2:] == ["datapackage.json", "LATEST.json"]
+        assert sorted(names) == sorted({*names}) and len(names) == len(snapshot.manifest["resources"]) + 2
+
+
+def test_whichever_write_is_refused_readers_keep_the_old_snapshot_and_the_next_run_mends_it(store: Store) -> None:
+    published = published_in(store)
+    night = 1
+    publish_night(published, night, settings=KEEP_ONE)
+    pointer = len(store.writes) - 1
+    for refused in (0, 3, pointer - 1, pointer):
+        with (
+            store.refusing(from_write=refused),
+            pytest.raises(SnapshotError, match=r"refused by the test.* still names a whole snapshot"),
+        ):
+            publish_night(published, night + 1, settings=KEEP_ONE)
+        assert night_of(read_latest(store.address)) == night
+        night += 2
+        assert night_of(publish_night(published, night, settings=KEEP_ONE)) == night
+        assert night_of(read_latest(store.address)) == night
+        assert len({file.split("/")[1] for file in files_of(published) if "/" in file}) == 1
+
+
+def test_a_run_that_is_tried_again_after_a_refusal_publishes_once(store: Store) -> None:
+    published = published_in(store)
+    publish_night(published, 1)
+    pointer = len(store.writes) - 1
+    with store.refusing(from_write=pointer), pytest.raises(SnapshotError):
+        publish_night(published, 2)
+    store.writes.clear()
+    assert publish_night(published, 2).sequence == 2
+    assert store.writes == ["team/segments/published/LATEST.json"]
+
+
+def test_a_pointer_whose_answer_is_lost_is_written_once_and_counts(store: Store) -> None:
+    published = published_in(store)
+    publish_night(published, 1)
+    store.writes.clear()
+    store.lose_answer_to = "LATEST.json"
+    assert publish_night(published, 2).sequence == 2
+    assert [key.endswith("LATEST.json") for key in store.writes[-2:]] == [True, True]
+    assert night_of(read_latest(store.address)) == 2
+    assert [name.sequence for name in snapshot_names(published)] == [1, 2]
+
+
+@pytest.mark.parametrize("nights", [0, 1])
+def test_of_two_that_publish_at_once_the_second_gives_way(store: Store, nights: int) -> None:
+    published = published_in(store)
+    for night in range(1, nights + 1):
+        publish_night(published, night)
+
+    def overtaken_batches() -> Any:
+        publish_night(published, 8)
+        yield from segment_assignments(9, users=20).to_batches()
+
+    with pytest.raises(SnapshotError, match="another process has published meanwhile"):
+        publish(
+            published,
+            provenance_of(9),
+            tables={SEGMENT_ASSIGNMENTS: overtaken_batches(), **small_tables(9)},
+            files=dict.fromkeys(PUBLISHED_FILES, b"{}"),
+            settings=Settings(),
+        )
+    assert night_of(read_latest(store.address)) == 8
+    assert [name.sequence for name in snapshot_names(published)] == list(range(1, nights + 2))
+
+
+def test_files_without_a_manifest_are_no_snapshot_and_go_with_the_next_one(store: Store) -> None:
+    published = published_in(store)
+    publish_night(published, 1)
+    half = published / "snapshots/000002-20260102T020000Z-00000002/segment_profiles.parquet"
+    cast(Any, half).fs.pipe_file(cast(Any, half).path, b"half")
+    assert [name.sequence for name in snapshot_names(published)] == [1]
+    with pytest.raises(SnapshotError, match="there is no snapshot 2; there are 000001"):
+        repoint(published, 2)
+    assert publish_night(published, 3).sequence == 2
+    assert not half.exists()
+
+
+def test_expired_snapshots_go_with_all_their_files(store: Store) -> None:
+    for night in (1, 2, 3):
+        publish_night(published_in(store), night, settings=KEEP_ONE)
+    assert {file.split("/")[1] for file in files_of(published_in(store)) if "/" in file} == {
+        "000003-20260103T020000Z-00000003"
+    }
+
+
+def test_going_back_and_forth_moves_the_pointer_alone(store: Store) -> None:
+    published = published_in(store)
+    for night in (1, 2):
+        publish_night(published, night)
+    store.writes.clear()
+    assert night_of(repoint(published, 1)) == night_of(read_latest(store.address)) == 1
+    assert night_of(repoint(published, 2)) == night_of(read_latest(store.address)) == 2
+    assert store.writes == ["team/segments/published/LATEST.json"] * 2
+
+
+@pytest.mark.parametrize("name", ["segment_assignments.parquet", "model.json", "datapackage.json"])
+def test_a_damaged_object_is_found_by_its_hash(store: Store, name: str) -> None:
+    path = cast(Any, publish_night(published_in(store), 1).path / name)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.fs.pipe_file(path.path, bytes(content))
+    with pytest.raises(SnapshotError, match=rf"{name}: .*sha256"):
+        read_latest(store.address)
+
+
+def test_an_object_that_is_gone_is_named(store: Store) -> None:
+    path = cast(Any, publish_night(published_in(store), 1).path / "segment_profiles.parquet")
+    path.fs.rm(path.path)
+    with pytest.raises(SnapshotError, match=r"segment_profiles\.parquet: this file of the snapshot is gone"):
+        read_latest(store.address)
+
+
+def test_an_erased_user_is_in_no_snapshot_and_the_latest_gets_a_new_number(store: Store) -> None:
+    published = published_in(store)
+    for night in (1, 2, 3):
+        publish_night(published, night)
+    user = "AÉ00000007"
+    erased = erase_users(published, lambda _: [user])
+    assert [(each.was, each.sequence, each.users) for each in erased] == [(1, 1, 1), (2, 2, 1), (3, 4, 1)]
+    assert [name.sequence for name in snapshot_names(published)] == [1, 2, 4]
+    for sequence in (1, 2, 4):
+        snapshot = repoint(published, sequence)
+        assert user not in set(snapshot.segment_assignments()["user_id"])
+    assert erase_users(published, lambda _: [user]) == ()
+
+
+@pytest.mark.parametrize(
+    ("refused", "left"),
+    [(0, [2]), (7, [2]), (8, [1, 2]), (16, [1, 2, 3])],
+    ids=["older: first file", "older: manifest", "latest: first file", "latest: pointer"],
+)
+def test_an_erasure_that_is_refused_leaves_no_half_snapshot_and_can_be_done_again(
+    store: Store, refused: int, left: list[int]
+) -> None:
+    published, user = published_in(store), "AÉ00000007"
+    for night in (1, 2):
+        publish_night(published, night)
+    with (
+        store.refusing(from_write=refused),
+        pytest.raises(SnapshotError, match="refused by the test"),
+    ):
+        erase_users(published, lambda _: [user])
+    assert night_of(read_latest(store.address)) == 2
+    assert [name.sequence for name in snapshot_names(published)] == left
+    assert erase_users(published, lambda _: [user]) != ()
+    assert files_holding([user], published) == []
+    assert night_of(read_latest(store.address)) == 2
