@@ -188,17 +188,20 @@ def write(population: Population, out: Path, *, file_format: str, shards: int) -
     """Writes `Reviews_<n>` and `meta_<n>` files to the folder `out`, `shards` of each."""
     out.mkdir(parents=True, exist_ok=True)
     for shard in range(shards):
-        for name, total, rows_of in (("Reviews", population.rows, review_rows), ("meta", population.items, item_rows)):
+        for name, total in (("Reviews", population.rows), ("meta", population.items)):
             first, last = total * shard // shards, total * (shard + 1) // shards
-            chunks = (
-                rows_of(population, start, min(start + _CHUNK_ROWS, last)) for start in range(first, last, _CHUNK_ROWS)
-            )
-            path = out / f"{name}_{shard:05d}.{file_format}"
-            if file_format == "parquet":
-                _write_parquet(path, chunks, population)
-            else:
-                _write_jsonl(path, chunks, population)
-            print(f"{path}: {last - first:,} rows, {path.stat().st_size:,} bytes", flush=True)
+            write_file(population, out / f"{name}_{shard:05d}.{file_format}", first, last)
+
+
+def write_file(population: Population, path: Path, first: int, last: int) -> None:
+    """Writes the items `first` to before `last` where the file's name starts with `meta_`, else those reviews."""
+    rows_of = item_rows if path.name.startswith("meta_") else review_rows
+    chunks = (rows_of(population, start, min(start + _CHUNK_ROWS, last)) for start in range(first, last, _CHUNK_ROWS))
+    if path.suffix == ".parquet":
+        _write_parquet(path, chunks, population)
+    else:
+        _write_jsonl(path, chunks, population)
+    print(f"{path}: {last - first:,} rows, {path.stat().st_size:,} bytes", flush=True)
 
 
 def _write_parquet(path: Path, chunks: Iterator[pa.Table], population: Population) -> None:

@@ -1,0 +1,61 @@
+"""Our own tables, by the functions that the assets call; with --publish the whole job instead, checks and all.
+
+    AMZSEG_ENGINE=spark python -m benchmarks.peers.ours --landing data/landing --out data --temporary /tmp/spill
+
+`--out` is the data root and `--landing` the folder of that name in it. The engine is set as ever, by the environment.
+"""
+
+import os
+import sys
+import time
+from datetime import UTC, datetime
+
+from benchmarks.peers.task import FEATURES_DONE, Task, task_of_command_line
+
+
+def write_tables(task: Task) -> None:
+    """Writes items, cleaned, rejected and user_features into the warehouse, or what is new of them."""
+    from amzseg_pipeline.steps import reviews, users
+    from amzseg_pipeline.storage import buckets, landing
+    from amzseg_pipeline.storage.engines.opening import opened_engine
+    from amzseg_pipeline.storage.home import Home, settings_of
+    from amzseg_pipeline.storage.routing import routed_reviews
+    from amzseg_pipeline.storage.stage import Stage
+    from amzseg_pipeline.storage.table_parts import delete_other_parts
+
+    home = Home(task.out)
+    settings = settings_of(home)
+    engine = opened_engine(home, settings)
+    try:
+        raw = landing.raw_reviews(home, settings, now=time.time(), settle=False)
+        stage = Stage(engine, home.warehouse, "benchmark", settings, tell=lambda line: print(line, flush=True))
+        checked = engine.staged(reviews.checked_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
+        items = home.warehouse / "items.parquet"
+        engine.write(reviews.items(checked), items)
+        engine.write(reviews.rejected_items(checked), home.warehouse / "rejected_items.parquet")
+        routed = routed_reviews(raw, engine.scan([items]), stage)
+        cleaned = buckets.settled_reviews(routed, stage)
+        as_of = users.as_of_date(cleaned.frame(engine), run_date=datetime.now(UTC).date())
+        features = buckets.user_features(cleaned, stage, as_of=as_of)
+        for table in (cleaned, features):
+            delete_other_parts(table.parts)
+    finally:
+        engine.close()
+
+
+def publish(task: Task) -> int:
+    """Runs the job; the exit code."""
+    from amzseg_pipeline.defs.runner import main
+
+    os.environ["AMZSEG_DATA"] = str(task.out)
+    return main(["run"])
+
+
+if __name__ == "__main__":
+    asked = task_of_command_line()
+    given = {"THREADS": asked.threads, "MEMORY_LIMIT_MIB": asked.memory_mib, "TEMPORARY_FOLDER": asked.temporary}
+    os.environ.update({f"AMZSEG_{name}": str(value) for name, value in given.items()})
+    if asked.publish:
+        sys.exit(publish(asked))
+    write_tables(asked)
+    print(FEATURES_DONE, flush=True)

@@ -1,0 +1,74 @@
+"""What every peer is told: which exports to read, where its tables go, and how much of the machine it may take."""
+
+import argparse
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+FEATURES_DONE = "user_features written"
+"""The line that a peer prints between its tables and its segments."""
+
+CLEANED, REJECTED, FEATURES = "cleaned_reviews.parquet", "rejected_reviews.parquet", "user_features.parquet"
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file of reviews: where it lies, and what its rejected rows say of where they come from."""
+
+    path: Path
+    source_file: str
+    batch: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """Reviews and items in `landing`; tables go to the folder `out`, what memory does not hold to `temporary`."""
+
+    landing: Path
+    out: Path
+    temporary: Path
+    threads: int
+    memory_mib: int
+    publish: bool
+
+    @property
+    def reviews(self) -> list[Export]:
+        """The exports of reviews, their bytes hashed as we hash ours."""
+        paths = sorted(self.landing.glob("Reviews_*.parquet"))
+        return [Export(path, path.name, _sha256(path)[:16]) for path in paths]
+
+    @property
+    def items(self) -> list[Path]:
+        """The exports of items."""
+        return sorted(self.landing.glob("meta_*.parquet"))
+
+
+def task_of_command_line() -> Task:
+    """What the command line asks for; the folders are made."""
+    parser = argparse.ArgumentParser()
+    for name in ("landing", "out", "temporary"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--memory-mib", type=int, default=4096)
+    parser.add_argument("--publish", action="store_true", help="go on to segments")
+    task = Task(**vars(parser.parse_args()))
+    task.out.mkdir(parents=True, exist_ok=True)
+    task.temporary.mkdir(parents=True, exist_ok=True)
+    return task
+
+
+def perform(write_tables: Callable[[Task], None]) -> None:
+    """Has a peer do what the command line asks: write its tables, then fit and label where that is wanted."""
+    task = task_of_command_line()
+    write_tables(task)
+    print(FEATURES_DONE, flush=True)
+    if task.publish:
+        from benchmarks.peers.segments import write_segments
+
+        write_segments(task.out / FEATURES, task.out / "segment_assignments.parquet")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

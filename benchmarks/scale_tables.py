@@ -1,0 +1,62 @@
+"""The tables of docs/scale.md and README.md, made of the results of benchmarks/scale.py."""
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+RESULTS = "results.jsonl"
+_BEGIN, _END = "<!-- benchmarks/scale.py writes from here", "<!-- to here -->"
+WORDS = {
+    "ours": "ours, on DuckDB",
+    "duckdb_sql": "DuckDB SQL by hand",
+    "polars_lazy": "Polars lazy by hand",
+    "pandas_frames": "pandas by hand",
+    "ours_on_spark": "ours, on Spark local[2]",
+}
+_HEADS = ("reviews", "what", "features: CPU s", "wall s", "published: CPU s", "wall s", "memory", "temp disk", "runs")
+
+
+def write_tables(results: Path, project: Path) -> None:
+    """Puts the table of all results, and README's, between their marks."""
+    measured = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    for place in (project / "docs" / "scale.md", project / "README.md"):
+        text = place.read_text(encoding="utf-8")
+        before, _, rest = text.partition(_BEGIN)
+        mark, _, rest = rest.partition("\n")
+        _, _, after = rest.partition(_END)
+        rows = table(measured) if place.name == "scale.md" else table(_of_readme(measured))
+        place.write_text(f"{before}{_BEGIN}{mark}\n{rows}\n{_END}{after}", encoding="utf-8")
+
+
+def table(results: Iterable[Mapping[str, Any]]) -> str:
+    """One row per number of reviews, exports and peer: medians of its runs."""
+    groups: dict[tuple[int, str, str], list[Mapping[str, Any]]] = {}
+    for result in results:
+        groups.setdefault((result["rows"], result["exports"], result["peer"]), []).append(result)
+    order = list(WORDS)
+    keys = sorted(groups, key=lambda key: (key[0], key[1] != "parquet", key[1], order.index(key[2])))
+    lines = [_HEADS, ("---:", "---", *["---:"] * (len(_HEADS) - 2)), *(_row(key, groups[key]) for key in keys)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _row(key: tuple[int, str, str], runs: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    rows, exports, peer = key
+    figures = []
+    for point in ("to_features", "to_published"):
+        for kind in ("cpu_seconds", "wall_seconds"):
+            values = [run[point][kind] for run in runs if run[point]]
+            figures.append(f"{statistics.median(values):,.1f}" if values else "")
+    memory, temporary = (max(run[name] for run in runs) for name in ("memory_mib", "temporary_mib"))
+    what = WORDS[peer] if exports == "parquet" else f"{WORDS[peer]}; {exports}"
+    counts = [sum(bool(run[point]) for run in runs) for point in ("to_features", "to_published")]
+    return [f"{rows:,}", what, *figures, _gib(memory), _gib(temporary), str(min(filter(None, counts)))]
+
+
+def _of_readme(results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [result for result in results if result["rows"] >= 10_000_000 and result["exports"] != "all at once"]
+
+
+def _gib(mib: float) -> str:
+    return f"{mib / 1024:.1f} GiB" if mib else "0"
