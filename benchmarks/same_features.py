@@ -7,16 +7,16 @@ import duckdb
 
 from amzseg_pipeline.contracts.users import USER_FEATURES
 
-_EXACT = [column.name for column in USER_FEATURES.columns if column.type != "float64"]
-_FLOATS = [column.name for column in USER_FEATURES.columns if column.type == "float64"]
+EXACT = [column.name for column in USER_FEATURES.columns if column.type != "float64"]
+FLOATS = [column.name for column in USER_FEATURES.columns if column.type == "float64"]
 
 
 def differences(features: str, reference: Path) -> int:
     """How many users are in one of the tables only, or differ in a value; `features` is a pattern of paths."""
     unequal = [
-        *(f"a.{name} IS DISTINCT FROM b.{name}" for name in _EXACT),
-        *(f"(a.{name} IS NULL) <> (b.{name} IS NULL)" for name in _FLOATS),
-        *(f"abs(a.{name} - b.{name}) > 1e-9 * abs(b.{name})" for name in _FLOATS),
+        *(f"a.{name} IS DISTINCT FROM b.{name}" for name in EXACT),
+        *(f"(a.{name} IS NULL) <> (b.{name} IS NULL)" for name in FLOATS),
+        *(f"abs(a.{name} - b.{name}) > 1e-9 * abs(b.{name})" for name in FLOATS),
     ]
     joined = f"read_parquet('{features}') AS a FULL JOIN read_parquet('{reference}') AS b ON a.user_id = b.user_id"
     return _value(f"SELECT count(*) FROM {joined} WHERE {' OR '.join(unequal)}")
@@ -25,7 +25,7 @@ def differences(features: str, reference: Path) -> int:
 def facts(tables: Mapping[str, str]) -> dict[str, int | str]:
     """The rows of every table, and a checksum of what is no float in user_features."""
     counts = {name: _value(f"SELECT count(*) FROM read_parquet('{paths}')") for name, paths in tables.items()}
-    row = f"hash({', '.join(_EXACT)})::HUGEINT"
+    row = f"hash({', '.join(EXACT)})::HUGEINT"
     checksum = _value(f"SELECT sum({row})::VARCHAR FROM read_parquet('{tables['user_features']}')")
     reviews = _value(f"SELECT sum(total_reviews)::BIGINT FROM read_parquet('{tables['user_features']}')")
     return {**counts, "reviews": reviews, "checksum": checksum}

@@ -78,7 +78,8 @@ COPY (
 _FEATURES = """
 COPY (
     WITH reviews AS (
-        SELECT *, least(reviewed_at_ms // 86400000, {as_of_day}) AS day,
+        SELECT *, CASE WHEN reviewed_at_ms // 86400000 > {as_of_day} THEN {as_of_day}
+                       ELSE reviewed_at_ms // 86400000 END AS day,
                CAST(floor((ln(paid_minor + 100.0) - ln(100)) * 1000 + 0.5) AS BIGINT) AS log_paid
         FROM read_parquet({cleaned})
     ), measured AS (

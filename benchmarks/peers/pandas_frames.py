@@ -29,7 +29,7 @@ def write_tables(task: Task) -> None:
         no_user, no_item = rows["user_id"].fillna("") == "", rows["parent_asin"].fillna("") == ""
         no_time = rows["timestamp"].isna()
         wrong = no_user | no_item | no_time
-        valid.append(rows[~wrong])
+        valid.append(rows[~wrong].astype({"timestamp": "int64"}))
         reasons = np.select(
             [no_user, no_time], ["the user id is empty", "the review id is empty"], "the item id is empty"
         )

@@ -7,6 +7,7 @@ and only those that share theirs with another row are put in order.
 import narwhals as nw
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS
+from amzseg_pipeline.steps.reviews.cleaning import told_by_time
 
 VALID_COLUMNS = tuple(name for name in CLEANED_REVIEWS.column_names if name != "copies")
 """The columns of valid_reviews, which is cleaned_reviews before copies are settled."""
@@ -21,7 +22,11 @@ def valid_reviews(checked: nw.LazyFrame) -> nw.LazyFrame:
     A review_id that says no more than item and time, as readers make them, is null: it is the longest text of all.
     """
     valid = checked.filter(nw.col("reason").is_null())
-    return valid.with_columns(rating_count=nw.col("rating_count_value"), review_id=_short_id()).select(VALID_COLUMNS)
+    short_id: nw.Expr = _short_id()
+    if told_by_time(checked.collect_schema()):
+        as_stated = nw.concat_str("item_id", nw.lit("@"), nw.col("reviewed_at").cast(nw.String()))
+        short_id = nw.when(nw.col("reviewed_at_ms").is_null()).then(as_stated)
+    return valid.with_columns(rating_count=nw.col("rating_count_value"), review_id=short_id).select(VALID_COLUMNS)
 
 
 def cleaned_reviews(checked: nw.LazyFrame) -> nw.LazyFrame:
