@@ -77,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command.add_argument("--rows", type=int, required=True)
         command.add_argument("--format", choices=("parquet", "jsonl.gz"), default="parquet")
         if name == "data":
+            command.add_argument("--exports", type=int, help="files of reviews; one for 3 million rows, at most 33")
             continue
         command.add_argument("--memory-mib", type=int, default=4096)
         command.add_argument("--threads", type=int, default=2)
@@ -93,7 +94,7 @@ def _data(options: argparse.Namespace) -> None:
     landing = _place(options, "landing")
     night_rows = round(options.rows * NIGHT_SHARE)
     population = Population(options.rows + night_rows)
-    shards = min(_MOST_EXPORTS, -(-options.rows // _ROWS_PER_EXPORT))
+    shards = options.exports or min(_MOST_EXPORTS, -(-options.rows // _ROWS_PER_EXPORT))
     for folder in (landing, _place(options, "night")):
         folder.mkdir(parents=True)
     for shard in range(shards):

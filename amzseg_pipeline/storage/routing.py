@@ -3,7 +3,7 @@
 Copies are not settled here: they may lie in different batches, but only in one bucket.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import log2
@@ -17,15 +17,20 @@ from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.steps.reviews.copies import VALID_COLUMNS
 from amzseg_pipeline.storage.arrow import arrow_schema
-from amzseg_pipeline.storage.engines import Engine, bucket_folder
+from amzseg_pipeline.storage.engines import Engine, batch_folder, bucket_folder
 from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_frame, scanning
+from amzseg_pipeline.storage.landing.parts import batch_id
 from amzseg_pipeline.storage.progress import Progress
 from amzseg_pipeline.storage.stage import Stage
-from amzseg_pipeline.storage.table_parts import TableParts, part_name, rows_in, write_part
+from amzseg_pipeline.storage.table_parts import TableParts, is_whole, part_name, rows_in, write_parts
 
 ROUTED_FOLDER = "routed_reviews"
 _REJECTED_FILE = "rejected.parquet"
 _MOST_BUCKETS = 4096
+_GROUP_ROWS = 2**24
+_MOST_FILES = 512
+"""What one pass over new batches may take and write. A pass has its price: items are hashed once for each, which at
+8.5 million items costs as much as to route a million reviews, and files of one record cost little else."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,18 @@ def routed_reviews(raw: RawReviews, items: nw.LazyFrame, stage: Stage) -> Routed
     folder = stage.warehouse / ROUTED_FOLDER
     buckets = 1 if stage.engine.splits_work else bucket_count(raw.rows, bucket_rows=stage.settings.bucket_rows)
     items_as_read = sorted(_as_read(batch) for batch in raw.items)
+    names = {
+        batch: part_name(batch_id(batch.sha256), _as_read(batch), items_as_read, stage.code_version, buckets)
+        for batch in raw.reviews
+    }
+    new = [batch for batch in raw.reviews if not is_whole(folder / names[batch])]
     progress = Progress("cleaning", total=raw.rows, tell=stage.tell)
-    names, new_rows = [], 0
-    for batch in raw.reviews:
-        name = part_name(batch.sha256[:16], _as_read(batch), items_as_read, stage.code_version, buckets)
-        is_new = write_part(folder / name, partial(_route, batch, items, stage.engine, buckets=buckets))
-        progress.add(batch.rows, kept=not is_new)
-        new_rows += batch.rows if is_new else 0
-        names.append(name)
-    return RoutedReviews(folder, tuple(names), buckets, new_rows)
+    progress.add(raw.rows - _rows_of(new), kept=True)
+    for group in _groups(new, buckets=buckets):
+        parts = {batch_folder(Path(), batch_id(batch.sha256)).name: folder / names[batch] for batch in group}
+        write_parts(parts, partial(_route, group, items, stage.engine, buckets=buckets))
+        progress.add(_rows_of(group))
+    return RoutedReviews(folder, tuple(names.values()), buckets, _rows_of(new))
 
 
 def valid_files(folder: Path, bucket: int) -> list[Path]:
@@ -73,18 +81,40 @@ def valid_files(folder: Path, bucket: int) -> list[Path]:
     return sorted(bucket_folder(folder, bucket).glob("*.parquet"))
 
 
-def _route(batch: Batch, items: nw.LazyFrame, engine: Engine, folder: Path, *, buckets: int) -> None:
-    """One pass over the batch; where it shows that rows were rejected, another that reads little more than ids."""
-    checked = reviews.checked_reviews(raw_reviews_frame([batch], engine))
-    valid = reviews.valid_reviews(reviews.with_item_prices(checked, items))
-    with scanning(batch):
+def _route(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, folder: Path, *, buckets: int) -> None:
+    """One pass over the batches; where one shows that rows were rejected, another that reads little more than ids."""
+    raw = raw_reviews_frame(batches, engine)
+    valid = reviews.valid_reviews(reviews.with_item_prices(reviews.checked_reviews(raw), items), and_also=("batch",))
+    with scanning(batches):
         engine.write_buckets(valid, folder, buckets=buckets)
-    if not any(folder.rglob("*.parquet")):
-        _write_nothing(bucket_folder(folder, 0) / "part.parquet", CLEANED_REVIEWS, VALID_COLUMNS)
-    if rows_in(folder.rglob("*.parquet")) < batch.rows:
-        engine.write(reviews.rejected_reviews(checked), folder / _REJECTED_FILE)
-    else:
-        _write_nothing(folder / _REJECTED_FILE, REJECTED_REVIEWS, REJECTED_REVIEWS.column_names)
+    for batch in batches:
+        own = batch_folder(folder, batch_id(batch.sha256))
+        files = list(own.rglob("*.parquet"))
+        if not files:
+            _write_nothing(bucket_folder(own, 0) / "part.parquet", CLEANED_REVIEWS, VALID_COLUMNS)
+        if rows_in(files) < batch.rows:
+            checked = reviews.checked_reviews(raw_reviews_frame([batch], engine))
+            engine.write(reviews.rejected_reviews(checked), own / _REJECTED_FILE)
+        else:
+            _write_nothing(own / _REJECTED_FILE, REJECTED_REVIEWS, REJECTED_REVIEWS.column_names)
+
+
+def _groups(batches: Sequence[Batch], *, buckets: int) -> Iterator[list[Batch]]:
+    """The batches in the order they are routed: together as many as one pass may take, all scanned or none."""
+    most = max(1, _MOST_FILES // buckets)
+    group: list[Batch] = []
+    for batch in sorted(batches, key=lambda batch: batch.is_scanned):
+        full = len(group) == most or _rows_of(group) + batch.rows > _GROUP_ROWS
+        if group and (full or group[0].is_scanned != batch.is_scanned):
+            yield group
+            group = []
+        group.append(batch)
+    if group:
+        yield group
+
+
+def _rows_of(batches: Iterable[Batch]) -> int:
+    return sum(batch.rows for batch in batches)
 
 
 def _as_read(batch: Batch) -> tuple[str, str]:

@@ -6,14 +6,18 @@ a part is the business of the module that writes it.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from amzseg_pipeline.contracts.errors import TableError
-from amzseg_pipeline.storage.files import delete, files_below, whole_folder
-from amzseg_pipeline.storage.object_store import footer, path_at
+from amzseg_pipeline.storage.files import delete, files_below, staging_folder, whole_folder
+from amzseg_pipeline.storage.object_store import footer, path_at, store_of
 
 _SIZES_FILE = "sizes.json"
 
@@ -43,15 +47,33 @@ def part_name(prefix: str, *decides: object) -> str:
     return f"{prefix}-{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]}"
 
 
+def is_whole(part: Path) -> bool:
+    """Whether every file that was written to the part is still there with its size."""
+    try:
+        sizes = json.loads((part / _SIZES_FILE).read_bytes())
+        found = files_below(part)
+        return all(found[part / name].size_bytes == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return False
+
+
 def write_part(part: Path, write: Callable[[Path], None]) -> bool:
     """Has `write` fill a folder that becomes `part`; False where `part` is there already, as it was written."""
-    if _is_whole(part):
+    if is_whole(part):
         return False
     with whole_folder(part, last=_SIZES_FILE) as folder:
         write(folder)
         sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*.parquet")}
         (folder / _SIZES_FILE).write_text(json.dumps(sizes), encoding="utf-8")
     return True
+
+
+def write_parts(parts: Mapping[str, Path], write: Callable[[Path], None]) -> None:
+    """Has `write` fill a folder in which a folder of each of the names becomes that part; each appears whole."""
+    with _folder_beside(next(iter(parts.values()))) as together:
+        write(together)
+        for name, part in parts.items():
+            write_part(part, partial(_take, together / name))
 
 
 def delete_other_parts(parts: Iterable[Path]) -> None:
@@ -87,11 +109,19 @@ def table_parts_from_document(document: dict[str, Any], *, place: str) -> TableP
         raise TableError(f"{place}: no list of parts ({error!r}); materialise {Path(place).stem} again.") from error
 
 
-def _is_whole(part: Path) -> bool:
-    """Whether every file that was written to the part is still there with its size."""
-    try:
-        sizes = json.loads((part / _SIZES_FILE).read_bytes())
-        found = files_below(part)
-        return all(found[part / name].size_bytes == size for name, size in sizes.items())
-    except (OSError, ValueError, AttributeError, KeyError, TypeError):
-        return False
+@contextmanager
+def _folder_beside(part: Path) -> Iterator[Path]:
+    """An empty folder that is deleted at the end, on the part's own disk if it is on one."""
+    if store_of(part) is not None:
+        with staging_folder() as folder:
+            yield folder
+        return
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=part.parent, prefix=".together.", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _take(source: Path, folder: Path) -> None:
+    """Moves what is in `source`."""
+    for path in source.iterdir():
+        shutil.move(path, folder)

@@ -64,13 +64,16 @@ def numbered(engine: DuckDBEngine, path: Path) -> nw.LazyFrame:
     pq.write_table(pa.table({"text": texts, "user_hash": pa.array(range(2_000), pa.int64())}), path)
     rows = engine.scan([path])
     pairs = rows.join(rows.select(other=nw.col("text")).head(250), how="cross")
-    return pairs.with_columns(pair=nw.concat_str("text", "other"), user_hash=nw.col("user_hash") * 2_000_000)
+    hashes = nw.col("user_hash") * 2_000_000
+    return pairs.with_columns(pair=nw.concat_str("text", "other"), user_hash=hashes, batch=nw.lit("b"))
 
 
 WRITES: Mapping[str, Callable[[DuckDBEngine, nw.LazyFrame, Path], object]] = {
     "a file": lambda engine, rows, folder: engine.write(rows, folder / "table.parquet"),
     "parts": lambda engine, rows, folder: engine.write_parts(rows, folder),
-    "buckets": lambda engine, rows, folder: engine.write_buckets(rows, folder, buckets=4),
+    "buckets": lambda engine, rows, folder: engine.write_buckets(
+        rows.with_columns(batch=nw.lit("b")), folder, buckets=4
+    ),
     "a sorted file": lambda engine, rows, folder: engine.write(rows.sort("pair"), folder / "table.parquet"),
     "a staged table": lambda engine, rows, _: engine.staged(rows),
     "batches": lambda engine, rows, _: list(engine.batches(rows.sort("pair"), rows=1_000)),

@@ -16,6 +16,7 @@ from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.steps.contract import repeated_keys, row_faults, schema_faults
+from amzseg_pipeline.storage import routing
 from amzseg_pipeline.storage.buckets import cleaned_reviews_document, cleaned_reviews_from_document
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.home import Home
@@ -171,6 +172,20 @@ def test_other_buckets_or_other_code_are_cleaned_anew(tmp_path, engine, settings
     assert after.routed.new_rows == 2_000
     for name in TABLES:
         assert after.rows(name) == before.rows(name)
+
+
+@pytest.mark.parametrize("limit", [{"_MOST_FILES": 1}, {"_GROUP_ROWS": 1_500}])
+def test_batches_routed_together_give_the_parts_that_each_gives_alone(tmp_path, engine, monkeypatch, limit):
+    home = home_of(tmp_path, a=FIRST, b=without_users(SECOND, 1), c=THIRD.slice(0, 300), meta=ITEMS)
+    together = made_tables(home, engine, **SMALL)
+    rows = {name: together.rows(name) for name in TABLES}
+    shutil.rmtree(home.warehouse)
+    for name, value in limit.items():
+        monkeypatch.setattr(routing, name, value)
+    alone = made_tables(home, engine, **SMALL)
+    assert alone.routed == together.routed
+    assert {name: alone.rows(name) for name in TABLES} == rows
+    assert {path.name for path in alone.routed.folder.iterdir()} == set(alone.routed.names)
 
 
 def test_copies_are_found_across_batches_and_settled_by_what_they_say(tmp_path, engine):

@@ -7,7 +7,7 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.engines import ExportFile, bucket_folder
+from amzseg_pipeline.storage.engines import ExportFile, batch_folder, bucket_folder
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.engines.opening import opened_engine
 from amzseg_pipeline.storage.home import Home
@@ -62,19 +62,24 @@ def test_a_sorted_frame_stays_sorted_in_file_and_batches(engine, tmp_path):
 @pytest.mark.parametrize("buckets", [1, 2, 8])
 def test_buckets_are_the_first_bits_of_the_hash_and_empty_ones_have_no_folder(engine, tmp_path, buckets):
     hashes = [0, 1, 2**31 - 1, 2**31, 2**32 - 1]
-    frame = engine.scan([parquet(tmp_path / "n.parquet", user_hash=hashes, n=range(5))])
-    (tmp_path / "out").mkdir()
-    engine.write_buckets(frame, tmp_path / "out", buckets=buckets)
-    found = {}
-    for number in range(buckets):
-        for path in sorted(bucket_folder(tmp_path / "out", number).glob("*.parquet")):
-            with pq.ParquetFile(path) as file:
-                rows = file.read()
-            assert rows.column_names == ["user_hash", "n"]
-            found |= dict.fromkeys(rows["user_hash"].to_pylist(), number)
-    assert found == {value: value * buckets // 2**32 for value in hashes}
-    occupied = {path.name for path in (tmp_path / "out").iterdir()}
-    assert occupied == {f"bucket={number}" for number in found.values()}
+    batches = {"one": hashes, "other": hashes[:2]}
+    rows = {"user_hash": [*hashes, *hashes[:2]], "n": range(7), "batch": ["one"] * 5 + ["other"] * 2}
+    frame = engine.scan([parquet(tmp_path / "n.parquet", **rows)])
+    out = tmp_path / "out"
+    out.mkdir()
+    engine.write_buckets(frame, out, buckets=buckets)
+    for batch, own in batches.items():
+        found = {}
+        for number in range(buckets):
+            for path in sorted(bucket_folder(batch_folder(out, batch), number).glob("*.parquet")):
+                with pq.ParquetFile(path) as file:
+                    rows = file.read()
+                assert rows.column_names == ["user_hash", "n"]
+                found |= dict.fromkeys(rows["user_hash"].to_pylist(), number)
+        assert found == {value: value * buckets // 2**32 for value in own}
+        occupied = {path.name for path in batch_folder(out, batch).iterdir()}
+        assert occupied == {f"bucket={number}" for number in found.values()}
+    assert {path.name for path in out.iterdir()} == {"batch=one", "batch=other"}
 
 
 def test_exports_are_scanned_with_where_each_row_comes_from(engine, tmp_path):

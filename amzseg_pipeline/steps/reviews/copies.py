@@ -4,6 +4,8 @@ Few rows are copies. The others are never compared value by value: rows are coun
 and only those that share theirs with another row are put in order.
 """
 
+from collections.abc import Sequence
+
 import narwhals as nw
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS
@@ -16,8 +18,8 @@ _SHORT_KEY = ("user_hash", "short_id", "short_time")
 _LAST = 2**62
 
 
-def valid_reviews(checked: nw.LazyFrame) -> nw.LazyFrame:
-    """The rows of checked_reviews without a reason, copies among them, in VALID_COLUMNS.
+def valid_reviews(checked: nw.LazyFrame, *, and_also: Sequence[str] = ()) -> nw.LazyFrame:
+    """The rows of checked_reviews without a reason, copies among them, in VALID_COLUMNS and columns wanted beside them.
 
     A review_id that says no more than item and time, as readers make them, is null: it is the longest text of all.
     """
@@ -26,7 +28,9 @@ def valid_reviews(checked: nw.LazyFrame) -> nw.LazyFrame:
     if told_by_time(checked.collect_schema()):
         as_stated = nw.concat_str("item_id", nw.lit("@"), nw.col("reviewed_at").cast(nw.String()))
         short_id = nw.when(nw.col("reviewed_at_ms").is_null()).then(as_stated)
-    return valid.with_columns(rating_count=nw.col("rating_count_value"), review_id=short_id).select(VALID_COLUMNS)
+    return valid.with_columns(rating_count=nw.col("rating_count_value"), review_id=short_id).select(
+        *VALID_COLUMNS, *and_also
+    )
 
 
 def cleaned_reviews(checked: nw.LazyFrame) -> nw.LazyFrame:

@@ -55,9 +55,9 @@ class Engine(Protocol):
         """Writes the rows to at least one parquet file in `folder`, in no order."""
 
     def write_buckets(self, frame: nw.LazyFrame, folder: Path, *, buckets: int) -> None:
-        """Writes the rows to parquet files in `folder`/bucket=<n>, n being the first bits of `user_hash`.
+        """Writes the rows to parquet files in `folder`/batch=<batch>/bucket=<n>, n being the first bits of `user_hash`.
 
-        `buckets` is a power of two. A bucket without rows has no folder.
+        The files leave the column `batch` out. `buckets` is a power of two. A bucket without rows has no folder.
         """
 
     def batches(self, frame: nw.LazyFrame, *, rows: int) -> Iterator[pd.DataFrame]:
@@ -70,6 +70,11 @@ class Engine(Protocol):
         """Frees memory and temporary files."""
 
 
+def batch_folder(folder: Path, batch: str) -> Path:
+    """Where write_buckets puts the buckets of a batch."""
+    return folder / f"batch={batch}"
+
+
 def bucket_folder(folder: Path, bucket: int) -> Path:
-    """Where write_buckets puts the files of a bucket."""
+    """Where write_buckets puts the files of a bucket in the folder of a batch."""
     return folder / f"bucket={bucket}"

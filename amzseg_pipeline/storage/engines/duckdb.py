@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from amzseg_pipeline.contracts.errors import WriteError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.engines import ExportFile, Use, bucket_folder
+from amzseg_pipeline.storage.engines import ExportFile, Use
 from amzseg_pipeline.storage.engines.machine import FolderPeak, cores, memory_mib, peak_memory_mib
 from amzseg_pipeline.storage.files import write_error
 from amzseg_pipeline.storage.object_store import DuckDBReads
@@ -28,6 +28,7 @@ from amzseg_pipeline.storage.user_hash import DUCKDB_USER_HASH
 _ROW_GROUP_ROWS = 122_880
 _BUCKET_GROUP_ROWS = 2**15
 _MOST_BUFFERED_ROWS = 2**22
+_MOST_OPEN_FILES = 600
 _HASH_BITS = 32
 _FAST = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 _FILE = re.compile(r'file \\?"([^"\\]+)')
@@ -101,18 +102,13 @@ class DuckDBEngine:
         self._copy(nw.to_native(frame), folder / "part.parquet", options=_FAST)
 
     def write_buckets(self, frame: nw.LazyFrame, folder: Path, *, buckets: int) -> None:
-        """Writes the rows to parquet files in `folder`/bucket=<n>, n being the first bits of `user_hash`."""
-        rows = nw.to_native(frame)
-        if buckets == 1:
-            self.write_parts(frame, bucket_folder(folder, 0))
-            return
+        """Writes the rows to parquet files in `folder`/batch=<batch>/bucket=<n>, n being first bits of `user_hash`."""
         # Rows are held back until every bucket has a row group's worth; small groups read slowly and pack badly.
         held_back = min(buckets * _BUCKET_GROUP_ROWS, _MOST_BUFFERED_ROWS)
         self._connection.execute(f"SET partitioned_write_flush_threshold = {held_back}")
-        self._connection.execute(f"SET partitioned_write_max_open_files = {buckets + 1}")
-        shift = _HASH_BITS - (buckets - 1).bit_length()
-        rows = rows.project(f"*, user_hash >> {shift} AS bucket")
-        self._copy(rows, folder, options=f"{_FAST}, PARTITION_BY (bucket), OVERWRITE_OR_IGNORE")
+        self._connection.execute(f"SET partitioned_write_max_open_files = {_MOST_OPEN_FILES}")
+        rows = nw.to_native(frame).project(f"*, user_hash >> {_HASH_BITS - (buckets - 1).bit_length()} AS bucket")
+        self._copy(rows, folder, options=f"{_FAST}, PARTITION_BY (batch, bucket), OVERWRITE_OR_IGNORE")
 
     def batches(self, frame: nw.LazyFrame, *, rows: int) -> Iterator[pd.DataFrame]:
         """The rows as pandas frames with Arrow types, of at most `rows` rows each, in the frame's order."""

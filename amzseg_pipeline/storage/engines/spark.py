@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.engines import ExportFile, Use, bucket_folder
+from amzseg_pipeline.storage.engines import ExportFile, Use
 from amzseg_pipeline.storage.engines.machine import FolderPeak, cores, memory_mib, peak_memory_mib
 from amzseg_pipeline.storage.user_hash import SPARK_USER_HASH
 
@@ -75,13 +75,10 @@ class SparkEngine:
         _write(nw.to_native(frame), folder)
 
     def write_buckets(self, frame: nw.LazyFrame, folder: Path, *, buckets: int) -> None:
-        """Writes the rows to parquet files in `folder`/bucket=<n>, n being the first bits of `user_hash`."""
-        if buckets == 1:
-            self.write_parts(frame, bucket_folder(folder, 0))
-            return
+        """Writes the rows to parquet files in `folder`/batch=<batch>/bucket=<n>, n being first bits of `user_hash`."""
         shift = _HASH_BITS - (buckets - 1).bit_length()
         rows = nw.to_native(frame).selectExpr("*", f"shiftright(user_hash, {shift}) AS bucket")
-        _write(rows, folder, "bucket")
+        _write(rows, folder, "batch", "bucket")
 
     def batches(self, frame: nw.LazyFrame, *, rows: int) -> Iterator[pd.DataFrame]:
         """The rows as pandas frames with Arrow types, of at most `rows` rows each, in the frame's order."""

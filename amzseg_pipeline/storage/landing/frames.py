@@ -44,8 +44,8 @@ def raw_items_frame(reviews: Sequence[Batch], items: Sequence[Batch], engine: En
 
 
 @contextmanager
-def scanning(batch: Batch) -> Iterator[None]:
-    """Turns an engine's error on the rows of `batch` into a RefusedInput where pages of the export are damaged.
+def scanning(batches: Sequence[Batch]) -> Iterator[None]:
+    """Turns an engine's error on the rows of `batches` into a RefusedInput where pages of an export are damaged.
 
     Only its footer is read beforehand: to read every page as well would be to read every export twice.
     """
@@ -54,8 +54,9 @@ def scanning(batch: Batch) -> Iterator[None]:
     except RefusedInput:
         raise
     except Exception:
-        if batch.is_scanned:
-            _check_pages(batch)
+        for batch in batches:
+            if batch.is_scanned:
+                _check_pages(batch)
         raise
 
 

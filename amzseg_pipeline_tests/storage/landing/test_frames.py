@@ -187,7 +187,7 @@ def test_damaged_pages_are_refused_by_the_name_of_their_export(tmp_path: Path, e
     content[100:2_000] = b"\xff" * 1_900
     home = landing_zone(tmp_path, {"a.parquet": bytes(content)})
     [batch] = reviews_read(home).batches
-    with pytest.raises(RefusedInput, match=r"^a.parquet: the parquet file is damaged or cut \("), scanning(batch):
+    with pytest.raises(RefusedInput, match=r"^a.parquet: the parquet file is damaged or cut \("), scanning([batch]):
         rows_of(raw_reviews_frame([batch], engine), "row_number")
 
 
@@ -195,7 +195,7 @@ def test_damaged_pages_are_refused_by_the_name_of_their_export(tmp_path: Path, e
 @pytest.mark.parametrize("content", [sales_csv([{}]), parquet([review_2023()])])
 def test_any_other_error_stays_what_it_is(tmp_path: Path, content: bytes, error: type[Exception]) -> None:
     [batch] = reviews_read(landing_zone(tmp_path, {"a": content})).batches
-    with pytest.raises(error, match=r"^mine$"), scanning(batch):
+    with pytest.raises(error, match=r"^mine$"), scanning([batch]):
         raise error("mine")
 
 
