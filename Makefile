@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export AMZSEG_DATA ?= $(CURDIR)/data
 export AMZSEG_REAL_DATA ?= $(abspath ../shared/data)
-export DAGSTER_HOME = $(AMZSEG_DATA)/dagster
+export AMZSEG_LOCAL ?= $(CURDIR)/data
+IN_STORE = $(findstring ://,$(AMZSEG_DATA))
+export DAGSTER_HOME = $(if $(IN_STORE),$(AMZSEG_LOCAL),$(AMZSEG_DATA))/dagster
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -64,4 +66,4 @@ $(VENV)/.test: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install -r requirements-dev.lock && $(PIP) install --no-deps -e . && touch $@ $(VENV)/.run
 
 instance:
-	@mkdir -p $(DAGSTER_HOME) && cat dagster.yaml $(if $(AMZSEG_POSTGRES_URL),deploy/postgres.yaml) > $(DAGSTER_HOME)/dagster.yaml
+	@mkdir -p $(DAGSTER_HOME) && cat dagster.yaml $(if $(AMZSEG_POSTGRES_URL),deploy/postgres.yaml) $(if $(IN_STORE),deploy/queue.yaml) > $(DAGSTER_HOME)/dagster.yaml

@@ -24,6 +24,8 @@ class Store:
     writes: list[str] = field(default_factory=list)
     refuse_from: int | None = None
     lose_answer_to: str = ""
+    before_write: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """End of a key -> what happens, once, before that object is put."""
 
     @property
     def address(self) -> str:
@@ -81,6 +83,8 @@ class Server:
         if store.refuse_from is not None and len(store.writes) >= store.refuse_from:
             start_response("403 Forbidden", [("Content-Type", "application/xml")])
             return [REFUSAL]
+        for end in [end for end in store.before_write if key.endswith(end)]:
+            store.before_write.pop(end)()
         store.writes.append(key)
         if store.answer_is_lost(key):
             list(self._moto(request, lambda *_: None))

@@ -13,6 +13,7 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
 
@@ -77,6 +78,26 @@ def test_the_dockerfile_copies_what_is_there():
     for line in re.findall(r"^COPY (.+)$", (DEPLOY / "Dockerfile").read_text(), re.M):
         for source in line.split()[:-1]:
             assert (REPO / source).exists(), source
+
+
+@pytest.mark.parametrize(
+    ("data", "most_runs"), [("/srv/amzseg", 10), ("s3://bucket/segments", 1)], ids=["folder", "store"]
+)
+def test_runs_on_a_store_wait_in_one_queue(tmp_path, data, most_runs):
+    image, history = tmp_path / "image", tmp_path / "dagster"
+    shutil.copytree(DEPLOY, image / "deploy")
+    shutil.copy(REPO / "dagster.yaml", image / "deploy")
+    environment = {"PATH": os.environ["PATH"], "AMZSEG_DATA": data, "DAGSTER_HOME": str(history)}
+    subprocess.run(["sh", "deploy/entrypoint.sh", "true"], cwd=image, env=environment, check=True)
+    with dg.DagsterInstance.from_config(str(history)) as instance:
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == most_runs
+
+
+def test_make_keeps_the_history_of_a_store_on_this_machine(tmp_path):
+    environment = {"PATH": os.environ["PATH"], "AMZSEG_DATA": "s3://bucket/segments", "AMZSEG_LOCAL": str(tmp_path)}
+    subprocess.run(["make", "--no-print-directory", "instance"], cwd=REPO, env=environment, check=True)
+    written = (tmp_path / "dagster/dagster.yaml").read_text()
+    assert written == (REPO / "dagster.yaml").read_text() + (DEPLOY / "queue.yaml").read_text()
 
 
 @contextmanager

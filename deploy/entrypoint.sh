@@ -2,5 +2,6 @@
 # Writes the instance's dagster.yaml, then becomes the command it was given.
 set -eu
 mkdir -p "$DAGSTER_HOME"
-cat deploy/dagster.yaml ${AMZSEG_POSTGRES_URL:+deploy/postgres.yaml} > "$DAGSTER_HOME/dagster.yaml"
+case $AMZSEG_DATA in *://*) queue=deploy/queue.yaml ;; *) queue= ;; esac
+cat deploy/dagster.yaml ${AMZSEG_POSTGRES_URL:+deploy/postgres.yaml} $queue > "$DAGSTER_HOME/dagster.yaml"
 exec "$@"

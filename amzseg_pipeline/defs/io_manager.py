@@ -30,6 +30,7 @@ from amzseg_pipeline.storage.buckets import CleanedReviews, cleaned_reviews_docu
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.files import whole_file
 from amzseg_pipeline.storage.landing import RawReviews, raw_reviews_document, raw_reviews_from_document
+from amzseg_pipeline.storage.object_store import store_of
 from amzseg_pipeline.storage.table_parts import (
     TableParts,
     bytes_in,
@@ -37,6 +38,7 @@ from amzseg_pipeline.storage.table_parts import (
     table_parts_document,
     table_parts_from_document,
 )
+from amzseg_pipeline.storage.turns import require_turn
 from amzseg_pipeline.storage.warehouse import document_path, read_document, table_frame
 
 _DOCUMENTS: dict[type, tuple[Callable[..., dict[str, Any]], Callable[..., object]]] = {
@@ -65,6 +67,8 @@ class WarehouseIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Writes what an asset returned and tells its rows, bytes and place in the metadata."""
         name = context.asset_key.path[-1]
+        if store_of(self._warehouse) is not None:
+            require_turn(self._warehouse, context.run_id)
         if type(obj) in _DOCUMENTS:
             path = document_path(self._warehouse, name)
             to_document, _ = _DOCUMENTS[type(obj)]

@@ -25,6 +25,7 @@ from amzseg_pipeline.storage.last_night import MEMORY_KEY, last_night
 from amzseg_pipeline.storage.model_files import model_files
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 from amzseg_pipeline.storage.tables import record_batches, table_path
+from amzseg_pipeline.storage.turns import require_turn
 
 
 @dg.asset(
@@ -51,6 +52,7 @@ def published_segments(
     """Publishes the checked tables; until the pointer moves, readers see the last snapshot."""
     require_whole_run(context)
     home = data_home.home
+    require_turn(home.warehouse, context.run.run_id)
     accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
     memory = segments.memory_after(last_night(home).memory, promotion_gate, challenger_model, data_home.values)
     run = {

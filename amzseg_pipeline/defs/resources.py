@@ -19,6 +19,7 @@ from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.engines.opening import opened_engine
 from amzseg_pipeline.storage.files import STAGING_FOLDER
 from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of, user_key_from_environment
+from amzseg_pipeline.storage.turns import take_turn
 
 _LOCK_POLL_SECONDS = 1.0
 
@@ -69,7 +70,10 @@ class DataHome(dg.ConfigurableResource):
     description="The engine. Holding it is holding the run lock: a second run waits until the first has ended.",
 )
 def engine_under_lock(context: dg.InitResourceContext) -> Iterator[Engine]:
-    """The engine of a run, from its first asset to its end."""
+    """The engine of a run, from its first asset to its end.
+
+    The lock is this machine's. On a store a run that begins elsewhere meanwhile takes the turn from this one.
+    """
     data_home: DataHome = context.resources.data_home
     home = data_home.home
     home.local.mkdir(parents=True, exist_ok=True)
@@ -84,6 +88,8 @@ def engine_under_lock(context: dg.InitResourceContext) -> Iterator[Engine]:
         if home.on_machine is not None:
             # What a killed run had not uploaded yet.
             shutil.rmtree(home.on_machine / STAGING_FOLDER, ignore_errors=True)
+        if context.run is not None:
+            take_turn(home.warehouse, context.run.run_id)
         engine = opened_engine(home, data_home.values)
         try:
             yield engine

@@ -110,7 +110,9 @@ def _bucket(name: str, _process: int) -> Any:
         import s3fs  # noqa: F401
         from upath import UPath
     except ImportError as error:
-        raise SettingsError(f's3://{name}: object stores need the extra: pip install "amzseg-pipeline[s3]".') from error
+        raise SettingsError(
+            f's3://{name}: object stores need s3fs: pip install "amzseg-pipeline[s3]", or s3fs into the .venv.'
+        ) from error
     bucket = UPath(f"s3://{name}", use_listings_cache=False, default_block_size=_READ_AHEAD_BYTES)
     assert bucket.fs
     return bucket

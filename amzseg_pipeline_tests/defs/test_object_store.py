@@ -19,6 +19,7 @@ from amzseg_pipeline.storage.files import files_below
 from amzseg_pipeline.storage.home import Home, home_at
 from amzseg_pipeline.storage.searching import files_holding
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
+from amzseg_pipeline.storage.turns import take_turn
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.nights import EXPORT, OTHER, deliver, history
 from amzseg_pipeline_tests.object_store import Store
@@ -35,7 +36,7 @@ def test_a_run_on_a_store_publishes_what_a_run_on_a_folder_does_and_a_night_afte
     result = scenario.run(home, settings=SETTINGS)
     assert result.success, scenario.failure(result)
     assert _hashes(read_latest(store.address)) == _hashes(read_latest(published_home.root))
-    assert _tables(home.warehouse) == _tables(published_home.warehouse)
+    assert _names_below(home.warehouse) == _names_below(published_home.warehouse) | {"turn.json"}
     assert [path for path in files_below(home.local) if not path.is_relative_to(home.landing)] == [home.lock_file]
 
     store.writes.clear()
@@ -46,7 +47,17 @@ def test_a_run_on_a_store_publishes_what_a_run_on_a_folder_does_and_a_night_afte
         dg.build_schedule_context(instance=instance, resources=resources) as context,
     ):
         assert nightly(context) == dg.SkipReason("nothing changed since snapshot 1")
-    assert store.writes == []
+    assert store.writes == ["team/segments/warehouse/turn.json"]
+
+
+@pytest.mark.parametrize("at", ["user_features.json", "segment_history.parquet"])
+def test_a_run_gives_way_to_one_that_begins_on_another_machine(store: Store, at: str) -> None:
+    home = deliver(home_at(store.address), export=EXPORT)
+    store.before_write[at] = lambda: take_turn(home.warehouse, "f" * 36)
+    overtaken = scenario.run(home)
+    assert "this run gives way, for it is the turn of run ffffffff" in scenario.failure(overtaken)
+    assert not has_snapshot(store.address)
+    assert scenario.run(home).success
 
 
 def test_an_erased_user_stands_nowhere_in_the_store_and_the_next_night_goes_on(
@@ -137,6 +148,5 @@ def _hashes(snapshot: Snapshot) -> dict[str, str]:
     return {name: sha256 for name, sha256 in files.items() if name.endswith(".parquet")}
 
 
-def _tables(warehouse: Path) -> set[str]:
-    """The names of the files in the warehouse, parts included."""
+def _names_below(warehouse: Path) -> set[str]:
     return {str(path).removeprefix(f"{warehouse}/") for path in files_below(warehouse)}

@@ -70,7 +70,7 @@ def daemon(home: Home, *, project: Path = PROJECT, **variables: str) -> Iterator
     The code is that of the folder `project`. At the end of the block the daemon is asked to end, as a service manager
     does; after an error its log is printed.
     """
-    log = home.root / "daemon.log"
+    log = home.local / "daemon.log"
     with (
         log.open("ab") as output,
         subprocess.Popen(
