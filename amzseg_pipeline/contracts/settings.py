@@ -156,7 +156,7 @@ class Settings:
         choices=("search", "none"),
         changes_result=True,
     )
-    bucket_rows: int = _setting(4_000_000, "reviews that are looked at together; memory grows with them", minimum=1)
+    bucket_rows: int = _setting(8_000_000, "reviews that are looked at together; memory grows with them", minimum=1)
     engine: str = _setting(
         "duckdb", "what runs the steps: DuckDB in this process, or Spark", choices=("duckdb", "spark")
     )

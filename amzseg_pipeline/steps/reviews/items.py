@@ -30,7 +30,7 @@ def items(checked: nw.LazyFrame) -> nw.LazyFrame:
     """One row per item_id among the valid rows of checked_items, with the number of its `copies`.
 
     Which record stays is a total order over what the records say: lowest known price, then currency, category and
-    fault; nulls come last.
+    fault; nulls come last. Only items with several records are put in order: they are few.
     """
     order = {
         "order_price": nw.col("price_minor").fill_null(_LAST),
@@ -39,13 +39,15 @@ def items(checked: nw.LazyFrame) -> nw.LazyFrame:
         "order_fault": nw.col("price_fault").fill_null("~"),
     }
     known = nw.when(~nw.col("price_minor").is_null()).then(nw.col("currency"))
-    return (
-        checked.filter(nw.col("reason").is_null())
-        .with_columns(currency=known)
-        .with_columns(copies=nw.len().over("item_id").cast(nw.Int64()), **order)
+    valid = checked.filter(nw.col("reason").is_null()).with_columns(currency=known)
+    repeated = valid.group_by("item_id").agg(copies=nw.len()).filter(nw.col("copies") > 1)
+    single = valid.join(repeated, on="item_id", how="anti").with_columns(copies=nw.lit(1).cast(nw.Int64()))
+    settled = (
+        valid.join(repeated, on="item_id")
+        .with_columns(copies=nw.col("copies").cast(nw.Int64()), **order)
         .unique(subset=["item_id"], keep="first", order_by=list(order))
-        .select(ITEMS.column_names)
     )
+    return nw.concat([frame.select(ITEMS.column_names) for frame in (single, settled)])
 
 
 def rejected_items(checked: nw.LazyFrame) -> nw.LazyFrame:
