@@ -92,6 +92,11 @@ def stale_after() -> timedelta:
     return timedelta(days=settings_of(home_from_environment()).stale_days)
 
 
+def min_name_fit() -> float:
+    """The part of what sets a segment apart below which its name says little."""
+    return settings_of(home_from_environment()).min_name_fit
+
+
 def age_of(published: Published) -> timedelta:
     """How old the snapshot is."""
     return datetime.now(UTC) - published.snapshot.created

@@ -62,6 +62,14 @@ def test_of_a_source_without_list_prices_no_discount_is_asked_for(
     assert (features.value, len(features.options)) == ("total_reviews", 4)
 
 
+@pytest.mark.parametrize(("least", "is_told"), [("0", False), ("1", True)])
+def test_a_name_that_says_little_is_told_from_the_limit_on_that_the_check_has(
+    least: str, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMZSEG_MIN_NAME_FIT", least)
+    assert ("read the profile, not the name" in prose(opened("segments"))) is is_told
+
+
 def test_a_segment_has_one_colour_on_every_chart() -> None:
     session = opened("segments")
     colours: dict[str, set[str]] = {}

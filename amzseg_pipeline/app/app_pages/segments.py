@@ -6,7 +6,7 @@ from amzseg_pipeline.app import charts, questions
 from amzseg_pipeline.app.downloads import FILE_FORMATS
 from amzseg_pipeline.app.page_head import page_head
 from amzseg_pipeline.app.pieces import segment_heading, small_table
-from amzseg_pipeline.app.published import Published
+from amzseg_pipeline.app.published import Published, min_name_fit
 from amzseg_pipeline.app.segment_files import segment_address
 from amzseg_pipeline.app.user_tables import users_table
 from amzseg_pipeline.app.words import FEATURE_WORDS, feature_heading, feature_value, share_of, tactics
@@ -82,7 +82,8 @@ def _segment(shown: Published, segment_id: str) -> None:
             )
         st.caption(
             f"The name accounts for {share_of(profile['name_fit'])} of what sets this segment apart from the average "
-            "customer." + ("" if profile["name_fit"] >= 0.5 else " That is little: read the profile, not the name.")
+            "customer."
+            + ("" if profile["name_fit"] >= min_name_fit() else " That is little: read the profile, not the name.")
         )
     with picture:
         charts.show(
