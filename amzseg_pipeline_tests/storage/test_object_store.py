@@ -131,6 +131,7 @@ def test_a_file_whose_writing_fails_is_not_put_and_the_old_one_stays(store: Stor
     assert list((tmp_path / "local/.staging").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_large_file_is_put_in_parts_and_has_its_hash(store: Store) -> None:
     path = path_at(store.address) / "large.bin"
     with whole_file(path) as temporary:
