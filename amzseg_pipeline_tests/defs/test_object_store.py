@@ -61,7 +61,8 @@ def test_a_run_on_a_store_publishes_what_a_run_on_a_folder_does_and_a_night_afte
     assert store.writes == ["team/segments/warehouse/turn.json"]
 
 
-@pytest.mark.parametrize("at", ["user_features.json", pytest.param("segment_history.parquet", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("at", ["user_features.json", "segment_history.parquet"])
 def test_a_run_gives_way_to_one_that_begins_on_another_machine(store: Store, at: str) -> None:
     home = deliver(home_at(store.address), export=EXPORT)
     store.before_write[at] = lambda: take_turn(home.warehouse, "f" * 36)
@@ -70,6 +71,7 @@ def test_a_run_gives_way_to_one_that_begins_on_another_machine(store: Store, at:
     assert not has_snapshot(store.address)
 
 
+@pytest.mark.slow
 def test_an_erased_user_stands_nowhere_in_the_store(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -188,7 +188,7 @@ def test_an_erased_user_is_in_no_snapshot_and_the_latest_gets_a_new_number(store
         pytest.param(0, [2], id="older: first file", marks=pytest.mark.slow),
         pytest.param(7, [2], id="older: manifest"),
         pytest.param(8, [1, 2], id="latest: first file", marks=pytest.mark.slow),
-        pytest.param(16, [1, 2, 3], id="latest: pointer"),
+        pytest.param(16, [1, 2, 3], id="latest: pointer", marks=pytest.mark.slow),
     ],
 )
 def test_an_erasure_that_is_refused_leaves_no_half_snapshot_and_can_be_done_again(
