@@ -23,6 +23,7 @@ STAGING_FOLDER = ".staging"
 """Below the local folder: what is not in the store yet."""
 
 _HASH_CHUNK_BYTES = 2**20
+_UPLOADS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def upload_folder(source: Path, folder: Path, *, last: str) -> None:
         delete(folder, first=last)
     others = [path for path in files_below(source) if path != source / last]
     targets = [_key(folder / path.relative_to(source).as_posix()) for path in others]
-    store_of(folder).put([str(path) for path in others], targets)
+    if others:
+        store_of(folder).put([str(path) for path in others], targets, batch_size=_UPLOADS_AT_ONCE)
     store_of(folder).put_file(str(source / last), _key(folder / last))
 
 

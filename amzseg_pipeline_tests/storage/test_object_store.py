@@ -177,6 +177,14 @@ def test_a_part_is_written_once_and_again_when_it_is_damaged(store: Store) -> No
     assert write_part(part, write)
 
 
+def test_a_folder_may_hold_its_last_file_alone(store: Store) -> None:
+    folder = path_at(store.address) / "folder"
+    for _ in range(2):
+        with whole_folder(folder, last="last.json") as draft:
+            (draft / "last.json").write_text("{}")
+    assert names_below(folder) == ["last.json"]
+
+
 def test_the_files_below_a_folder_are_not_those_of_one_whose_name_goes_on(store: Store) -> None:
     root = path_at(store.address)
     for name in ("a/1", "a/b/2", "ab/3", "a.txt"):
