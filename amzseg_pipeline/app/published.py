@@ -15,6 +15,7 @@ from amzseg_pipeline.steps.figures.colours import segment_colours
 from amzseg_pipeline.steps.segments import model_from_document
 from amzseg_pipeline.storage.files import files_below
 from amzseg_pipeline.storage.home import home_at, home_from_environment, settings_of
+from amzseg_pipeline.storage.object_store import access_errors
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline.storage.snapshots.layout import pointer_of
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
@@ -135,7 +136,7 @@ def _states(folder: Path) -> list[str]:
     """Name, size and time of writing of each file; none where the folder is gone."""
     try:
         return [f"{path.name} {state.size_bytes} {state.modified}" for path, state in files_below(folder).items()]
-    except OSError:
+    except access_errors():
         return []
 
 

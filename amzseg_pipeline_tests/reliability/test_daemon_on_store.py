@@ -1,0 +1,29 @@
+"""Nights of a real daemon whose data root is in an object store, its runs in one queue."""
+
+import dagster as dg
+import pytest
+
+from amzseg_pipeline import read_latest
+from amzseg_pipeline.storage.home import home_at
+from amzseg_pipeline_tests.defs.nights import EXPORT, deliver
+from amzseg_pipeline_tests.object_store import Store
+from amzseg_pipeline_tests.reliability.daemon_nights import Nights
+from amzseg_pipeline_tests.reliability.processes import PROJECT, daemon, history, prepare_instance
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_200)
+def test_a_night_publishes_to_the_store_and_the_next_one_has_nothing_to_do(store: Store) -> None:
+    home = deliver(home_at(store.address), export=EXPORT)
+    prepare_instance(home)
+    with (home.dagster / "dagster.yaml").open("a") as config:
+        config.write((PROJECT / "deploy/queue.yaml").read_text())
+    with history(home) as instance:
+        assert instance.get_runs_count() == 0
+        with daemon(home, AMZSEG_LOCAL=str(home.local)):
+            nights = Nights(instance)
+            run = nights.run()
+            assert run.status == dg.DagsterRunStatus.SUCCESS
+            assert nights.reason() == "nothing changed since snapshot 1"
+    latest = read_latest(store.address)
+    assert (latest.sequence, latest.run_id) == (1, run.run_id)
