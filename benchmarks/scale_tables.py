@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = "results.jsonl"
-_BEGIN, _END = "<!-- benchmarks/scale.py writes from here", "<!-- to here -->"
+_BEGIN, _END = "<!-- python -m benchmarks.scale table", "<!-- to here -->"
 WORDS = {
     "ours": "ours, on DuckDB",
     "duckdb_sql": "DuckDB SQL by hand",
@@ -15,7 +15,10 @@ WORDS = {
     "pandas_frames": "pandas by hand",
     "ours_on_spark": "ours, on Spark local[2]",
 }
-_HEADS = ("reviews", "what", "features: CPU s", "wall s", "published: CPU s", "wall s", "memory", "temp disk", "runs")
+_HEADS = (
+    *("reviews", "what", "features: CPU s", "wall s", "published: CPU s", "wall s"),
+    *("memory", "temp disk", "load", "runs"),
+)
 
 
 def write_tables(results: Path, project: Path) -> None:
@@ -50,8 +53,9 @@ def _row(key: tuple[int, str, str], runs: Sequence[Mapping[str, Any]]) -> Sequen
             figures.append(f"{statistics.median(values):,.1f}" if values else "")
     memory, temporary = (max(run[name] for run in runs) for name in ("memory_mib", "temporary_mib"))
     what = WORDS[peer] if exports == "parquet" else f"{WORDS[peer]}; {exports}"
-    counts = [sum(bool(run[point]) for run in runs) for point in ("to_features", "to_published")]
-    return [f"{rows:,}", what, *figures, _gib(memory), _gib(temporary), str(min(filter(None, counts)))]
+    load = f"{statistics.median(run['load_before'] for run in runs):.1f}"
+    counts = {sum(bool(run[point]) for run in runs) for point in ("to_features", "to_published")} - {0}
+    return [f"{rows:,}", what, *figures, _gib(memory), _gib(temporary), load, " to ".join(map(str, sorted(counts)))]
 
 
 def _of_readme(results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

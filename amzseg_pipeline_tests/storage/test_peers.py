@@ -156,10 +156,11 @@ def test_the_table_shows_medians_and_the_largest_memory():
             "to_published": None,
             "memory_mib": 1024 * seconds,
             "temporary_mib": 0,
+            "load_before": seconds,
         }
         for seconds in (3.0, 1.0, 2.0)
     ]
     (_, _, row) = scale_tables.table(runs).splitlines()
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
-        *("10,000,000", "ours, on DuckDB", "2.0", "1.0", "", "", "3.0 GiB", "0", "3"),
+        *("10,000,000", "ours, on DuckDB", "2.0", "1.0", "", "", "3.0 GiB", "0", "2.0", "3"),
     ]
