@@ -1,6 +1,7 @@
 """Publishing to an object store: readers see the old snapshot or the new one, whole, whatever fails and whoever else
 publishes."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,8 @@ from amzseg_pipeline.storage.searching import files_holding
 from amzseg_pipeline.storage.snapshots import publish, repoint
 from amzseg_pipeline.storage.snapshots.erasing import erase_users
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
-from amzseg_pipeline_tests.object_store import Store
+from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
+from amzseg_pipeline_tests.object_store import Server, Store
 from amzseg_pipeline_tests.storage.snapshots.nights import (
     night_of,
     provenance_of,
@@ -75,6 +77,34 @@ def test_whichever_write_is_refused_readers_keep_the_old_snapshot_and_the_next_r
         assert night_of(publish_night(published, night, settings=KEEP_ONE)) == night
         assert night_of(read_latest(store.address)) == night
         assert len({file.split("/")[1] for file in files_of(published) if "/" in file}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("act", "writes"),
+    [
+        pytest.param(lambda published: publish_night(published, 3, settings=KEEP_ONE), 9, id="publishing"),
+        pytest.param(lambda published: erase_users(published, lambda _: ["AÉ00000007"]), 17, id="erasing"),
+        pytest.param(lambda published: repoint(published, 1), 1, id="going back"),
+    ],
+)
+def test_from_whichever_write_on_the_store_refuses_there_is_no_half_snapshot_and_the_next_try_succeeds(
+    _s3_server: Server, act: Callable[[Path], object], writes: int
+) -> None:
+    for refused in range(writes):
+        store = _s3_server.store()
+        published = published_in(store)
+        before = [publish_night(published, night).manifest for night in (1, 2)][-1]
+        with store.refusing(from_write=refused), pytest.raises(SnapshotError):
+            act(published)
+        assert read_latest(store.address).manifest == before
+        for name in snapshot_names(published):
+            snapshot_at(published, pointer_to(published, name.sequence)).verify()
+        store.writes.clear()
+        act(published)
+        assert store.writes[-1].endswith("LATEST.json")
+        read_latest(store.address)
 
 
 def test_a_run_that_is_tried_again_after_a_refusal_publishes_once(store: Store) -> None:
