@@ -55,7 +55,7 @@ def content_of(path: Path) -> bytes:
     store = store_of(path)
     if store is None:
         return path.read_bytes()
-    content: bytes = store.cat_file(cast(Any, path).path)
+    content: bytes = store.cat_file(cast(Any, path).path, max_concurrency=1)
     return content
 
 
