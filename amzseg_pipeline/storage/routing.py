@@ -28,6 +28,7 @@ ROUTED_FOLDER = "routed_reviews"
 _REJECTED_FILE = "rejected.parquet"
 _MOST_BUCKETS = 4096
 _GROUP_ROWS = 2**24
+_ALONE_ROWS = 2**20
 _MOST_FILES = 512
 """What one pass over new batches may take and write. A pass has its price: items are hashed once for each, which at
 8.5 million items costs as much as to route a million reviews, and files of one record cost little else."""
@@ -86,7 +87,12 @@ def _route(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, folder
     raw = raw_reviews_frame(batches, engine)
     valid = reviews.valid_reviews(reviews.with_item_prices(reviews.checked_reviews(raw), items), and_also=("batch",))
     with scanning(batches):
-        engine.write_buckets(valid, folder, buckets=buckets)
+        if len(batches) == buckets == 1:
+            only = bucket_folder(batch_folder(folder, batch_id(batches[0].sha256)), 0)
+            only.parent.mkdir()
+            engine.write_parts(valid.drop("batch"), only)
+        else:
+            engine.write_buckets(valid, folder, buckets=buckets)
     for batch in batches:
         own = batch_folder(folder, batch_id(batch.sha256))
         files = list(own.rglob("*.parquet"))
@@ -100,11 +106,14 @@ def _route(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, folder
 
 
 def _groups(batches: Sequence[Batch], *, buckets: int) -> Iterator[list[Batch]]:
-    """The batches in the order they are routed: together as many as one pass may take, all scanned or none."""
+    """The batches in the order they are routed: together as many as one pass may take, all scanned or none.
+
+    Where there is one bucket, a large batch goes alone: to write one folder is cheaper than to sort rows into several.
+    """
     most = max(1, _MOST_FILES // buckets)
     group: list[Batch] = []
     for batch in sorted(batches, key=lambda batch: batch.is_scanned):
-        full = len(group) == most or _rows_of(group) + batch.rows > _GROUP_ROWS
+        full = len(group) == most or _rows_of(group) + batch.rows > (_ALONE_ROWS if buckets == 1 else _GROUP_ROWS)
         if group and (full or group[0].is_scanned != batch.is_scanned):
             yield group
             group = []

@@ -174,15 +174,18 @@ def test_other_buckets_or_other_code_are_cleaned_anew(tmp_path, engine, settings
         assert after.rows(name) == before.rows(name)
 
 
-@pytest.mark.parametrize("limit", [{"_MOST_FILES": 1}, {"_GROUP_ROWS": 1_500}])
-def test_batches_routed_together_give_the_parts_that_each_gives_alone(tmp_path, engine, monkeypatch, limit):
+@pytest.mark.parametrize(
+    ("limit", "bucket_rows"), [("_MOST_FILES", 1_000), ("_GROUP_ROWS", 1_000), ("_ALONE_ROWS", 10_000)]
+)
+def test_batches_routed_together_give_the_parts_that_each_gives_alone(
+    tmp_path, engine, monkeypatch, limit, bucket_rows
+):
     home = home_of(tmp_path, a=FIRST, b=without_users(SECOND, 1), c=THIRD.slice(0, 300), meta=ITEMS)
-    together = made_tables(home, engine, **SMALL)
+    together = made_tables(home, engine, bucket_rows=bucket_rows)
     rows = {name: together.rows(name) for name in TABLES}
     shutil.rmtree(home.warehouse)
-    for name, value in limit.items():
-        monkeypatch.setattr(routing, name, value)
-    alone = made_tables(home, engine, **SMALL)
+    monkeypatch.setattr(routing, limit, 1)
+    alone = made_tables(home, engine, bucket_rows=bucket_rows)
     assert alone.routed == together.routed
     assert {name: alone.rows(name) for name in TABLES} == rows
     assert {path.name for path in alone.routed.folder.iterdir()} == set(alone.routed.names)
