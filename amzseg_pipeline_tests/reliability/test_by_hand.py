@@ -1,6 +1,7 @@
 """Runs started by hand, as processes: two at once wait for one another, and a killed one blocks nobody."""
 
 import dagster as dg
+import pytest
 from filelock import FileLock
 
 from amzseg_pipeline import has_snapshot, read_latest
@@ -14,6 +15,7 @@ from amzseg_pipeline_tests.reliability.processes import history, prepare_instanc
 WAITS = "this run waits until it has ended"
 
 
+@pytest.mark.slow
 def test_of_two_runs_at_once_the_second_waits_says_so_and_finds_nothing_new(tmp_path):
     home = deliver(Home(tmp_path), export=EXPORT)
     prepare_instance(home)

@@ -43,6 +43,7 @@ def largest_file(size_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files_fails_the_run_in_words(tmp_path: Path) -> None:
     home = scenario.home_with(tmp_path, export=export(0))
     assert scenario.run(home).success

@@ -111,7 +111,8 @@ def test_what_readers_were_taken_back_to_waits_for_the_next_night(tmp_path: Path
     assert read_latest(tmp_path).sequence == 1
 
 
-@pytest.mark.parametrize("is_kill", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["refused", "killed"])
+@pytest.mark.slow
+@pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
 def test_a_fault_at_any_call_leaves_whole_snapshots_and_is_mended(tmp_path: Path, is_kill: bool) -> None:
     before = published_nights(tmp_path / "before", 2)
     with faults(None, is_kill=is_kill) as counted:
