@@ -28,10 +28,12 @@ ROUTED_FOLDER = "routed_reviews"
 _REJECTED_FILE = "rejected.parquet"
 _MOST_BUCKETS = 4096
 _GROUP_ROWS = 2**24
-_ALONE_ROWS = 2**20
 _MOST_FILES = 512
 """What one pass over new batches may take and write. A pass has its price: items are hashed once for each, which at
 8.5 million items costs as much as to route a million reviews, and files of one record cost little else."""
+
+_ALONE_ROWS = 2**20
+"""What a pass may take where there is one bucket: a batch alone is then written without sorting rows into folders."""
 
 
 @dataclass(frozen=True)

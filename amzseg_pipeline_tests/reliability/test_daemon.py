@@ -14,7 +14,6 @@ MINUTE_SECONDS = 60
 """Between nights."""
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1_800)
 def test_a_daemon_that_was_down_catches_up_with_one_run_and_skips_what_is_unchanged(tmp_path):
     home = deliver(Home(tmp_path), export=EXPORT)

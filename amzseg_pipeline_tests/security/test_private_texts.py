@@ -50,7 +50,6 @@ def assert_private(home: Home) -> None:
     assert "segment_users" in "".join(places_of(["segment_users"], home.dagster).values())
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_whole_run_with_plots_keeps_no_text_in_files_record_and_output(home: Home) -> None:
     deliver(home.landing, sales())
