@@ -30,7 +30,9 @@ _BUCKET_GROUP_ROWS = 2**15
 _MOST_BUFFERED_ROWS = 2**22
 _MOST_OPEN_FILES = 600
 _HASH_BITS = 32
-_FAST = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+_FAST = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 1000"
+"""Ids and times seldom repeat in a row group: to try a dictionary of them first takes a fifth of the time to write."""
+
 _FILE = re.compile(r'file \\?"([^"\\]+)')
 _REFUSALS = tuple(
     os.strerror(code)

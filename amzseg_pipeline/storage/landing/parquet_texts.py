@@ -56,7 +56,9 @@ def _text(column: pa.Array) -> pa.Array:
     if pt.is_dictionary(column.type):
         texts = column.dictionary.cast(pa.string())
         texts.validate(full=True)
-        return pc.utf8_slice_codeunits(texts, 0, MAX_TEXT_BYTES + 1).take(column.indices)
+        if (pc.max(pc.binary_length(texts)).as_py() or 0) > MAX_TEXT_BYTES:
+            texts = pc.utf8_slice_codeunits(texts, 0, MAX_TEXT_BYTES + 1)
+        return texts.take(column.indices)
     if pt.is_list(column.type) or pt.is_large_list(column.type):
         column = pc.binary_join(column.cast(pa.list_(pa.string())), "|")
     elif pt.is_temporal(column.type):

@@ -29,6 +29,7 @@ from amzseg_pipeline.storage.object_store import footer
 _FACTS = b"amzseg_part"
 _GROUP_ROWS = 2**16
 _GROUP_BYTES = 2**26
+_DICTIONARY_BYTES = 2**14
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,12 @@ def _written_part(
     schema = arrow_schema(export_format.holds)
     rows = records = reader_faults = 0
     currency: str | None = None
-    with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with (
+        whole_file(path) as temporary,
+        pq.ParquetWriter(
+            temporary, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES
+        ) as writer,
+    ):
         for group in _row_groups(tables if user_key is None else (keyed_rows(table, user_key) for table in tables)):
             currency = _currency_with(group, currency)
             rows += group.num_rows
