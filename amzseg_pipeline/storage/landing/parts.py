@@ -118,9 +118,7 @@ def _written_part(
     currency: str | None = None
     with (
         whole_file(path) as temporary,
-        pq.ParquetWriter(
-            temporary, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES
-        ) as writer,
+        pq.ParquetWriter(temporary, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES) as writer,
     ):
         for group in _row_groups(tables if user_key is None else (keyed_rows(table, user_key) for table in tables)):
             currency = _currency_with(group, currency)
