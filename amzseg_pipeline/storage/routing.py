@@ -28,12 +28,15 @@ ROUTED_FOLDER = "routed_reviews"
 _REJECTED_FILE = "rejected.parquet"
 _MOST_BUCKETS = 4096
 _GROUP_ROWS = 2**24
+_ROWS_PER_ITEM = 4
 _MOST_FILES = 512
 """What one pass over new batches may take and write. A pass has its price: items are hashed once for each, which at
-8.5 million items costs as much as to route a million reviews, and files of one record cost little else."""
+8.5 million items costs as much as to route five million reviews, and files of one record cost little else. So where
+there are many items a pass takes more."""
 
 _ALONE_ROWS = 2**20
-"""What a pass may take where there is one bucket: a batch alone is then written without sorting rows into folders."""
+"""What a pass may take where there is one bucket: a large batch goes alone, for to write one folder is cheaper than to
+sort rows into several."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,10 @@ def routed_reviews(raw: RawReviews, items: nw.LazyFrame, stage: Stage) -> Routed
     new = [batch for batch in raw.reviews if not is_whole(folder / names[batch])]
     progress = Progress("cleaning", total=raw.rows, tell=stage.tell)
     progress.add(raw.rows - _rows_of(new), kept=True)
-    for group in _groups(new, buckets=buckets):
+    most_rows = _ALONE_ROWS if buckets == 1 else max(_GROUP_ROWS, _ROWS_PER_ITEM * raw.item_rows)
+    if new:
+        items = stage.engine.coded(items, ["currency", "category"])
+    for group in _groups(new, most_rows=most_rows, most=max(1, _MOST_FILES // buckets)):
         parts = {batch_folder(Path(), batch_id(batch.sha256)).name: folder / names[batch] for batch in group}
         write_parts(parts, partial(_route, group, items, stage.engine, buckets=buckets))
         progress.add(_rows_of(group))
@@ -107,15 +113,11 @@ def _route(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, folder
             _write_nothing(own / _REJECTED_FILE, REJECTED_REVIEWS, REJECTED_REVIEWS.column_names)
 
 
-def _groups(batches: Sequence[Batch], *, buckets: int) -> Iterator[list[Batch]]:
-    """The batches in the order they are routed: together as many as one pass may take, all scanned or none.
-
-    Where there is one bucket, a large batch goes alone: to write one folder is cheaper than to sort rows into several.
-    """
-    most = max(1, _MOST_FILES // buckets)
+def _groups(batches: Sequence[Batch], *, most_rows: int, most: int) -> Iterator[list[Batch]]:
+    """The batches in the order they are routed: together as many as one pass may take, all scanned or none."""
     group: list[Batch] = []
     for batch in sorted(batches, key=lambda batch: batch.is_scanned):
-        full = len(group) == most or _rows_of(group) + batch.rows > (_ALONE_ROWS if buckets == 1 else _GROUP_ROWS)
+        full = len(group) == most or _rows_of(group) + batch.rows > most_rows
         if group and (full or group[0].is_scanned != batch.is_scanned):
             yield group
             group = []

@@ -62,6 +62,10 @@ class SparkEngine:
         self.write_parts(frame, folder)
         return self._parquet(folder)
 
+    def coded(self, frame: nw.LazyFrame, columns: Sequence[str]) -> nw.LazyFrame:  # noqa: ARG002
+        """The same rows as they are: Spark has no better way."""
+        return frame
+
     def write(self, frame: nw.LazyFrame, path: Path) -> None:
         """Writes the rows to one parquet file, in the frame's order where it is sorted."""
         folder = self._new_folder()
