@@ -49,6 +49,21 @@ def test_a_staged_frame_is_computed_once(engine, tmp_path):
     assert staged.select(nw.col("n").sum()).collect("pyarrow").item() == 3
 
 
+def test_columns_coded_for_a_join_come_out_of_it_as_their_texts(engine, tmp_path):
+    texts = ["Toys & Games", None, 'it\'s "odd"', "", "Toys & Games"]
+    columns = {"id": list(range(5)), "a text": texts, "none": pa.nulls(5, pa.string())}
+    coded = engine.coded(engine.scan([parquet(tmp_path / "few.parquet", **columns)]), ["a text", "none"])
+    many = engine.scan([parquet(tmp_path / "many.parquet", id=[4, 3, 2, 1, 0, 9])])
+    joined = many.join(coded, on="id", how="left").with_columns(
+        found=nw.coalesce(nw.lit(None, dtype=nw.String()), "a text"), missing=nw.coalesce("none", nw.lit("-"))
+    )
+    engine.write(joined.select("id", "found", "missing"), tmp_path / "out.parquet")
+    written = pq.read_table(tmp_path / "out.parquet")
+    assert written.schema.field("found").type == pa.string()
+    rows = {row["id"]: (row["found"], row["missing"]) for row in written.to_pylist()}
+    assert rows == {**{n: (text, "-") for n, text in enumerate(texts)}, 9: (None, "-")}
+
+
 def test_a_sorted_frame_stays_sorted_in_file_and_batches(engine, tmp_path):
     numbers = [(n * 7_919) % 300_007 for n in range(300_007)]
     frame = engine.scan([parquet(tmp_path / "n.parquet", n=numbers)]).sort("n")
