@@ -101,7 +101,7 @@ class DuckDBEngine:
         return nw.from_native(self._connection.table(name))
 
     def coded(self, frame: nw.LazyFrame, columns: Sequence[str]) -> nw.LazyFrame:
-        """The same rows with these columns as enums: a join that carries numbers takes two thirds of the time."""
+        """The same rows with these columns as enums: to join and write numbers takes half the time of texts."""
         rows = nw.to_native(frame)
         selected = {name: _name(name) for name in rows.columns}
         for column in columns:
@@ -109,7 +109,8 @@ class DuckDBEngine:
             rows.filter(f"{_name(column)} IS NOT NULL").project(_name(column)).distinct().create_view(
                 "texts", replace=True
             )
-            self._connection.execute(f"CREATE TYPE coded_{self._coded} AS ENUM (FROM texts)")
+            with self._writing():
+                self._connection.execute(f"CREATE TYPE coded_{self._coded} AS ENUM (FROM texts)")
             selected[column] = f"{_name(column)}::coded_{self._coded}"
         coded: nw.LazyFrame = nw.from_native(rows.project(_columns(selected)))
         return coded

@@ -30,6 +30,7 @@ _FACTS = b"amzseg_part"
 _GROUP_ROWS = 2**16
 _GROUP_BYTES = 2**26
 _DICTIONARY_BYTES = 2**14
+"""Ids outgrow it at once and are written as they are; the few texts of other columns fit."""
 
 
 @dataclass(frozen=True)
