@@ -41,7 +41,7 @@ audit: $(VENV)/.test ## look up known vulnerabilities of the locked packages
 	@$(BIN)/pip-audit -r requirements-dev.lock --disable-pip --no-deps --strict
 
 contract: $(VENV)/.run ## write docs/contract.md from the contracts
-	@$(BIN)/python -m amzseg_pipeline.storage.contract_page
+	@$(BIN)/python -m amzseg_pipeline.cli.contract_page
 
 lock: $(VENV)/.test ## resolve the lock files anew from pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml

@@ -2,11 +2,13 @@
 
 import dagster as dg
 
-from amzseg_pipeline.defs import alerts, algorithms, eda, housekeeping, models, publish, reviews, segments, users
+from amzseg_pipeline.defs import maintenance as housekeeping
+from amzseg_pipeline.defs import sensors as alerts
+from amzseg_pipeline.defs.assets import algorithms, eda, models, publish, reviews, segments, users
 from amzseg_pipeline.defs.io_manager import warehouse_io_manager
-from amzseg_pipeline.defs.job import segment_users
-from amzseg_pipeline.defs.nightly import as_soon_as_it_lands, nightly
+from amzseg_pipeline.defs.jobs import segment_users
 from amzseg_pipeline.defs.resources import DataHome, engine_under_lock
+from amzseg_pipeline.defs.schedules import as_soon_as_it_lands, nightly
 
 defs = dg.Definitions(
     assets=[

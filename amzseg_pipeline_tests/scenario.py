@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from amzseg_pipeline.definitions import defs
-from amzseg_pipeline.storage.home import Home, home_at
+from amzseg_pipeline.storage.data_root import Home, home_at
 
 QUICK: Mapping[str, Any] = {
     "n_init": 1,

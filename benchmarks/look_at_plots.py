@@ -29,10 +29,10 @@ import pyarrow.parquet as pq
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps import figures, segments
 from amzseg_pipeline.steps.figures import facts
-from amzseg_pipeline.storage import artifacts
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
-from amzseg_pipeline.storage.home import Home
-from amzseg_pipeline.storage.warehouse import table_frame
+from amzseg_pipeline.storage.serving import plots as artifacts
+from amzseg_pipeline.storage.warehouse.catalog import table_frame
 
 _SEED = 11
 _TABLES = ("cleaned_reviews", "rejected_reviews", "user_features", "segment_assignments", "segment_profiles")

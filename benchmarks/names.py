@@ -22,12 +22,12 @@ from amzseg_pipeline.contracts.segments import PERSONAS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.steps import segments
-from amzseg_pipeline.steps.segments.clustering import clusters
-from amzseg_pipeline.steps.segments.evidence import scaled_points
-from amzseg_pipeline.steps.segments.names import named_segments
+from amzseg_pipeline.steps.segments.clusters.k_evidence import scaled_points
+from amzseg_pipeline.steps.segments.clusters.kmeans import clusters
+from amzseg_pipeline.steps.segments.model.naming import named_segments
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
-from amzseg_pipeline.storage.home import Home
-from amzseg_pipeline.storage.warehouse import table_frame
+from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline_tests import scenario
 from benchmarks.pages import write_section
 

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from amzseg_pipeline_tests.reliability.accounts import real_outcomes, table
 from amzseg_pipeline_tests.reliability.bombs import BOMBS, defused
 from amzseg_pipeline_tests.reliability.interrupted import NEW, OLD, WRITES, interrupted
 from amzseg_pipeline_tests.reliability.killing import KilledRun, home_to_kill_in, killed_runs, moments
+from amzseg_pipeline_tests.reliability.reconciliation import real_outcomes, table
 
 SEED = 2
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from amzseg_pipeline.contracts.gate import Drift
 from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments import drift, training_reference
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of, with_sums

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from amzseg_pipeline import read_latest
 from amzseg_pipeline.definitions import defs
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from benchmarks.generate_reviews import REVIEWS_PER_USER, Population, item_rows, review_rows
 
 FIRST_NIGHT = datetime(2023, 9, 10, 2, tzinfo=UTC)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from amzseg_pipeline.storage.downloads import FileFormat
+from amzseg_pipeline.storage.serving.exports import FileFormat
 
 
 class Kind(NamedTuple):

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from amzseg_pipeline.app.published import watch_for_newer
-from amzseg_pipeline.app.troubles import in_words
-from amzseg_pipeline.contracts.colours import SEGMENT_COLOURS
+from amzseg_pipeline.app.error_states import in_words
+from amzseg_pipeline.app.published_snapshot import watch_for_newer
+from amzseg_pipeline.presentation.palette import SEGMENT_COLOURS
 
 PAGES = (
     ("overview", "Overview"),

@@ -6,11 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from amzseg_pipeline.app import charts
-from amzseg_pipeline.app.pieces import small_table
-from amzseg_pipeline.app.published import Published
-from amzseg_pipeline.app.words import share_of, signed
-from amzseg_pipeline.contracts.nights import NOWHERE, Cause
-from amzseg_pipeline.steps.figures.colours import segment_colours
+from amzseg_pipeline.app.components import small_table
+from amzseg_pipeline.app.formatting import share_of, signed
+from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.contracts.history import NOWHERE, Cause
+from amzseg_pipeline.presentation.colours import segment_colours
 
 FIRST = "This is the first snapshot, so there is nothing to compare it with yet."
 

@@ -6,11 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from amzseg_pipeline.app import charts
-from amzseg_pipeline.app.pieces import facts, small_table
-from amzseg_pipeline.app.published import Published
-from amzseg_pipeline.app.words import FEATURE_WORDS, day, plain, share_of, spoken
+from amzseg_pipeline.app.components import facts, small_table
+from amzseg_pipeline.app.formatting import FEATURE_WORDS, day, plain, share_of, spoken
+from amzseg_pipeline.app.published_snapshot import Published
 from amzseg_pipeline.contracts.model import ScaledFeature
-from amzseg_pipeline.steps.figures.words import counted
+from amzseg_pipeline.presentation.formatting import counted
 
 _TRANSFORMS = {"identity": "as it is", "log1p": "logarithm of 1 + value", "log2": "logarithm to base 2"}
 _EVIDENCE = {

@@ -5,6 +5,6 @@ from pathlib import Path
 import streamlit as st
 from starlette.routing import Route
 
-from amzseg_pipeline.app.segment_files import PATH, segment_response
+from amzseg_pipeline.app.segment_downloads import PATH, segment_response
 
 app = st.App(Path(__file__).with_name("main.py"), routes=[Route(PATH, segment_response)])

@@ -3,9 +3,9 @@
 import pandas as pd
 import streamlit as st
 
-from amzseg_pipeline.app.pieces import small_table
-from amzseg_pipeline.app.published import Published
-from amzseg_pipeline.app.words import FEATURE_WORDS, feature_heading, feature_value
+from amzseg_pipeline.app.components import small_table
+from amzseg_pipeline.app.formatting import FEATURE_WORDS, feature_heading, feature_value
+from amzseg_pipeline.app.published_snapshot import Published
 from amzseg_pipeline.contracts.users import FEATURES
 
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from amzseg_pipeline.contracts.nights import DRIVER_COLUMNS
+from amzseg_pipeline.contracts.history import DRIVER_COLUMNS
 from amzseg_pipeline.contracts.schema import Column, Table
 from amzseg_pipeline.contracts.users import FEATURE_COLUMNS
 

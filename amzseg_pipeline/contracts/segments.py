@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from amzseg_pipeline.contracts.nights import DRIVER_COLUMNS, PREVIOUS_COLUMNS
+from amzseg_pipeline.contracts.history import DRIVER_COLUMNS, PREVIOUS_COLUMNS
 from amzseg_pipeline.contracts.schema import Column, Table
 from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURE_COLUMNS, FEATURES, LIFECYCLE_COLUMNS
 

@@ -9,7 +9,7 @@ import dagster as dg
 import narwhals as nw
 
 from amzseg_pipeline.contracts.schema import Table
-from amzseg_pipeline.steps import contract
+from amzseg_pipeline.steps import table_contract as contract
 
 
 def contract_check(

@@ -10,15 +10,31 @@ _PACKAGE = Path(__file__).parent.parent
 
 _SOURCES = {
     "reviews": (
-        *("contracts/reviews.py", "steps/reviews", "storage/landing", "storage/engines", "storage/user_hash.py"),
-        *("steps/pseudonyms.py", "storage/routing.py", "storage/buckets.py", "defs/reviews.py"),
+        *(
+            "contracts/reviews.py",
+            "steps/reviews",
+            "storage/landing",
+            "storage/engines",
+            "storage/parquet/user_hash.py",
+        ),
+        *(
+            "steps/pseudonyms.py",
+            "storage/warehouse/partitioning.py",
+            "storage/warehouse/cleaned_reviews.py",
+            "defs/assets/reviews.py",
+        ),
     ),
-    "users": ("contracts/users.py", "steps/users.py", "storage/buckets.py", "defs/users.py"),
+    "users": ("contracts/users.py", "steps/users.py", "storage/warehouse/cleaned_reviews.py", "defs/assets/users.py"),
     "segments": (
-        *("contracts/segments.py", "contracts/model.py", "contracts/nights.py", "contracts/gate.py"),
-        *("steps/segments", "storage/last_night.py", "defs/segments.py", "defs/models.py"),
+        *("contracts/segments.py", "contracts/model.py", "contracts/history.py", "contracts/promotion.py"),
+        *("steps/segments", "storage/previous_run.py", "defs/assets/segments.py", "defs/assets/models.py"),
     ),
-    "publish": ("contracts/publish.py", "storage/arrow.py", "storage/snapshots", "defs/publish.py"),
+    "publish": (
+        "contracts/publish.py",
+        "storage/parquet/arrow_schema.py",
+        "storage/snapshots",
+        "defs/assets/publish.py",
+    ),
 }
 
 
@@ -35,7 +51,7 @@ CODE_VERSIONS = {stage: _source_hash(places) for stage, places in _SOURCES.items
 """Stage -> code version of its assets."""
 
 EDA_CODE_VERSION = _source_hash(
-    ("contracts/colours.py", "steps/figures", "storage/artifacts.py", "defs/eda.py"),
+    ("presentation/palette.py", "steps/figures", "storage/serving/plots.py", "defs/assets/eda.py"),
 )
 """The code version of the plots. It is no part of CODE_VERSION: other plots are no reason to segment again."""
 

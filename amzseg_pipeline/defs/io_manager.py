@@ -14,10 +14,10 @@ import narwhals as nw
 import pandas as pd
 
 from amzseg_pipeline.contracts.errors import TableError
-from amzseg_pipeline.contracts.gate import Challenger, Drift, GateLedger
 from amzseg_pipeline.contracts.model import FeatureScaling, Model
+from amzseg_pipeline.contracts.promotion import Challenger, Drift, GateLedger
 from amzseg_pipeline.contracts.tables import TABLES
-from amzseg_pipeline.steps.segments.documents import (
+from amzseg_pipeline.steps.segments.model.serialization import (
     document,
     feature_scaling_document,
     feature_scaling_from_document,
@@ -25,21 +25,25 @@ from amzseg_pipeline.steps.segments.documents import (
     model_document,
     model_from_document,
 )
-from amzseg_pipeline.storage import tables
-from amzseg_pipeline.storage.buckets import CleanedReviews, cleaned_reviews_document, cleaned_reviews_from_document
 from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline.storage.files import whole_file
+from amzseg_pipeline.storage.fs.atomic_writes import whole_file
+from amzseg_pipeline.storage.fs.object_store import store_of
+from amzseg_pipeline.storage.fs.write_lease import require_turn
 from amzseg_pipeline.storage.landing import RawReviews, raw_reviews_document, raw_reviews_from_document
-from amzseg_pipeline.storage.object_store import store_of
-from amzseg_pipeline.storage.table_parts import (
+from amzseg_pipeline.storage.parquet import tables
+from amzseg_pipeline.storage.parquet.partitions import (
     TableParts,
     bytes_in,
     delete_other_parts,
     table_parts_document,
     table_parts_from_document,
 )
-from amzseg_pipeline.storage.turns import require_turn
-from amzseg_pipeline.storage.warehouse import document_path, read_document, table_frame
+from amzseg_pipeline.storage.warehouse.catalog import document_path, read_document, table_frame
+from amzseg_pipeline.storage.warehouse.cleaned_reviews import (
+    CleanedReviews,
+    cleaned_reviews_document,
+    cleaned_reviews_from_document,
+)
 
 _DOCUMENTS: dict[type, tuple[Callable[..., dict[str, Any]], Callable[..., object]]] = {
     RawReviews: (raw_reviews_document, raw_reviews_from_document),

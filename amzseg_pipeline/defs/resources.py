@@ -15,11 +15,11 @@ from pydantic import Field
 
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
+from amzseg_pipeline.storage.data_root import Home, home_from_environment, settings_of, user_key_from_environment
 from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline.storage.engines.opening import opened_engine
-from amzseg_pipeline.storage.files import STAGING_FOLDER
-from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of, user_key_from_environment
-from amzseg_pipeline.storage.turns import take_turn
+from amzseg_pipeline.storage.engines.open_engine import opened_engine
+from amzseg_pipeline.storage.fs.atomic_writes import STAGING_FOLDER
+from amzseg_pipeline.storage.fs.write_lease import take_turn
 
 _LOCK_POLL_SECONDS = 1.0
 

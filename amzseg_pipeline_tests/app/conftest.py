@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests import scenario
 
 

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amzseg_pipeline.contracts.nights import DRIVER_COLUMNS, PREVIOUS_COLUMNS
+from amzseg_pipeline.contracts.history import DRIVER_COLUMNS, PREVIOUS_COLUMNS
 from amzseg_pipeline.contracts.publish import PUBLISHED_FILES, PUBLISHED_TABLES, Provenance
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
-from amzseg_pipeline.storage.files import sha256_of
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.fs.atomic_writes import sha256_of
 from amzseg_pipeline.storage.snapshots import Snapshot, publish, read_latest
 
 

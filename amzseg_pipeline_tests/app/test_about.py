@@ -3,7 +3,7 @@ import html
 import pytest
 
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
 

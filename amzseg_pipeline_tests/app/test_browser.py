@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Download, Page, expect, sync_playwright
 
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests.app.serving import served_app
 from amzseg_pipeline_tests.app.snapshots import publish_again

@@ -8,7 +8,7 @@ import pytest
 
 import amzseg_pipeline
 from amzseg_pipeline.contracts.tables import TABLES
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests.app.pages import MAIN, PAGES, errors, opened, prose
 
 PACKAGE = Path(amzseg_pipeline.__file__).parent

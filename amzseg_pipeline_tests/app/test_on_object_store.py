@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from amzseg_pipeline.steps.figures.gallery import Gallery, ShownPlot
-from amzseg_pipeline.storage.artifacts import write_gallery
-from amzseg_pipeline.storage.downloads import segment_chunks
-from amzseg_pipeline.storage.home import Home, home_at
+from amzseg_pipeline.storage.data_root import Home, home_at
+from amzseg_pipeline.storage.serving.exports import segment_chunks
+from amzseg_pipeline.storage.serving.plots import write_gallery
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
 from amzseg_pipeline_tests.object_store import Store

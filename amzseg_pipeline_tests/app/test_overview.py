@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.proto.Metric_pb2 import Metric
 
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
 from amzseg_pipeline_tests.app.snapshots import make_older, publish_again

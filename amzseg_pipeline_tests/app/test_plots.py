@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, ShownPlot
-from amzseg_pipeline.storage.artifacts import write_gallery
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.serving.plots import write_gallery
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from amzseg_pipeline.contracts.scoring import USERS_TO_SCORE
+from amzseg_pipeline.storage.serving.uploads import template_csv
 from amzseg_pipeline.storage.snapshots import Snapshot
-from amzseg_pipeline.storage.uploads import template_csv
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
 
 pytestmark = pytest.mark.usefixtures("shown_home")

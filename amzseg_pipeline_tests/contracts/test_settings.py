@@ -4,7 +4,7 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.home import Home, home_from_environment, settings_of
+from amzseg_pipeline.storage.data_root import Home, home_from_environment, settings_of
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import yaml
 from filelock import FileLock
 
 from amzseg_pipeline import has_snapshot, read_latest
-from amzseg_pipeline.defs.runner import main
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.cli.main import main
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.nights import changes, deliver, people, reason
+from amzseg_pipeline_tests.defs.runs import changes, deliver, people, reason
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
-from amzseg_pipeline_tests.storage.test_last_night import CONTRACT_1_0
+from amzseg_pipeline_tests.storage.test_previous_run import CONTRACT_1_0
 
 THREE = {**scenario.QUICK, "k": 3, "lineage_users": 10}
 FOUR = {**THREE, "k": 4}

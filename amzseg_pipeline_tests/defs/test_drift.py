@@ -3,9 +3,9 @@
 import pytest
 
 from amzseg_pipeline import read_latest
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.nights import deliver, people
+from amzseg_pipeline_tests.defs.runs import deliver, people
 
 USERS = 600
 THREE = {**scenario.QUICK, "k": 3}

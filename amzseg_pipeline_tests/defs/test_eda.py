@@ -11,8 +11,9 @@ from PIL import Image
 from amzseg_pipeline import has_snapshot
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS, EDA_CODE_VERSION
-from amzseg_pipeline.steps.figures import nights, reviews, segments, users
-from amzseg_pipeline.storage.artifacts import PLOTS_FILE, REPORT_FILE, plots_of
+from amzseg_pipeline.steps.figures import history as nights
+from amzseg_pipeline.steps.figures import reviews, segments, users
+from amzseg_pipeline.storage.serving.plots import PLOTS_FILE, REPORT_FILE, plots_of
 from amzseg_pipeline_tests import scenario
 
 LEAVES = {"eda_reviews", "eda_users", "eda_segments", "eda_nights"}

@@ -13,18 +13,18 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from amzseg_pipeline.cli.main import main
 from amzseg_pipeline.definitions import defs
-from amzseg_pipeline.defs.nightly import nightly
 from amzseg_pipeline.defs.resources import DataHome
-from amzseg_pipeline.defs.runner import main
-from amzseg_pipeline.storage.files import files_below
-from amzseg_pipeline.storage.home import Home, home_at
-from amzseg_pipeline.storage.object_store import path_at
-from amzseg_pipeline.storage.searching import files_holding
+from amzseg_pipeline.defs.schedules import nightly
+from amzseg_pipeline.storage.data_root import Home, home_at
+from amzseg_pipeline.storage.erasure.search import files_holding
+from amzseg_pipeline.storage.fs.atomic_writes import files_below
+from amzseg_pipeline.storage.fs.object_store import path_at
+from amzseg_pipeline.storage.fs.write_lease import take_turn
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
-from amzseg_pipeline.storage.turns import take_turn
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.nights import EXPORT, MORE, deliver, history
+from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver, history
 from amzseg_pipeline_tests.object_store import Store
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 

@@ -15,7 +15,7 @@ from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.tables import TABLES
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
-from amzseg_pipeline.storage.warehouse import table_frame
+from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 

@@ -6,7 +6,7 @@ import pytest
 
 from amzseg_pipeline import read_latest
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.storage.engine_kinds import NEEDS_SPARK
+from amzseg_pipeline_tests.storage.engines.engine_types import NEEDS_SPARK
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

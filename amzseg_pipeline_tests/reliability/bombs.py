@@ -21,7 +21,7 @@ import resource, sys, time
 from pathlib import Path
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline.storage.landing import raw_reviews
 
 def read(root):

@@ -16,13 +16,13 @@ from amzseg_pipeline.contracts.errors import PipelineError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.tables import TABLES
 from amzseg_pipeline.defs.io_manager import WarehouseIOManager
-from amzseg_pipeline.storage.arrow import arrow_schema
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
+from amzseg_pipeline.storage.parquet.tables import FrameStream
 from amzseg_pipeline.storage.snapshots import repoint
-from amzseg_pipeline.storage.snapshots.erasing import erase_users
-from amzseg_pipeline.storage.tables import FrameStream
+from amzseg_pipeline.storage.snapshots.rewrite import erase_users
 from amzseg_pipeline_tests.faults import Killed, faults
-from amzseg_pipeline_tests.storage.snapshots.nights import night_of, publish_night
+from amzseg_pipeline_tests.storage.snapshots.runs import night_of, publish_night
 
 NAME = "scaled_features"
 KEEP_ONE = Settings(keep_snapshots=1, keep_snapshot_hours=0)

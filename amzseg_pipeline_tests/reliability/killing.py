@@ -17,7 +17,7 @@ from pathlib import Path
 import dagster as dg
 
 from amzseg_pipeline import read_latest
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import dagster as dg
 import psutil
 
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests import scenario
 
 PROJECT = Path(__file__).parents[2]

@@ -5,11 +5,11 @@ import pytest
 from filelock import FileLock
 
 from amzseg_pipeline import has_snapshot, read_latest
-from amzseg_pipeline.defs.nightly import nightly
 from amzseg_pipeline.defs.resources import DataHome
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.defs.schedules import nightly
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.nights import EXPORT, MORE, deliver
+from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver
 from amzseg_pipeline_tests.reliability.processes import history, prepare_instance, run_by_hand, until
 
 WAITS = "this run waits until it has ended"

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from amzseg_pipeline import read_latest
-from amzseg_pipeline.storage.home import Home
-from amzseg_pipeline_tests.defs.nights import EXPORT, deliver
-from amzseg_pipeline_tests.reliability.daemon_nights import Nights, leave_as_if_down, past_nights, told
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline_tests.defs.runs import EXPORT, deliver
+from amzseg_pipeline_tests.reliability.daemon_runs import Nights, leave_as_if_down, past_nights, told
 from amzseg_pipeline_tests.reliability.processes import daemon, history, prepare_instance
 
 MINUTE_SECONDS = 60

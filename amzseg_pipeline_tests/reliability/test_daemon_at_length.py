@@ -9,11 +9,11 @@ import dagster as dg
 import pytest
 
 from amzseg_pipeline import has_snapshot, read_latest
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.nights import EXPORT, MORE, OTHER, deliver
+from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, deliver
 from amzseg_pipeline_tests.listener import listening
-from amzseg_pipeline_tests.reliability.daemon_nights import BUSY, Nights, has_made, past_nights, told
+from amzseg_pipeline_tests.reliability.daemon_runs import BUSY, Nights, has_made, past_nights, told
 from amzseg_pipeline_tests.reliability.processes import (
     PROJECT,
     daemon,

@@ -4,10 +4,10 @@ import dagster as dg
 import pytest
 
 from amzseg_pipeline import read_latest
-from amzseg_pipeline.storage.home import home_at
-from amzseg_pipeline_tests.defs.nights import EXPORT, deliver
+from amzseg_pipeline.storage.data_root import home_at
+from amzseg_pipeline_tests.defs.runs import EXPORT, deliver
 from amzseg_pipeline_tests.object_store import Store
-from amzseg_pipeline_tests.reliability.daemon_nights import Nights
+from amzseg_pipeline_tests.reliability.daemon_runs import Nights
 from amzseg_pipeline_tests.reliability.processes import PROJECT, daemon, history, prepare_instance
 
 

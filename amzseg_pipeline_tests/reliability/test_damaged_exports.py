@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.reliability.accounts import (
+from amzseg_pipeline_tests.reliability.damage import BYTE_KINDS, Damage, csv_record_ends, damages, line_ends
+from amzseg_pipeline_tests.reliability.reconciliation import (
     Outcome,
     lines_account,
     outcomes,
@@ -20,7 +21,6 @@ from amzseg_pipeline_tests.reliability.accounts import (
     undetected_cuts,
     unpacked_account,
 )
-from amzseg_pipeline_tests.reliability.damage import BYTE_KINDS, Damage, csv_record_ends, damages, line_ends
 
 MARKER = "Xanthippe"
 PRIVATE_COLUMNS = ("user_name", "review_title", "review_content")

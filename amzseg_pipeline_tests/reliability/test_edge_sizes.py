@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from amzseg_pipeline import has_snapshot, read_latest
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests import scenario
 
 HEAD = "user_id,item_id,rating,paid_price,list_price,currency"

@@ -16,8 +16,8 @@ import pytest
 from amzseg_pipeline import read_latest
 from amzseg_pipeline.contracts.errors import WriteError
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
-from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 

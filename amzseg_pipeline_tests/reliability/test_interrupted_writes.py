@@ -11,7 +11,7 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import PipelineError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.files import sha256_of
+from amzseg_pipeline.storage.fs.atomic_writes import sha256_of
 from amzseg_pipeline.storage.landing import raw_reviews
 from amzseg_pipeline_tests.faults import Killed, faults
 from amzseg_pipeline_tests.reliability.interrupted import NEW, OLD, WRITES, interrupted

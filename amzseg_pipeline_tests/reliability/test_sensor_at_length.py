@@ -6,9 +6,9 @@ import time
 import dagster as dg
 import pytest
 
-from amzseg_pipeline.storage.home import Home
-from amzseg_pipeline_tests.defs.nights import EXPORT, MORE, OTHER, deliver
-from amzseg_pipeline_tests.reliability.daemon_nights import told
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, deliver
+from amzseg_pipeline_tests.reliability.daemon_runs import told
 from amzseg_pipeline_tests.reliability.processes import (
     BIN,
     PROJECT,

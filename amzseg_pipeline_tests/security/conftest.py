@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from amzseg_pipeline.steps.pseudonyms import MIN_KEY_BYTES, USER_KEY_VARIABLE
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.security.marked_exports import deliver, sales
 

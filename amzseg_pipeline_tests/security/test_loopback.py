@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests.reliability.processes import BIN, PROJECT, environment, lose_power, prepare_instance, until
 from amzseg_pipeline_tests.test_deploy import free_port
 

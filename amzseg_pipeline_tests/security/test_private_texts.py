@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from amzseg_pipeline import has_snapshot, read_latest
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.reliability.processes import PROJECT, environment, prepare_instance
 from amzseg_pipeline_tests.reliability.test_full_disk import largest_file

@@ -13,15 +13,15 @@ from amzseg_pipeline import read_latest
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import MIN_KEY_BYTES, USER_KEY_VARIABLE, UserKey, check_user_ids, user_key_from
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
-from amzseg_pipeline.storage.home import Home
 from amzseg_pipeline.storage.landing import (
     raw_reviews,
     raw_reviews_document,
     raw_reviews_frame,
     raw_reviews_from_document,
 )
-from amzseg_pipeline.storage.user_hash import user_hashes
+from amzseg_pipeline.storage.parquet.user_hash import user_hashes
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.security.conftest import KEY
 from amzseg_pipeline_tests.security.marked_exports import EXPORTS, deliver, in_dollars, sales, user

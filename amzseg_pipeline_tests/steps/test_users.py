@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS
 from amzseg_pipeline.contracts.users import USER_FEATURES
-from amzseg_pipeline.steps.contract import repeated_keys, row_faults, schema_faults
+from amzseg_pipeline.steps.table_contract import repeated_keys, row_faults, schema_faults
 from amzseg_pipeline.steps.users import as_of_date, user_features
 from amzseg_pipeline_tests.frames import ENGINES, frame, rows_of
 

@@ -27,7 +27,7 @@ import psutil
 from playwright.sync_api import Browser, sync_playwright
 
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests.app.serving import served_app
 from benchmarks.app_load.sessions import crowd, opening, scoring

@@ -14,7 +14,7 @@ from amzseg_pipeline.contracts.publish import PUBLISHED_FILES, PUBLISHED_TABLES,
 from amzseg_pipeline.contracts.scoring import USERS_TO_SCORE
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.home import Home
+from amzseg_pipeline.storage.data_root import Home
 from amzseg_pipeline.storage.snapshots import Snapshot, publish
 
 _BATCH_ROWS = 131_072

@@ -16,12 +16,13 @@ from benchmarks.peers.task import FEATURES_DONE, Task, task_of_command_line
 def write_tables(task: Task) -> None:
     """Writes items, cleaned, rejected and user_features into the warehouse, or what is new of them."""
     from amzseg_pipeline.steps import reviews, users
-    from amzseg_pipeline.storage import buckets, landing
-    from amzseg_pipeline.storage.engines.opening import opened_engine
-    from amzseg_pipeline.storage.home import Home, settings_of
-    from amzseg_pipeline.storage.routing import routed_reviews
-    from amzseg_pipeline.storage.stage import Stage
-    from amzseg_pipeline.storage.table_parts import delete_other_parts
+    from amzseg_pipeline.storage import landing
+    from amzseg_pipeline.storage.data_root import Home, settings_of
+    from amzseg_pipeline.storage.engines.open_engine import opened_engine
+    from amzseg_pipeline.storage.parquet.partitions import delete_other_parts
+    from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
+    from amzseg_pipeline.storage.warehouse.partitioning import routed_reviews
+    from amzseg_pipeline.storage.warehouse.stage import Stage
 
     home = Home(task.out)
     settings = settings_of(home)
@@ -45,7 +46,7 @@ def write_tables(task: Task) -> None:
 
 def publish(task: Task) -> int:
     """Runs the job; the exit code."""
-    from amzseg_pipeline.defs.runner import main
+    from amzseg_pipeline.cli.main import main
 
     os.environ["AMZSEG_DATA"] = str(task.out)
     return main(["run"])

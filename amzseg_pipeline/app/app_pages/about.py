@@ -5,12 +5,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from amzseg_pipeline.app.components import facts, small_table
+from amzseg_pipeline.app.formatting import moment, plain, spoken
 from amzseg_pipeline.app.model_card import choice_of_k, drift_figures, model_card, takeover
-from amzseg_pipeline.app.page_head import page_head
-from amzseg_pipeline.app.pieces import facts, small_table
-from amzseg_pipeline.app.published import Published
-from amzseg_pipeline.app.reading import RECIPES
-from amzseg_pipeline.app.words import moment, plain, spoken
+from amzseg_pipeline.app.page_header import page_head
+from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.reading_recipes import RECIPES
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 
 

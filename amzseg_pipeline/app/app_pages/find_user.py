@@ -7,18 +7,18 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from amzseg_pipeline.app import questions
-from amzseg_pipeline.app.page_head import page_head
-from amzseg_pipeline.app.pieces import small_table
-from amzseg_pipeline.app.published import Published
+from amzseg_pipeline.app import cached_queries as questions
+from amzseg_pipeline.app.components import small_table
+from amzseg_pipeline.app.formatting import day
+from amzseg_pipeline.app.page_header import page_head
+from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.user_scoring import show_verdict, verdict
 from amzseg_pipeline.app.user_tables import feature_table
-from amzseg_pipeline.app.verdicts import show_verdict, verdict
-from amzseg_pipeline.app.words import day
-from amzseg_pipeline.contracts.nights import Cause
+from amzseg_pipeline.contracts.history import Cause
 from amzseg_pipeline.contracts.scoring import LONGEST_USER_ID
 from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
 from amzseg_pipeline.steps.pseudonyms import USER_KEY_VARIABLE, UserKey
-from amzseg_pipeline.storage.home import user_key_from_environment
+from amzseg_pipeline.storage.data_root import user_key_from_environment
 
 _SUGGESTIONS = 20
 _CAUSES = {

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from amzseg_pipeline.app import questions
+from amzseg_pipeline.app import cached_queries as questions
+from amzseg_pipeline.app.components import segment_heading, share_bar
+from amzseg_pipeline.app.formatting import points, share_of, signed, tactics, typical_user
 from amzseg_pipeline.app.migrations import FIRST, history, moves, sizes
-from amzseg_pipeline.app.page_head import page_head
-from amzseg_pipeline.app.pieces import segment_heading, share_bar
-from amzseg_pipeline.app.published import Published
-from amzseg_pipeline.app.words import points, share_of, signed, tactics, typical_user
+from amzseg_pipeline.app.page_header import page_head
+from amzseg_pipeline.app.published_snapshot import Published
 from amzseg_pipeline.contracts.users import FEATURES
 
 _MOST_IN_A_ROW = 4

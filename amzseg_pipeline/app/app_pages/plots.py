@@ -5,10 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from amzseg_pipeline.app.page_head import page_head
-from amzseg_pipeline.app.words import plain, spoken
-from amzseg_pipeline.storage.artifacts import REPORT_FILE, plots_of
-from amzseg_pipeline.storage.home import home_from_environment
+from amzseg_pipeline.app.formatting import plain, spoken
+from amzseg_pipeline.app.page_header import page_head
+from amzseg_pipeline.storage.data_root import home_from_environment
+from amzseg_pipeline.storage.serving.plots import REPORT_FILE, plots_of
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _GROUPS = {"reviews": "Reviews", "users": "Users", "segments": "Segments", "nights": "Nights"}

@@ -4,19 +4,19 @@ import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from amzseg_pipeline.app.components import facts, small_table
 from amzseg_pipeline.app.downloads import download_buttons
-from amzseg_pipeline.app.page_head import page_head
-from amzseg_pipeline.app.pieces import facts, small_table
-from amzseg_pipeline.app.published import Published
-from amzseg_pipeline.app.words import FEATURE_WORDS, feature_heading, feature_value, plain, share_of
+from amzseg_pipeline.app.formatting import FEATURE_WORDS, feature_heading, feature_value, plain, share_of
+from amzseg_pipeline.app.page_header import page_head
+from amzseg_pipeline.app.published_snapshot import Published
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.schema import Column
 from amzseg_pipeline.contracts.scoring import USERS_TO_SCORE
 from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.steps.figures.words import money_unit
-from amzseg_pipeline.storage.downloads import parquet_file_as
-from amzseg_pipeline.storage.scored_uploads import ScoredUpload, scored_upload
-from amzseg_pipeline.storage.uploads import MOST_ROWS, Upload, template_csv, upload_of
+from amzseg_pipeline.presentation.formatting import money_unit
+from amzseg_pipeline.storage.serving.batch_scoring import ScoredUpload, scored_upload
+from amzseg_pipeline.storage.serving.exports import parquet_file_as
+from amzseg_pipeline.storage.serving.uploads import MOST_ROWS, Upload, template_csv, upload_of
 
 _SHOWN_ROWS = 100
 _ASKED = tuple(name for name in FEATURES if name in USERS_TO_SCORE.column_names)

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from amzseg_pipeline.app import questions
-from amzseg_pipeline.app.page_head import page_head
-from amzseg_pipeline.app.published import Published
-from amzseg_pipeline.app.verdicts import show_verdict, verdict
-from amzseg_pipeline.app.words import feature_value
+from amzseg_pipeline.app import cached_queries as questions
+from amzseg_pipeline.app.formatting import feature_value
+from amzseg_pipeline.app.page_header import page_head
+from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.user_scoring import show_verdict, verdict
 from amzseg_pipeline.contracts.scoring import MOST_REVIEWS, MOST_SPEND
-from amzseg_pipeline.steps.figures.words import money_unit
+from amzseg_pipeline.presentation.formatting import money_unit
 
 
 def page() -> None:

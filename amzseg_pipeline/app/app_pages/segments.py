@@ -2,16 +2,17 @@
 
 import streamlit as st
 
-from amzseg_pipeline.app import charts, questions
+from amzseg_pipeline.app import cached_queries as questions
+from amzseg_pipeline.app import charts
+from amzseg_pipeline.app.components import segment_heading, small_table
 from amzseg_pipeline.app.downloads import FILE_FORMATS
-from amzseg_pipeline.app.page_head import page_head
-from amzseg_pipeline.app.pieces import segment_heading, small_table
-from amzseg_pipeline.app.published import Published, min_name_fit
-from amzseg_pipeline.app.segment_files import segment_address
+from amzseg_pipeline.app.formatting import FEATURE_WORDS, feature_heading, feature_value, share_of, tactics
+from amzseg_pipeline.app.page_header import page_head
+from amzseg_pipeline.app.published_snapshot import Published, min_name_fit
+from amzseg_pipeline.app.segment_downloads import segment_address
 from amzseg_pipeline.app.user_tables import users_table
-from amzseg_pipeline.app.words import FEATURE_WORDS, feature_heading, feature_value, share_of, tactics
 from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.storage.users import Order
+from amzseg_pipeline.storage.serving.snapshot_queries import Order
 
 _SHOWN_USERS = 100
 _DOUBTS = ("low_evidence", "undecided", "outliers")

@@ -5,9 +5,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from amzseg_pipeline.app.charts.canvas import add_line, blank_figure, faded, is_dark, with_legend
-from amzseg_pipeline.app.published import Published
-from amzseg_pipeline.app.words import feature_axis, feature_value
-from amzseg_pipeline.storage.users import Bins
+from amzseg_pipeline.app.formatting import feature_axis, feature_value
+from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.storage.serving.snapshot_queries import Bins
 
 
 def distribution_figure(

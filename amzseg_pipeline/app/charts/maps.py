@@ -3,10 +3,10 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from amzseg_pipeline.app.cached_queries import SegmentMap
 from amzseg_pipeline.app.charts.canvas import blank_figure, is_dark, joined, outline, with_legend
-from amzseg_pipeline.app.published import Published
-from amzseg_pipeline.app.questions import SegmentMap
-from amzseg_pipeline.app.words import FEATURE_WORDS, share_of
+from amzseg_pipeline.app.formatting import FEATURE_WORDS, share_of
+from amzseg_pipeline.app.published_snapshot import Published
 
 _WEIGHTY = 0.4
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from amzseg_pipeline.app.charts.canvas import GREY, blank_figure, faded, joined, outline, with_legend
-from amzseg_pipeline.app.published import Published
-from amzseg_pipeline.app.words import FEATURE_WORDS, feature_value, signed
+from amzseg_pipeline.app.formatting import FEATURE_WORDS, feature_value, signed
+from amzseg_pipeline.app.published_snapshot import Published
 
 _LANES = 0.6
 """Part of a feature's row over which its segments are spread, so that none hides another."""

@@ -3,10 +3,10 @@
 What they draw are aggregates and bounded samples, so that no figure reads a whole large table.
 """
 
-from amzseg_pipeline.steps.figures.colours import segment_colours
+from amzseg_pipeline.presentation.colours import segment_colours
 from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, ShownPlot
+from amzseg_pipeline.steps.figures.history import NightData, night_gallery
 from amzseg_pipeline.steps.figures.images import thumbnails
-from amzseg_pipeline.steps.figures.nights import NightData, night_gallery
 from amzseg_pipeline.steps.figures.report import report_page
 from amzseg_pipeline.steps.figures.reviews import review_data, review_gallery
 from amzseg_pipeline.steps.figures.segments import segment_data, segment_gallery

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from amzseg_pipeline.contracts.gate import Drift
 from amzseg_pipeline.contracts.model import FeatureScaling
-from amzseg_pipeline.steps.figures.features import FEATURE_NAMES
+from amzseg_pipeline.contracts.promotion import Drift
+from amzseg_pipeline.presentation.formatting import counted, percent
+from amzseg_pipeline.presentation.labels import FEATURE_NAMES
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
-from amzseg_pipeline.steps.figures.words import counted, percent
 
 
 def review_facts(inputs: Sequence[Mapping[str, Any]], *, accounts: str, currency: str | None) -> dict[str, str]:

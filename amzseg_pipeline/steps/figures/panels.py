@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from amzseg_pipeline.presentation.formatting import compact
 from amzseg_pipeline.steps.figures.style import ACCENT, DIVERGING, HIGHLIGHT, INK, SEQUENTIAL
-from amzseg_pipeline.steps.figures.words import compact
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

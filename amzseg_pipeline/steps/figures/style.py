@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from amzseg_pipeline.steps.figures.words import compact, compact_money
+from amzseg_pipeline.presentation.formatting import compact, compact_money
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,16 +12,16 @@ import pandas as pd
 
 from amzseg_pipeline.contracts.model import FeatureScaling, ScaledFeature
 from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.presentation.formatting import counted, percent, sampled, signed, strength
+from amzseg_pipeline.presentation.labels import FEATURE_NAMES, feature_axis, feature_label
 from amzseg_pipeline.steps.figures.correlations import correlation_table, ranked_pairs
-from amzseg_pipeline.steps.figures.features import FEATURE_NAMES, feature_axis, feature_label
 from amzseg_pipeline.steps.figures.gallery import Gallery, LeftOut, Plot, gallery
 from amzseg_pipeline.steps.figures.panels import Values, heatmap, histogram
 from amzseg_pipeline.steps.figures.style import ACCENT, PALE, canvas, count_axis, marked_line
-from amzseg_pipeline.steps.figures.words import counted, percent, sampled, signed, strength
-from amzseg_pipeline.steps.segments import scaling as segments
-from amzseg_pipeline.steps.segments.sample import training_sample
-from amzseg_pipeline.steps.segments.scaling import scaled_matrix
-from amzseg_pipeline.steps.segments.shrinkage import shrinkages
+from amzseg_pipeline.steps.segments.features import scaling as segments
+from amzseg_pipeline.steps.segments.features.sampling import training_sample
+from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
+from amzseg_pipeline.steps.segments.features.shrinkage import shrinkages
 
 _FAR_OUT_SD = 3
 _TELLING_SHARE = 0.01

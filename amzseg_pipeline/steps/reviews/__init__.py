@@ -1,8 +1,7 @@
 """From raw reviews and items to cleaned and rejected ones, every row accounted for."""
 
-from amzseg_pipeline.steps.reviews.accounts import Accounts, accounts, item_accounts
 from amzseg_pipeline.steps.reviews.cleaning import checked_reviews, rejected_reviews
-from amzseg_pipeline.steps.reviews.copies import (
+from amzseg_pipeline.steps.reviews.deduplication import (
     cleaned_reviews,
     no_copies,
     reviews_once,
@@ -10,7 +9,8 @@ from amzseg_pipeline.steps.reviews.copies import (
     valid_reviews,
 )
 from amzseg_pipeline.steps.reviews.items import checked_items, items, rejected_items, with_item_prices
-from amzseg_pipeline.steps.reviews.row_band import RowBand
+from amzseg_pipeline.steps.reviews.reconciliation import Accounts, accounts, item_accounts
+from amzseg_pipeline.steps.reviews.row_count_range import RowBand
 
 __all__ = [
     "Accounts",

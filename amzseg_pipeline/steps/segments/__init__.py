@@ -9,8 +9,26 @@ whose segments keep their ids by lineage, gate decides between the two, memory t
 history tell who moved and why.
 """
 
-from amzseg_pipeline.steps.segments.challenger import challenger, training_reason
-from amzseg_pipeline.steps.segments.documents import (
+from amzseg_pipeline.steps.segments.features.sampling import training_sample
+from amzseg_pipeline.steps.segments.features.scaling import feature_scaling, scaled_features
+from amzseg_pipeline.steps.segments.features.shrinkage import shrinkages
+from amzseg_pipeline.steps.segments.lifecycle.challenger import challenger, training_reason
+from amzseg_pipeline.steps.segments.lifecycle.drift import drift, no_drift, training_reference
+from amzseg_pipeline.steps.segments.lifecycle.history import segment_history
+from amzseg_pipeline.steps.segments.lifecycle.lineage import next_segment_number
+from amzseg_pipeline.steps.segments.lifecycle.migrations import (
+    followed_users,
+    moved_by_model,
+    segment_migrations,
+    with_night_before,
+)
+from amzseg_pipeline.steps.segments.lifecycle.promotion import approved_ledger, gate_ledger
+from amzseg_pipeline.steps.segments.lifecycle.promotion_state import memory_after, model_of_the_night, waiting_model
+from amzseg_pipeline.steps.segments.model.export import exported_pipeline
+from amzseg_pipeline.steps.segments.model.fit import cluster_model, fitted_model
+from amzseg_pipeline.steps.segments.model.profiles import segment_profiles
+from amzseg_pipeline.steps.segments.model.scoring import scored_users
+from amzseg_pipeline.steps.segments.model.serialization import (
     document,
     feature_scaling_document,
     feature_scaling_from_document,
@@ -18,24 +36,6 @@ from amzseg_pipeline.steps.segments.documents import (
     model_document,
     model_from_document,
 )
-from amzseg_pipeline.steps.segments.drift import drift, no_drift, training_reference
-from amzseg_pipeline.steps.segments.export import exported_pipeline
-from amzseg_pipeline.steps.segments.fitting import cluster_model, fitted_model
-from amzseg_pipeline.steps.segments.gate import approved_ledger, gate_ledger
-from amzseg_pipeline.steps.segments.history import segment_history
-from amzseg_pipeline.steps.segments.lineage import next_segment_number
-from amzseg_pipeline.steps.segments.memory import memory_after, model_of_the_night, waiting_model
-from amzseg_pipeline.steps.segments.migrations import (
-    followed_users,
-    moved_by_model,
-    segment_migrations,
-    with_night_before,
-)
-from amzseg_pipeline.steps.segments.profiles import segment_profiles
-from amzseg_pipeline.steps.segments.sample import training_sample
-from amzseg_pipeline.steps.segments.scaling import feature_scaling, scaled_features
-from amzseg_pipeline.steps.segments.scoring import scored_users
-from amzseg_pipeline.steps.segments.shrinkage import shrinkages
 
 __all__ = [
     "approved_ledger",

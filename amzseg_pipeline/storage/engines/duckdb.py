@@ -21,9 +21,9 @@ from amzseg_pipeline.contracts.errors import WriteError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.engines import ExportFile, Use
 from amzseg_pipeline.storage.engines.machine import FolderPeak, cores, memory_mib, peak_memory_mib
-from amzseg_pipeline.storage.files import write_error
-from amzseg_pipeline.storage.object_store import DuckDBReads
-from amzseg_pipeline.storage.user_hash import DUCKDB_USER_HASH
+from amzseg_pipeline.storage.fs.atomic_writes import write_error
+from amzseg_pipeline.storage.fs.object_store import DuckDBReads
+from amzseg_pipeline.storage.parquet.user_hash import DUCKDB_USER_HASH
 
 _ROW_GROUP_ROWS = 122_880
 _BUCKET_GROUP_ROWS = 2**15

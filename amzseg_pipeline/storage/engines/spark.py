@@ -19,7 +19,7 @@ from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.engines import ExportFile, Use
 from amzseg_pipeline.storage.engines.machine import FolderPeak, cores, memory_mib, peak_memory_mib
-from amzseg_pipeline.storage.user_hash import SPARK_USER_HASH
+from amzseg_pipeline.storage.parquet.user_hash import SPARK_USER_HASH
 
 _HASH_BITS = 32
 

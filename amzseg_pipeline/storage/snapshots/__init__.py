@@ -3,8 +3,8 @@
 No rules about what may be published.
 """
 
-from amzseg_pipeline.storage.snapshots.publishing import next_sequence, publish, repoint
-from amzseg_pipeline.storage.snapshots.reading import has_snapshot, latest_manifest, read_latest
+from amzseg_pipeline.storage.snapshots.latest import has_snapshot, latest_manifest, read_latest
+from amzseg_pipeline.storage.snapshots.publisher import next_sequence, publish, repoint
 from amzseg_pipeline.storage.snapshots.snapshot import Snapshot
 
 __all__ = ["Snapshot", "has_snapshot", "latest_manifest", "next_sequence", "publish", "read_latest", "repoint"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from amzseg_pipeline.contracts.errors import SnapshotError, UnknownContract
 from amzseg_pipeline.contracts.publish import MANIFEST_FILE, POINTER_FILE, POINTER_FORMAT
-from amzseg_pipeline.storage.files import files_below
-from amzseg_pipeline.storage.object_store import access_errors, content_of, is_link, store_of
+from amzseg_pipeline.storage.fs.atomic_writes import files_below
+from amzseg_pipeline.storage.fs.object_store import access_errors, content_of, is_link, store_of
 
 SNAPSHOTS_FOLDER = "snapshots"
 STAGING_FOLDER = ".staging"

@@ -14,11 +14,11 @@ import pandas as pd
 import pyarrow as pa
 
 from amzseg_pipeline.contracts.errors import SnapshotError
-from amzseg_pipeline.contracts.nights import SEGMENT_HISTORY, SEGMENT_MIGRATIONS
+from amzseg_pipeline.contracts.history import SEGMENT_HISTORY, SEGMENT_MIGRATIONS
 from amzseg_pipeline.contracts.publish import MANIFEST_FILE, MODEL_FILE, POINTER_FILE, RUN_FILE
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
-from amzseg_pipeline.storage.files import sha256_of
-from amzseg_pipeline.storage.object_store import access_errors, content_of, is_link, parquet_file
+from amzseg_pipeline.storage.fs.atomic_writes import sha256_of
+from amzseg_pipeline.storage.fs.object_store import access_errors, content_of, is_link, parquet_file
 from amzseg_pipeline.storage.snapshots.layout import MEND, SNAPSHOTS_FOLDER, Pointer, snapshot_names, unreadable
 from amzseg_pipeline.storage.snapshots.manifest import manifest_from
 

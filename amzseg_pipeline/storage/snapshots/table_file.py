@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.contracts.schema import Table
-from amzseg_pipeline.storage.arrow import arrow_schema
+from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 
 ROW_GROUP_ROWS = 2**17
 """Rows of every row group but the last, however the rows arrive. This many are in memory at a time."""

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amzseg_pipeline.contracts.colours import SEGMENT_COLOURS
-from amzseg_pipeline.steps.figures.colours import segment_colours
+from amzseg_pipeline.presentation.colours import segment_colours
+from amzseg_pipeline.presentation.palette import SEGMENT_COLOURS
 from amzseg_pipeline.steps.figures.images import png_image
 from amzseg_pipeline.steps.figures.style import apart, canvas, drawing_style, money_axis
 

@@ -17,7 +17,7 @@ from amzseg_pipeline.steps.segments import (
     scaled_features,
     shrinkages,
 )
-from amzseg_pipeline.steps.segments.shrinkage import MOMENT_COLUMNS
+from amzseg_pipeline.steps.segments.features.shrinkage import MOMENT_COLUMNS
 
 TRAINED_AT = "2024-01-01T00:00:00+00:00"
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.home import Home
-from amzseg_pipeline.storage.landing.raw_reviews import RawReviews, raw_reviews
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.landing.ingest.raw_reviews import RawReviews, raw_reviews
 
 SALES_COLUMNS = (
     "product_id",

@@ -18,7 +18,7 @@ from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.snapshots import repoint
 from amzseg_pipeline_tests.faults import Killed, faults
-from amzseg_pipeline_tests.storage.snapshots.nights import night_of, publish_night, without_root
+from amzseg_pipeline_tests.storage.snapshots.runs import night_of, publish_night, without_root
 
 KEEP_ONE = Settings(keep_snapshots=1, keep_snapshot_hours=0)
 
@@ -179,7 +179,7 @@ from amzseg_pipeline.contracts.publish import PUBLISHED_FILES
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.snapshots import publish
-from amzseg_pipeline_tests.storage.snapshots.nights import provenance_of, segment_assignments, small_tables
+from amzseg_pipeline_tests.storage.snapshots.runs import provenance_of, segment_assignments, small_tables
 
 def slow_batches():
     yield from segment_assignments(2, users=10).to_batches()

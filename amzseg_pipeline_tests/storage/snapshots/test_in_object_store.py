@@ -12,15 +12,15 @@ from amzseg_pipeline.contracts.errors import NothingPublished, SnapshotError
 from amzseg_pipeline.contracts.publish import PUBLISHED_FILES
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.files import files_below
-from amzseg_pipeline.storage.object_store import path_at
-from amzseg_pipeline.storage.searching import files_holding
+from amzseg_pipeline.storage.erasure.search import files_holding
+from amzseg_pipeline.storage.fs.atomic_writes import files_below
+from amzseg_pipeline.storage.fs.object_store import path_at
 from amzseg_pipeline.storage.snapshots import publish, repoint
-from amzseg_pipeline.storage.snapshots.erasing import erase_users
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
+from amzseg_pipeline.storage.snapshots.rewrite import erase_users
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
 from amzseg_pipeline_tests.object_store import Server, Store
-from amzseg_pipeline_tests.storage.snapshots.nights import (
+from amzseg_pipeline_tests.storage.snapshots.runs import (
     night_of,
     provenance_of,
     publish_night,

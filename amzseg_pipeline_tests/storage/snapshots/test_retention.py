@@ -9,7 +9,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline.storage.snapshots.layout import SnapshotName, snapshot_names
 from amzseg_pipeline.storage.snapshots.retention import expired_snapshots
-from amzseg_pipeline_tests.storage.snapshots.nights import FIRST_NIGHT, night_of, publish_night
+from amzseg_pipeline_tests.storage.snapshots.runs import FIRST_NIGHT, night_of, publish_night
 
 
 def nights(count: int, *, hours_apart: float) -> list[SnapshotName]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.contracts.schema import Column, Table
-from amzseg_pipeline.storage.arrow import arrow_schema
+from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline.storage.snapshots.table_file import ROW_GROUP_ROWS, write_table_file
 
 VISITS = Table(

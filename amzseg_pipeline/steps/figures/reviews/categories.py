@@ -2,11 +2,11 @@
 
 import pandas as pd
 
+from amzseg_pipeline.presentation.formatting import category_name, counted, percent
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.panels import bars
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, PALE, canvas, count_axis, number_axis, percent_axis
-from amzseg_pipeline.steps.figures.words import category_name, counted, percent
 
 _MOST_SHOWN = 10
 _FEWEST_PRODUCTS = 5

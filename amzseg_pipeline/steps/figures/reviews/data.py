@@ -6,7 +6,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from amzseg_pipeline.steps.figures.words import sampled
+from amzseg_pipeline.presentation.formatting import sampled
 
 _DAY_MS = 86_400_000
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from amzseg_pipeline.presentation.formatting import money, money_unit, percent
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.panels import Values, histogram
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.style import canvas, count_axis, marked_line, money_axis, percent_axis
-from amzseg_pipeline.steps.figures.words import money, money_unit, percent
 
 _DEEP_DISCOUNT_PERCENT = 50
 _FEW_RATINGS = 100

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from amzseg_pipeline.contracts.reviews import Rejection
+from amzseg_pipeline.presentation.formatting import counted, percent, sampled
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.panels import bars
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, canvas, count_axis
-from amzseg_pipeline.steps.figures.words import counted, percent, sampled
 
 _DAYS_OF_A_SHORT_HISTORY = 92
 _REASON_CHARACTERS = 28

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from amzseg_pipeline.presentation.formatting import money, money_unit
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.panels import Values, boxes
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.style import ACCENT, canvas, money_axis, percent_axis
-from amzseg_pipeline.steps.figures.words import money, money_unit
 
 _FEWEST_REVIEWS = 30
 _HALF_STARS = {"under 3.5": (0, 3.5), "3.5 to 3.9": (3.5, 4), "4 to 4.4": (4, 4.5), "4.5 to 5": (4.5, 6)}

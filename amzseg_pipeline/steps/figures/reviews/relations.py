@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from amzseg_pipeline.presentation.formatting import money_unit, percent, signed, strength
 from amzseg_pipeline.steps.figures.correlations import correlation_table, rank_correlation, ranked_pairs
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.panels import Values, density, heatmap, trend
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.reviews.distributions import star_edges
 from amzseg_pipeline.steps.figures.style import MUTED, canvas, count_axis, money_axis, percent_axis
-from amzseg_pipeline.steps.figures.words import money_unit, percent, signed, strength
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

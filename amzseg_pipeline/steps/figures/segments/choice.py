@@ -5,10 +5,10 @@ import textwrap
 import numpy as np
 
 from amzseg_pipeline.contracts.model import KChoice
+from amzseg_pipeline.presentation.formatting import counted, percent, sampled
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import ACCENT, INK, apart, canvas, count_axis, marked_point, whole_axis
-from amzseg_pipeline.steps.figures.words import counted, percent, sampled
 
 _SILHOUETTE_USERS = 3_000
 _ASTRAY_SHARE = 0.05

@@ -8,9 +8,9 @@ import pandas as pd
 
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.steps.figures.colours import segment_colours
-from amzseg_pipeline.steps.figures.words import sampled
-from amzseg_pipeline.steps.segments.scaling import REVIEW_COUNTS, scaled_matrix
+from amzseg_pipeline.presentation.colours import segment_colours
+from amzseg_pipeline.presentation.formatting import sampled
+from amzseg_pipeline.steps.segments.features.scaling import REVIEW_COUNTS, scaled_matrix
 
 
 @dataclass(frozen=True)

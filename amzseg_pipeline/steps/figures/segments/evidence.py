@@ -4,10 +4,10 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from amzseg_pipeline.contracts.model import KChoice, KEvidence, KLimits
+from amzseg_pipeline.presentation.formatting import counted, percent
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, INK, MUTED, PALE, canvas, whole_axis
-from amzseg_pipeline.steps.figures.words import counted, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from amzseg_pipeline.steps.figures.features import FEATURE_NAMES
+from amzseg_pipeline.presentation.formatting import counted, money, money_unit, percent, sampled
+from amzseg_pipeline.presentation.labels import FEATURE_NAMES
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.panels import Values
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import INK, apart, canvas, money_axis, percent_axis
-from amzseg_pipeline.steps.figures.words import counted, money, money_unit, percent, sampled
-from amzseg_pipeline.steps.segments import projection as segments
+from amzseg_pipeline.steps.segments.model import projection as segments
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.steps.figures.features import FEATURE_NAMES, feature_axis, feature_label, feature_value
+from amzseg_pipeline.presentation.formatting import counted, percent
+from amzseg_pipeline.presentation.labels import FEATURE_NAMES, feature_axis, feature_label, feature_value
 from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
 from amzseg_pipeline.steps.figures.panels import bars, boxes, heatmap
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import canvas, count_axis
-from amzseg_pipeline.steps.figures.words import counted, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

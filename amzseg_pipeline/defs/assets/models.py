@@ -1,0 +1,191 @@
+"""The model of the night: drift, a challenger where one is due, the gate between the two, and who scores tonight.
+
+No statistics here: they stand in steps/segments/. What last night left is read from the last published snapshot.
+"""
+
+from dataclasses import replace
+
+import dagster as dg
+import narwhals as nw
+import pandas as pd
+
+from amzseg_pipeline.contracts.model import FeatureScaling, Model
+from amzseg_pipeline.contracts.promotion import Challenger, Drift, GateLedger
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.ui_metadata.described import described
+from amzseg_pipeline.defs.ui_metadata.model_tables import choice_metadata
+from amzseg_pipeline.defs.ui_metadata.promotion_tables import (
+    challenger_metadata,
+    drift_metadata,
+    ledger_metadata,
+    lineage_table,
+)
+from amzseg_pipeline.steps import segments
+from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.parquet.tables import pandas_frame
+from amzseg_pipeline.storage.previous_run import last_night
+
+
+@dg.asset(
+    **described(
+        "How far users are from those the champion was trained on. It warns and asks for a challenger; it never stops "
+        "a night.",
+        stage="segments",
+        kinds={"python"},
+    )
+)
+def segment_drift(context: dg.AssetExecutionContext, user_features: nw.LazyFrame, data_home: DataHome) -> Drift:
+    """Measured on the users of smallest hash."""
+    champion = last_night(data_home.home).champion
+    sample = _sample(user_features, data_home.values)
+    drift = segments.drift(sample, champion, data_home.values) if champion else segments.no_drift(len(sample))
+    context.add_output_metadata(drift_metadata(drift))
+    return drift
+
+
+@dg.asset_check(asset=segment_drift, description="Users are like those the champion was trained on.")
+def no_drift(segment_drift: Drift) -> dg.AssetCheckResult:
+    """Warns of every measure beyond its limit."""
+    return dg.AssetCheckResult(
+        passed=not segment_drift.warnings,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(segment_drift.warnings) or segment_drift.note or "no measure is beyond its limit",
+        metadata={figure.name: figure.value for figure in segment_drift.figures},
+    )
+
+
+@dg.asset(
+    **described(
+        "The model that asks for the champion's place, or why none was trained tonight.",
+        stage="segments",
+        kinds={"python", "scikitlearn"},
+    )
+)
+def challenger_model(
+    context: dg.AssetExecutionContext,
+    user_features: nw.LazyFrame,
+    scaled_features: pd.DataFrame,
+    feature_scaling: FeatureScaling,
+    segment_drift: Drift,
+    data_home: DataHome,
+    engine: dg.ResourceParam[Engine],
+) -> Challenger:
+    """Trained the first night, weekly, when drift or other settings say so, and when somebody asks."""
+    last, settings = last_night(data_home.home), data_home.values
+    is_due, reason = segments.training_reason(
+        last.champion, last.memory, segment_drift, settings, now=data_home.time, forced=data_home.train
+    )
+    if data_home.approve:
+        is_due, reason = False, f"somebody approves model {data_home.approve}"
+    if not is_due:
+        challenger = Challenger(reason, None, "", None)
+    else:
+        sample = segments.training_sample(user_features, users=settings.training_users)
+        before = last.table(SEGMENT_ASSIGNMENTS)
+        followed = segments.with_night_before(sample, engine.scan([before]) if before else None)
+        challenger = segments.challenger(
+            scaled_features,
+            pandas_frame(followed),
+            feature_scaling,
+            settings,
+            champion=last.champion,
+            drift=segment_drift,
+            reason=reason,
+            trained_at=data_home.time.isoformat(timespec="seconds"),
+            # Two threads take longer than one (9,050 users: 11.8 s against 9.4): short fits wait for the GIL.
+            jobs=1,
+        )
+    context.add_output_metadata(challenger_metadata(challenger))
+    return challenger
+
+
+@dg.asset(
+    **described(
+        "PROMOTE, HOLD or REJECT for tonight's challenger, with every figure; KEEP where there is none.",
+        stage="segments",
+        kinds={"python"},
+    )
+)
+def promotion_gate(
+    context: dg.AssetExecutionContext, challenger_model: Challenger, segment_drift: Drift, data_home: DataHome
+) -> GateLedger:
+    """The gate's decision, or that of the person who approves the model that waits."""
+    last = last_night(data_home.home)
+    if data_home.approve:
+        ledger = segments.approved_ledger(data_home.approve, last.champion, last.memory)
+    else:
+        ledger = segments.gate_ledger(last.champion, challenger_model, segment_drift, last.memory, data_home.values)
+    context.add_output_metadata(ledger_metadata(ledger))
+    return ledger
+
+
+@dg.asset_check(
+    asset=promotion_gate,
+    additional_ins={"challenger_model": dg.AssetIn("challenger_model")},
+    description="No model waits for a person to approve it.",
+)
+def nothing_waits(promotion_gate: GateLedger, challenger_model: Challenger, data_home: DataHome) -> dg.AssetCheckResult:
+    """Warns, with the way to approve it, as long as a model is held."""
+    last = last_night(data_home.home)
+    memory = segments.memory_after(last.memory, promotion_gate, challenger_model, data_home.values)
+    held = memory.held
+    how = (
+        ""
+        if held is None
+        else (
+            f"model {held.model.version} waits: {held.ledger.reason}. To approve it, launch segment_users with "
+            f'resources: {{data_home: {{config: {{approve: "{held.model.version}"}}}}}}, or run '
+            f"python -m amzseg_pipeline run --approve {held.model.version}"
+        )
+    )
+    return dg.AssetCheckResult(passed=held is None, severity=dg.AssetCheckSeverity.WARN, description=how or "none does")
+
+
+@dg.asset(
+    **described(
+        "The model that scores tonight: the champion of last night, or the one that took its place.",
+        stage="segments",
+        kinds={"python"},
+    )
+)
+def cluster_model(
+    context: dg.AssetExecutionContext,
+    user_features: nw.LazyFrame,
+    challenger_model: Challenger,
+    promotion_gate: GateLedger,
+    data_home: DataHome,
+) -> Model:
+    """The champion, the challenger or the model approved, as the gate says."""
+    last = last_night(data_home.home)
+    model = segments.model_of_the_night(promotion_gate, challenger_model, last.champion, last.memory)
+    if model.reference is None:
+        # A champion of a time before drift was measured: it is, from tonight on.
+        model = replace(model, reference=segments.training_reference(_sample(user_features, data_home.values), model))
+    context.add_output_metadata(
+        {
+            "model_version": model.version,
+            "decision": promotion_gate.decision,
+            "segments": len(model.segments),
+            "inertia": model.inertia,
+            "lineage": lineage_table(model),
+            **ledger_metadata(promotion_gate),
+            **choice_metadata(model.choice),
+        }
+    )
+    return model
+
+
+@dg.asset_check(asset=cluster_model, blocking=True, description="Segment ids and names are unique.")
+def unique_segments(cluster_model: Model) -> dg.AssetCheckResult:
+    """Fails where two segments could be taken for one another."""
+    names = {segment.name for segment in cluster_model.segments}
+    ids = {segment.segment_id for segment in cluster_model.segments}
+    count = len(cluster_model.segments)
+    return dg.AssetCheckResult(passed=len(names) == len(ids) == count > 0, metadata={"segments": count})
+
+
+def _sample(user_features: nw.LazyFrame, settings: Settings) -> pd.DataFrame:
+    sample: pd.DataFrame = pandas_frame(segments.training_sample(user_features, users=settings.training_users))
+    return sample

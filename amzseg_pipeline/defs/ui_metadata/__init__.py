@@ -1,0 +1,1 @@
+"""Metadata of assets for the Dagster UI."""

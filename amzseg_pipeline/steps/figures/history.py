@@ -1,0 +1,244 @@
+"""The figures over nights: who went where since the night before, the shares of segments, and drift from training."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from amzseg_pipeline.contracts.history import NOWHERE, PSI_COLUMNS, Cause
+from amzseg_pipeline.contracts.promotion import Drift
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.presentation.colours import segment_colours
+from amzseg_pipeline.presentation.formatting import counted, percent
+from amzseg_pipeline.presentation.labels import FEATURE_NAMES
+from amzseg_pipeline.steps.figures.gallery import Gallery, LeftOut, Plot, gallery
+from amzseg_pipeline.steps.figures.style import HIGHLIGHT, INK, MUTED, SEQUENTIAL, apart, canvas, percent_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_NIGHTS = 60
+_MOST_TICKS = 12
+_STEADY_SHARE = 0.02
+_STEADY_POINTS = 0.01
+_LABEL_SHARE = 0.062
+_LABEL_CHARACTERS = 12
+_UNCHANGED = "#EFEFEF"
+_PSI_NAMES = {**{f"psi_{name}": FEATURE_NAMES[name] for name in FEATURES}, "psi_shares": "segments' shares"}
+_PSI_COLOURS = dict(zip(_PSI_NAMES, ("#0173B2", "#DE8F05", "#882255", "#56B4E9", "#029E73", INK), strict=True))
+
+
+@dataclass(frozen=True)
+class NightData:
+    """Tonight's contracts.SEGMENT_MIGRATIONS and drift, and contracts.SEGMENT_HISTORY up to tonight."""
+
+    migrations: pd.DataFrame
+    history: pd.DataFrame
+    drift: Drift
+
+    @property
+    def recent(self) -> pd.DataFrame:
+        """The history of the last 60 nights, in their order; `night` counts them from 0."""
+        last = sorted(self.history["sequence"].unique())[-_MOST_NIGHTS:]
+        shown = self.history[self.history["sequence"].isin(last)].sort_values(["sequence", "segment_id"])
+        return shown.assign(night=shown["sequence"].map({sequence: i for i, sequence in enumerate(last)}).astype(int))
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Segment id -> the name it bore last."""
+        last = self.recent.drop_duplicates("segment_id", keep="last").sort_values("segment_id")
+        return dict(zip(last["segment_id"], last["segment_name"], strict=True))
+
+
+def night_gallery(data: NightData) -> Gallery:
+    """The plots of `data`, rendered."""
+    return gallery("nights", DRAWINGS, data)
+
+
+def segment_moves(data: NightData) -> Plot | LeftOut:
+    """Users by the segment they were in and the one they are in now."""
+    moves = data.migrations
+    known = moves[moves["from_segment_id"] != NOWHERE]
+    if known.empty:
+        return LeftOut("this is the first night: there is none before to compare it with")
+    names = {
+        **dict(zip(moves["from_segment_id"], moves["from_segment_name"], strict=True)),
+        **dict(zip(moves["to_segment_id"], moves["to_segment_name"], strict=True)),
+    }
+    users = moves.pivot_table(
+        index="from_segment_id", columns="to_segment_id", values="users", aggfunc="sum", fill_value=0
+    ).astype(int)
+    rows = [*sorted(set(users.index) - {NOWHERE}), *({NOWHERE} & set(users.index))]
+    columns = [*sorted(set(users.columns) - {NOWHERE}), *({NOWHERE} & set(users.columns))]
+    users = users.loc[rows, columns]
+    shares = users.div(users.sum(axis=1), axis=0)
+    causes = moves.groupby("cause")["users"].sum().reindex(list(Cause), fill_value=0)
+    before = int(known["users"].sum())
+    moved = known[(known["from_segment_id"] != known["to_segment_id"]) & (known["to_segment_id"] != NOWHERE)]
+    if moved.empty:
+        title = f"Nobody moved: all {counted(before, 'user')} of the night before are where they were"
+    else:
+        ways = moved.groupby(["from_segment_id", "to_segment_id"])["users"].sum()
+        largest = ways.reset_index().sort_values("users", kind="stable").iloc[-1]
+        start, end = (names[largest[f"{side}_segment_id"]] for side in ("from", "to"))
+        title = f"{int(ways.sum()):,} of {before:,} users moved, most from {start} to {end}"
+    figure, axes = canvas(
+        title,
+        note=f"{counted(before, 'user')} of the night before; shares are of a row, coloured where users moved or left",
+        height=2.1 + 0.62 * len(rows),
+        width=max(7.2, 2.4 + 1.35 * len(columns)),
+    )
+    _draw_moves(axes, users, shares, names)
+    by_model = int(causes[Cause.MODEL] + causes[Cause.BOTH])
+    told = (
+        f"{counted(int(causes[Cause.STAYED]), 'user')} of {before:,} stayed, {int(causes[Cause.BEHAVIOUR]):,} moved by "
+        f"what they did and {by_model:,} by another model; {int(causes[Cause.NEW_USER]):,} are new and "
+        f"{int(causes[Cause.LEFT]):,} left"
+    )
+    if by_model:
+        follows = "compare figures of tonight with earlier ones knowing that the model is another one"
+    elif int(moved["users"].sum()) <= _STEADY_SHARE * before:
+        follows = "campaigns can go on with the lists they have"
+    else:
+        follows = "take tonight's lists for campaigns, for many users behave otherwise"
+    return Plot(title, f"{told}: {follows}.", figure)
+
+
+def shares_over_nights(data: NightData) -> Plot | LeftOut:
+    """The share of every segment, night by night."""
+    shares = data.recent.pivot(index="night", columns="segment_id", values="share").astype(float)
+    if len(shares) < 2:
+        return LeftOut("there is one night only")
+    names, colours = data.names, segment_colours(data.names)
+    change = (shares.ffill().iloc[-1] - shares.bfill().iloc[0]).sort_index()
+    most = str(change.abs().idxmax())
+    first, last = float(shares[most].bfill().iloc[0]), float(shares[most].ffill().iloc[-1])
+    is_steady = abs(change[most]) < _STEADY_POINTS
+    over = f"over {counted(len(shares), 'night')}"
+    title = (
+        f"Shares are steady {over}: none changed by a point"
+        if is_steady
+        else f"{names[most]} went from {percent(first)} to {percent(last)} of users {over}"
+    )
+    figure, axes = canvas(title, note=_nights_note(data), height=4.8)
+    percentages = 100 * shares
+    for segment in shares.columns:
+        axes.plot(shares.index, percentages[segment], "o-", color=colours[segment], linewidth=2.2, markersize=4)
+    axes.set(ylabel="share of users", ylim=(0, None))
+    percent_axis(axes.yaxis)
+    ends = {name: (float(percentages[segment].ffill().iloc[-1]), colours[segment]) for segment, name in names.items()}
+    _night_axis(axes, data.recent)
+    _labels_at_end(axes, ends)
+    told = ", ".join(f"{name} {percent(float(shares[segment].ffill().iloc[-1]))}" for segment, name in names.items())
+    follows = (
+        "budgets split by share can stay as they are"
+        if is_steady
+        else f"look at {names[most]} first where budgets are split by share"
+    )
+    return Plot(title, f"Tonight: {told}; the largest change {over} is {100 * change[most]:+.1f} points for "
+                f"{names[most]}: {follows}.", figure)  # fmt: skip
+
+
+def drift_over_nights(data: NightData) -> Plot | LeftOut:
+    """The population stability index of every feature and of the shares, with the limit above which it warns."""
+    limits = {figure.name: figure.limit for figure in data.drift.figures if figure.name in _PSI_NAMES}
+    nights = data.recent.drop_duplicates("night").set_index("night")[[*PSI_COLUMNS, "psi_shares"]].astype(float)
+    measured = nights.dropna(how="all").dropna(axis=1, how="all")
+    if len(measured) < 2 or not limits:
+        return LeftOut("drift was measured on fewer than two nights")
+    tonight = {figure.name: figure for figure in data.drift.figures if figure.name in measured.columns}
+    top = max(tonight.values(), key=lambda figure: figure.value / figure.limit)
+    drifts = any(figure.warns for figure in tonight.values())
+    title = (
+        f"{_PSI_NAMES[top.name].capitalize()} drifts: PSI {top.value:.2f} tonight, and {top.limit:.2f} warns"
+        if drifts
+        else f"Nothing drifts: the nearest to its limit is {_PSI_NAMES[top.name]}, PSI {top.value:.3f}"
+    )
+    figure, axes = canvas(title, note=_nights_note(data), height=4.8)
+    for name in measured.columns:
+        axes.plot(measured.index, measured[name], "o-", color=_PSI_COLOURS[name], linewidth=2, markersize=4)
+    limit = min(limits.values())
+    axes.axhline(limit, color=HIGHLIGHT, linewidth=1.6, linestyle="--")
+    axes.set(ylabel="PSI against the users at training", ylim=(0, 1.12 * max(limit, float(measured.max().max()))))
+    axes.annotate(f"warns above {limit:.2f}", (0.01, limit), xycoords=("axes fraction", "data"), xytext=(0, 4),
+                  textcoords="offset points", color=HIGHLIGHT, fontweight="bold", va="bottom")  # fmt: skip
+    _night_axis(axes, data.recent)
+    last = measured.ffill().iloc[-1]
+    ends = {_PSI_NAMES[name]: (float(last[name]), _PSI_COLOURS[name]) for name in _PSI_NAMES if name in last}
+    _labels_at_end(axes, ends)
+    follows = (
+        f"a challenger is due, for {data.drift.triggers[0]}"
+        if data.drift.triggers
+        else ("watch it: alone it asks for no challenger yet" if drifts else "the model still fits the users there are")
+    )
+    sentence = f"{_PSI_NAMES[top.name].capitalize()} stands at {top.value / top.limit:.0%} of its limit: {follows}."
+    return Plot(title, sentence, figure)
+
+
+DRAWINGS = {
+    "segment_moves": segment_moves,
+    "shares_over_nights": shares_over_nights,
+    "drift_over_nights": drift_over_nights,
+}
+"""Every plot over nights, in the order they are shown."""
+
+
+def _draw_moves(axes: "Axes", users: pd.DataFrame, shares: pd.DataFrame, names: Mapping[str, str]) -> None:
+    import seaborn
+
+    rows, columns = list(users.index), list(users.columns)
+    unchanged = pd.DataFrame([[row in (column, NOWHERE) for column in columns] for row in rows], rows, columns)
+    written = [
+        [f"{users.loc[row, column]:,}\n{percent(float(shares.loc[row, column]))}" if users.loc[row, column] else "0"
+         for column in columns] for row in rows
+    ]  # fmt: skip
+    axes.set_facecolor(_UNCHANGED)
+    coloured = 100 * shares.mask(unchanged | (users == 0))
+    seaborn.heatmap(
+        coloured, ax=axes, cmap=SEQUENTIAL, vmin=0, vmax=max(1.0, float(coloured.fillna(0.0).to_numpy().max())),
+        linewidths=2, linecolor="white", annot=pd.DataFrame(written, rows, columns), fmt="",
+        annot_kws={"fontsize": 9.5}, cbar_kws={"label": "% of a row", "pad": 0.02},
+    )  # fmt: skip
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            if pd.isna(coloured.loc[row, column]):
+                axes.text(j + 0.5, i + 0.5, written[i][j], ha="center", va="center", fontsize=9.5, color=INK)
+    axes.set_xticks(axes.get_xticks(), [_label(column, names, "left") for column in columns])
+    axes.set_yticks(axes.get_yticks(), [_label(row, names, "new users") for row in rows])
+    axes.set(xlabel="segment now", ylabel="segment before")
+    axes.grid(visible=False)
+    axes.tick_params(length=0, rotation=0)
+
+
+def _label(segment: str, names: Mapping[str, str], nowhere: str) -> str:
+    return nowhere if segment == NOWHERE else textwrap.fill(names[segment], _LABEL_CHARACTERS)
+
+
+def _night_axis(axes: "Axes", recent: pd.DataFrame) -> None:
+    """Ticks at the numbers of snapshots, and a line where another model begins to score."""
+    nights = recent.drop_duplicates("night")
+    sequences: Sequence[int] = nights["sequence"].tolist()
+    step = -(-len(sequences) // _MOST_TICKS)
+    axes.set_xticks(range(0, len(sequences), step), [str(sequence) for sequence in sequences[::step]])
+    axes.set(xlabel="snapshot", xlim=(-0.3, len(sequences) - 0.7))
+    versions = nights["model_version"].tolist()
+    for night in (i for i in range(1, len(versions)) if versions[i] != versions[i - 1]):
+        axes.axvline(night - 0.5, color=MUTED, linewidth=1.2, linestyle=":")
+        axes.annotate("new model", (night - 0.5, 1), xycoords=("data", "axes fraction"), xytext=(3, -3),
+                      textcoords="offset points", va="top", fontsize=8.5, color=MUTED)  # fmt: skip
+
+
+def _labels_at_end(axes: "Axes", ends: Mapping[str, tuple[float, str]]) -> None:
+    low, high = axes.get_ylim()
+    places = apart([value for value, _ in ends.values()], least=_LABEL_SHARE * (high - low))
+    lift = max(0.0, low - min(places))
+    for (name, (_, colour)), place in zip(ends.items(), places, strict=True):
+        axes.annotate(name, (1, place + lift), xycoords=("axes fraction", "data"), xytext=(8, 0),
+                      textcoords="offset points", va="center", color=colour, fontweight="bold")  # fmt: skip
+
+
+def _nights_note(data: NightData) -> str:
+    shown = data.recent.drop_duplicates("night")
+    return f"{counted(len(shown), 'night')}, up to {shown['as_of'].iloc[-1]:%Y-%m-%d}"

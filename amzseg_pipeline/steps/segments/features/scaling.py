@@ -1,0 +1,232 @@
+"""How the features of users become the axes of clusters: fitted once on a sample, applied the same way ever after."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from amzseg_pipeline.contracts.errors import ModelError
+from amzseg_pipeline.contracts.model import (
+    DroppedFeature,
+    FeatureScaling,
+    FeatureWarning,
+    ScaledFeature,
+    Shrinkage,
+    Transform,
+)
+from amzseg_pipeline.contracts.schema import Column
+from amzseg_pipeline.contracts.segments import SCALED_FEATURES
+from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURE_COLUMNS, FEATURES
+from amzseg_pipeline.steps.segments.features.sampling import strata
+from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
+
+Matrix = npt.NDArray[np.float64]
+
+LEAST_VARIANCE = 1e-12
+WINSORISED_PERCENTILES = (0.5, 99.5)
+
+MOST_COMMON_OVER_SECOND = 19.0
+FEWEST_DISTINCT_SHARE = 0.1
+"""A feature beyond both is nearly constant (Kuhn and Johnson 2013, the rule of caret's nearZeroVar)."""
+
+REVIEW_COUNTS = {"avg_rating": "rated_reviews", "avg_discount": "discounted_reviews", "avg_spend": "priced_reviews"}
+"""Mean -> the column that counts the reviews behind it."""
+
+_TRANSFORMS: dict[Transform, Callable[[Matrix], Matrix]] = {
+    "identity": lambda values: values,
+    "log1p": np.log1p,
+    "log2": np.log2,
+}
+_LOG_FORM: dict[str, Transform] = {"total_reviews": "log2", "avg_spend": "log1p", "engagement_score": "log1p"}
+_WINSORISED_IN_LOG_FORM = ("avg_spend", "engagement_score")
+
+
+def feature_scaling(
+    sample: pd.DataFrame, *, transform: str, shrinkages: Mapping[str, Shrinkage] | None = None
+) -> FeatureScaling:
+    """What `scaled_matrix` needs, fitted on the users of `sample` (contracts.USER_FEATURES, in any order).
+
+    `transform` "none" takes the features as they are, a null at the feature's mean. "log" takes log2 of total_reviews;
+    the means shrunk by `shrinkages` (of all users, and needed then), avg_spend in log1p before, for prices vary by
+    factors; log1p of total_reviews x the shrunk rating for engagement_score; and winsorises avg_spend and
+    engagement_score at the sample's 0.5 and 99.5 percentiles. Mean and scale are StandardScaler's: the scale is the
+    population's standard deviation. A feature without a value, of variance below 1e-12 or beyond what float64 holds is
+    dropped, with the reason; one that is nearly constant is warned of. Raises ModelError when there are no users or a
+    value is out of its contract's range.
+    """
+    if transform not in ("none", "log"):
+        raise ModelError(f"settings: transform is {transform!r}; give none or log.")
+    if sample.empty:
+        raise ModelError("user_features: there are no users to fit a model on; put an export into the landing zone.")
+    values = _feature_values(sample)
+    if transform == "none":
+        fitted = [_plain(name, values) for name in FEATURES]
+    else:
+        fitted = [_in_logarithms(name, values, shrinkages or {}) for name in FEATURES]
+    kept = tuple(feature for feature in fitted if isinstance(feature, ScaledFeature))
+    return FeatureScaling(
+        transform="log" if transform == "log" else "none",
+        features=kept,
+        dropped=tuple(feature for feature in fitted if isinstance(feature, DroppedFeature)),
+        warnings=tuple(_nearly_constant(kept, values)),
+        users=len(sample),
+    )
+
+
+def scaled_features(sample: pd.DataFrame, scaling: FeatureScaling) -> pd.DataFrame:
+    """The rows of `sample` as contracts.SCALED_FEATURES; dropped features are null."""
+    matrix = scaled_matrix(sample, scaling)
+    by_name: dict[str, object] = {feature.name: matrix[:, i] for i, feature in enumerate(scaling.features)}
+    missing = {dropped.name: np.full(len(sample), np.nan) for dropped in scaling.dropped}
+    keys = {"user_id": sample["user_id"], "user_hash": sample["user_hash"], "stratum": strata(sample["total_reviews"])}
+    return contract_frame(SCALED_FEATURES, {**keys, **by_name, **missing})
+
+
+def scaled_matrix(users: pd.DataFrame, scaling: FeatureScaling) -> Matrix:
+    """The kept features of `users`, scaled: users x features, in the order of the scaling.
+
+    `users` has the five features, and the counts of reviews behind the means where they are known: one that lacks, or
+    is null, counts as total_reviews. Every number depends on its own user alone, so batches may be split anywhere.
+    Raises ModelError as feature_scaling.
+    """
+    values = _feature_values(users)
+    matrix = np.empty((len(users), len(scaling.features)), order="F")
+    for i, feature in enumerate(scaling.features):
+        matrix[:, i] = (_bounded(_axis(feature, values), feature) - feature.mean) / feature.scale
+    return matrix
+
+
+def _plain(name: str, values: Mapping[str, Matrix]) -> ScaledFeature | DroppedFeature:
+    known = values[name][~np.isnan(values[name])]
+    if not known.size:
+        return _without_a_value(name)
+    return _fitted(_unfitted(name, "identity", impute=_mean(known), shrinkage=None), values, with_bounds=False)
+
+
+def _in_logarithms(
+    name: str, values: Mapping[str, Matrix], shrinkages: Mapping[str, Shrinkage]
+) -> ScaledFeature | DroppedFeature:
+    if np.isnan(values[name]).all():
+        return _without_a_value(name)
+    transform = _LOG_FORM.get(name, "identity")
+    if name == "total_reviews":
+        unfitted = _unfitted(name, transform, impute=_mean(values[name]), shrinkage=None)
+    else:
+        shrunk = "avg_rating" if name == "engagement_score" else name
+        if shrunk not in shrinkages:
+            raise ModelError(f"user_features: no shrinkage of {shrunk} is given; compute it over all users.")
+        unfitted = _unfitted(name, transform, impute=None, shrinkage=shrinkages[shrunk])
+    return _fitted(unfitted, values, with_bounds=name in _WINSORISED_IN_LOG_FORM)
+
+
+def _without_a_value(name: str) -> DroppedFeature:
+    return DroppedFeature(name, "no user has a value")
+
+
+def _unfitted(name: str, transform: Transform, *, impute: float | None, shrinkage: Shrinkage | None) -> ScaledFeature:
+    return ScaledFeature(name, transform, impute, shrinkage, low=None, high=None, mean=0.0, scale=1.0)
+
+
+def _fitted(
+    feature: ScaledFeature, values: Mapping[str, Matrix], *, with_bounds: bool
+) -> ScaledFeature | DroppedFeature:
+    axis = _axis(feature, values)
+    if with_bounds:
+        low, high = (float(bound) for bound in np.percentile(axis, WINSORISED_PERCENTILES))
+        feature = replace(feature, low=low, high=high)
+    axis = _bounded(axis, feature)
+    mean, variance = _mean_and_variance(axis)
+    known = values[feature.name][~np.isnan(values[feature.name])]
+    # Equal means of unequal numbers of reviews differ by a rounding once they are shrunk.
+    least = variance if feature.name == "engagement_score" else min(variance, _mean_and_variance(known)[1])
+    if not math.isfinite(variance):
+        return DroppedFeature(feature.name, "its variance is beyond what a float64 holds")
+    if least < LEAST_VARIANCE:
+        reason = f"users do not differ: its variance, {least:.2g}, is below {LEAST_VARIANCE:g}"
+        return DroppedFeature(feature.name, reason)
+    return replace(feature, mean=mean, scale=math.sqrt(variance))
+
+
+def _axis(feature: ScaledFeature, values: Mapping[str, Matrix]) -> Matrix:
+    """The feature's values, transformed and shrunk, without nulls."""
+    transformed = _TRANSFORMS[feature.transform]
+    if feature.shrinkage is None:
+        impute = np.nan if feature.impute is None else feature.impute
+        return transformed(np.where(np.isnan(values[feature.name]), impute, values[feature.name]))
+    if feature.name == "engagement_score":
+        rating = _shrunk(values["avg_rating"], values["rated_reviews"], feature.shrinkage)
+        return transformed(values["total_reviews"] * rating)
+    reviews = values[REVIEW_COUNTS[feature.name]]
+    return _shrunk(transformed(values[feature.name]), reviews, feature.shrinkage)
+
+
+def _shrunk(means: Matrix, reviews: Matrix, shrinkage: Shrinkage) -> Matrix:
+    known = ~np.isnan(means)
+    means, reviews = np.where(known, means, shrinkage.mean), np.where(known, reviews, 0.0)
+    return np.asarray((shrinkage.reviews * shrinkage.mean + reviews * means) / (shrinkage.reviews + reviews))
+
+
+def _bounded(values: Matrix, feature: ScaledFeature) -> Matrix:
+    if feature.low is not None:
+        values = np.maximum(values, feature.low)
+    if feature.high is not None:
+        values = np.minimum(values, feature.high)
+    return values
+
+
+def _nearly_constant(features: Iterable[ScaledFeature], values: Mapping[str, Matrix]) -> Iterator[FeatureWarning]:
+    for feature in features:
+        known = values[feature.name][~np.isnan(values[feature.name])]
+        distinct, counts = np.unique(known, return_counts=True)
+        if len(distinct) < 2:
+            continue
+        second, most = np.sort(counts)[-2:]
+        if most > MOST_COMMON_OVER_SECOND * second and len(distinct) < FEWEST_DISTINCT_SHARE * len(known):
+            common = distinct[counts.argmax()]
+            reason = f"nearly constant: {most / len(known):.1%} of users have {common:g}, {most / second:.0f} times the"
+            yield FeatureWarning(feature.name, f"{reason} next most common value, and {len(distinct)} values occur")
+
+
+def _mean_and_variance(values: Matrix) -> tuple[float, float]:
+    mean = _mean(values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return mean, _mean((values - mean) ** 2)
+
+
+def _mean(values: Matrix) -> float:
+    # fsum is exact, so the mean does not depend on the order of users; 200,000 take 10 ms.
+    try:
+        return math.fsum(values.tolist()) / len(values)
+    except OverflowError:
+        return math.inf
+
+
+def _feature_values(users: pd.DataFrame) -> dict[str, Matrix]:
+    """The five features and the counts of reviews behind the means, as numbers; NaN where a feature is unknown."""
+    missing = [name for name in FEATURES if name not in users.columns]
+    if missing:
+        raise ModelError(f"user_features: no column {', '.join(missing)}; give all of {', '.join(FEATURES)}.")
+    values = {column.name: _numbers(users, column) for column in FEATURE_COLUMNS}
+    for column in COUNT_COLUMNS:
+        given = _numbers(users, column) if column.name in users.columns else np.full(len(users), np.nan)
+        values[column.name] = np.where(np.isnan(given), values["total_reviews"], given)
+    return values
+
+
+def _numbers(users: pd.DataFrame, column: Column) -> Matrix:
+    try:
+        given = users[column.name].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise ModelError(f"user_features: column {column.name} holds what is no number; give numbers.") from None
+    low = -math.inf if column.minimum is None else column.minimum
+    high = math.inf if column.maximum is None else column.maximum
+    wrong = int(np.count_nonzero(np.isinf(given) | (given < low) | (given > high)))
+    if wrong:
+        raise ModelError(
+            f"user_features: {column.name} of {wrong} of {len(users)} users is infinite or not within {low:g} to "
+            f"{high:g} {column.unit}; mend the step that made it, or give null where it is unknown."
+        )
+    return np.asarray(given)

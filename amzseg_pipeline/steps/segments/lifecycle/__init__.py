@@ -1,0 +1,1 @@
+"""A model across runs: drift, challengers, promotion, lineage, migrations and history."""

@@ -1,0 +1,162 @@
+"""How far users are from those a model was trained on: what is kept of those, and what is measured every night."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from amzseg_pipeline.contracts.model import FeatureReference, Model, TrainingReference
+from amzseg_pipeline.contracts.promotion import Drift, DriftFigure
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.steps.segments.clusters.distances import nearest_centroids
+from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
+
+_DECILES = tuple(range(10, 100, 10))
+_SEEN_HASHES = 1_024
+_SMOOTHING = 0.5
+_SURE = 3.0
+"""Standard errors that a mean or a count must be off before it counts; PSI has a noise floor of its own."""
+
+Counts = npt.NDArray[np.int64]
+
+
+def training_reference(sample: pd.DataFrame, model: Model) -> TrainingReference:
+    """What drift from `sample` on is measured against: the users of sample.training_sample, scored by `model`."""
+    own, squares, outliers = _scored(sample, model)
+    return TrainingReference(
+        users=len(sample),
+        features=tuple(_feature_reference(name, _values(sample, name)) for name in FEATURES),
+        segment_users=tuple(np.bincount(own, minlength=len(model.segments)).tolist()),
+        mean_squared_distance=_mean(squares),
+        sd_squared_distance=math.sqrt(_mean((squares - _mean(squares)) ** 2)),
+        outliers=outliers,
+        seen_hashes=tuple(np.sort(sample["user_hash"].to_numpy(np.int64))[:_SEEN_HASHES].tolist()),
+    )
+
+
+def drift(sample: pd.DataFrame, champion: Model, settings: Settings) -> Drift:
+    """Tonight's `sample` (sample.training_sample) against the users that `champion` was trained on.
+
+    The sample is of users of smallest hash, as that of training was: the cost is bounded whatever the number of users,
+    and so is the error, which every limit allows for. PSI: sum of (a - e) ln(a / e) over bins, shares smoothed by half
+    a user; its noise floor is (bins - 1)(1/N + 1/M). A warning asks for a challenger, too, except that of a feature
+    that drifts alone and below `drift_feature_psi`.
+    """
+    reference = champion.reference
+    if reference is None:
+        return Drift(champion.version, len(sample), (), (), (), "the champion's training data were not recorded")
+    features = [_feature_figure(part, _values(sample, part.name), settings) for part in reference.features]
+    features.sort(key=lambda figure: -figure.value)
+    others = [*_scoring_figures(sample, champion, reference, settings), _unseen(sample, reference, settings)]
+    drifting = [figure for figure in features if figure.warns]
+    asking = drifting if len(drifting) > 1 else [f for f in drifting if f.value >= settings.drift_feature_psi]
+    return Drift(
+        champion=champion.version,
+        users=len(sample),
+        figures=(*features, *others),
+        warnings=tuple(_sentence(figure) for figure in [*drifting, *(f for f in others if f.warns)]),
+        triggers=tuple(_sentence(figure) for figure in [*asking, *(f for f in others if f.warns)]),
+        note="",
+    )
+
+
+def no_drift(users: int) -> Drift:
+    """What there is to say without a champion."""
+    return Drift("", users, (), (), (), "there is no champion yet")
+
+
+def _feature_reference(name: str, values: npt.NDArray[np.float64]) -> FeatureReference:
+    known = values[~np.isnan(values)]
+    edges: list[float] = []
+    if known.size:
+        edges = np.unique(np.percentile(known, _DECILES, method="inverted_cdf")).tolist()
+        if edges[0] == known.min():
+            # A tenth or more of the users share the smallest value: what is below it is news, and has its own bin.
+            edges.insert(0, float(np.nextafter(edges[0], -np.inf)))
+    return FeatureReference(name, tuple(edges), tuple(_counts(values, edges).tolist()))
+
+
+def _counts(values: npt.NDArray[np.float64], edges: Sequence[float]) -> Counts:
+    """Users per bin, and last of all those without a value."""
+    known = values[~np.isnan(values)]
+    bins = np.bincount(np.searchsorted(np.array(edges), known, side="left"), minlength=len(edges) + 1)
+    return np.append(bins, len(values) - len(known))
+
+
+def _feature_figure(part: FeatureReference, values: npt.NDArray[np.float64], settings: Settings) -> DriftFigure:
+    return _psi_figure(f"psi_{part.name}", np.array(part.users), _counts(values, part.edges), settings)
+
+
+def _psi_figure(name: str, expected: Counts, actual: Counts, settings: Settings) -> DriftFigure:
+    value = _psi(expected, actual)
+    bins = int(np.count_nonzero(expected + actual))
+    floor = (bins - 1) * (1 / max(expected.sum(), 1) + 1 / max(actual.sum(), 1))
+    limit = max(settings.drift_psi, settings.drift_noise_factor * float(floor))
+    return DriftFigure(name, value, limit, value > limit)
+
+
+def _psi(expected: Counts, actual: Counts) -> float:
+    e, a = ((counts + _SMOOTHING) / (counts.sum() + _SMOOTHING * len(counts)) for counts in (expected, actual))
+    return max(0.0, math.fsum(((a - e) * np.log(a / e)).tolist()))
+
+
+def _scoring_figures(
+    sample: pd.DataFrame, champion: Model, reference: TrainingReference, settings: Settings
+) -> list[DriftFigure]:
+    own, squares, outliers = _scored(sample, champion)
+    now = np.bincount(own, minlength=len(champion.segments))
+    figures = [_psi_figure("psi_shares", np.array(reference.segment_users), now, settings)]
+    apart = 1 / max(reference.users, 1) + 1 / max(len(sample), 1)
+    if reference.mean_squared_distance > 0:
+        ratio = _mean(squares) / reference.mean_squared_distance
+        noise = _SURE * reference.sd_squared_distance / reference.mean_squared_distance * math.sqrt(apart)
+        limit = max(settings.drift_distance_ratio, 1 + noise)
+        figures.append(DriftFigure("distance_ratio", ratio, limit, ratio >= limit))
+    usual = (reference.outliers + _SMOOTHING) / (reference.users + 1)
+    ratio = (outliers + _SMOOTHING) / (len(sample) + 1) / usual
+    # The bounds are percentiles: of few users they are uncertain themselves, by about one outlier a segment.
+    of_bounds = len(champion.segments) / (usual * (reference.users + 1)) ** 2
+    limit = max(settings.drift_outlier_ratio, 1 + _SURE * math.sqrt(apart / usual + of_bounds))
+    figures.append(DriftFigure("outlier_ratio", ratio, limit, ratio > limit))
+    return figures
+
+
+def _unseen(sample: pd.DataFrame, reference: TrainingReference, settings: Settings) -> DriftFigure:
+    hashes = sample["user_hash"].to_numpy(np.int64)
+    within = hashes[hashes <= max(reference.seen_hashes, default=-1)]
+    unseen = int(np.count_nonzero(~np.isin(within, np.array(reference.seen_hashes))))
+    share = unseen / len(within) if len(within) else 1.0
+    return DriftFigure("unseen_share", share, settings.drift_unseen_share, share > settings.drift_unseen_share)
+
+
+def _scored(sample: pd.DataFrame, model: Model) -> tuple[Counts, npt.NDArray[np.float64], int]:
+    """Places of the users' segments, squared distances to their centroids, and the number of outliers."""
+    centroids = np.array([segment.centroid for segment in model.segments]).reshape(len(model.segments), -1)
+    nearest = nearest_centroids(scaled_matrix(sample, model.scaling), centroids)
+    bounds = np.array([segment.outlier_distance for segment in model.segments])
+    outliers = int(np.count_nonzero(np.sqrt(nearest.own_square) > bounds[nearest.own]))
+    return nearest.own, nearest.own_square, outliers
+
+
+def _sentence(figure: DriftFigure) -> str:
+    at_training = "at training"
+    if figure.name == "distance_ratio":
+        return f"users lie {figure.value:.2f} times as far (squared) from their centroids as {at_training}"
+    if figure.name == "outlier_ratio":
+        return f"outliers are {figure.value:.1f} times as many as {at_training}"
+    if figure.name == "unseen_share":
+        return f"{figure.value:.0%} of the users were unknown {at_training}"
+    what = "the segments' shares" if figure.name == "psi_shares" else figure.name.removeprefix("psi_")
+    return f"PSI of {what} is {figure.value:.2f} (limit {figure.limit:.2f})"
+
+
+def _values(sample: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
+    return np.asarray(sample[name].to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    # fsum is exact, so the mean does not depend on the order of users.
+    return math.fsum(values.tolist()) / len(values) if len(values) else 0.0

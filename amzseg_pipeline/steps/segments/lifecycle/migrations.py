@@ -1,0 +1,109 @@
+"""Where users were in the snapshot before, why they moved, and how many went which way."""
+
+from datetime import date
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amzseg_pipeline.contracts.history import NOWHERE, SEGMENT_MIGRATIONS, Cause
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
+from amzseg_pipeline.steps.segments.model.scoring import scored_users, segments_of
+
+_COUNTS = tuple(column.name for column in COUNT_COLUMNS)
+_CARRIED = ("segment_id", "segment_name", "segment_since", "as_of", *FEATURES, *_COUNTS)
+_BEFORE = "before_"
+
+
+def with_night_before(
+    user_features: nw.LazyFrame[Any], assignments_before: nw.LazyFrame[Any] | None
+) -> nw.LazyFrame[Any]:
+    """`user_features` and, as `before_*`, what the snapshot before said of each user; null where it said nothing.
+
+    Columns that an older contract did not have are left out.
+    """
+    if assignments_before is None:
+        return user_features
+    there = assignments_before.collect_schema().names()
+    before = assignments_before.select(
+        "user_id", *(nw.col(name).alias(f"{_BEFORE}{name}") for name in _CARRIED if name in there)
+    )
+    return user_features.join(before, on="user_id", how="left")
+
+
+def followed_users(users: pd.DataFrame, model: Model, *, champion: Model | None, as_of: date) -> pd.DataFrame:
+    """contracts.SEGMENT_ASSIGNMENTS of `users` (with_night_before), their previous segments and causes filled in.
+
+    Why a user moved away from segment x: the champion puts the new features elsewhere (behaviour), `model` puts the old
+    features elsewhere (model), or both, or neither alone. Only who moved is scored again. Row by row, as scored_users.
+    """
+    scored = scored_users(users, model, as_of=as_of)
+    was = _before(users, "segment_id", pa.string())
+    is_new = pc.is_null(was)
+    moved = pc.fill_null(pc.not_equal(was, pa.array(scored["segment_id"])), False)
+    cause = np.full(len(users), None, dtype=object)
+    cause[is_new.to_numpy(zero_copy_only=False)] = Cause.NEW_USER.value
+    movers = moved.to_numpy(zero_copy_only=False)
+    if champion is not None and movers.any():
+        cause[movers] = _causes(users[movers], model=model, champion=champion)
+    first_night = pc.coalesce(_before(users, "segment_since", pa.date32()), _before(users, "as_of", pa.date32()))
+    filled = {
+        "previous_segment_id": was,
+        "previous_segment_name": _before(users, "segment_name", pa.string()),
+        "segment_since": pc.if_else(pc.or_(is_new, moved), pa.array(scored["as_of"]), first_night),
+        "change_cause": pa.array(cause, pa.string()),
+    }
+    return scored.assign(**{name: pd.arrays.ArrowExtensionArray(values) for name, values in filled.items()})
+
+
+def segment_migrations(assignments: nw.LazyFrame[Any], assignments_before: nw.LazyFrame[Any] | None) -> pd.DataFrame:
+    """contracts.SEGMENT_MIGRATIONS, counted by the engine; users of the snapshot before who are gone have left."""
+    went = assignments.group_by(
+        "previous_segment_id", "previous_segment_name", "segment_id", "segment_name", "change_cause"
+    ).agg(users=nw.len())
+    ways = [tuple(way.values()) for way in went.collect("pyarrow").rows(named=True)]
+    if assignments_before is not None:
+        gone = assignments_before.join(assignments.select("user_id"), on="user_id", how="anti")
+        left = gone.group_by("segment_id", "segment_name").agg(users=nw.len()).collect("pyarrow").rows(named=True)
+        ways += [(way["segment_id"], way["segment_name"], None, None, Cause.LEFT.value, way["users"]) for way in left]
+    rows = pd.DataFrame(
+        ways, columns=["from_segment_id", "from_segment_name", "to_segment_id", "to_segment_name", "cause", "users"]
+    )
+    rows["cause"] = rows["cause"].fillna(Cause.STAYED.value)
+    rows = rows.fillna(NOWHERE).sort_values(list(SEGMENT_MIGRATIONS.key), ignore_index=True)
+    rows["share"] = rows["users"] / rows.groupby("from_segment_id")["users"].transform("sum")
+    return contract_frame(SEGMENT_MIGRATIONS, {name: rows[name] for name in SEGMENT_MIGRATIONS.column_names})
+
+
+def moved_by_model(assignments: nw.LazyFrame[Any]) -> int:
+    """How many users the model moved, alone or together with their behaviour."""
+    by_model = nw.col("change_cause").is_in([Cause.MODEL.value, Cause.BOTH.value])
+    return int(assignments.filter(by_model).select(moved=nw.len()).collect("pyarrow").rows(named=True)[0]["moved"])
+
+
+def _before(users: pd.DataFrame, name: str, kind: pa.DataType) -> pa.Array:
+    column = users.get(f"{_BEFORE}{name}")
+    return pa.nulls(len(users), kind) if column is None else pa.array(column, from_pandas=True).cast(kind)
+
+
+def _causes(movers: pd.DataFrame, *, model: Model, champion: Model) -> Any:
+    was = movers[f"{_BEFORE}segment_id"].to_numpy(object)
+    by_model = segments_of(_old_features(movers), model) != was
+    # The same model puts the new features where they are now: elsewhere. There is no need to ask it again.
+    by_behaviour = (
+        np.ones(len(movers), bool) if champion.version == model.version else segments_of(movers, champion) != was
+    )
+    causes = np.full(len(movers), Cause.BOTH.value, dtype=object)
+    causes[by_behaviour & ~by_model] = Cause.BEHAVIOUR.value
+    causes[by_model & ~by_behaviour] = Cause.MODEL.value
+    return causes
+
+
+def _old_features(users: pd.DataFrame) -> pd.DataFrame:
+    names = [name for name in (*FEATURES, *_COUNTS) if f"{_BEFORE}{name}" in users]
+    return pd.DataFrame({name: users[f"{_BEFORE}{name}"] for name in names})

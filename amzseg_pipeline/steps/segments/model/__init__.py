@@ -1,0 +1,1 @@
+"""A fitted segment model: choice of k, names, serialization, scoring and profiles."""

@@ -1,0 +1,108 @@
+"""A model as a scikit-learn Pipeline, for notebooks that have scikit-learn and not this package."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from amzseg_pipeline.contracts.model import Model, ScaledFeature, Shrinkage
+from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.steps.segments.features.scaling import REVIEW_COUNTS
+
+_FUNCTIONS = {"log1p": np.log1p, "log2": np.log2}
+
+
+def exported_pipeline(model: Model) -> Any:
+    """A fitted sklearn Pipeline whose `predict` gives each user's place in `model.segments`, from 0.
+
+    It takes a DataFrame with the five feature columns, NaN where unknown, and for a model of logarithms the counts of
+    reviews behind the means, NaN for total_reviews; columns beside them are left alone, so a published table will do.
+    Made of scikit-learn's own steps and functions of NumPy and pandas only. Users out of the contract's range are not
+    refused.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.dummy import DummyClassifier
+    from sklearn.pipeline import Pipeline, make_pipeline
+
+    features = model.scaling.features
+    counts = [column.name for column in COUNT_COLUMNS] if model.scaling.transform == "log" else []
+    columns = [*FEATURES, *counts]
+    any_users = pd.DataFrame(np.ones((2, len(columns))), columns=columns)
+    if not features:
+        return make_pipeline(DummyClassifier(strategy="constant", constant=0).fit(any_users, [0, 0]))
+    axes = ColumnTransformer([(feature.name, _axis(feature), _columns(feature)) for feature in features])
+    axes.fit(any_users)
+    return Pipeline([("features", axes), ("scaling", _scaler(model)), ("segments", _nearest_centroid(model))])
+
+
+def _columns(feature: ScaledFeature) -> list[str]:
+    if feature.shrinkage is None:
+        return [feature.name]
+    mean = "avg_rating" if feature.name == "engagement_score" else feature.name
+    return [mean, REVIEW_COUNTS[mean], "total_reviews"]
+
+
+def _axis(feature: ScaledFeature) -> Any:
+    """From the feature's columns to its axis, not yet standardised."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    numbers = _function(pd.DataFrame.to_numpy, dtype=np.float64, na_value=np.nan)
+    transformed = [_function(_FUNCTIONS[feature.transform])] if feature.transform in _FUNCTIONS else []
+    bounded = [_function(np.clip, a_min=feature.low, a_max=feature.high)] if feature.low is not None else []
+    if feature.shrinkage is None:
+        imputed = SimpleImputer(strategy="constant", fill_value=feature.impute)
+        return make_pipeline(numbers, imputed, *transformed, *bounded)
+    if feature.name == "engagement_score":
+        parts = ColumnTransformer([("rating", _shrunk(feature.shrinkage, []), [0, 1, 2]), ("n", "passthrough", [2])])
+        return make_pipeline(numbers, parts, _along_rows(np.multiply), *transformed, *bounded)
+    return make_pipeline(numbers, _shrunk(feature.shrinkage, transformed), *bounded)
+
+
+def _shrunk(shrinkage: Shrinkage, transformed: list[Any]) -> Any:
+    """From the columns mean, its reviews and total_reviews to the shrunk mean."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import PolynomialFeatures
+
+    prior, weight = shrinkage.mean, shrinkage.reviews
+    # An unknown mean is put at the prior mean, and so stays there whatever it is said to rest on.
+    mean = make_pipeline(*transformed, SimpleImputer(strategy="constant", fill_value=prior))
+    # fmin passes over NaN, and no count is above total_reviews.
+    parts = ColumnTransformer([("mean", mean, [0]), ("n", _along_rows(np.fmin), [1, 2])])
+    # From 1, mean, n and mean x n to the two sides of the fraction.
+    sides = _function(np.tensordot, b=[[weight * prior, weight], [0.0, 0.0], [0.0, 1.0], [1.0, 0.0]], axes=1)
+    return make_pipeline(parts, PolynomialFeatures(interaction_only=True), sides, _along_rows(np.divide))
+
+
+def _function(function: Any, **arguments: Any) -> Any:
+    from sklearn.preprocessing import FunctionTransformer
+
+    return FunctionTransformer(function, kw_args=arguments)
+
+
+def _along_rows(function: np.ufunc) -> Any:
+    return _function(function.reduce, axis=1, keepdims=True)
+
+
+def _scaler(model: Model) -> Any:
+    from sklearn.preprocessing import StandardScaler
+
+    features = model.scaling.features
+    scaler = StandardScaler().fit(np.zeros((2, len(features))))
+    scaler.mean_ = np.array([feature.mean for feature in features])
+    scaler.scale_ = np.array([feature.scale for feature in features])
+    scaler.var_ = scaler.scale_**2
+    scaler.n_samples_seen_ = model.scaling.users
+    return scaler
+
+
+def _nearest_centroid(model: Model) -> Any:
+    from sklearn.cluster import KMeans
+
+    centroids = np.array([segment.centroid for segment in model.segments])
+    kmeans = KMeans(len(centroids), init=centroids, n_init=1, max_iter=1).fit(centroids)
+    kmeans.cluster_centers_ = centroids
+    return kmeans

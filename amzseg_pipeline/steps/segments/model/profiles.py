@@ -1,0 +1,73 @@
+"""What each segment is like: its size and the means of its users."""
+
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from amzseg_pipeline.contracts.errors import ModelError
+from amzseg_pipeline.contracts.model import Model, Segment
+from amzseg_pipeline.contracts.segments import SEGMENT_PROFILES
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
+
+_BILLION = 10**9
+
+
+def segment_profiles(assignments: nw.LazyFrame[Any], model: Model) -> pd.DataFrame:
+    """contracts.SEGMENT_PROFILES: one row per segment of `model`, also for one without users (share 0, null means).
+
+    Means are those of values rounded to the ninth decimal, summed as whole numbers, and so exactly the same on every
+    engine, in every order and split; means of floats are not. Raises ModelError for a segment the model does not have.
+    """
+    by_id = {row["segment_id"]: row for row in _sums(assignments)}
+    unknown = by_id.keys() - {segment.segment_id for segment in model.segments}
+    if unknown:
+        raise ModelError(
+            f"segment_assignments: segments {', '.join(sorted(map(str, unknown)))} are not in model {model.version}; "
+            "score the users with it again."
+        )
+    users = sum(row["users"] for row in by_id.values())
+    rows = [_profile(segment, by_id.get(segment.segment_id), model=model, users=users) for segment in model.segments]
+    return contract_frame(SEGMENT_PROFILES, {name: [row[name] for row in rows] for name in rows[0]})
+
+
+def _sums(assignments: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
+    """Per segment: users, and for every feature the known values and their sum, as units and billionths."""
+    whole = {name: nw.col(name).cast(nw.Float64).fill_null(0.0).floor() for name in FEATURES}
+    parts = assignments.select(
+        "segment_id",
+        *(nw.col(name).is_null().cast(nw.Int64).alias(f"{name}_null") for name in FEATURES),
+        *(units.cast(nw.Int64).alias(f"{name}_units") for name, units in whole.items()),
+        *(
+            ((nw.col(name).cast(nw.Float64).fill_null(0.0) - units) * _BILLION + 0.5)
+            .floor()
+            .cast(nw.Int64)
+            .alias(f"{name}_billionths")
+            for name, units in whole.items()
+        ),
+    )
+    sums = parts.group_by("segment_id").agg(
+        nw.len().alias("users"),
+        *(nw.col(f"{name}_{part}").sum() for name in FEATURES for part in ("null", "units", "billionths")),
+    )
+    return sums.collect().rows(named=True)
+
+
+def _profile(segment: Segment, sums: dict[str, Any] | None, *, model: Model, users: int) -> dict[str, Any]:
+    return {
+        "segment_id": segment.segment_id,
+        "segment_name": segment.name,
+        "users": int(sums["users"]) if sums else 0,
+        "share": int(sums["users"]) / users if sums else 0.0,
+        **{name: _mean(sums, name) if sums else None for name in FEATURES},
+        "strategy": segment.strategy,
+        "name_fit": segment.name_fit,
+        "model_version": model.version,
+    }
+
+
+def _mean(sums: dict[str, Any], name: str) -> float | None:
+    known = int(sums["users"]) - int(sums[f"{name}_null"])
+    billionths = int(sums[f"{name}_units"]) * _BILLION + int(sums[f"{name}_billionths"])
+    return billionths / (known * _BILLION) if known else None

@@ -1,0 +1,77 @@
+"""Every user's segment by a model, how sure it is, and what decided it."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from amzseg_pipeline.contracts.history import DRIVERS
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.steps.segments.clusters.distances import Nearest, nearest_centroids
+from amzseg_pipeline.steps.segments.features.scaling import Matrix, scaled_matrix
+from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
+from amzseg_pipeline.steps.segments.model.drivers import driver_contributions, strongest_drivers
+
+
+def scored_users(users: pd.DataFrame, model: Model, *, as_of: date) -> pd.DataFrame:
+    """contracts.SEGMENT_ASSIGNMENTS for `users` (user_id and the five features), row by row.
+
+    Lifecycle and counts of reviews are given back where `users` has them, else null.
+    A user belongs to the nearest centroid, of equally near ones to the smallest segment_id. Columns of the contract
+    that a model does not decide are taken from `users`, and are null where they lack. Bit for bit the same however
+    users are split into calls. Raises ModelError when a value is infinite or out of its contract's range.
+    """
+    matrix = scaled_matrix(users, model.scaling)
+    centroids = _centroids(model)
+    nearest = nearest_centroids(matrix, centroids)
+    distance, second_distance = np.sqrt(nearest.own_square), np.sqrt(nearest.second_square)
+    gap = second_distance - distance
+    margin = np.where(second_distance == 0, 0.0, gap / np.where(second_distance == 0, 1.0, second_distance))
+    outlier_distance = np.array([segment.outlier_distance for segment in model.segments])
+    ids = pa.array([segment.segment_id for segment in model.segments])
+    names = pa.array([segment.name for segment in model.segments])
+    decided = {
+        "segment_id": ids.take(pa.array(nearest.own)),
+        "segment_name": names.take(pa.array(nearest.own)),
+        "distance": distance,
+        "second_segment_id": ids.take(pa.array(nearest.second, mask=np.isnan(second_distance))),
+        "margin": margin,
+        "is_outlier": distance > outlier_distance[nearest.own],
+        "is_low_evidence": users["total_reviews"] == 1,
+        **_drivers(matrix, centroids, nearest, [feature.name for feature in model.scaling.features]),
+        "model_version": pa.repeat(model.version, len(users)),
+        "as_of": pa.repeat(as_of, len(users)),
+    }
+    carried = [column.name for column in SEGMENT_ASSIGNMENTS.columns if column.name not in decided]
+    unknown = pa.nulls(len(users))
+    return contract_frame(SEGMENT_ASSIGNMENTS, {**decided, **{name: users.get(name, unknown) for name in carried}})
+
+
+def segments_of(users: pd.DataFrame, model: Model) -> np.ndarray[Any, np.dtype[np.object_]]:
+    """The segment_id of every user, and nothing else: see scored_users."""
+    ids = np.array([segment.segment_id for segment in model.segments], dtype=object)
+    return ids[nearest_centroids(scaled_matrix(users, model.scaling), _centroids(model)).own]
+
+
+def _centroids(model: Model) -> Matrix:
+    return np.array([segment.centroid for segment in model.segments]).reshape(len(model.segments), -1)
+
+
+def _drivers(matrix: Matrix, centroids: Matrix, nearest: Nearest, names: list[str]) -> dict[str, pa.Array]:
+    """driver_1 and its contribution, and so on; null where there is one segment or the model has fewer features."""
+    users = len(matrix)
+    contributions = driver_contributions(matrix, centroids, own=nearest.own, second=nearest.second)
+    strongest = strongest_drivers(contributions, most=DRIVERS) if len(centroids) > 1 else np.empty((users, 0), np.int64)
+    columns: dict[str, pa.Array] = {}
+    for place in range(DRIVERS):
+        driver = f"driver_{place + 1}"
+        if place < strongest.shape[1]:
+            chosen = strongest[:, place]
+            columns[driver] = pa.array(names, pa.string()).take(pa.array(chosen))
+            columns[f"{driver}_contribution"] = pa.array(contributions[np.arange(users), chosen])
+        else:
+            columns[driver] = columns[f"{driver}_contribution"] = pa.nulls(users)
+    return columns

@@ -1,0 +1,1 @@
+"""Erasing a user from everything below the data root except landing/."""

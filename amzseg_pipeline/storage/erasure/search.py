@@ -1,0 +1,78 @@
+"""Which files below a folder hold an id: in their bytes, unpacked where they are a .gz, or as a value of parquet.
+
+What is done about them is decided elsewhere.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Collection
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amzseg_pipeline.storage.fs.atomic_writes import files_below
+from amzseg_pipeline.storage.fs.object_store import parquet_file
+
+MAX_ID_BYTES = 4096
+
+_CHUNK_BYTES = 2**20
+
+
+def files_holding(ids: Collection[str], folder: Path, *, without: Path | None = None) -> list[Path]:
+    """The files in `folder` and below, but not in `without`, that hold one of `ids` as a whole word; links are left."""
+    words = b"|".join(re.escape(one.encode()) for one in ids)
+    pattern = re.compile(rb"(?<![0-9A-Za-z_])(?:%b)(?![0-9A-Za-z_])" % words)
+    wanted = pa.array(list(ids), pa.string())
+    places = (path for path in files_below(folder) if not (without and path.is_relative_to(without)))
+    return [path for path in places if _holds(path, pattern, wanted)]
+
+
+def _holds(path: Path, pattern: re.Pattern[bytes], wanted: pa.Array) -> bool:
+    with BufferedReader(cast(Any, path.open("rb"))) as stream:
+        magic = stream.read(4)
+        if magic == b"PAR1" and _stands_in_columns(path, wanted):
+            return True
+        stream.seek(0)
+        if _stands_in_bytes(stream, pattern):
+            return True
+        stream.seek(0)
+        if magic[:2] != b"\x1f\x8b":
+            return False
+        with gzip.open(stream) as unpacked:
+            return _stands_in_bytes(unpacked, pattern)
+
+
+def _stands_in_bytes(stream: BufferedReader | gzip.GzipFile, pattern: re.Pattern[bytes]) -> bool:
+    """Looks at overlapping pieces. A word at either edge of one may go on beyond it: it is whole in the next."""
+    piece = b"\n"
+    try:
+        while chunk := stream.read1(_CHUNK_BYTES):
+            piece = piece[-2 * MAX_ID_BYTES :] + chunk
+            if any(match.end() < len(piece) for match in pattern.finditer(piece, 1)):
+                return True
+    except (OSError, EOFError, zlib.error):
+        pass  # what comes after the damage cannot be read by anybody
+    return pattern.search(piece + b"\n", 1) is not None
+
+
+def _stands_in_columns(path: Path, wanted: pa.Array) -> bool:
+    try:
+        with parquet_file(path) as file:
+            texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+            return any(
+                pc.any(pc.is_in(column.cast(pa.string()), value_set=wanted), min_count=0).as_py()
+                for batch in file.iter_batches(columns=texts)
+                for column in batch.columns
+            )
+    except (pa.ArrowException, OSError):
+        return False
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -1,0 +1,47 @@
+"""How much the rooms of the data home take, and which folders of artifacts may go.
+
+What is in the files is not looked at.
+"""
+
+import shutil
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
+
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.fs.atomic_writes import files_below
+from amzseg_pipeline.storage.fs.object_store import store_of
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+def disk_use_bytes(home: Home) -> dict[str, int]:
+    """Bytes of each room, and `free`, the bytes left on this machine's disk."""
+    rooms = {
+        "landing": home.landing,
+        "warehouse": home.warehouse,
+        "artifacts": home.artifacts,
+        "published": home.published,
+        "dagster": home.dagster,
+    }
+    use = {name: sum(state.size_bytes for state in files_below(room).values()) for name, room in rooms.items()}
+    return {**use, "free": shutil.disk_usage(home.local).free}
+
+
+def expired_artifacts(
+    artifacts: Path, *, kept_runs: Collection[str], now: datetime, keep_hours: float
+) -> tuple[Path, ...]:
+    """The runs' folders that belong to no kept run and have not been written for `keep_hours`, sorted.
+
+    `kept_runs` are the first eight characters of run ids, as snapshots are named by them.
+    """
+    oldest = now.timestamp() - keep_hours * _SECONDS_PER_HOUR
+    folders = [path for path in artifacts.glob("*") if path.is_dir() and not path.name.startswith(".")]
+    return tuple(sorted(path for path in folders if path.name[:8] not in kept_runs and _modified(path) < oldest))
+
+
+def _modified(folder: Path) -> float:
+    """When a folder was last written, in seconds since 1970 UTC; a store knows that of objects alone."""
+    if store_of(folder) is None:
+        return folder.stat().st_mtime
+    return max((state.modified for state in files_below(folder).values()), default=0.0)

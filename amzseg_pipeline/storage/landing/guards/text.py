@@ -1,0 +1,108 @@
+"""Whether a file can be opened and is whole text, told from its bytes before any parser sees it.
+
+No records and no columns here. Parsers read half a file as a whole one, and pass over bytes that are no text.
+"""
+
+import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.landing.scan.listing import LandingFile
+
+_CHUNK_BYTES = 2**20
+_TAR_MAGIC_AT = 257
+_PACKED = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"\x1f\x8b": "a gzip file in a gzip file",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ\x00": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!\x1a\x07": "a rar archive",
+    b"PAR1": "a packed parquet file",
+}
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turns an OSError into a RefusedForNow with the fix. The block must do nothing but read a landing file."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise RefusedForNow(
+            "it vanished while it was being read; deliver it again, or run again without it."
+        ) from error
+    except IsADirectoryError as error:
+        raise RefusedForNow("it is a folder; move its files up, or rename it.") from error
+    except PermissionError as error:
+        raise RefusedForNow("no permission to read it; let the pipeline's user read it (chmod a+r).") from error
+    except OSError as error:
+        raise RefusedForNow(f"it cannot be read ({error.strerror or error}); deliver it again.") from error
+
+
+def check_size(file: LandingFile, settings: Settings) -> None:
+    """RefusedInput where the file is empty or above the ceiling; needs no look into it."""
+    if file.size_bytes == 0:
+        raise RefusedInput("the file is empty; deliver it again, or take it away.")
+    if file.size_bytes > settings.max_file_bytes:
+        raise RefusedInput(
+            f"{file.size_bytes:,} bytes are more than max_file_bytes = {settings.max_file_bytes:,}; "
+            "deliver it in smaller files, or raise the setting."
+        )
+
+
+def checked_head(head: bytes) -> bytes:
+    """The first bytes of a text without a byte order mark. RefusedInput for archives, binary formats and UTF-16."""
+    for magic, kind in _PACKED.items():
+        if head.startswith(magic):
+            raise RefusedInput(f"this is {kind}, which is not read; deliver the plain text file that is in it.")
+    if head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar":
+        raise RefusedInput("this is a tar archive, which is not read; deliver the plain text file that is in it.")
+    is_wide = [byte == 0 for byte in head[:4]] in ([False, True] * 2, [True, False] * 2)
+    if is_wide or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise RefusedInput("the text is UTF-16; save it as UTF-8.")
+    return head.removeprefix(codecs.BOM_UTF8)
+
+
+def text_chunks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The stream's bytes without a byte order mark, in chunks with their offset, each checked before it is given out.
+
+    RefusedInput, naming line and byte, for a NUL, for what is not UTF-8, and for a last line without an end.
+    """
+    offset = 0
+    undecoded = last = b""
+    while chunk := stream.read(_CHUNK_BYTES):
+        if (nul := chunk.find(0)) >= 0:
+            raise refusal_at(stream, offset + nul, "a NUL byte, which text has not; export the file again")
+        try:
+            _, decoded_bytes = codecs.utf_8_decode(undecoded + chunk, "strict", False)
+        except UnicodeDecodeError as error:
+            at, byte = offset - len(undecoded) + error.start, error.object[error.start]
+            raise refusal_at(stream, at, f"byte 0x{byte:02X} is not UTF-8; save the export as UTF-8") from None
+        undecoded = (undecoded + chunk)[decoded_bytes:]
+        mark_bytes = len(codecs.BOM_UTF8) if offset == 0 and chunk.startswith(codecs.BOM_UTF8) else 0
+        yield offset + mark_bytes, chunk[mark_bytes:]
+        offset += len(chunk)
+        last = chunk[-1:]
+    if last not in (b"\n", b"\r"):
+        raise RefusedInput(
+            f"the file looks cut: the last record (line {_line(stream, offset):,}) has no line end; deliver it whole."
+        )
+
+
+def refusal_at(stream: BinaryIO, offset: int, reason: str) -> RefusedInput:
+    """A RefusedInput that names the line and the byte at `offset`; moves the stream."""
+    return RefusedInput(f"line {_line(stream, offset):,} (byte {offset:,} of the file, counted from 0): {reason}.")
+
+
+def _line(stream: BinaryIO, offset: int) -> int:
+    """The number of the line that the byte at `offset` is on, the first being 1."""
+    stream.seek(0)
+    line = 1
+    while offset > 0 and (chunk := stream.read(min(_CHUNK_BYTES, offset))):
+        line += chunk.count(b"\n")
+        offset -= len(chunk)
+    return line

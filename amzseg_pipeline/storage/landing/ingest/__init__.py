@@ -1,0 +1,1 @@
+"""raw_reviews: each batch is read once and kept as Parquet parts."""

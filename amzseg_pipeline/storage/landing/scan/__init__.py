@@ -1,0 +1,1 @@
+"""Which files are in landing/, what they are and whether they changed."""

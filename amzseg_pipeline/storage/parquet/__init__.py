@@ -1,0 +1,1 @@
+"""Tables as Parquet: schemas, reading and writing, partitions and the user hash."""

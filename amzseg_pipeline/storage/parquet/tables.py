@@ -1,0 +1,73 @@
+"""The warehouse: one parquet file per table, written whole, typed by its contract.
+
+No engine and no published files: those have their own modules.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import narwhals as nw
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amzseg_pipeline.contracts.errors import TableError
+from amzseg_pipeline.contracts.schema import Table
+from amzseg_pipeline.storage.fs.atomic_writes import whole_file
+from amzseg_pipeline.storage.fs.object_store import footer, parquet_file
+from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
+
+
+@dataclass(frozen=True)
+class FrameStream:
+    """A table as pandas frames one after another, for tables that do not fit memory."""
+
+    frames: Iterable[pd.DataFrame]
+
+
+def write_frames(frames: Iterable[pd.DataFrame], table: Table, path: Path) -> None:
+    """Writes frames as one parquet file with the contract's types. TableError where a frame does not fit them."""
+    schema = arrow_schema(table)
+    with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for frame in frames:
+            try:
+                writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+            except (pa.ArrowException, KeyError) as error:
+                raise TableError(
+                    f"{path.name}: rows do not fit the contract of {table.name} ({error}); mend the step behind them."
+                ) from error
+
+
+def pandas_frame(frame: nw.LazyFrame) -> pd.DataFrame:
+    """All rows in memory. By way of Arrow, because pyspark's own way is not made for pandas 3."""
+    rows: pa.Table = frame.collect("pyarrow").to_native()
+    pandas: pd.DataFrame = rows.to_pandas(date_as_object=False)
+    return pandas
+
+
+def table_path(warehouse: Path, name: str) -> Path:
+    """Where the table `name` lies."""
+    return warehouse / f"{name}.parquet"
+
+
+def record_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a table in their order, batch by batch."""
+    with parquet_file(existing_table(path)) as file:
+        yield from file.iter_batches()
+
+
+def row_count(path: Path) -> int:
+    """The number of rows, from the file's footer."""
+    return int(footer(path).num_rows)
+
+
+def existing_table(path: Path) -> Path:
+    """`path`, once it is seen to be a parquet file; TableError with the fix where it is missing or damaged."""
+    try:
+        footer(path)
+    except FileNotFoundError:
+        raise TableError(f"{path}: the table is not there yet; materialise {path.stem} first.") from None
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path}: not readable as parquet ({error}); materialise {path.stem} again.") from error
+    return path

@@ -1,0 +1,111 @@
+"""The last published night as tonight's run needs it: its model, the champion, and what it wanted remembered.
+
+Nothing is decided here and nothing is written; the last published snapshot is the only state there is.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from amzseg_pipeline.contracts.errors import ModelError, SnapshotError
+from amzseg_pipeline.contracts.model import MODEL_FORMAT, Model
+from amzseg_pipeline.contracts.promotion import NightMemory
+from amzseg_pipeline.contracts.publish import MODEL_FILE, RUN_FILE
+from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
+from amzseg_pipeline.contracts.schema import Table
+from amzseg_pipeline.steps.segments import from_document, model_from_document, next_segment_number
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.landing import is_sample, raw_reviews_from_document
+from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
+from amzseg_pipeline.storage.snapshots.layout import Pointer, pointer_of
+from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
+from amzseg_pipeline.storage.warehouse.catalog import document_path, read_document
+
+MEMORY_KEY = "memory"
+"""Where run.json holds the NightMemory."""
+
+
+@dataclass(frozen=True)
+class LastNight:
+    """The snapshot before, its model as tonight's champion, and its memory; before the first night there is none."""
+
+    snapshot: Snapshot | None = None
+    champion: Model | None = None
+    memory: NightMemory = field(default_factory=NightMemory)
+
+    def table(self, table: Table) -> Path | None:
+        """The file of a table, its hash checked; None where there is no snapshot, or it has no such table yet."""
+        file_name = f"{table.name}.parquet"
+        if self.snapshot is None or not self.snapshot.holds(file_name):
+            return None
+        self.snapshot.verify(file_name)
+        return self.snapshot.table_path(table.name)
+
+
+def last_night(home: Home) -> LastNight:
+    """The night that published the latest snapshot.
+
+    A snapshot of samples alone is no night before one of real exports: it showed what the pipeline does, and its model
+    is no champion of anybody's users. After a rollback ids of segments that only the snapshot given up had are not
+    given again, and where it had another model, a person is asked before the next promotion. Raises SnapshotError and
+    ModelError where it is damaged.
+    """
+    if not has_snapshot(home.root):
+        return LastNight()
+    snapshot = read_latest(home.root, verify=False)
+    if _of_samples(snapshot.inputs) and not _of_samples(_inputs_tonight(home)):
+        return LastNight()
+    snapshot.verify(MODEL_FILE, RUN_FILE)
+    champion, memory = _champion(snapshot), _memory(snapshot)
+    pointer = pointer_of(home.published)
+    if pointer is not None and pointer.rolled_back_from is not None:
+        champion, memory = _after_rollback(home.published, pointer, snapshot, champion, memory)
+    return LastNight(snapshot, champion, memory)
+
+
+def _inputs_tonight(home: Home) -> list[Mapping[str, Any]]:
+    """The batches that raw_reviews read last; empty before the first run, and once the warehouse was deleted."""
+    path = document_path(home.warehouse, RAW_REVIEWS.name)
+    if not path.exists():
+        return []
+    return [batch.identity for batch in read_document(path, raw_reviews_from_document).batches]
+
+
+def _of_samples(inputs: Iterable[Mapping[str, Any]]) -> bool:
+    return all(is_sample(batch["path"]) for batch in inputs)
+
+
+def _after_rollback(
+    published: Path, pointer: Pointer, snapshot: Snapshot, champion: Model, memory: NightMemory
+) -> tuple[Model, NightMemory]:
+    try:
+        given_up = snapshot_at(published, pointer_to(published, pointer.rolled_back_from or 0))
+        abandoned = _champion(given_up)
+    except (SnapshotError, ModelError):
+        # It may be gone, or be the very damage that was fled from: then a person is asked, and ids go on from here.
+        abandoned = None
+    if abandoned is not None:
+        number = max(next_segment_number(champion), next_segment_number(abandoned))
+        champion = replace(champion, next_segment_number=number)
+    if abandoned is None or abandoned.version != champion.version:
+        promise = f"somebody went back from snapshot {pointer.rolled_back_from} to {snapshot.sequence}"
+        memory = replace(memory, approval_needed=f"{promise}: a person has to approve the next model")
+    return champion, memory
+
+
+def _champion(snapshot: Snapshot) -> Model:
+    return model_from_document(snapshot.model_document(), place=str(snapshot.path / MODEL_FILE))
+
+
+def _memory(snapshot: Snapshot) -> NightMemory:
+    run = snapshot.run()
+    if MEMORY_KEY not in run:
+        return NightMemory()
+    place = f"{snapshot.path / RUN_FILE}: {MEMORY_KEY}"
+    document: Mapping[str, Any] = run[MEMORY_KEY]
+    try:
+        return from_document(document, NightMemory, place=place)
+    except ModelError:
+        # A model that older code held is none that this code can promote; all else must still be readable.
+        return from_document({**document, "format": MODEL_FORMAT, "held": None}, NightMemory, place=place)

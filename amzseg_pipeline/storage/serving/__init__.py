@@ -1,0 +1,1 @@
+"""What the app serves: queries of a snapshot, downloads, batch scoring, plots."""

@@ -1,0 +1,111 @@
+"""Plots and the report of a run: `artifacts/<run id>/`, a folder of PNGs per stage, plots.json and report.html.
+
+What is drawn and how the page looks stand in steps/figures/. Nothing here is needed to read the segments.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from amzseg_pipeline.steps.figures.gallery import Gallery
+from amzseg_pipeline.steps.figures.report import ReportPart, report_page
+from amzseg_pipeline.storage.fs.atomic_writes import whole_file, whole_folder
+from amzseg_pipeline.storage.fs.object_store import store_of
+
+PLOTS_FILE = "plots.json"
+REPORT_FILE = "report.html"
+
+_FORMAT = 1
+_GROUPS = ("reviews", "users", "segments", "nights")
+_PART_FILE = "part.json"
+_LOCK_FILE = ".lock"
+
+
+def write_gallery(
+    artifacts: Path, run_id: str, gallery: Gallery, *, facts: Mapping[str, str], made_at: datetime
+) -> Path:
+    """Writes the plots of one stage and makes plots.json and report.html anew of all stages that are there.
+
+    Returns the run's folder. Each part appears whole, and a stage written again takes the place of what it wrote
+    before. Stages may be written at the same time on a disk; in a store, which has no locks, one after another.
+    """
+    folder = artifacts / run_id
+    with _sole_writer(folder):
+        _write_part(folder, gallery, facts)
+        parts = [_part(folder, group) for group in _GROUPS if (folder / group / _PART_FILE).exists()]
+        page = report_page(parts, run_id=run_id, made_at=f"{made_at:%Y-%m-%d %H:%M %Z}")
+        with whole_file(folder / REPORT_FILE) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+        with whole_file(folder / PLOTS_FILE) as temporary:
+            temporary.write_text(json.dumps(_plots_document(parts, run_id), indent=1), encoding="utf-8")
+    return folder
+
+
+def plot_file(group: str, name: str) -> str:
+    """Where the full-size PNG of a plot lies below the run's folder."""
+    return f"{group}/{name}.png"
+
+
+def plots_of(artifacts: Path, run_id: str) -> dict[str, Any] | None:
+    """plots.json of a run, None where it drew none: `plots` (group, name, title, sentence, file), missing, facts.
+
+    Raises ValueError where the file is damaged.
+    """
+    path = artifacts / run_id / PLOTS_FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    if not isinstance(document, dict) or not all(isinstance(document.get(each), list) for each in ("plots", "missing")):
+        raise ValueError(f"{path}: this is no list of plots; run the pipeline again, or take the file away.")
+    return document
+
+
+def _write_part(folder: Path, gallery: Gallery, facts: Mapping[str, str]) -> None:
+    part = {
+        "facts": dict(facts),
+        "plots": [{"name": plot.name, "title": plot.title, "sentence": plot.sentence} for plot in gallery.plots],
+        "missing": [asdict(missing) for missing in gallery.missing],
+    }
+    with whole_folder(folder / gallery.group, last=_PART_FILE) as draft:
+        for plot in gallery.plots:
+            (draft / f"{plot.name}.png").write_bytes(plot.png)
+        (draft / _PART_FILE).write_text(json.dumps(part, indent=1), encoding="utf-8")
+
+
+def _sole_writer(folder: Path) -> AbstractContextManager[Any]:
+    if store_of(folder) is not None:
+        return nullcontext()
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / _LOCK_FILE)
+
+
+def _part(folder: Path, group: str) -> ReportPart:
+    part = json.loads((folder / group / _PART_FILE).read_text(encoding="utf-8"))
+    return ReportPart(
+        group=group,
+        facts=part["facts"],
+        plots=tuple(part["plots"]),
+        missing=tuple(part["missing"]),
+        images={plot["name"]: (folder / plot_file(group, plot["name"])).read_bytes() for plot in part["plots"]},
+    )
+
+
+def _plots_document(parts: list[ReportPart], run_id: str) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "run_id": run_id,
+        "plots": [
+            {"group": part.group, **plot, "file": plot_file(part.group, plot["name"])}
+            for part in parts
+            for plot in part.plots
+        ],
+        "missing": [{"group": part.group, **missing} for part in parts for missing in part.missing],
+        "facts": {part.group: dict(part.facts) for part in parts},
+    }

@@ -1,0 +1,1 @@
+"""Tables between assets: a cache that can be deleted."""

@@ -1,0 +1,139 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from amzseg_pipeline.contracts.publish import MANIFEST_FILE, PUBLISHED_FILES, PUBLISHED_TABLES
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.snapshots import read_latest
+from amzseg_pipeline_tests.app.pages import PAGES, errors, opened, prose
+from amzseg_pipeline_tests.app.snapshots import date_back, rewrite_manifest
+
+
+def flip_a_byte(path: Path, *, place: float = 0.5) -> None:
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_with_nothing_published_every_page_says_to_run_the_pipeline(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    monkeypatch.setenv("AMZSEG_DATA", str(tmp_path))
+    session = opened(page)
+    assert [header.value for header in session.header] == ["Nothing is published yet"]
+    assert "make run" in session.info[0].value
+    assert errors(session) == []
+
+
+def test_a_page_fills_itself_once_something_is_published(shown_home: Home) -> None:
+    users = read_latest(shown_home.root).rows("segment_assignments")
+    hidden = shown_home.published.rename(shown_home.root / "elsewhere")
+    session = opened()
+    assert "Nothing is published yet" in prose(session)
+    hidden.rename(shown_home.published)
+    assert f"{users:,}" in prose(session.run())
+
+
+@pytest.mark.parametrize(
+    ("page", "file_name"),
+    [
+        *((page, "segment_assignments.parquet") for page in PAGES),
+        *(("overview", f"{table.name}.parquet") for table in PUBLISHED_TABLES if table != SEGMENT_ASSIGNMENTS),
+        *(("overview", file_name) for file_name in (*PUBLISHED_FILES, MANIFEST_FILE)),
+    ],
+)
+def test_one_flipped_byte_is_told_and_nothing_is_shown(shown_home: Home, page: str, file_name: str) -> None:
+    flip_a_byte(read_latest(shown_home.root).path / file_name)
+    session = opened(page)
+    assert [header.value for header in session.header] == ["The published segments are damaged"]
+    assert file_name in session.code[0].value
+    assert "python -m amzseg_pipeline rollback" in session.code[0].value
+    assert not session.exception
+    assert not session.metric
+
+
+@pytest.mark.parametrize("file_name", [*(f"{table.name}.parquet" for table in PUBLISHED_TABLES), *PUBLISHED_FILES])
+def test_a_byte_that_flips_under_an_open_page_is_told_at_its_next_run(shown_home: Home, file_name: str) -> None:
+    session = opened()
+    flip_a_byte(read_latest(shown_home.root).path / file_name)
+    assert [header.value for header in session.run().header] == ["The published segments are damaged"]
+    assert file_name in session.code[0].value
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_one_flipped_byte_of_the_pointer_is_told_and_mended_at_once(shown_home: Home, place: float) -> None:
+    path = shown_home.published / "LATEST.json"
+    whole = path.read_bytes()
+    flip_a_byte(path, place=place)
+    session = opened()
+    assert len(session.header) == 1
+    assert "LATEST.json" in session.code[0].value
+    assert not session.metric
+    path.write_bytes(whole)
+    assert session.run().metric
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"\xff\xfe", b'{"format": 1}'])
+def test_a_damaged_pointer_is_told(shown_home: Home, content: bytes) -> None:
+    (shown_home.published / "LATEST.json").write_bytes(content)
+    session = opened()
+    assert [header.value for header in session.header] == ["The published segments are damaged"]
+    assert "LATEST.json" in session.code[0].value
+
+
+@pytest.mark.parametrize("changes", [{"contract_version": "2.0"}, {"format": 9}])
+def test_a_snapshot_of_a_newer_contract_asks_for_a_newer_app(shown_home: Home, changes: dict[str, object]) -> None:
+    rewrite_manifest(shown_home, **changes)
+    session = opened()
+    assert [header.value for header in session.header] == ["The segments were published by another version"]
+    assert "Update the app" in session.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("span", "setting", "is_stale"),
+    [
+        (timedelta(hours=71), None, False),
+        (timedelta(days=3, hours=1), None, True),
+        (timedelta(days=40), None, True),
+        (timedelta(days=3, hours=1), "7", False),
+        (timedelta(hours=7), "0.25", True),
+    ],
+)
+def test_a_stale_snapshot_is_shown_with_a_warning(
+    shown_home: Home, monkeypatch: pytest.MonkeyPatch, span: timedelta, setting: str | None, is_stale: bool
+) -> None:
+    if setting:
+        monkeypatch.setenv("AMZSEG_STALE_DAYS", setting)
+    date_back(shown_home, span)
+    session = opened()
+    assert session.metric
+    assert [("newer ones were expected" in warning.value) for warning in session.warning] == [True] * is_stale
+
+
+def test_damage_after_opening_is_told_and_not_traced(shown_home: Home) -> None:
+    session = opened()
+    read_latest(shown_home.root).table_path("segment_assignments").write_bytes(b"PAR1")
+    session.switch_page("app_pages/segments.py").run()
+    assert "The published segments are damaged" in prose(session)
+    assert not session.exception
+
+
+def test_a_setting_that_cannot_be_read_is_told(shown_home: Home) -> None:
+    (shown_home.root / "settings.toml").write_text("stale_days = 'soon'")
+    session = opened()
+    assert "A setting cannot be read" in prose(session)
+    assert "settings.toml" in session.code[0].value
+
+
+@pytest.mark.usefixtures("shown_home")
+def test_what_nobody_expected_goes_to_the_log_alone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamlit.grid", lambda *_, **__: 1 / 0)
+    session = opened()
+    assert "Something went wrong" in prose(session)
+    assert "division" not in prose(session)
+    assert "ZeroDivisionError" in caplog.text

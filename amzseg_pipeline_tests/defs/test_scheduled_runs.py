@@ -1,0 +1,252 @@
+"""What the runs of the nights do on real files: nothing twice, nothing by half, and nothing lost."""
+
+import shutil
+import threading
+import time
+
+import dagster as dg
+import pytest
+
+from amzseg_pipeline import has_snapshot, read_latest
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, changes, deliver, history, reason
+from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+
+SKIP = {**scenario.QUICK, "on_refused_file": "skip"}
+
+
+def inputs(home):
+    """The paths of the batches in the latest snapshot."""
+    return [batch["path"] for batch in read_latest(home.root).inputs]
+
+
+def features(home):
+    """The features and the segment of every user in the latest snapshot."""
+    users = read_latest(home.root).segment_assignments().set_index("user_id")
+    return users[["segment_id", *FEATURES]]
+
+
+def state_of(folder):
+    """Every file below the folder with its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def failed_checks(result):
+    return [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
+
+
+def test_a_run_without_anything_new_makes_and_checks_nothing(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    scenario.run(home)
+    published, warehouse = state_of(home.published), state_of(home.warehouse)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = scenario.run(home, instance=instance)
+        tags = instance.get_run_by_id(result.run_id).tags
+    assert result.success
+    assert scenario.materialised(result) == set()
+    assert result.get_asset_check_evaluations() == []
+    assert state_of(home.published) == published
+    assert state_of(home.warehouse) == warehouse
+    assert tags["amzseg/outcome"] == "nothing changed since snapshot 1"
+    skipped = {event.step_key for event in result.all_events if event.is_step_skipped}
+    assert skipped == {event.step_key for event in result.all_events if event.step_key} - {"raw_reviews"}
+
+
+def test_a_file_taken_away_is_taken_out_and_one_put_back_comes_back(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT, other=OTHER)
+    scenario.run(home)
+    before = features(home)
+    (home.landing / "other.csv").unlink()
+    scenario.run(home, settle=True)
+    assert inputs(home) == ["export.csv"]
+    assert not set("ABCD") & set(features(home).index)
+    deliver(home, other=OTHER)
+    scenario.run(home, settle=True)
+    assert features(home).equals(before)
+
+
+def test_by_night_a_settling_file_is_left_and_by_hand_it_is_read(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    deliver(home, more=MORE, age_seconds=5)
+    scenario.run(home, settle=True)
+    assert inputs(home) == ["export.csv"]
+    assert [left["path"] for left in read_latest(home.root).run()["left"]] == ["more.csv"]
+    scenario.run(home)
+    assert inputs(home) == ["export.csv", "more.csv"]
+
+
+def test_a_run_waits_as_the_schedule_does_where_a_file_is_replaced_in_between(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT, other=OTHER)
+    scenario.run(home)
+    deliver(home, other=OTHER.replace(b"A,C", b"A,E"), age_seconds=5)
+    assert scenario.materialised(scenario.run(home, settle=True)) == set()
+    assert inputs(home) == ["export.csv", "other.csv"]
+
+
+def test_a_file_that_arrives_during_a_run_is_in_the_next_night_whole(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    read = home.warehouse / "raw_reviews.json"
+
+    def arrive():
+        while not read.exists():
+            time.sleep(0.005)
+        deliver(home, more=MORE)
+
+    sender = threading.Thread(target=arrive)
+    sender.start()
+    assert scenario.run(home, settle=True).success
+    sender.join()
+    assert inputs(home) == ["export.csv"]
+    assert changes(home) == "new: more.csv"
+    assert scenario.run(home, settle=True).success
+    assert inputs(home) == ["export.csv", "more.csv"]
+    assert {"X", "Y", "Z"} <= set(features(home).index)
+
+
+def test_a_failed_run_is_tried_again_the_next_night_without_new_data(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    scenario.run(home)
+    deliver(home, broken=b"nonsense\n")
+    for _ in range(2):
+        assert changes(home) == "new: broken.csv"
+        assert not scenario.run(home, settle=True).success
+    deliver(home, broken=MORE)
+    assert scenario.run(home, settle=True).success
+    assert inputs(home) == ["broken.csv", "export.csv"]
+
+
+def test_a_skipped_refused_file_starts_no_run_each_night_and_is_read_once_it_is_mended(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    scenario.run(home, settings=SKIP)
+    deliver(home, broken=b"nonsense\n")
+    (home.landing / "folder.csv").mkdir()
+    assert changes(home, on_refused_file="skip") == "new: broken.csv"
+    assert scenario.materialised(scenario.run(home, settings=SKIP, settle=True)) == set()
+    refused = "refused and skipped: broken.csv, folder.csv"
+    assert reason(home, on_refused_file="skip") == f"nothing changed since snapshot 1; {refused}"
+    deliver(home, more=MORE)
+    assert changes(home, on_refused_file="skip") == "new: more.csv"
+    scenario.run(home, settings=SKIP, settle=True)
+    assert [file["path"] for file in read_latest(home.root).run()["refused"]] == ["broken.csv", "folder.csv"]
+    assert reason(home, on_refused_file="skip") == f"nothing changed since snapshot 2; {refused}"
+    deliver(home, broken=OTHER)
+    assert changes(home, on_refused_file="skip") == "new: broken.csv"
+    scenario.run(home, settings=SKIP, settle=True)
+    assert inputs(home) == ["broken.csv", "export.csv", "more.csv"]
+
+
+def test_a_refused_file_that_is_no_longer_skipped_fails_the_night(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT, broken=b"nonsense\n")
+    scenario.run(home, settings=SKIP)
+    assert changes(home) == "new: broken.csv; the settings differ"
+    assert "broken.csv" in scenario.failure(scenario.run(home, settle=True))
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_lost_warehouse_is_built_again_without_being_forced(tmp_path, by_hand):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    scenario.run(home)
+    before = features(home)
+    shutil.rmtree(home.warehouse)
+    assert scenario.run(home, settle=not by_hand).success
+    assert read_latest(home.root).sequence == 2
+    assert features(home).equals(before)
+    assert reason(home) == "nothing changed since snapshot 2"
+
+
+def test_a_lost_published_folder_is_built_again(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    scenario.run(home)
+    first = read_latest(home.root)
+    shutil.rmtree(home.published)
+    assert scenario.run(home, settle=True).success
+    assert read_latest(home.root).manifest["inputs"] == first.manifest["inputs"]
+    assert reason(home) == "nothing changed since snapshot 1"
+
+
+def test_a_lost_history_starts_no_run(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    with history(home) as instance:
+        assert scenario.run(home, instance=instance).success
+    shutil.rmtree(home.dagster)
+    assert reason(home) == "nothing changed since snapshot 1"
+    assert scenario.materialised(scenario.run(home)) == set()
+
+
+def test_half_to_twice_the_reviews_of_the_last_snapshot_pass_and_more_needs_a_word(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    scenario.run(home)
+    deliver(home, much=sales_csv([{"user_id": f"N{n},M{n}", "review_id": f"Q{n},P{n}"} for n in range(13)]))
+    result = scenario.run(home, settle=True)
+    assert failed_checks(result) == ["within_row_band"]
+    assert "user_features" not in scenario.materialised(result)
+    assert read_latest(home.root).sequence == 1
+    assert changes(home) == "new: much.csv"
+    [failed] = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert failed.description.startswith("50 cleaned reviews after 24 in the last snapshot; 12 to 48 pass")
+    assert scenario.run(home, settings={**scenario.QUICK, "max_rows_share": 3}).success
+    assert reason(home) == "nothing changed since snapshot 2"
+    (home.landing / "much.csv").unlink()
+    assert failed_checks(scenario.run(home, settle=True)) == ["within_row_band"]
+
+
+def test_a_first_real_export_is_not_compared_with_the_sample(tmp_path):
+    home = deliver(Home(tmp_path), sample_tiny=OTHER)
+    assert scenario.run(home).success
+    deliver(home, export=EXPORT)
+    assert scenario.run(home, settle=True).success
+    assert inputs(home) == ["export.csv"]
+
+
+def test_a_part_of_the_assets_is_never_published_alone(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    scenario.run(home)
+    deliver(home, export=EXPORT.replace("₹399".encode(), "₹299".encode()))
+    assert scenario.run(home, only=["raw_reviews", "cleaned_reviews", "rejected_reviews"]).success
+    result = scenario.run(home, only=["published_segments"])
+    assert not result.success
+    assert "segment_assignments is not of this run" in scenario.failure(result)
+    assert "launch the job segment_users" in scenario.failure(result)
+    assert set(read_latest(home.root).segment_assignments()["avg_spend"]) == {399.0}
+    assert scenario.run(home).success
+    assert set(read_latest(home.root).segment_assignments()["avg_spend"]) == {299.0}
+
+
+def test_a_run_tells_what_was_new_what_was_left_and_what_was_published(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT, other=OTHER)
+    scenario.run(home, settings=SKIP)
+    deliver(home, more=MORE, broken=b"nonsense\n", more_again=MORE)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = scenario.run(home, instance=instance, settings=SKIP, settle=True)
+        tags = instance.get_run_by_id(result.run_id).tags
+    assert tags["amzseg/changes"] == "new: more.csv"
+    assert tags["amzseg/outcome"] == "published snapshot 2"
+    told = {
+        event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    raw, published = told["raw_reviews"], told["published_segments"]
+    counts = {name: raw[name].value for name in ("files_read", "files_new", "files_refused", "files_left", "records")}
+    assert counts == {"files_read": 3, "files_new": 1, "files_refused": 1, "files_left": 1, "records": 17}
+    assert "| more.csv | new | Amazon Sales Dataset" in raw["files"].value
+    assert "| export.csv | as before |" in raw["files"].value
+    assert "- broken.csv: it is CSV of no known format" in raw["refused"].value
+    assert "more_again.csv: same content as more.csv" in raw["left"].value
+    assert published["snapshot"].value == 2
+    assert published["accounts"].value == "34 raw rows = 34 cleaned + 0 duplicates + 0 rejected"
+    assert published["rejected_share"].value == 0
+    assert (published["files_refused"].value, published["files_left"].value) == (1, 1)
+    assert published["snapshots_kept"].value == 2
+    assert published["disk: landing MB"].value < published["disk: free MB"].value
+    assert "| S0001 |" in published["segments"].value
+
+
+def test_a_run_without_settings_to_go_by_fails_before_anything_is_written(tmp_path):
+    home = deliver(Home(tmp_path), export=EXPORT)
+    (home.root / "settings.toml").write_text("sede = 3\n")
+    result = scenario.run(home, settle=True)
+    assert not result.success
+    assert not has_snapshot(home.root)
+    assert not (home.warehouse / "raw_reviews.json").exists()

@@ -1,0 +1,214 @@
+"""What the pipeline makes of a damaged export, beside an account of the same bytes that uses none of its code."""
+
+import csv
+import gzip
+import io
+import json
+import shutil
+import time
+import traceback
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps import reviews
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.landing import RawReviews, raw_items_frame, raw_reviews, raw_reviews_frame
+from amzseg_pipeline_tests.reliability.damage import BOM, BYTE_KINDS, Damage, csv_record_ends, damages, line_ends
+
+_READ_AT_ONCE = 25
+
+
+@dataclass(frozen=True)
+class Account:
+    """Records and rows of raw_reviews that the bytes of an export make; `faults` of the rows cannot be read."""
+
+    records: int
+    rows: int
+    faults: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one damage of a kind: `refusal` is the error with its causes, "" where the file was read."""
+
+    kind: str
+    is_whole_records: bool
+    refusal: str
+    fault: str
+
+    @property
+    def word(self) -> str:
+        """Its column in a table of outcomes."""
+        if self.fault:
+            return "FAULT"
+        if self.refusal:
+            return "refused"
+        return "whole records" if self.is_whole_records else "accounted for"
+
+
+def outcomes(
+    root: Path,
+    damaged: Iterable[Damage],
+    *,
+    name: str,
+    account: Callable[[bytes], Account],
+    private: Sequence[str] = (),
+    beside: Mapping[str, bytes] | None = None,
+) -> list[Outcome]:
+    """Reads each damage as the export `name`, with the files `beside` it, and says what is wrong with the answer.
+
+    `private` are texts that no message may hold. What was read is cleaned and accounted for, many damages at once.
+    """
+    found = []
+    read: dict[Path, RawReviews] = {}
+
+    def account_for_rows() -> str:
+        fault = _fault_in_rows(list(read.values()), root / "temporary") if read else ""
+        for folder in read:
+            shutil.rmtree(folder)
+        read.clear()
+        return fault
+
+    for number, damage in enumerate(damaged):
+        home = Home(root / str(number))
+        home.landing.mkdir(parents=True)
+        for path, content in {**(beside or {}), name: damage.content}.items():
+            (home.landing / path).write_bytes(content)
+        refusal, fault = "", ""
+        try:
+            raw = raw_reviews(home, Settings(), now=time.time(), settle=False)
+        except RefusedInput as error:
+            refusal = "".join(traceback.format_exception(error))
+            fault = _fault_in_words(str(error), name)
+            shutil.rmtree(home.root)
+        else:
+            fault = _fault_in_counts(raw, damage.content, account)
+            read[home.root] = raw
+        fault = fault or next((f"a message quotes {text!r}" for text in private if text in refusal), "")
+        if len(read) == _READ_AT_ONCE:
+            fault = fault or account_for_rows()
+        found.append(Outcome(damage.kind, damage.is_whole_records, refusal, fault))
+    if fault := account_for_rows():
+        found.append(Outcome("all of the last", False, "", fault))
+    return found
+
+
+def undetected_cuts(root: Path, damaged: Iterable[Damage], *, name: str, sidecar: str, says: bytes) -> int:
+    """How many cuts at the end of a record are read although `<name>.<sidecar>` stands beside them."""
+    home = Home(root)
+    home.landing.mkdir(parents=True)
+    (home.landing / f"{name}.{sidecar}").write_bytes(says)
+    undetected = 0
+    for damage in damaged:
+        (home.landing / name).write_bytes(damage.content)
+        try:
+            raw_reviews(home, Settings(), now=time.time(), settle=False)
+        except RefusedInput:
+            continue
+        undetected += 1
+    return undetected
+
+
+def table(found: Sequence[Outcome]) -> str:
+    """How many damages of each kind had which outcome."""
+    words = ("refused", "accounted for", "whole records", "FAULT")
+    counts = Counter((outcome.kind, outcome.word) for outcome in found)
+    kinds = list(dict.fromkeys(outcome.kind for outcome in found))
+    rows = [[kind, *(f"{counts[kind, word]:,}" for word in words)] for kind in kinds]
+    rows.append(["all", *(f"{sum(outcome.word == word for outcome in found):,}" for word in words)])
+    head = [["damage", *words], ["---", *["---:"] * len(words)]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [*head, *rows])
+
+
+def sales_account(content: bytes) -> Account:
+    """Of an Amazon Sales Dataset CSV, by Python's own reader."""
+    text = io.StringIO(content.decode("utf-8-sig"), newline="")
+    header, *records = (record for record in csv.reader(text, strict=True) if record)
+    users, reviews = header.index("user_id"), header.index("review_id")
+    rows = faults = 0
+    for record in records:
+        is_read = len(record) == len(header) and record != header
+        reviewers = record[users].count(",") + 1 if is_read else 0
+        is_read = is_read and reviewers == record[reviews].count(",") + 1
+        rows += reviewers if is_read else 1
+        faults += not is_read
+    return Account(len(records), rows, faults)
+
+
+def lines_account(content: bytes) -> Account:
+    """Of JSON Lines, by Python's own reader."""
+    lines = content.removeprefix(BOM).split(b"\n")[:-1]
+    return Account(len(lines), len(lines), sum(not _is_object(line) for line in lines))
+
+
+def unpacked_account(content: bytes) -> Account:
+    """Of JSON Lines in a .gz."""
+    return lines_account(gzip.decompress(content))
+
+
+def real_outcomes(root: Path, real_data: Path, *, count: int) -> Iterator[tuple[str, list[Outcome]]]:
+    """What comes of `count` damages of the real exports: of a CSV, of JSON Lines, and of the latter packed."""
+    sales = (real_data / "amazon.csv").read_bytes()
+    packed = (real_data / "Gift_Cards_5.json.gz").read_bytes()
+    lines = gzip.decompress(packed)
+    items = {"meta_Gift_Cards.json.gz": (real_data / "meta_Gift_Cards.json.gz").read_bytes()}
+    tenth = count // 10
+
+    made = damages(sales, seed=21, count=5 * tenth, record_ends=csv_record_ends(sales))
+    yield "amazon.csv", outcomes(root / "csv", made, name="amazon.csv", account=sales_account)
+    made = damages(lines, seed=22, count=4 * tenth, record_ends=line_ends(lines))
+    yield (
+        "Gift_Cards_5.json",
+        outcomes(root / "lines", made, name="Gift_Cards_5.json", account=lines_account, beside=items),
+    )
+    made = damages(packed, seed=23, count=tenth, record_ends=[], kinds=BYTE_KINDS)
+    yield (
+        "Gift_Cards_5.json.gz",
+        outcomes(root / "packed", made, name="Gift_Cards_5.json.gz", account=unpacked_account, beside=items),
+    )
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _fault_in_counts(raw: RawReviews, content: bytes, account: Callable[[bytes], Account]) -> str:
+    try:
+        expected = account(content)
+    except (ValueError, csv.Error, OSError, EOFError, zlib.error) as error:
+        return f"{raw.rows} rows were read where a strict reader says: {error}"
+    records = sum(batch.records for batch in raw.reviews)
+    if (records, raw.rows) != (expected.records, expected.rows) or raw.reader_faults < expected.faults:
+        return f"{records} records, {raw.rows} rows and {raw.reader_faults} faults were read of {expected}"
+    return ""
+
+
+def _fault_in_rows(read: Sequence[RawReviews], temporary: Path) -> str:
+    batches = [batch for raw in read for batch in raw.reviews]
+    engine = DuckDBEngine(Settings(threads=1, memory_limit_mib=512), temporary=temporary)
+    checked = engine.staged(reviews.checked_reviews(raw_reviews_frame(batches, engine)))
+    items = reviews.items(reviews.checked_items(raw_items_frame(batches, read[0].items, engine)))
+    accounts = reviews.accounts(
+        raw_rows=sum(raw.rows for raw in read),
+        cleaned=reviews.cleaned_reviews(reviews.with_item_prices(checked, items)),
+        rejected=reviews.rejected_reviews(checked),
+    )
+    engine.close()
+    return "" if accounts.balanced else f"rows are lost: {accounts.sentence}"
+
+
+def _fault_in_words(message: str, name: str) -> str:
+    if f"{name}: " not in message:
+        return f"the message does not name the file: {message}"
+    if len(message) > 2_000:
+        return f"the message has {len(message)} characters"
+    return ""

@@ -1,0 +1,216 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import StandardScaler
+
+from amzseg_pipeline.contracts.errors import ModelError
+from amzseg_pipeline.contracts.model import Shrinkage
+from amzseg_pipeline.contracts.segments import SCALED_FEATURES
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.steps.segments.features.scaling import (
+    REVIEW_COUNTS,
+    feature_scaling,
+    scaled_features,
+    scaled_matrix,
+)
+from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_kinds, users_of
+
+USER = st.tuples(
+    st.integers(1, 50),
+    st.none() | st.integers(10, 50).map(lambda tenths: tenths / 10),
+    st.none() | st.floats(0, 100),
+    st.none() | st.floats(0, 1e9),
+)
+
+
+def test_scaling_equals_scikit_learns_standard_scaler() -> None:
+    users = three_kinds(500)
+    raw = SimpleImputer().fit_transform(users[list(FEATURES)].to_numpy())
+    theirs = StandardScaler().fit(raw)
+    scaling = feature_scaling(users, transform="none")
+    assert [f.mean for f in scaling.features] == pytest.approx(theirs.mean_, rel=1e-12)
+    assert [f.scale for f in scaling.features] == pytest.approx(theirs.scale_, rel=1e-12)
+    assert np.abs(scaled_matrix(users, scaling) - theirs.transform(raw)).max() < 1e-12
+
+
+SHRINKAGES = {
+    "avg_rating": Shrinkage(mean=4.0, reviews=2.0),
+    "avg_discount": Shrinkage(mean=40.0, reviews=0.5),
+    "avg_spend": Shrinkage(mean=6.0, reviews=3.0),
+}
+
+
+def test_logarithms_are_taken_means_shrunk_and_long_tails_cut_at_the_percentiles() -> None:
+    users = three_kinds(1000)
+    users.loc[0, "avg_spend"] = 1e8
+    users.loc[1, ["avg_spend", "avg_rating", "avg_discount"]] = np.nan
+    users.loc[2, "rated_reviews"] = 0
+    scaling = feature_scaling(users, transform="log", shrinkages=SHRINKAGES)
+    n, known = users["total_reviews"], users["rated_reviews"].where(users["avg_rating"].notna(), 0)
+    rating = (2 * 4 + known * users["avg_rating"].fillna(0)) / (2 + known)
+    discount = ((0.5 * 40 + n * users["avg_discount"]) / (0.5 + n)).fillna(40)
+    spend = ((3 * 6 + n * np.log1p(users["avg_spend"])) / (3 + n)).fillna(6)
+    engagement = np.log1p(n * rating)
+    axes = [np.log2(n), rating, discount, *(v.clip(*np.percentile(v, [0.5, 99.5])) for v in (spend, engagement))]
+    expected = np.column_stack([(axis - axis.mean()) / axis.std(ddof=0) for axis in axes])
+    assert scaled_matrix(users, scaling) == pytest.approx(expected, abs=1e-9)
+    assert [f.transform for f in scaling.features] == ["log2", "identity", "identity", "log1p", "log1p"]
+    assert [f.high is None for f in scaling.features] == [True, True, True, False, False]
+    assert spend.max() > scaling.features[3].high > scaling.features[3].low > 0
+
+
+def test_counts_that_lack_or_are_null_are_total_reviews() -> None:
+    users = three_kinds(300, unknown=0)
+    scaling = feature_scaling(users, transform="log", shrinkages=SHRINKAGES)
+    expected = scaled_matrix(users, scaling)
+    counts = list(REVIEW_COUNTS.values())
+    assert (scaled_matrix(users.drop(columns=counts), scaling) == expected).all()
+    assert (scaled_matrix(users.assign(**dict.fromkeys(counts)), scaling) == expected).all()
+    fewer = scaled_matrix(users.assign(**dict.fromkeys(counts, 1)), scaling)
+    several = users["total_reviews"] > 1
+    assert (fewer[~several] == expected[~several]).all()
+    assert (fewer[several, 1:] != expected[several, 1:]).any(axis=0).all()
+
+
+def test_an_unknown_mean_is_at_the_prior_mean_whatever_is_said_to_stand_behind_it() -> None:
+    users = three_kinds(300, unknown=0)
+    scaling = feature_scaling(users, transform="log", shrinkages=SHRINKAGES)
+    unknown = users.assign(**dict.fromkeys(("avg_rating", "avg_discount", "avg_spend", "engagement_score")))
+    prior = users.assign(avg_rating=4.0, avg_discount=40.0, avg_spend=np.expm1(6.0))
+    assert scaled_matrix(unknown, scaling) == pytest.approx(scaled_matrix(prior, scaling), abs=1e-12)
+
+
+def test_a_mean_of_many_reviews_stands_for_itself_and_of_one_hardly() -> None:
+    shrinkages = dict.fromkeys(SHRINKAGES, Shrinkage(mean=4.0, reviews=50.0))
+    users = users_of([(1, 2.0, 10, 50), (1000, 2.0, 10, 50), (1, 5.0, 90, 50)])
+    scaling = feature_scaling(users, transform="log", shrinkages=shrinkages)
+    rating = scaled_matrix(users, scaling)[:, 1] * scaling.features[1].scale + scaling.features[1].mean
+    assert rating == pytest.approx([4 - 2 / 51, 2 + 2 / 21, 4 + 1 / 51])
+
+
+def test_logarithms_without_the_shrinkage_of_a_mean_are_refused() -> None:
+    with pytest.raises(ModelError, match="no shrinkage of avg_discount is given; compute it over all users"):
+        feature_scaling(three_kinds(9), transform="log", shrinkages={"avg_rating": Shrinkage(4.0, 2.0)})
+
+
+@pytest.mark.parametrize(
+    ("values", "warned"),
+    [
+        ([1] * 96 + [2] * 4, True),
+        ([1] * 95 + [2] * 5, False),
+        ([1] * 96 + [2, 3, 4, 5], True),
+        ([1] * 89 + list(range(2, 13)), False),
+        ([*range(1, 101)], False),
+        ([7] * 100, False),
+    ],
+)
+@pytest.mark.parametrize("transform", ["none", "log"])
+def test_a_nearly_constant_feature_is_kept_and_warned_of(values: list[int], warned: bool, transform: str) -> None:
+    users = three_kinds(100, unknown=0).assign(total_reviews=values)
+    scaling = scaling_of(users, transform=transform)
+    assert ["total_reviews" in each.reason or each.name for each in scaling.warnings] == ["total_reviews"] * warned
+    if warned:
+        assert "total_reviews" in [feature.name for feature in scaling.features]
+        assert f"nearly constant: {values.count(1):.1f}% of users have 1" in scaling.warnings[0].reason
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(USER, min_size=1, max_size=30), st.randoms(), st.sampled_from(["none", "log"]))
+def test_the_order_of_users_changes_no_bit(rows, random, transform) -> None:  # type: ignore[no-untyped-def]
+    shuffled = random.sample(rows, len(rows))
+    assert scaling_of(users_of(rows), transform=transform) == scaling_of(users_of(shuffled), transform=transform)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("avg_discount", 10.0, "users do not differ"),
+        ("avg_discount", math.nan, "no user has a value"),
+        ("avg_spend", None, "no user has a value"),
+        ("avg_spend", 0.1, "users do not differ"),
+        ("total_reviews", 1, "users do not differ"),
+    ],
+)
+@pytest.mark.parametrize("transform", ["none", "log"])
+def test_a_feature_that_tells_nothing_is_dropped_with_the_reason(
+    column: str, value: object, reason: str, transform: str
+) -> None:
+    users = three_kinds(50).assign(**{column: value})
+    scaling = scaling_of(users, transform=transform)
+    assert [d.name for d in scaling.dropped] == [column]
+    assert reason in scaling.dropped[0].reason
+    assert column not in [f.name for f in scaling.features]
+
+
+@pytest.mark.parametrize("spend", [[1e200, 0.0], [1.7e308, 1.7e308]])
+def test_a_variance_beyond_float64_is_dropped_without_a_warning(spend: list[float]) -> None:
+    users = three_kinds(2, unknown=0).assign(avg_spend=spend)
+    dropped = {d.name: d.reason for d in feature_scaling(users, transform="none").dropped}
+    assert "beyond" in dropped["avg_spend"]
+
+
+def test_a_variance_just_above_the_least_is_kept() -> None:
+    users = three_kinds(2, unknown=0).assign(avg_discount=[10.0, 10.0 + 4e-6])
+    assert "avg_discount" in [f.name for f in feature_scaling(users, transform="none").features]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("avg_spend", math.inf, "avg_spend of 2 of 9 users is infinite"),
+        ("avg_spend", -math.inf, "avg_spend of 2 of 9 users"),
+        ("avg_spend", -0.01, "not within 0 to inf"),
+        ("total_reviews", -3, "total_reviews of 2 of 9 users"),
+        ("total_reviews", 0, "not within 1 to inf reviews"),
+        ("avg_rating", 5.1, "not within 1 to 5 stars"),
+        ("avg_discount", 101, "not within 0 to 100 percent"),
+    ],
+)
+def test_impossible_values_are_refused_by_name_and_number(column: str, value: float, words: str) -> None:
+    users = three_kinds(9)
+    scaling = feature_scaling(users, transform="none")
+    users.loc[[3, 4], column] = value
+    for refused in (lambda: feature_scaling(users, transform="none"), lambda: scaled_matrix(users, scaling)):
+        with pytest.raises(ModelError, match=words):
+            refused()
+
+
+@pytest.mark.parametrize(
+    ("users", "words"),
+    [
+        (three_kinds(3).head(0), "no users to fit a model on"),
+        (three_kinds(3).drop(columns="avg_spend"), "no column avg_spend"),
+        (three_kinds(3).assign(avg_spend="cheap"), "avg_spend holds what is no number"),
+    ],
+)
+def test_users_that_cannot_be_scaled_are_refused(users: pd.DataFrame, words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        feature_scaling(users, transform="none")
+
+
+def test_an_unknown_transform_is_refused() -> None:
+    with pytest.raises(ModelError, match="'logs'; give none or log"):
+        feature_scaling(three_kinds(3), transform="logs")
+
+
+def test_scaled_features_keep_their_contract_and_dropped_ones_are_null() -> None:
+    users = three_kinds(20).assign(avg_discount=None)
+    scaled = scaled_features(users, feature_scaling(users, transform="none"))
+    assert tuple(scaled.columns) == SCALED_FEATURES.column_names
+    assert scaled["avg_discount"].isna().all()
+    assert not scaled.drop(columns="avg_discount").isna().any(axis=None)
+    assert list(scaled["user_id"]) == list(users["user_id"])
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_every_kind_of_pandas_column_gives_the_same_numbers(backend: str) -> None:
+    users = three_kinds(40)
+    scaling = scaling_of(users, transform="log")
+    converted = users.convert_dtypes(dtype_backend=backend)  # type: ignore[call-overload]
+    assert scaling_of(converted, transform="log") == scaling
+    assert (scaled_matrix(converted, scaling) == scaled_matrix(users, scaling)).all()

@@ -1,0 +1,241 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from amzseg_pipeline.contracts.errors import ModelError
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.promotion import Challenger, Drift, GateLedger, HeldModel, NightMemory
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.segments import challenger, gate_ledger, scaled_features, scored_users, training_reason
+from amzseg_pipeline.steps.segments.model.serialization import model_version
+from amzseg_pipeline_tests.steps.segments.users import TRAINED_AT, scaling_of, three_kinds, with_sums
+
+QUICK: dict[str, Any] = {"k_min": 2, "k_max": 4, "n_init": 2, "prediction_splits": 1, "jaccard_bootstraps": 1}
+NOW = datetime(2026, 1, 20, 2, tzinfo=UTC)
+NO_DRIFT = Drift("", 0, (), (), (), "")
+DRIFT = replace(NO_DRIFT, triggers=("PSI of avg_spend is 0.90",))
+
+
+def challenged(
+    users: pd.DataFrame,
+    champion: Model | None = None,
+    before: pd.Series | None = None,
+    *,
+    drift: Drift = NO_DRIFT,
+    **settings: Any,
+) -> Challenger:
+    """A challenger trained on `users`, whose segments of last night are `before`, else the champion's."""
+    used = Settings(**{**QUICK, "k": 3, "lineage_users": 1, **settings})
+    scaling = scaling_of(users, transform=used.transform)
+    if before is None and champion is not None:
+        before = scored_users(users, champion, as_of=NOW.date())["segment_id"].set_axis(users.index)
+    sample = users.assign(before_segment_id=before)
+    scaled = scaled_features(users, scaling)
+    return challenger(
+        scaled, sample, scaling, used, champion=champion, drift=drift, reason="test", trained_at=TRAINED_AT, jobs=1
+    )
+
+
+USERS = three_kinds(200)
+FIRST = challenged(USERS).model
+NAMES = {segment.segment_id: segment.name for segment in FIRST.segments}
+
+
+def decided(found: Challenger, champion: Model, **settings: Any) -> GateLedger:
+    used = Settings(**{**QUICK, "k": 3, **settings})
+    sure = replace(champion, choice=replace(champion.choice, confidence="high"))
+    return gate_ledger(sure, found, NO_DRIFT, NightMemory(challenger_settings=used.model_hash), used)
+
+
+def test_the_first_model_carries_what_later_nights_need() -> None:
+    found = challenged(USERS)
+    assert (found.start, found.comparison) == ("cold", None)
+    assert found.model.next_segment_number == 4
+    assert found.model.lineage == ()
+    assert found.model.reference.users == 200
+    assert sum(found.model.reference.segment_users) == 200
+
+
+def test_training_on_the_same_users_again_moves_nobody() -> None:
+    again = challenged(USERS, FIRST)
+    assert (again.start, again.model.version) == ("warm", FIRST.version)
+    assert (again.comparison.adjusted_rand, again.comparison.moved_share) == (1.0, 0.0)
+    assert decided(again, FIRST).reason == "not better"
+    assert {d.event for d in again.model.lineage} == {"kept"}
+
+
+def test_neither_the_order_of_users_nor_that_of_segments_changes_a_challenger() -> None:
+    grown = three_kinds(240, seed=8)
+    champion = shuffled_ids(FIRST)
+    expected = challenged(grown, champion)
+    assert challenged(grown.sample(frac=1, random_state=5), champion) == expected
+
+
+def shuffled_ids(model: Model) -> Model:
+    """The same segments under ids in another order: S0001 is now S0007 and so on."""
+    renamed = {"S0001": "S0007", "S0002": "S0005", "S0003": "S0006"}
+    segments = sorted(
+        (replace(segment, segment_id=renamed[segment.segment_id]) for segment in model.segments),
+        key=lambda segment: segment.segment_id,
+    )
+    return replace(model, segments=tuple(segments), version=model_version(model.scaling, segments))
+
+
+def test_segments_keep_ids_and_names_whatever_their_size_or_number_was() -> None:
+    champion = shuffled_ids(FIRST)
+    named = {segment.segment_id: segment.name for segment in champion.segments}
+    found = challenged(three_kinds(240, seed=8), champion).model
+    assert {segment.segment_id: segment.name for segment in found.segments} == named
+    assert [segment.segment_id for segment in found.segments] == sorted(named)
+    assert found.next_segment_number == 8
+    assert sum(found.reference.segment_users) == 240
+
+
+def test_a_name_stays_with_its_people_and_not_with_its_meaning() -> None:
+    swapped = {"Deal Seekers": "Casual Buyers", "Casual Buyers": "Deal Seekers"}
+    segments = tuple(replace(s, name=swapped.get(s.name, s.name)) for s in FIRST.segments)
+    champion = replace(FIRST, segments=segments, version=model_version(FIRST.scaling, segments))
+    found = challenged(USERS, champion).model
+    assert {s.segment_id: s.name for s in found.segments} == {s.segment_id: s.name for s in segments}
+
+
+def test_another_number_of_segments_is_held_and_the_new_one_gets_a_free_name_and_a_new_id() -> None:
+    found = challenged(USERS, FIRST, k=4)
+    ids = {segment.segment_id: segment.name for segment in found.model.segments}
+    assert len(ids) == len(set(ids.values())) == 4
+    new = set(ids) - set(NAMES)
+    assert new <= {"S0004", "S0005"}
+    assert all(ids[segment_id] == NAMES[segment_id] for segment_id in set(ids) & set(NAMES))
+    ledger = decided(found, FIRST, k=4)
+    assert ledger.decision == "HOLD"
+    assert "same_segments" in ledger.reason
+
+
+def test_fewer_segments_keep_the_ids_of_those_that_live_on() -> None:
+    found = challenged(USERS, FIRST, k=2).model
+    assert {segment.segment_id for segment in found.segments} <= {*NAMES, "S0004", "S0005"}
+    assert {d.event for d in found.lineage} & {"merged", "died"}
+    assert decided(challenged(USERS, FIRST, k=2), FIRST, k=2).decision in {"HOLD", "REJECT"}
+
+
+def test_people_decide_who_a_segment_is_even_where_all_prices_have_doubled() -> None:
+    doubled = with_sums(USERS.assign(avg_spend=USERS["avg_spend"] * 3))
+    last_night = scored_users(USERS, FIRST, as_of=NOW.date())["segment_id"].set_axis(USERS.index)
+    found = challenged(doubled, FIRST, last_night).model
+    now = scored_users(doubled, found, as_of=NOW.date())["segment_id"].set_axis(USERS.index)
+    assert (now == last_night).mean() > 0.95
+
+
+def test_an_axis_that_was_none_does_not_stop_the_start_from_the_champion() -> None:
+    champion = challenged(USERS.assign(avg_discount=np.nan, discounted_reviews=0)).model
+    assert len(champion.scaling.features) == 4
+    found = challenged(USERS, champion)
+    assert len(found.model.scaling.features) == 5
+    assert found.comparison.champion_k == 3
+    back = challenged(USERS.assign(avg_discount=np.nan, discounted_reviews=0), FIRST)
+    assert len(back.model.scaling.features) == 4
+
+
+def grown(users: int, *, dearer: float = 1.0) -> pd.DataFrame:
+    """The users there are, unchanged, and as many new ones of the same kinds who pay `dearer` times as much."""
+    new = three_kinds(users, seed=21).assign(user_id=lambda frame: "new " + frame["user_id"])
+    return pd.concat([USERS, with_sums(new.assign(avg_spend=new["avg_spend"] * dearer))], ignore_index=True)
+
+
+def test_without_drift_the_scale_stays_so_that_nobody_moves_because_others_are_there() -> None:
+    found = challenged(grown(100, dearer=1.2), FIRST)
+    assert found.start == "warm"
+    assert found.model.scaling.features == FIRST.scaling.features
+    assert found.model.scaling.users == 300
+    before, now = (
+        scored_users(USERS, model, as_of=NOW.date())["segment_id"].astype(str) for model in (FIRST, found.model)
+    )
+    assert (before == now).all()
+
+
+def test_where_users_are_others_the_scale_is_theirs() -> None:
+    other = grown(200, dearer=4.0)
+    expected = scaling_of(other, transform="log").features
+    found = challenged(other, FIRST, drift=DRIFT)
+    assert found.model.scaling.features == expected
+
+
+def test_another_transform_brings_its_own_scale() -> None:
+    found = challenged(USERS, FIRST, transform="none")
+    assert found.model.scaling.transform == "none"
+    assert found.model.scaling.features == scaling_of(USERS, transform="none").features
+
+
+def test_a_start_from_anew_is_taken_only_where_it_is_much_better() -> None:
+    far = tuple(replace(s, centroid=(50.0 + i, *s.centroid[1:])) if i < 2 else s for i, s in enumerate(FIRST.segments))
+    stuck = replace(FIRST, segments=far, version=model_version(FIRST.scaling, far))
+    kept, anew = (challenged(USERS, stuck, cold_start_gain=gain) for gain in (1.0, 0.0))
+    assert kept.start == "warm"
+    assert anew.model.inertia <= kept.model.inertia
+
+
+@pytest.mark.parametrize("users", [1, 2, 3, 8])
+def test_few_users_are_enough(users: int) -> None:
+    few = three_kinds(users, unknown=0)
+    champion = challenged(few, k=0).model
+    assert challenged(few, champion, k=0).comparison.moved_share == 0
+    assert len(challenged(three_kinds(30), champion, k=3).model.segments) == 3
+
+
+def test_a_sample_of_other_users_is_refused() -> None:
+    scaling = scaling_of(USERS, transform="log")
+    with pytest.raises(ModelError, match="not those of the training sample"):
+        challenger(
+            scaled_features(USERS, scaling),
+            USERS.tail(199),
+            scaling,
+            Settings(),
+            champion=None,
+            drift=NO_DRIFT,
+            reason="",
+            trained_at=TRAINED_AT,
+            jobs=1,
+        )
+
+
+SETTINGS = Settings()
+WEEK_OLD = NightMemory(challenger_trained_at="2026-01-13T02:00:30+00:00", challenger_settings=SETTINGS.model_hash)
+SIX_DAYS_OLD = replace(WEEK_OLD, challenger_trained_at="2026-01-14T01:59:00+00:00")
+WAITING = replace(SIX_DAYS_OLD, held=HeldModel(FIRST, GateLedger("HOLD", "", FIRST.version, "", ())))
+
+
+@pytest.mark.parametrize(
+    ("champion", "memory", "drift", "forced", "expected"),
+    [
+        (None, NightMemory(), NO_DRIFT, False, (True, "there is no champion yet")),
+        (FIRST, SIX_DAYS_OLD, NO_DRIFT, False, (False, "the last one is 6 days old")),
+        (FIRST, WEEK_OLD, NO_DRIFT, False, (True, "the last one is 7 days old")),
+        (FIRST, SIX_DAYS_OLD, NO_DRIFT, True, (True, "somebody asked")),
+        (FIRST, SIX_DAYS_OLD, DRIFT, False, (True, "drift: PSI of avg_spend")),
+        (FIRST, replace(SIX_DAYS_OLD, challenger_settings=""), NO_DRIFT, False, (True, "the settings")),
+        (FIRST, WAITING, DRIFT, False, (False, f"model {FIRST.version} waits for a person")),
+        (FIRST, replace(WAITING, challenger_trained_at=WEEK_OLD.challenger_trained_at), DRIFT, False, (True, "7 days")),
+        (replace(FIRST, version="later"), WAITING, DRIFT, False, (True, "drift")),
+        (FIRST, NightMemory(), NO_DRIFT, False, (True, "the settings")),
+    ],
+    ids=[
+        "the first night",
+        "too early",
+        "a week later, half a minute early",
+        "forced",
+        "drift",
+        "other settings",
+        "drift while one waits",
+        "a week later while one waits",
+        "drift while one waits for another champion",
+        "a champion of before challengers",
+    ],
+)
+def test_when_a_challenger_is_trained(champion, memory, drift, forced, expected) -> None:
+    is_due, reason = training_reason(champion, memory, drift, SETTINGS, now=NOW, forced=forced)
+    assert is_due == expected[0]
+    assert expected[1] in reason

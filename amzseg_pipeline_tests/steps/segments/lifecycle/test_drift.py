@@ -1,0 +1,135 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from amzseg_pipeline.contracts.history import DRIFT_COLUMNS
+from amzseg_pipeline.contracts.model import FeatureReference, Model
+from amzseg_pipeline.contracts.promotion import Drift
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.segments import drift, training_reference
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of, with_sums
+
+SETTINGS = Settings()
+
+
+def trained(users: pd.DataFrame, **settings: Any) -> Model:
+    model = model_of(users, **{"k": 3, "k_min": 2, "k_max": 3, "n_init": 1, **settings})
+    return replace(model, reference=training_reference(users, model))
+
+
+USERS = three_kinds(2_000)
+CHAMPION = trained(USERS)
+EVERYONE = three_kinds(20_000, seed=11)
+
+
+def others(users: pd.DataFrame) -> pd.DataFrame:
+    """The same behaviour of people nobody knew."""
+    hashes = (users["user_hash"] * 2_654_435_761 + 12_345) % 2**32
+    return users.assign(user_id="other " + users["user_id"], user_hash=hashes)
+
+
+def figures(found: Drift) -> dict[str, float]:
+    return {figure.name: figure.value for figure in found.figures}
+
+
+def test_the_training_users_themselves_do_not_drift() -> None:
+    found = drift(USERS, CHAMPION, SETTINGS)
+    assert found.warnings == found.triggers == ()
+    assert set(figures(found)) == {column.name for column in DRIFT_COLUMNS}
+    assert figures(found)["distance_ratio"] == pytest.approx(1, abs=1e-12)
+    assert figures(found)["outlier_ratio"] == 1.0
+    assert figures(found)["unseen_share"] == 0.0
+    assert all(value == 0 for name, value in figures(found).items() if name.startswith("psi"))
+
+
+def test_doubled_prices_are_seen_the_same_night_with_prices_on_top() -> None:
+    doubled = with_sums(USERS.assign(avg_spend=USERS["avg_spend"] * 2))
+    found = drift(doubled, CHAMPION, SETTINGS)
+    assert found.figures[0].name == "psi_avg_spend"
+    assert found.figures[0].value > SETTINGS.drift_feature_psi
+    assert found.warnings[0].startswith("PSI of avg_spend is")
+    assert found.triggers[0] == found.warnings[0]
+
+
+def test_a_new_kind_of_user_is_seen_with_what_sets_it_apart_on_top() -> None:
+    rng = np.random.default_rng(3)
+    critics = users_of(
+        [
+            (2, float(r), 90.0, float(s))
+            for r, s in zip(rng.uniform(1, 1.5, 500), rng.lognormal(6.5, 0.5, 500), strict=True)
+        ]
+    )
+    grown = pd.concat([USERS, others(critics)], ignore_index=True)
+    found = drift(grown, CHAMPION, SETTINGS)
+    assert {found.figures[0].name, found.figures[1].name} == {"psi_avg_rating", "psi_avg_discount"}
+    assert figures(found)["distance_ratio"] > 1.1
+    assert any("far (squared)" in words for words in found.warnings)
+    assert found.triggers
+
+
+@pytest.mark.parametrize(("users", "champion_seed"), [(200, 1_000), (400, 7), (1_000, 1_000)])
+def test_without_drift_there_is_no_warning_in_95_of_100_nights(users: int, champion_seed: int) -> None:
+    champion = trained(EVERYONE.sample(users, random_state=champion_seed))
+    seen = replace(champion.reference, seen_hashes=tuple(sorted(EVERYONE["user_hash"])))
+    champion = replace(champion, reference=seen)
+    nights = (EVERYONE.sample(users, random_state=night) for night in range(100))
+    assert sum(not drift(night, champion, SETTINGS).warnings for night in nights) >= 95
+
+
+def test_users_unknown_at_training_are_counted_on_the_smallest_hashes() -> None:
+    grown = pd.concat([USERS, others(USERS.head(1_000))], ignore_index=True)
+    share = figures(drift(grown, CHAMPION, SETTINGS))["unseen_share"]
+    assert share == pytest.approx(1 / 3, abs=0.04)
+    assert any("of the users were unknown at training" in words for words in drift(grown, CHAMPION, SETTINGS).triggers)
+    assert figures(drift(others(USERS), CHAMPION, SETTINGS))["unseen_share"] == pytest.approx(1, abs=0.001)
+
+
+def test_one_feature_alone_warns_before_it_asks_for_a_challenger() -> None:
+    shifted = with_sums(USERS.assign(avg_discount=(USERS["avg_discount"] + 4).clip(0, 100)))
+    found = drift(shifted, CHAMPION, Settings(drift_feature_psi=9.0))
+    assert [words for words in found.warnings if "avg_discount" in words]
+    assert found.triggers == tuple(w for w in found.warnings if "PSI of avg_discount" not in w)
+    assert drift(shifted, CHAMPION, Settings(drift_feature_psi=0.1)).triggers[0] == found.warnings[0]
+
+
+def test_neither_the_order_of_users_nor_their_types_change_a_figure() -> None:
+    shuffled = three_kinds(2_000, seed=9).sample(frac=1, random_state=1)
+    typed = shuffled.convert_dtypes(dtype_backend="pyarrow")
+    expected = drift(three_kinds(2_000, seed=9), CHAMPION, SETTINGS)
+    assert drift(shuffled, CHAMPION, SETTINGS) == drift(typed, CHAMPION, SETTINGS) == expected
+    assert training_reference(shuffled, CHAMPION) == training_reference(three_kinds(2_000, seed=9), CHAMPION)
+
+
+def test_bins_are_deciles_with_a_place_for_the_unknown_and_for_what_is_below_a_common_smallest_value() -> None:
+    users = users_of([(1, None if i < 3 else 4.0 + i / 100, 10.0, 5.0) for i in range(23)])
+    model = trained(users)
+    parts = {part.name: part for part in model.reference.features}
+    assert sum(parts["avg_rating"].users) == 23
+    assert parts["avg_rating"].users[-1] == 3
+    assert parts["avg_rating"].edges == pytest.approx([4.04 + 0.02 * i for i in range(9)])
+    assert parts["avg_rating"].users[:-1] == (2,) * 10
+    assert parts["total_reviews"] == FeatureReference("total_reviews", (np.nextafter(1.0, 0), 1.0), (0, 23, 0, 0))
+
+
+def test_a_feature_nobody_had_is_watched_for_its_return() -> None:
+    unknown = three_kinds(500).assign(avg_discount=np.nan)
+    champion = trained(with_sums(unknown))
+    assert not drift(with_sums(unknown), champion, SETTINGS).warnings
+    back = drift(three_kinds(500), champion, SETTINGS)
+    assert back.figures[0].name == "psi_avg_discount"
+    assert back.triggers
+
+
+@pytest.mark.parametrize("users", [1, 2, 5, 12])
+def test_few_users_never_warn_of_themselves(users: int) -> None:
+    some = three_kinds(users)
+    assert drift(some, trained(some, k=0), SETTINGS).warnings == ()
+
+
+def test_a_champion_without_training_data_is_not_measured() -> None:
+    found = drift(USERS, replace(CHAMPION, reference=None), SETTINGS)
+    assert (found.figures, found.warnings, found.triggers) == ((), (), ())
+    assert "not recorded" in found.note

@@ -1,0 +1,62 @@
+from datetime import date
+
+import pandas as pd
+
+from amzseg_pipeline.contracts.history import SEGMENT_HISTORY
+from amzseg_pipeline.contracts.promotion import Drift, DriftFigure
+from amzseg_pipeline.steps.segments import segment_history
+
+DRIFT = Drift(
+    "m1", 10, (DriftFigure("psi_avg_spend", 0.5, 0.1, True), DriftFigure("psi_shares", 0.2, 0.1, True)), (), (), ""
+)
+PROFILES = pd.DataFrame(
+    {
+        "segment_id": ["S0001", "S0002"],
+        "segment_name": ["Deal Seekers", "Casual Buyers"],
+        "users": [7, 3],
+        "share": [0.7, 0.3],
+        "model_version": ["m1", "m1"],
+    }
+)
+MIGRATIONS = pd.DataFrame(
+    [
+        ("-", "S0001", "new user", 4),
+        ("S0001", "S0001", "stayed", 2),
+        ("S0002", "S0001", "behaviour", 1),
+        ("S0001", "S0002", "model", 2),
+        ("S0001", "S0002", "both", 1),
+        ("S0001", "-", "left", 5),
+        ("S0009", "-", "left", 1),
+    ],
+    columns=["from_segment_id", "to_segment_id", "cause", "users"],
+)
+
+
+def night(sequence: int, before: pd.DataFrame | None = None) -> pd.DataFrame:
+    return segment_history(before, PROFILES, MIGRATIONS, DRIFT, sequence=sequence, as_of=date(2026, 1, sequence))
+
+
+def test_a_night_tells_who_came_and_went_and_the_drift_of_all() -> None:
+    found = night(1)
+    assert tuple(found.columns) == SEGMENT_HISTORY.column_names
+    assert found["segment_id"].tolist() == ["S0001", "S0002"]
+    assert found["entered"].tolist() == [1, 3]
+    assert found["new_users"].tolist() == [4, 0]
+    assert found["departed"].tolist() == [8, 1]
+    assert found["psi_avg_spend"].tolist() == [0.5, 0.5]
+    assert found["psi_shares"].tolist() == [0.2, 0.2]
+    assert found["distance_ratio"].isna().all()
+
+
+def test_nights_are_carried_forward_as_they_were() -> None:
+    first = night(1)
+    third = night(3, night(2, first))
+    assert third["sequence"].tolist() == [1, 1, 2, 2, 3, 3]
+    pd.testing.assert_frame_equal(third.head(2), first)
+    assert third["as_of"].tolist()[::2] == [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)]
+
+
+def test_nights_of_an_older_contract_lack_what_it_did_not_have() -> None:
+    second = night(2, night(1).drop(columns=["outlier_ratio", "unseen_share"]))
+    assert second["unseen_share"].isna().all()
+    assert second["psi_avg_spend"].tolist() == [0.5] * 4

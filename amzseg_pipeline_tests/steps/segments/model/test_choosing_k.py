@@ -1,0 +1,234 @@
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from kneed import KneeLocator
+from sklearn.cluster import KMeans
+from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+
+from amzseg_pipeline.contracts.errors import ModelError
+from amzseg_pipeline.contracts.model import KChoice, KEvidence
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.segments.features.scaling import feature_scaling, scaled_features, scaled_matrix
+from amzseg_pipeline.steps.segments.model.choosing_k import choice_on, k_choice
+from amzseg_pipeline_tests.steps.segments.users import QUICK, three_kinds, users_of
+
+
+def choice_of(users: pd.DataFrame, *, jobs: int = 1, champion_k: int | None = None, **settings: Any) -> KChoice:
+    scaling = feature_scaling(users, transform="none")
+    values = Settings(**{**QUICK, **settings})
+    return k_choice(scaled_features(users, scaling), scaling, values, jobs=jobs, champion_k=champion_k)
+
+
+@cache
+def choice_of_three_kinds() -> KChoice:
+    return choice_of(three_kinds(300))
+
+
+def test_the_evidence_is_what_scikit_learn_and_kneed_say() -> None:
+    users = three_kinds(300)
+    matrix = np.ascontiguousarray(scaled_matrix(users, feature_scaling(users, transform="none")))
+    choice = choice_of_three_kinds()
+    fits = {k: KMeans(k, n_init=3, random_state=42).fit(matrix) for k in range(1, 9)}
+    assert [e.k for e in choice.evidence] == list(range(1, 9))
+    for e in choice.evidence:
+        labels = fits[e.k].labels_
+        assert e.inertia == pytest.approx(fits[e.k].inertia_, rel=1e-9)
+        assert sorted(e.sizes) == sorted(np.bincount(labels))
+        assert e.smallest_share == min(e.sizes) / 300
+        if e.k > 1:
+            assert e.silhouette == pytest.approx(silhouette_score(matrix, labels), abs=1e-9)
+            assert e.davies_bouldin == pytest.approx(davies_bouldin_score(matrix, labels), rel=1e-9)
+            assert e.calinski_harabasz == pytest.approx(calinski_harabasz_score(matrix, labels), rel=1e-9)
+    inertias = [fits[k].inertia_ for k in range(1, 9)]
+    assert choice.knee == KneeLocator(range(1, 9), inertias, curve="convex", direction="decreasing").knee
+    of_range = {e.k: e for e in choice.evidence if e.k >= 3}
+    assert choice.best_silhouette == max(of_range, key=lambda k: of_range[k].silhouette)
+    assert choice.best_calinski_harabasz == max(of_range, key=lambda k: of_range[k].calinski_harabasz)
+    assert choice.best_davies_bouldin == min(of_range, key=lambda k: of_range[k].davies_bouldin)
+
+
+def test_one_cluster_has_an_inertia_and_nothing_to_compare() -> None:
+    first = choice_of_three_kinds().evidence[0]
+    figures = (first.silhouette, first.prediction_strength, first.jaccard, first.davies_bouldin)
+    assert (first.k, first.sizes, first.smallest_share, figures) == (1, (300,), 1.0, (None,) * 4)
+    assert first.refusals
+
+
+def test_three_kinds_of_users_are_found_with_confidence() -> None:
+    choice = choice_of(three_kinds(600, unknown=0))
+    assert (choice.k, choice.confidence) == (3, "high")
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ({"min_prediction_strength": 1.0}, "prediction strength 0.9"),
+        ({"min_jaccard": 1.0}, "Jaccard index 0.9"),
+        ({"min_silhouette": 0.9}, "silhouette 0."),
+        ({"min_silhouette_gain": 0.9}, "gain of silhouette over users of one kind 0."),
+        ({"min_segment_share": 0.5}, "smallest share 0.1"),
+    ],
+)
+def test_every_test_of_the_gate_can_refuse_a_number_in_words(limit: dict[str, float], words: str) -> None:
+    assert choice_of_three_kinds().evidence[2].refusals == ()
+    choice = choice_of(three_kinds(300), **limit)
+    (refusal,) = choice.evidence[2].refusals
+    assert refusal.startswith(words)
+    assert refusal.endswith(f"is below {next(iter(limit.values())):g}")
+    assert choice.confidence == "low"
+
+
+def chosen(rows: dict[int, tuple[float, bool]], *, inertias: dict[int, float] | None = None, **given: Any) -> KChoice:
+    """The choice where the evidence says, for every k, this silhouette and whether it passes every test."""
+    champion_k = given.pop("champion_k", None)
+    evidence = tuple(
+        KEvidence(
+            k=k,
+            inertia=(inertias or {}).get(k, 100.0 / k),
+            sizes=(40,),
+            smallest_share=0.1,
+            silhouette=rows.get(k, (None, False))[0],
+            prediction_strength=0.9,
+            jaccard=0.9,
+            davies_bouldin=1.0,
+            calinski_harabasz=10.0,
+            refusals=() if rows.get(k, (None, False))[1] else ("it fails",),
+        )
+        for k in range(1, 9)
+    )
+    return choice_on(evidence, Settings(**given), champion_k=champion_k)
+
+
+@pytest.mark.parametrize(
+    ("rows", "k", "rule"),
+    [
+        ({3: (0.4, True)}, 3, "the only number that passes every test"),
+        (
+            {3: (0.4, True), 4: (0.37, True), 5: (0.361, True)},
+            5,
+            "the largest of the numbers that pass every test (3, 4, 5)",
+        ),
+        (
+            {3: (0.4, True), 4: (0.37, True), 5: (0.359, True)},
+            4,
+            "the largest of the numbers that pass every test (3, 4, 5) whose silhouette is at least 0.9 of the best",
+        ),
+        ({3: (0.4, True), 4: (0.9, False), 5: (0.8, False)}, 3, "the only number that passes every test"),
+        ({2: (0.9, True), 3: (0.4, True)}, 3, "the only number that passes every test"),
+        ({4: (0.3, True), 5: (0.6, True), 7: (0.55, True)}, 7, "the largest of the numbers"),
+    ],
+)
+def test_the_largest_number_that_passes_and_is_near_the_best_is_chosen(
+    rows: dict[int, tuple[float, bool]], k: int, rule: str
+) -> None:
+    choice = chosen(rows)
+    assert (choice.k, choice.confidence) == (k, "high")
+    assert choice.rule.startswith(rule)
+
+
+KNEE_AT_4 = {1: 100.0, 2: 75.0, 3: 50.0, 4: 25.0, 5: 24.0, 6: 23.0, 7: 22.0, 8: 21.0}
+NO_KNEE = dict.fromkeys(range(1, 9), 100.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "k", "rule"),
+    [
+        ({"champion_k": 6, "inertias": KNEE_AT_4}, 6, "the number of segments there are: no number from 3 to 8 passes"),
+        ({"champion_k": 2, "inertias": KNEE_AT_4}, 3, "the number of segments there are, brought into the range"),
+        ({"inertias": KNEE_AT_4}, 4, "the knee, k = 4: no number from 3 to 8 passes every test"),
+        ({"inertias": KNEE_AT_4, "k_min": 5}, 5, "the knee, k = 4, brought into the range: no number from 5 to 8"),
+        ({"inertias": NO_KNEE}, 3, "the usual number: no number"),
+        ({"inertias": NO_KNEE, "k_min": 4}, 4, "the usual number, brought into the range"),
+    ],
+)
+def test_where_no_number_passes_there_is_a_choice_with_low_confidence(
+    settings: dict[str, Any], k: int, rule: str
+) -> None:
+    choice = chosen({3: (0.5, False), 7: (0.4, False)}, **settings)
+    assert (choice.k, choice.confidence) == (k, "low")
+    assert choice.rule.startswith(rule)
+
+
+def test_the_champions_number_does_not_matter_where_the_evidence_speaks() -> None:
+    assert chosen({4: (0.5, True)}, champion_k=6).k == 4
+
+
+@pytest.mark.parametrize(
+    ("ratio", "near"),
+    [(0.0, "knee"), (1.0, "best_silhouette")],
+)
+def test_the_knee_alone_is_near_the_best_silhouette_or_gives_way_to_it(ratio: float, near: str) -> None:
+    rng = np.random.default_rng(2)
+    users = users_of([(int(n), 4, d, s) for n, d, s in zip(*rng.integers(1, 90, (3, 300)), strict=True)])
+    choice = choice_of(users, min_silhouette_ratio=ratio)
+    assert choice.knee != choice.best_silhouette
+    assert choice.knee_near_best_silhouette == getattr(choice, near)
+
+
+@pytest.mark.parametrize("k", [2, 5, 10])
+def test_the_setting_k_decides_and_the_evidence_is_still_given(k: int) -> None:
+    choice = choice_of(three_kinds(150), k=k)
+    assert (choice.k, choice.rule) == (k, f"the setting k = {k}")
+    assert [e.k for e in choice.evidence] == list(range(1, max(k, 8) + 1))
+    assert choice.confidence == ("low" if choice.evidence[k - 1].refusals else "high")
+    assert choice.best_silhouette in range(3, 9)
+
+
+@pytest.mark.parametrize(
+    ("points", "repeats", "k", "largest"),
+    [(1, 1, 1, 1), (1, 9, 1, 1), (2, 1, 2, 2), (2, 5, 2, 2), (3, 1, 3, 3), (4, 1, None, 4), (5, 4, None, 5)],
+)
+def test_the_range_ends_where_users_cease_to_differ(points: int, repeats: int, k: int | None, largest: int) -> None:
+    at = [(1, 4, 0, 0), (1, 4, 100, 0), (1, 4, 0, 90), (9, 4, 50, 50), (1, 1, 50, 50)][:points]
+    choice = choice_of(users_of(at * repeats))
+    assert [e.k for e in choice.evidence] == list(range(1, largest + 1))
+    assert choice.k == k if k else choice.k in {3, 4, 5}
+
+
+def test_users_all_alike_are_one_segment() -> None:
+    choice = choice_of(users_of([(1, 4, 0, 0)] * 9))
+    assert (choice.k, choice.rule, choice.confidence) == (1, "all users are alike", "low")
+
+
+def test_the_setting_k_is_lowered_to_the_users_that_differ() -> None:
+    choice = choice_of(users_of([(1, 4, 0, 0), (1, 4, 100, 0), (1, 4, 0, 90)] * 4), k=7)
+    assert choice.k == 3
+    assert choice.rule == "the setting k = 7, lowered to the 3 users that differ"
+
+
+def test_without_prices_no_more_segments_are_tried_than_there_are_names() -> None:
+    users = three_kinds(100).assign(avg_discount=None, avg_spend=None)
+    assert choice_of(users).evidence[-1].k == 7
+    assert choice_of(users, k=7).k == 7
+    with pytest.raises(ModelError, match="8 segments, but there are only 7 names for users whose spend and discount"):
+        choice_of(users, k=8)
+
+
+def test_neither_jobs_nor_the_order_of_rows_change_anything() -> None:
+    assert choice_of(three_kinds(300), jobs=2) == choice_of_three_kinds()
+    assert choice_of(three_kinds(300).sample(frac=1, random_state=3)) == choice_of_three_kinds()
+
+
+def test_the_cost_is_bounded_by_samples_whose_weights_stand_for_all_users() -> None:
+    users = three_kinds(2_000, unknown=0)
+    scaling = feature_scaling(users, transform="none")
+    bounded = choice_of(users, selection_users=300, silhouette_users=200, stability_users=100)
+    assert all(295 <= sum(e.sizes) <= 300 for e in bounded.evidence)
+    matrix = np.ascontiguousarray(scaled_matrix(users, scaling))
+    everyone = KMeans(3, n_init=3, random_state=42).fit(matrix)
+    found = bounded.evidence[2]
+    assert bounded.k == 3
+    assert found.inertia == pytest.approx(everyone.inertia_, rel=0.15)
+    assert found.silhouette == pytest.approx(silhouette_score(matrix, everyone.labels_), abs=0.03)
+    assert found.smallest_share == pytest.approx(np.bincount(everyone.labels_).min() / 2_000, abs=0.03)
+
+
+def test_scaled_features_of_another_scaling_are_refused() -> None:
+    users = three_kinds(50)
+    other = users.assign(avg_discount=None)
+    scaled = scaled_features(other, feature_scaling(other, transform="none"))
+    with pytest.raises(ModelError, match="scaled_features: a feature of the scaling has null values"):
+        k_choice(scaled, feature_scaling(users, transform="none"), Settings(), jobs=1)

@@ -1,0 +1,94 @@
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import joblib
+import pandas as pd
+import pytest
+
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.steps.segments import exported_pipeline, scored_users
+from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of, with_sums
+
+COUNTS = [column.name for column in COUNT_COLUMNS]
+USERS = three_kinds(500, unknown=0.1)
+OTHERS = three_kinds(2000, seed=3, unknown=0.1)
+MODELS = {
+    "plain": model_of(USERS, transform="none", k=5),
+    "logarithms": model_of(USERS, transform="log", k=5),
+    "a feature dropped": model_of(with_sums(USERS.assign(avg_discount=float("nan"))), transform="log", k=4),
+    "one segment": model_of(users_of([(1, 4.0, 10.0, 5.0)] * 3)),
+}
+
+
+def places(users: pd.DataFrame, model: Model) -> list[int]:
+    ids = [segment.segment_id for segment in model.segments]
+    return [ids.index(each) for each in scored_users(users, model, as_of=date(2024, 1, 1))["segment_id"]]
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_pipeline_predicts_the_place_of_every_users_segment(kind: str) -> None:
+    model = MODELS[kind]
+    assert exported_pipeline(model).predict(OTHERS).tolist() == places(OTHERS, model)
+
+
+@pytest.mark.parametrize("kind", ["plain", "logarithms", "a feature dropped"])
+def test_the_pipeline_scales_as_scoring_does_also_what_is_far_out(kind: str) -> None:
+    users = OTHERS.copy()
+    users.loc[:3, "avg_spend"] = [0.0, 1e12, 0.01, 1e6]
+    ours = scaled_matrix(users, MODELS[kind].scaling)
+    assert exported_pipeline(MODELS[kind])[:-1].transform(users) == pytest.approx(ours, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        OTHERS[[*FEATURES, *COUNTS][::-1]],
+        OTHERS.assign(country="IN"),
+        OTHERS.astype({"total_reviews": "int64"}),
+        OTHERS.convert_dtypes(dtype_backend="numpy_nullable"),
+        OTHERS.convert_dtypes(dtype_backend="pyarrow"),
+        OTHERS.set_index("user_id"),
+        OTHERS.assign(**dict.fromkeys(COUNTS, float("nan"))),
+    ],
+    ids=["columns in another order", "a column more", "counts", "nullable", "arrow", "another index", "counts unknown"],
+)
+def test_any_frame_with_the_columns_will_do(users: pd.DataFrame) -> None:
+    assert exported_pipeline(MODELS["logarithms"]).predict(users).tolist() == places(OTHERS, MODELS["logarithms"])
+
+
+def test_a_model_without_logarithms_needs_the_five_features_alone() -> None:
+    assert exported_pipeline(MODELS["plain"]).predict(OTHERS[list(FEATURES)]).tolist() == places(
+        OTHERS, MODELS["plain"]
+    )
+
+
+def test_counts_of_reviews_behind_the_means_decide_as_they_do_in_scoring() -> None:
+    users, model = OTHERS.assign(**dict.fromkeys(COUNTS, 0)), MODELS["logarithms"]
+    assert exported_pipeline(model).predict(users).tolist() == places(users, model) != places(OTHERS, model)
+
+
+def test_a_published_table_can_be_scored_again() -> None:
+    model = MODELS["logarithms"]
+    published = scored_users(OTHERS, model, as_of=date(2024, 1, 1))
+    assert exported_pipeline(model).predict(published).tolist() == places(OTHERS, model)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_notebook_with_scikit_learn_alone_can_use_it(kind: str, tmp_path: Path) -> None:
+    joblib.dump(exported_pipeline(MODELS[kind]), tmp_path / "model.joblib")
+    OTHERS.to_parquet(tmp_path / "users.parquet")
+    notebook = (
+        "import sys; sys.modules['amzseg_pipeline'] = None\n"
+        "import joblib, pandas\n"
+        "pipeline = joblib.load('model.joblib')\n"
+        "print(*pipeline.predict(pandas.read_parquet('users.parquet')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", notebook], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert [int(place) for place in done.stdout.split()] == places(OTHERS, MODELS[kind])

@@ -1,0 +1,179 @@
+import itertools
+import math
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+
+from amzseg_pipeline.contracts.errors import ModelError
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.steps.segments import scored_users
+from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of
+
+AS_OF = date(2024, 5, 17)
+USERS = three_kinds(700)
+MODELS = {transform: model_of(USERS, transform=transform, k=5) for transform in ("none", "log")}
+ONE_SEGMENT = model_of(users_of([(1, 4.0, 10.0, 5.0)] * 3))
+
+
+def places(scored: pd.DataFrame, model: Model) -> list[int]:
+    ids = [segment.segment_id for segment in model.segments]
+    return [ids.index(segment_id) for segment_id in scored["segment_id"]]
+
+
+def with_centroids(*centroids: tuple[float, ...]) -> Model:
+    model = MODELS["none"]
+    segments = tuple(replace(s, centroid=c) for s, c in zip(model.segments, centroids, strict=False))
+    return replace(model, segments=segments)
+
+
+@pytest.mark.parametrize("transform", MODELS)
+def test_segments_are_those_scikit_learn_predicts(transform: str) -> None:
+    model = MODELS[transform]
+    others = three_kinds(3000, seed=11)
+    kmeans = KMeans(5, n_init=1, random_state=0).fit(scaled_matrix(USERS, model.scaling))
+    kmeans.cluster_centers_ = np.array([segment.centroid for segment in model.segments])
+    matrix = np.ascontiguousarray(scaled_matrix(others, model.scaling))
+    scored = scored_users(others, model, as_of=AS_OF)
+    assert places(scored, model) == kmeans.predict(matrix).tolist()
+    distances = np.sort(kmeans.transform(matrix), axis=1)
+    assert scored["distance"].to_numpy() == pytest.approx(distances[:, 0], abs=1e-9)
+    assert scored["margin"].to_numpy() == pytest.approx(1 - distances[:, 0] / distances[:, 1], abs=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 700), max_size=6), st.sampled_from(sorted(MODELS)))
+def test_splitting_into_batches_changes_no_bit(cuts: list[int], transform: str) -> None:
+    whole = scored_users(USERS, MODELS[transform], as_of=AS_OF)
+    edges = [0, *sorted(cuts), len(USERS)]
+    batches = [USERS.iloc[a:b] for a, b in itertools.pairwise(edges)]
+    parts = [scored_users(batch, MODELS[transform], as_of=AS_OF) for batch in batches]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole, check_exact=True)
+
+
+def test_users_beyond_one_chunk_are_scored_as_those_within() -> None:
+    many = pd.concat([USERS] * 60, ignore_index=True)
+    scored = scored_users(many, MODELS["log"], as_of=AS_OF)
+    first = scored_users(USERS, MODELS["log"], as_of=AS_OF)
+    pd.testing.assert_frame_equal(scored.tail(700).reset_index(drop=True), first, check_exact=True)
+
+
+def test_rows_stay_in_the_order_they_came() -> None:
+    shuffled = USERS.sample(frac=1, random_state=2)
+    scored = scored_users(shuffled, MODELS["none"], as_of=AS_OF)
+    assert list(scored["user_id"]) == list(shuffled["user_id"])
+    as_given = scored_users(USERS, MODELS["none"], as_of=AS_OF)
+    pd.testing.assert_frame_equal(scored, as_given.loc[shuffled.index].reset_index(drop=True), check_exact=True)
+
+
+def test_the_frame_keeps_its_contract() -> None:
+    types = {
+        "string": pa.string(),
+        "int64": pa.int64(),
+        "float64": pa.float64(),
+        "bool": pa.bool_(),
+        "date": pa.date32(),
+    }
+    scored = scored_users(USERS, MODELS["none"], as_of=AS_OF)
+    table = pa.Table.from_pandas(scored, preserve_index=False)
+    assert table.schema.names == list(SEGMENT_ASSIGNMENTS.column_names)
+    for column in SEGMENT_ASSIGNMENTS.columns:
+        assert table.schema.field(column.name).type == types[column.type], column.name
+        assert column.nullable or table[column.name].null_count == 0, column.name
+    assert table["avg_rating"].null_count == USERS["avg_rating"].isna().sum() > 0
+    assert table["margin"].null_count == 0
+    assert set(scored["as_of"]) == {AS_OF}
+    assert set(scored["model_version"]) == {MODELS["none"].version}
+
+
+def test_features_are_given_back_as_they_came() -> None:
+    scored = scored_users(USERS, MODELS["log"], as_of=AS_OF)
+    for name in FEATURES:
+        assert scored[name].to_numpy(float, na_value=np.nan).tolist() == pytest.approx(
+            USERS[name].tolist(), nan_ok=True, abs=0
+        )
+
+
+def test_an_unknown_value_counts_as_the_mean_of_training() -> None:
+    model = MODELS["none"]
+    means = {f.name: f.impute for f in model.scaling.features}
+    unknown = USERS.head(5).assign(avg_rating=None, engagement_score=None, avg_spend=None)
+    known = unknown.assign(**{name: means[name] for name in ("avg_rating", "engagement_score", "avg_spend")})
+    columns = ["segment_id", "distance", "second_segment_id", "margin"]
+    pd.testing.assert_frame_equal(
+        scored_users(unknown, model, as_of=AS_OF)[columns], scored_users(known, model, as_of=AS_OF)[columns]
+    )
+
+
+def test_of_equally_near_segments_the_smallest_id_is_taken() -> None:
+    zero, far = (0.0,) * 5, (50.0,) * 5
+    scored = scored_users(USERS.head(20), with_centroids(far, zero, zero, far), as_of=AS_OF)
+    assert set(scored["segment_id"]) == {"S0002"}
+    assert set(scored["second_segment_id"]) == {"S0003"}
+    assert set(scored["margin"]) == {0.0}
+
+
+def test_a_user_on_two_centroids_at_once_is_undecided() -> None:
+    user = USERS.head(1)
+    place = tuple(scaled_matrix(user, MODELS["none"].scaling)[0].tolist())
+    scored = scored_users(user, with_centroids(place, place), as_of=AS_OF)
+    assert (scored["distance"][0], scored["margin"][0]) == (0.0, 0.0)
+
+
+def test_with_one_segment_there_is_no_second() -> None:
+    scored = scored_users(USERS, ONE_SEGMENT, as_of=AS_OF)
+    assert set(scored["segment_name"]) == {"All Customers"}
+    assert scored["second_segment_id"].isna().all()
+    assert scored["margin"].isna().all()
+    assert set(scored["distance"]) == {0.0}
+    assert not scored["is_outlier"].any()
+
+
+def test_outliers_lie_farther_out_than_the_training_users() -> None:
+    model = MODELS["none"]
+    scored = scored_users(USERS, model, as_of=AS_OF)
+    bounds = {s.segment_id: s.outlier_distance for s in model.segments}
+    expected = [d > bounds[i] for d, i in zip(scored["distance"], scored["segment_id"], strict=True)]
+    assert scored["is_outlier"].tolist() == expected
+    assert 0 < sum(expected) < 20
+
+
+def test_one_review_is_low_evidence() -> None:
+    scored = scored_users(USERS, MODELS["none"], as_of=AS_OF)
+    assert scored["is_low_evidence"].tolist() == (USERS["total_reviews"] == 1).tolist()
+
+
+def test_no_users_give_no_rows() -> None:
+    scored = scored_users(USERS.head(0), MODELS["none"], as_of=AS_OF)
+    assert (len(scored), tuple(scored.columns)) == (0, SEGMENT_ASSIGNMENTS.column_names)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("avg_spend", math.inf, "avg_spend of 3 of 700 users is infinite"),
+        ("total_reviews", -1, "total_reviews of 3 of 700 users"),
+        ("engagement_score", -math.inf, "engagement_score of 3 of 700 users"),
+    ],
+)
+@pytest.mark.parametrize("model", [*MODELS.values(), ONE_SEGMENT])
+def test_impossible_values_are_refused_by_name_and_number(column: str, value: float, words: str, model: Model) -> None:
+    users = USERS.copy()
+    users.loc[[1, 5, 600], column] = value
+    with pytest.raises(ModelError, match=words):
+        scored_users(users, model, as_of=AS_OF)
+
+
+def test_the_users_are_left_as_they_were() -> None:
+    users = USERS.copy()
+    scored_users(users, MODELS["log"], as_of=AS_OF)
+    pd.testing.assert_frame_equal(users, USERS)

@@ -1,0 +1,101 @@
+"""Landing zones of synthetic reviews, and the tables made of them as a run makes them, without Dagster."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps import reviews
+from amzseg_pipeline.storage import landing
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.landing import RawReviews
+from amzseg_pipeline.storage.parquet.partitions import TableParts
+from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
+from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
+from amzseg_pipeline.storage.warehouse.partitioning import RoutedReviews, routed_reviews
+from amzseg_pipeline.storage.warehouse.stage import Stage
+from benchmarks.generate_reviews import Population, item_rows, review_rows
+
+AS_OF = date(2023, 9, 9)
+POPULATION = Population(3_000)
+
+
+def review_batch(first: int, last: int, population: Population = POPULATION) -> pa.Table:
+    """Reviews `first` to before `last` of the population, as an export holds them."""
+    return review_rows(population, first, last)
+
+
+def item_batch(population: Population = POPULATION) -> pa.Table:
+    """All items of the population, as an export holds them."""
+    return item_rows(population, 0, population.items)
+
+
+def home_of(root: Path, **exports: pa.Table) -> Home:
+    """A home whose landing zone holds `<name>.parquet` for every keyword, and nothing else."""
+    home = Home(root)
+    home.landing.mkdir(parents=True, exist_ok=True)
+    for path in home.landing.iterdir():
+        path.unlink()
+    for name, rows in exports.items():
+        pq.write_table(rows, home.landing / f"{name}.parquet")
+    return home
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What one run has made."""
+
+    engine: Engine
+    raw: RawReviews
+    items: nw.LazyFrame
+    routed: RoutedReviews
+    cleaned: CleanedReviews
+    features: TableParts
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The rows of cleaned_reviews, rejected_reviews or user_features, in an order of their own."""
+        frame = {
+            "cleaned_reviews": lambda: self.cleaned.frame(self.engine),
+            "rejected_reviews": lambda: self.engine.scan(self.routed.rejected.paths),
+            "user_features": lambda: self.engine.scan(self.features.paths),
+        }[name]()
+        return sorted_rows(frame)
+
+
+TABLES = ("cleaned_reviews", "rejected_reviews", "user_features")
+
+
+def sorted_rows(frame: nw.LazyFrame) -> list[dict[str, Any]]:
+    """All rows, sorted by what they say."""
+    return sorted(frame.collect("pyarrow").to_native().to_pylist(), key=lambda row: str(sorted(row.items())))
+
+
+def made_tables(home: Home, engine: Engine, *, code_version: str = "1", as_of: date = AS_OF, **settings: Any) -> Tables:
+    """The tables of the landing zone as it is; what earlier calls left in the warehouse is used."""
+    values = replace(Settings(), **settings)
+    raw = landing.raw_reviews(home, values, now=time.time(), settle=False)
+    stage = Stage(engine, home.warehouse, code_version, values, tell=[].append)
+    items = engine.staged(reviews.items(reviews.checked_items(landing.raw_items_frame(raw.reviews, raw.items, engine))))
+    routed = routed_reviews(raw, items, stage)
+    cleaned = buckets.settled_reviews(routed, stage)
+    return Tables(engine, raw, items, routed, cleaned, buckets.user_features(cleaned, stage, as_of=as_of))
+
+
+@contextmanager
+def duckdb_engine(folder: Path, **settings: Any) -> Iterator[DuckDBEngine]:
+    """A DuckDB engine that is closed in the end."""
+    engine = DuckDBEngine(replace(Settings(threads=2, memory_limit_mib=500), **settings), temporary=folder)
+    try:
+        yield engine
+    finally:
+        engine.close()

@@ -1,0 +1,144 @@
+"""The supported engines give identical tables: whole numbers, texts and dates equal, floats to the ninth digit."""
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import narwhals as nw
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps import reviews, users
+from amzseg_pipeline.storage import landing
+from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline_tests.storage.engines.engine_types import NEEDS_SPARK, engine_of
+from amzseg_pipeline_tests.storage.engines.synthetic import home_of, item_batch, review_batch
+from benchmarks.generate_reviews import Population
+
+AS_OF = date(2023, 9, 9)
+SORT_BY = {"cleaned_reviews": ["user_id", "review_id"], "user_features": ["user_id"], "items": ["item_id"]}
+
+Scan = Callable[[Path], nw.LazyFrame]
+
+
+@pytest.fixture(scope="module")
+def duckdb_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with engine_of("duckdb", tmp_path_factory.mktemp("duckdb")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module", params=["polars", "pandas", pytest.param("spark", marks=NEEDS_SPARK)])
+def scan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scan]:
+    """How an engine that is compared with DuckDB reads a parquet file."""
+    if request.param == "polars":
+        yield lambda path: nw.from_native(pl.scan_parquet(path))
+    elif request.param == "pandas":
+        yield lambda path: nw.from_native(pq.read_table(path).to_pandas(types_mapper=pd.ArrowDtype)).lazy()
+    else:
+        with engine_of("spark", tmp_path_factory.mktemp("spark")) as engine:
+            yield lambda path: engine.scan([path])
+
+
+def sources_of(home: Home, engine: Engine) -> tuple[Path, Path]:
+    """The raw reviews and the raw items of the landing zone, each as one parquet file."""
+    raw = landing.raw_reviews(home, Settings(max_expansion_ratio=10_000), now=time.time(), settle=False)
+    places = home.root / "raw_reviews.parquet", home.root / "raw_items.parquet"
+    engine.write(landing.raw_reviews_frame(raw.reviews, engine), places[0])
+    engine.write(landing.raw_items_frame(raw.reviews, raw.items, engine), places[1])
+    return places
+
+
+def tables_of(scan: Scan, raw_reviews: Path, raw_items: Path) -> dict[str, pa.Table]:
+    """Every table that steps make of raw rows, sorted by its key."""
+    items = reviews.items(reviews.checked_items(scan(raw_items)))
+    cleaned = reviews.cleaned_reviews(reviews.with_item_prices(reviews.checked_reviews(scan(raw_reviews)), items))
+    frames = {"items": items, "cleaned_reviews": cleaned, "user_features": users.user_features(cleaned, as_of=AS_OF)}
+    return {name: _sorted(frame, by=SORT_BY[name]) for name, frame in frames.items()}
+
+
+def _sorted(frame: nw.LazyFrame, *, by: list[str]) -> pa.Table:
+    rows = frame.collect("pyarrow").to_native()
+    names = [name for name in rows.column_names if not name.startswith("__")]  # pandas hands over its index, too
+    return rows.select(names).sort_by([(name, "ascending") for name in by])
+
+
+def differences(first: pa.Table, second: pa.Table) -> list[str]:
+    """What differs between two tables, in words; empty where nothing does."""
+    if first.column_names != second.column_names or len(first) != len(second):
+        return [f"{len(first)} rows of {first.column_names} and {len(second)} of {second.column_names}"]
+    found = []
+    for name in first.column_names:
+        ours, theirs = first[name].to_pylist(), second[name].to_pylist()
+        unequal = [pair for pair in zip(ours, theirs, strict=True) if not _equal(*pair)]
+        if unequal:
+            found.append(f"{name}: {len(unequal)} differ, such as {unequal[0]}")
+    return found
+
+
+def _equal(ours: object, theirs: object) -> bool:
+    if isinstance(ours, float) and isinstance(theirs, float):
+        return math.isclose(ours, theirs, rel_tol=1e-9)
+    return type(ours) is type(theirs) and ours == theirs
+
+
+def test_differences_are_told():
+    table = pa.table({"n": [1, 2], "x": [1.0, None]})
+    assert differences(table, table) == []
+    assert differences(table, pa.table({"n": [1, 3], "x": [1.0 + 1e-12, 0.0]})) == [
+        "n: 1 differ, such as (2, 3)",
+        "x: 1 differ, such as (None, 0.0)",
+    ]
+    assert differences(table, table.slice(1))
+    assert differences(table, pa.table({"n": [1.0, 2.0], "x": [1.0, None]}))
+
+
+def assert_parity(home: Home, duckdb_engine: Engine, scan: Scan) -> dict[str, pa.Table]:
+    """The tables that DuckDB makes of the landing zone, which those of the other engine equal."""
+    sources = sources_of(home, duckdb_engine)
+    ours, theirs = tables_of(lambda path: duckdb_engine.scan([path]), *sources), tables_of(scan, *sources)
+    assert {name: differences(ours[name], theirs[name]) for name in ours} == {name: [] for name in ours}
+    return ours
+
+
+def test_synthetic_reviews(tmp_path, duckdb_engine, scan):
+    population = Population(20_000)
+    reviews_batch, items = review_batch(0, 20_000, population), item_batch(population)
+    tables = assert_parity(home_of(tmp_path, a=reviews_batch, meta=items), duckdb_engine, scan)
+    assert len(tables["cleaned_reviews"]) < 20_000
+    assert tables["user_features"]["avg_spend"].null_count < len(tables["user_features"]) / 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+def test_a_million_synthetic_reviews(tmp_path, duckdb_engine, scan):
+    population = Population(1_000_000)
+    reviews_batch, items = review_batch(0, 1_000_000, population), item_batch(population)
+    tables = assert_parity(home_of(tmp_path, a=reviews_batch, meta=items), duckdb_engine, scan)
+    assert len(tables["user_features"]) > 80_000
+
+
+@pytest.mark.real_data
+def test_the_real_sales_export(tmp_path, real_data, duckdb_engine, scan):
+    home = Home(tmp_path)
+    home.landing.mkdir()
+    shutil.copy(real_data / "amazon.csv", home.landing)
+    assert len(assert_parity(home, duckdb_engine, scan)["user_features"]) == 9_050
+
+
+@pytest.mark.real_data
+def test_the_real_reviews_of_gift_cards(tmp_path, real_data, duckdb_engine, scan):
+    home = Home(tmp_path)
+    home.landing.mkdir()
+    for name in ("Gift_Cards_5.json.gz", "meta_Gift_Cards.json.gz"):
+        shutil.copy(real_data / name, home.landing)
+    tables = assert_parity(home, duckdb_engine, scan)
+    assert len(tables["user_features"]) == 458
+    assert tables["cleaned_reviews"]["paid_minor"].null_count == 2_972 - 2_519

@@ -1,0 +1,214 @@
+"""Addresses, and files and folders in an object store: whole or not there."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from amzseg_pipeline.contracts.errors import SettingsError, WriteError
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.figures.gallery import Gallery, ShownPlot
+from amzseg_pipeline.storage.data_root import Home, home_at, home_from_environment, settings_of
+from amzseg_pipeline.storage.engines.open_engine import opened_engine
+from amzseg_pipeline.storage.fs.atomic_writes import files_below, sha256_of, whole_file, whole_folder
+from amzseg_pipeline.storage.fs.object_store import path_at
+from amzseg_pipeline.storage.parquet.partitions import write_part
+from amzseg_pipeline.storage.serving.plots import plots_of, write_gallery
+from amzseg_pipeline_tests.object_store import Store
+
+
+def names_below(folder: Path) -> list[str]:
+    return [str(path).removeprefix(f"{folder}/") for path in files_below(folder)]
+
+
+def put(path: Path, content: bytes) -> None:
+    cast(Any, path).fs.pipe_file(cast(Any, path).path, content)
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("s3://bucket/team/segments", "s3://bucket/team/segments"),
+        ("s3://bucket/team/segments/", "s3://bucket/team/segments"),
+        ("s3://my.bucket-1/a=1/b_c.d-e", "s3://my.bucket-1/a=1/b_c.d-e"),
+        ("s3://bucket", "s3://bucket/"),
+        ("s3://bucket/", "s3://bucket/"),
+    ],
+)
+def test_an_address_is_a_data_root_whose_exports_lie_on_this_machine(address: str, path: str) -> None:
+    home = home_from_environment({"AMZSEG_DATA": address, "AMZSEG_LOCAL": "/srv/local"})
+    assert str(home.root) == path
+    assert str(home.published) == path.removesuffix("/") + "/published"
+    assert (home.landing, home.dagster, home.lock_file) == tuple(
+        Path("/srv/local") / name for name in ("landing", "dagster", ".lock")
+    )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "gs://bucket/a",
+        "abfs://bucket/a",
+        "memory://a",
+        "file:///etc",
+        "s3a://bucket/a",
+        "S3://bucket/a",
+        "s3://",
+        "s3:///a",
+        "s3://b",
+        "s3://Bucket/a",
+        "s3://key:secret@bucket/a",
+        "s3://bucket:9000/a",
+        "s3://bucket//a",
+        "s3://bucket/../a",
+        "s3://bucket/a/./b",
+        "s3://bucket/.hidden",
+        "s3://bucket/a?versionId=1",
+        "s3://bucket/a#b",
+        "s3://bucket/a*",
+        "s3://bucket/a b",
+        "s3://bucket/a\n",
+        "s3://bucket/" + "a/" * 5000 + "*",
+        "simplecache::s3://bucket/a",
+    ],
+)
+def test_other_addresses_are_refused(address: str) -> None:
+    with pytest.raises(SettingsError, match=r"give a folder of this machine or s3://bucket/prefix"):
+        home_from_environment({"AMZSEG_DATA": address})
+
+
+def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(SettingsError, match=r'pip install "amzseg-pipeline\[s3\]"'):
+        home_at("s3://bucket-never-named-before/a")
+
+
+def test_a_folder_needs_no_library_of_stores() -> None:
+    asked = "import sys, amzseg_pipeline; amzseg_pipeline.has_snapshot('/nowhere'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    assert {"s3fs", "botocore", "upath", "dagster", "streamlit"} & set(loaded) == set()
+
+
+def test_spark_is_refused_on_a_store(store: Store) -> None:
+    with pytest.raises(SettingsError, match=r'engine = "spark" works on a folder, and the data root is s3://'):
+        opened_engine(home_at(store.address), Settings(engine="spark"))
+
+
+def test_the_settings_lie_in_the_store(store: Store) -> None:
+    home = home_at(store.address)
+    assert settings_of(home, environment={}) == Settings()
+    put(home.root / "settings.toml", b"k = 4")
+    assert settings_of(home, environment={}).k == 4
+    put(home.root / "settings.toml", b"k = ")
+    with pytest.raises(SettingsError, match=r"s3://.*settings\.toml: this is not TOML"):
+        settings_of(home, environment={})
+
+
+def test_a_file_whose_writing_fails_is_not_put_and_the_old_one_stays(store: Store, tmp_path: Path) -> None:
+    path = path_at(store.address) / "file.txt"
+    with whole_file(path) as temporary:
+        temporary.write_text("old")
+        assert not path.exists()
+    assert store.writes == ["team/segments/file.txt"]
+    with pytest.raises(ValueError, match="mine"), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise ValueError("mine")
+    assert store.writes == ["team/segments/file.txt"]
+    assert path.read_text() == "old"
+    with (
+        store.refusing(from_write=0),
+        pytest.raises(WriteError, match=r"s3://.*file\.txt: it cannot be written \(refused by the test\)"),
+        whole_file(path) as temporary,
+    ):
+        temporary.write_text("new")
+    assert path.read_text() == "old"
+    assert list((tmp_path / "local/.staging").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_large_file_is_put_in_parts_and_has_its_hash(store: Store) -> None:
+    path = path_at(store.address) / "large.bin"
+    with whole_file(path) as temporary:
+        with temporary.open("wb") as stream:
+            for number in range(105):
+                stream.write(bytes([number]) * 2**20)
+        expected = sha256_of(temporary)
+    assert path.stat().st_size == 105 * 2**20
+    assert sha256_of(path) == expected
+
+
+@pytest.mark.parametrize("refused", [0, 1, 2])
+def test_a_folder_is_whole_once_its_last_file_is_there(store: Store, refused: int) -> None:
+    folder = path_at(store.address) / "folder"
+
+    def write(content: str, *names: str) -> None:
+        with whole_folder(folder, last="last.json") as draft:
+            for name in (*names, "last.json"):
+                (draft / name).parent.mkdir(exist_ok=True)
+                (draft / name).write_text(content)
+
+    write("old", "a/one", "two")
+    with store.refusing(from_write=refused), pytest.raises(WriteError, match="refused by the test"):
+        write("new", "two", "z/three")
+    assert "last.json" not in names_below(folder)
+    write("new", "two", "z/three")
+    assert names_below(folder) == ["last.json", "two", "z/three"]
+    assert {path.read_text() for path in files_below(folder)} == {"new"}
+    assert store.writes[-1] == "team/segments/folder/last.json"
+
+
+def test_a_part_is_written_once_and_again_when_it_is_damaged(store: Store) -> None:
+    part = path_at(store.address) / "warehouse/parts/0000-abc"
+
+    def write(folder: Path) -> None:
+        (folder / "bucket=0").mkdir()
+        pq.write_table(pa.table({"a": [1, 2]}), folder / "bucket=0/part.parquet")
+
+    assert (write_part(part, write), write_part(part, write)) == (True, False)
+    put(part / "bucket=0/part.parquet", b"cut")
+    assert (write_part(part, write), write_part(part, write)) == (True, False)
+    cast(Any, part).fs.rm((cast(Any, part) / "sizes.json").path)
+    assert write_part(part, write)
+
+
+def test_a_folder_may_hold_its_last_file_alone(store: Store) -> None:
+    folder = path_at(store.address) / "folder"
+    for _ in range(2):
+        with whole_folder(folder, last="last.json") as draft:
+            (draft / "last.json").write_text("{}")
+    assert names_below(folder) == ["last.json"]
+
+
+def test_the_files_below_a_folder_are_not_those_of_one_whose_name_goes_on(store: Store) -> None:
+    root = path_at(store.address)
+    for name in ("a/1", "a/b/2", "ab/3", "a.txt"):
+        put(root / name, name.encode())
+    assert names_below(root / "a") == ["1", "b/2"]
+    assert files_below(root / "nothing") == {}
+    assert [state.size_bytes for state in files_below(root / "a").values()] == [3, 5]
+
+
+def test_plots_of_stages_are_gathered_on_one_page(store: Store) -> None:
+    artifacts = home_at(store.address).artifacts
+    now = datetime(2024, 1, 1, 2, tzinfo=UTC)
+    for group, name in (("users", "old"), ("reviews", "r"), ("users", "u")):
+        gallery = Gallery(group, (ShownPlot(name, f"{name} title", f"{name} sentence.", b"png"),), ())
+        folder = write_gallery(artifacts, "run-1", gallery, facts={}, made_at=now)
+    document = plots_of(artifacts, "run-1")
+    assert document is not None and [plot["file"] for plot in document["plots"]] == ["reviews/r.png", "users/u.png"]
+    assert json.loads((folder / "plots.json").read_text()) == document
+    assert "old title" not in (folder / "report.html").read_text()
+    assert names_below(folder / "users") == ["part.json", "u.png"]
+    assert plots_of(artifacts, "run-2") is None
+
+
+def test_a_home_of_a_folder_is_as_it_was(tmp_path: Path) -> None:
+    home = home_from_environment({"AMZSEG_DATA": str(tmp_path), "AMZSEG_LOCAL": "/elsewhere"})
+    assert home == Home(tmp_path)
+    assert {home.landing.parent, home.warehouse.parent, home.dagster.parent, home.lock_file.parent} == {tmp_path}

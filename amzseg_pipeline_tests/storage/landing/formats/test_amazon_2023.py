@@ -1,0 +1,138 @@
+"""Amazon Reviews 2023 and their items, as JSON Lines and as parquet."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.landing.formats.amazon_2023 import ITEMS_2023, ITEMS_2023_PARQUET, REVIEWS_2023
+from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat
+from amzseg_pipeline_tests.storage.landing.exports import item_2023, json_lines, parquet, review_2023
+
+
+def rows_of(export_format: ReadFormat, folder: Path, content: bytes) -> list[dict[str, Any]]:
+    (folder / "a").write_bytes(content)
+    return pa.concat_tables(export_format.raw_rows(folder / "a", Settings())).to_pylist()
+
+
+def test_a_review_is_told_by_user_parent_item_and_millisecond(tmp_path: Path) -> None:
+    [row] = rows_of(REVIEWS_2023, tmp_path, json_lines([review_2023(7)]))
+    assert row == {
+        "row_number": 1,
+        "reader_fault": None,
+        "user_id": "A7",
+        "user_hash": int(hashlib.md5(b"A7").hexdigest()[:8], 16),
+        "item_id": "B000000007",
+        "review_id": "B000000007@1588687728930",
+        "rating": "5.0",
+        "reviewed_at": "1588687728930",
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "is_same"),
+    [
+        ({}, True),
+        ({"rating": 1.0, "text": "Broken", "asin": "V2", "helpful_vote": 7}, True),
+        ({"timestamp": 1}, False),
+        ({"parent_asin": "B2"}, False),
+    ],
+)
+def test_copies_have_the_same_review_id(tmp_path: Path, values: dict[str, Any], is_same: bool) -> None:
+    first, second = rows_of(REVIEWS_2023, tmp_path, json_lines([review_2023(), review_2023() | values]))
+    assert (first["review_id"] == second["review_id"]) == is_same
+
+
+def test_a_null_is_no_damage_and_leaves_the_id_without_what_lacks(tmp_path: Path) -> None:
+    records = [review_2023() | {name: None} for name in ("user_id", "parent_asin", "rating", "timestamp")]
+    rows = rows_of(REVIEWS_2023, tmp_path, json_lines(records))
+    assert not any(row["reader_fault"] for row in rows)
+    whole = "B000000001@1588687728924"
+    assert [row["review_id"] for row in rows] == [whole, "@1588687728924", whole, None]
+    assert rows[0]["user_hash"] is None
+
+
+ITEMS = [
+    ({"price": 12.99}, "12.99", "USD"),
+    ({"price": 0.0}, "0.0", "USD"),
+    ({"price": 7}, "7", "USD"),
+    ({"price": None}, None, None),
+    ({"price": "None"}, None, None),
+    ({"price": "$12.99"}, "$12.99", "USD"),
+    ({"price": "from 14.99"}, "from 14.99", "USD"),
+    ({"price": "—"}, "—", "USD"),
+]
+
+
+@pytest.mark.parametrize(("values", "text", "currency"), ITEMS)
+def test_the_price_of_an_item_is_a_number_a_text_or_nothing(
+    tmp_path: Path, values: dict[str, Any], text: str | None, currency: str | None
+) -> None:
+    [row] = rows_of(ITEMS_2023, tmp_path, json_lines([item_2023() | values]))
+    expected = {
+        "row_number": 1,
+        "reader_fault": None,
+        "item_id": "B000000001",
+        "price": text,
+        "currency": currency,
+        "category": "Beauty|Hair",
+    }
+    assert row == expected
+    [from_parquet] = rows_of(ITEMS_2023_PARQUET, tmp_path, parquet([item_2023(details="{}") | values]))
+    amount = from_parquet.pop("price")
+    assert amount == text or float(amount) == float(text or "nan")
+    assert {"reader_fault": None, **from_parquet, "price": text} == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "category"),
+    [
+        ({"categories": []}, "All Beauty"),
+        ({"categories": None}, "All Beauty"),
+        ({"categories": [], "main_category": None}, None),
+        ({"categories": ["A|B", "C"]}, "A|B|C"),
+    ],
+)
+def test_without_categories_an_item_has_its_main_one(
+    tmp_path: Path, values: dict[str, Any], category: str | None
+) -> None:
+    [row] = rows_of(ITEMS_2023, tmp_path, json_lines([item_2023() | values]))
+    assert row["category"] == category
+    types = {"categories": pa.list_(pa.string()), "main_category": pa.string()}
+    [row] = rows_of(ITEMS_2023_PARQUET, tmp_path, parquet([item_2023(details="{}") | values], types))
+    assert row["category"] == category
+
+
+def test_items_in_parquet_may_have_the_types_that_writers_choose(tmp_path: Path) -> None:
+    records = [item_2023(number, details="{}") for number in (1, 2)]
+    for types in (
+        {"price": pa.float32()},
+        {"price": pa.string()},
+        {"price": pa.decimal128(9, 2)},
+        {"price": pa.large_string(), "parent_asin": pa.large_string(), "categories": pa.large_list(pa.large_string())},
+        {"parent_asin": pa.dictionary(pa.int32(), pa.string()), "main_category": pa.null()},
+    ):
+        base = [record | ({"main_category": None} if "main_category" in types else {}) for record in records]
+        rows = rows_of(ITEMS_2023_PARQUET, tmp_path, parquet(base, types))
+        assert [(row["item_id"], row["price"], row["category"]) for row in rows] == [
+            ("B000000001", "12.99", "Beauty|Hair"),
+            ("B000000002", "12.99", "Beauty|Hair"),
+        ]
+
+
+def test_items_in_parquet_need_only_an_id_and_a_price(tmp_path: Path) -> None:
+    [row] = rows_of(ITEMS_2023_PARQUET, tmp_path, parquet([{"parent_asin": "B1", "price": 5.0}]))
+    assert (row["item_id"], row["price"], row["category"]) == ("B1", "5", None)
+
+
+def test_an_id_of_pages_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusedInput, match="record 2: parent_asin is longer than"):
+        rows_of(
+            ITEMS_2023_PARQUET,
+            tmp_path,
+            parquet([item_2023(details=""), item_2023(details="", parent_asin="x" * 5000)]),
+        )

@@ -1,0 +1,161 @@
+"""Bytes that are not one whole text file are refused, naming the place and the fix."""
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.landing.guards.text import check_size, checked_head, reading, text_chunks
+from amzseg_pipeline.storage.landing.scan.file_head import head_of
+from amzseg_pipeline.storage.landing.scan.listing import LandingFile
+
+CHUNK = 2**20
+
+
+def whole_text(content: bytes) -> bytes:
+    return b"".join(chunk for _, chunk in text_chunks(io.BytesIO(content)))
+
+
+def zipped(content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.csv", content)
+    return stream.getvalue()
+
+
+def tarred(content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        member = tarfile.TarInfo("a.csv")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (zipped(b"a\n1\n"), "zip"),
+        (gzip.compress(b"a\n1\n"), "gzip file without JSON Lines"),
+        (gzip.compress(gzip.compress(b"{}\n")), "gzip file in a gzip"),
+        (gzip.compress(zipped(b"{}\n")), "zip"),
+        (gzip.compress(tarred(b"{}\n")), "tar"),
+        (bz2.compress(b"a\n1\n"), "bzip2"),
+        (lzma.compress(b"a\n1\n"), "xz"),
+        (pa.compress(b"a\n1\n", codec="zstd", asbytes=True), "zstd"),
+        (tarred(b"a\n1\n"), "tar"),
+        (b"7z\xbc\xaf\x27\x1c\x00\x04", "7z"),
+        (b"Rar!\x1a\x07\x01\x00", "rar"),
+        (gzip.compress(b"PAR1\x15\x04"), "packed parquet"),
+    ],
+)
+def test_what_is_packed_is_named_and_refused(tmp_path: Path, content: bytes, kind: str) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(RefusedInput, match=f"{kind}.* deliver the plain text"):
+        head_of(tmp_path / "a.csv", Settings())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_utf_16_is_recognised_and_named(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.csv").write_bytes("product_id,rating\n".encode(encoding))
+    with pytest.raises(RefusedInput, match="UTF-16; save it as UTF-8"):
+        head_of(tmp_path / "a.csv", Settings())
+
+
+def test_the_head_comes_without_a_byte_order_mark() -> None:
+    assert checked_head(codecs.BOM_UTF8 + b"a,b\n") == b"a,b\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a\nb\0c\n", r"line 2 \(byte 3 of the file.*NUL"),
+        (b"a\ncaf\xe9,1\n", r"line 2 \(byte 5 .*0xE9 is not UTF-8; save the export as UTF-8"),
+        (codecs.BOM_UTF8 + b"caf\xe9\n", r"line 1 \(byte 6 .*0xE9"),
+        (b"a\r\nb\r\n\x80\r\n", r"line 3 \(byte 6 .*0x80"),
+        (b"\xed\xa0\x80\n", r"byte 0 .*0xED"),
+        (b"\xc0\xaf\n", r"byte 0 .*0xC0"),
+        (b"a\n" + "é".encode()[:1], r"looks cut: the last record \(line 2\) has no line end; deliver it whole"),
+        (b"a\nb", r"looks cut: the last record \(line 2\) has no line end; deliver it whole"),
+        (b"a\n" * 1500 + b"b", r"line 1,501\) has no line end"),
+        (codecs.BOM_UTF8, "looks cut"),
+        (b"", "looks cut"),
+        (b"x\n" * (CHUNK // 2) + b"\xe9\n", rf"line {CHUNK // 2 + 1:,} \(byte {CHUNK:,} "),
+        (b"x" * (CHUNK - 1) + b"\xe2\x82x\n", rf"line 1 \(byte {CHUNK - 1:,} .*0xE2"),
+        (b"x" * (CHUNK - 2) + b"\n\xe2\x82\xb9", "line 2"),
+    ],
+)
+def test_bytes_that_are_no_whole_text_are_refused_by_line_and_byte(content: bytes, message: str) -> None:
+    with pytest.raises(RefusedInput, match=message):
+        whole_text(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\n", b"a\r\n", b"a\r", "₹🙂é\n".encode(), b"x" * (CHUNK - 1) + "₹".encode() + b"\n", b"\xef\xbf\xbe\n"],
+)
+def test_whole_text_goes_through_unchanged(content: bytes) -> None:
+    assert whole_text(content) == content
+    assert whole_text(codecs.BOM_UTF8 + content) == content
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60))
+def test_text_goes_through_exactly_when_python_decodes_it(content: bytes) -> None:
+    try:
+        content.decode()
+        is_text = b"\0" not in content and content.endswith((b"\n", b"\r"))
+    except UnicodeDecodeError:
+        is_text = False
+    try:
+        assert whole_text(content) == content.removeprefix(codecs.BOM_UTF8)
+        assert is_text
+    except RefusedInput:
+        assert not is_text
+
+
+def test_an_empty_file_is_refused() -> None:
+    with pytest.raises(RefusedInput, match="empty"):
+        check_size(LandingFile("a.csv", 0, 0), Settings())
+
+
+def test_the_ceiling_is_the_last_size_that_is_read() -> None:
+    check_size(LandingFile("a.csv", 1000, 0), Settings(max_file_bytes=1000))
+    with pytest.raises(RefusedInput, match=r"1,001 bytes are more than max_file_bytes = 1,000"):
+        check_size(LandingFile("a.csv", 1001, 0), Settings(max_file_bytes=1000))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("", "folder"), ("broken.csv", "vanished"), ("round.csv", "cannot be read .*symbolic links")]
+)
+def test_what_cannot_be_opened_is_refused_with_the_fix(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "broken.csv").symlink_to("nothing")
+    (tmp_path / "round.csv").symlink_to("round.csv")
+    with pytest.raises(RefusedInput, match=message):
+        head_of(tmp_path / name, Settings())
+
+
+def test_a_file_without_permission_is_refused_with_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a\n")
+    (tmp_path / "a.csv").chmod(0)
+    if os.access(tmp_path / "a.csv", os.R_OK):
+        pytest.skip("permissions do not bind this user")
+    with pytest.raises(RefusedInput, match="permission"):
+        head_of(tmp_path / "a.csv", Settings())
+
+
+def test_a_permission_error_is_told_from_others() -> None:
+    with pytest.raises(RefusedInput, match="chmod"), reading():
+        raise PermissionError

@@ -1,0 +1,253 @@
+"""Every line of JSON Lines is a row or a reader fault at its number, whatever its bytes are."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.reviews import Rejection
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.landing.readers.decompression import GZIP_MAGIC
+from amzseg_pipeline.storage.landing.readers.json_lines import (
+    MAX_LINE_BYTES,
+    NUMBER,
+    PRICE,
+    TEXT,
+    TEXTS,
+    WHOLE_NUMBER,
+    JsonRow,
+    json_rows,
+)
+
+DAMAGED = Rejection.DAMAGED_RECORD.value
+KINDS = {"id": TEXT, "stars": NUMBER, "time": WHOLE_NUMBER, "cost": PRICE, "places": TEXTS}
+ROW = JsonRow(
+    kinds=KINDS,
+    columns={name: f'"{name}"' for name in KINDS} | {"hash": "md5(line)"},
+    optional=("cost", "places"),
+    reads_line=True,
+)
+GOOD = {"id": "A", "stars": 4.5, "time": 12, "cost": "$1", "places": ["a", "b"], "text": "words"}
+
+quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def rows_of(folder: Path, content: bytes, *, name: str = "a.jsonl") -> list[dict[str, Any]]:
+    (folder / name).write_bytes(content)
+    tables = list(json_rows(folder / name, Settings(), ROW))
+    return pa.concat_tables(tables).to_pylist() if tables else []
+
+
+def row_of(folder: Path, line: bytes) -> dict[str, Any]:
+    [row] = rows_of(folder, line + b"\n")
+    return row
+
+
+@pytest.mark.parametrize(
+    ("key", "json_text", "text"),
+    [
+        *(
+            ("id", json.dumps(text), text)
+            for text in ("A", "é🙂", 'quo"te', "back\\slash", "a/b", "a\nb", " A ", "", "null")
+        ),
+        *(("id", text, value) for text, value in (('"\\u00e9\\/"', "é/"), ('"\\ud83d\\ude42"', "🙂"), ("null", None))),
+        *(("stars", text, text) for text in ("5.0", "5", "-1", "0.0", "1000.0", "0.01")),
+        *(("time", text, text) for text in ("0", "-1", "1588687728923", "999999999999999999")),
+        *(("cost", json.dumps(text), text) for text in ("$12.99", "None", "from 14.99", "")),
+        *(("cost", text, text) for text in ("12.99", "0.0", "7")),
+        *(("cost", text, None) for text in ("null",)),
+        ("cost", json.dumps("\n\t $1,250.00 \r\n"), "$1,250.00"),
+        ("cost", json.dumps(".a{color:#fff}" * 1000), (".a{color:#fff}" * 5)[:64]),
+        *(("places", text, value) for text, value in (('["a","b c"]', "a|b c"), ("[]", ""), ('["é\\n"]', "é\n"))),
+        *(("places", text, None) for text in ("null",)),
+    ],
+)
+def test_a_value_of_its_kind_becomes_its_text(tmp_path: Path, key: str, json_text: str, text: str | None) -> None:
+    line = json.dumps({name: value for name, value in GOOD.items() if name != key})[:-1] + f', "{key}": {json_text}}}'
+    row = row_of(tmp_path, line.encode())
+    assert (row["reader_fault"], row[key]) == (None, text)
+
+
+@pytest.mark.parametrize(
+    ("key", "json_text"),
+    [
+        *(("id", text) for text in ("5", "true", '["A"]', '{"a": "A"}', '"\\u0000"', json.dumps("x" * 4096))),
+        *(("stars", text) for text in ('"5.0"', "true", "NaN", "Infinity", "-Infinity", "[5]", "1" * 40)),
+        *(("time", text) for text in ('"12"', "12.0", "1e3", "false", "{}", "1" * 19)),
+        *(("cost", text) for text in ("true", "[1]", "{}", "NaN")),
+        *(("places", text) for text in ('"a"', "1", "{}", json.dumps(["x" * 4096]))),
+    ],
+)
+def test_a_value_of_another_kind_damages_its_line(tmp_path: Path, key: str, json_text: str) -> None:
+    line = json.dumps({name: value for name, value in GOOD.items() if name != key})[:-1] + f', "{key}": {json_text}}}'
+    row = row_of(tmp_path, line.encode())
+    assert row == dict.fromkeys(row) | {"row_number": 1, "reader_fault": DAMAGED}
+
+
+@pytest.mark.parametrize("key", KINDS)
+def test_a_key_that_lacks_damages_its_line_unless_it_is_optional(tmp_path: Path, key: str) -> None:
+    row = row_of(tmp_path, json.dumps({name: value for name, value in GOOD.items() if name != key}).encode())
+    assert row["reader_fault"] == (None if key in ROW.optional else DAMAGED)
+    assert row[key] is None
+
+
+LINE = json.dumps(GOOD).encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"{}",
+        b"[]",
+        b"null",
+        b"5",
+        b"garbage",
+        LINE[:-1],
+        LINE[:40],
+        LINE + b" more",
+        LINE + LINE,
+        b"[" + LINE + b"]",
+        LINE.replace(b"words", b"caf\xe9"),
+        LINE.replace(b"words", b"nul\0"),
+        LINE.replace(b"words", b"tab\t"),
+        LINE.replace(b"words", b"\\x"),
+        LINE.replace(b'"', b"'"),
+        b"// a note",
+        b"[" * 200_000,
+        b'{"id":' * 100_000,
+        b"\x1f\x8b\x08",
+        b'"' + LINE.replace(b'"', b'\\"') + b'"',
+    ],
+)
+def test_a_line_that_is_no_such_object_is_a_fault_at_its_number(tmp_path: Path, line: bytes) -> None:
+    rows = rows_of(tmp_path, LINE + b"\n" + line + b"\n" + LINE + b"\r\n")
+    assert [row["row_number"] for row in rows] == [1, 2, 3]
+    assert [row["reader_fault"] for row in rows] == [None, DAMAGED, None]
+    assert set(rows[1].values()) == {2, DAMAGED, None}
+    assert rows[0] | {"row_number": 3} == rows[2]
+
+
+def test_the_hash_of_a_line_is_that_of_its_content(tmp_path: Path) -> None:
+    same = [LINE, LINE.replace(b": ", b":  "), LINE.replace(b"words", b"\\u0077ords"), b"  " + LINE + b"\r"]
+    other = [LINE.replace(b"words", b"Words"), LINE[:-1] + b', "new": 1}', LINE.replace(b"12", b"13")]
+    hashes = [row["hash"] for row in rows_of(tmp_path, b"\n".join([*same, *other]) + b"\n")]
+    assert len(set(hashes[: len(same)])) == 1
+    assert len(set(hashes[len(same) - 1 :])) == len(other) + 1
+    assert all(len(found) == 32 for found in hashes)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_lines_keep_their_numbers_across_blocks(tmp_path: Path, packed: bool) -> None:
+    lines = [
+        b"{broken"
+        if number % 7 == 0
+        else json.dumps(GOOD | {"id": f"A{number}", "text": f"é{number**20}" * 15}).encode()
+        for number in range(1, 15_001)
+    ]
+    content = b"\n".join(lines) + b"\n"
+    rows = rows_of(tmp_path, gzip.compress(content, 1) if packed else content)
+    assert [row["row_number"] for row in rows] == list(range(1, 15_001))
+    assert all(row["id"] == (None if row["row_number"] % 7 == 0 else f"A{row['row_number']}") for row in rows)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    assert rows_of(tmp_path, b"\xef\xbb\xbf" + LINE + b"\n") == rows_of(tmp_path, LINE + b"\n")
+
+
+def test_a_plain_file_without_a_last_line_end_is_refused_as_cut(tmp_path: Path) -> None:
+    for rest in (LINE, LINE[:10], b" "):
+        with pytest.raises(
+            RefusedInput, match=r"looks cut: the last record \(line 3\) has no line end; deliver it whole"
+        ):
+            rows_of(tmp_path, LINE + b"\n" + LINE + b"\n" + rest)
+
+
+def test_a_packed_file_tells_by_itself_that_it_is_whole(tmp_path: Path) -> None:
+    assert len(rows_of(tmp_path, gzip.compress(LINE + b"\n" + LINE))) == 2
+
+
+@pytest.mark.parametrize("length", [MAX_LINE_BYTES, MAX_LINE_BYTES + 1, 3 * MAX_LINE_BYTES])
+def test_the_longest_line_is_read_and_a_longer_one_is_refused_by_its_number(tmp_path: Path, length: int) -> None:
+    line = json.dumps(GOOD | {"text": "x" * (length - 1 - len(json.dumps(GOOD | {"text": ""})))}).encode() + b"\n"
+    assert len(line) == length
+    for before, after in ((1, 1), (3, 0), (60_000, 2)):
+        content = (LINE + b"\n") * before + line + (LINE + b"\n") * after
+        if length > MAX_LINE_BYTES:
+            with pytest.raises(RefusedInput, match=rf"line {before + 1:,} is longer than 4,194,304 bytes"):
+                rows_of(tmp_path, content)
+        else:
+            assert len(rows_of(tmp_path, content)) == before + 1 + after
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from([*KINDS, "x"]), inner, max_size=3),
+    max_leaves=4,
+)
+objects = st.fixed_dictionaries({}, optional=dict.fromkeys((*KINDS, "text"), json_values))
+
+
+@quick
+@given(st.lists(st.one_of(objects, st.just(GOOD)), min_size=1, max_size=8))
+def test_python_reads_the_same_in_every_line(tmp_path: Path, records: list[dict[str, Any]]) -> None:
+    rows = rows_of(tmp_path, b"".join(json.dumps(record).encode() + b"\n" for record in records))
+    for row, record in zip(rows, records, strict=True):
+        surrogates = any(0xD800 <= ord(letter) <= 0xDFFF for letter in json.loads(json.dumps(str(record))))
+        is_good = (
+            {"id", "stars", "time"} <= set(record)
+            and isinstance(record["id"], str | None)
+            and isinstance(record["stars"], int | float | None)
+            and isinstance(record["time"], int | None)
+            and isinstance(record.get("cost"), str | int | float | None)
+            and isinstance(record.get("places"), list | None)
+            and not any(isinstance(record.get(name), bool) for name in KINDS)
+        )
+        if row["reader_fault"] is None:
+            assert is_good
+            assert row["id"] == record["id"]
+            assert row["time"] == (None if record["time"] is None else str(record["time"]))
+            assert row["stars"] is None or float(row["stars"]) == record["stars"]
+        elif is_good and not surrogates:
+            assert (
+                "\0" in str(record)
+                or "\\x00" in repr(record)
+                or abs(record["time"] or 0) >= 10**18
+                or len(json.dumps(record["stars"])) > 32
+                or len(json.dumps(record.get("cost"))) > 32
+                or record.get("places")
+            )
+
+
+@quick
+@given(
+    st.lists(
+        st.one_of(st.just(LINE), st.binary(max_size=12), objects.map(lambda record: json.dumps(record).encode())),
+        max_size=8,
+    ),
+    st.binary(max_size=3),
+    st.booleans(),
+)
+def test_any_bytes_are_refused_or_every_line_is_accounted_for(
+    tmp_path: Path, lines: list[bytes], end: bytes, is_packed: bool
+) -> None:
+    content = b"\n".join(lines) + b"\n" + end
+    packed = gzip.compress(content) if is_packed else content
+    try:
+        rows = rows_of(tmp_path, packed)
+    except RefusedInput:
+        assert not is_packed
+        assert content.startswith(GZIP_MAGIC) or not content.endswith(b"\n")
+        return
+    counted = content.count(b"\n") + (not content.endswith(b"\n"))
+    assert [row["row_number"] for row in rows] == list(range(1, counted + 1))
+    for row, line in zip(rows, content.split(b"\n"), strict=False):
+        assert line != LINE or row["reader_fault"] is None

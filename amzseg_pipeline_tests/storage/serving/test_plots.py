@@ -1,0 +1,94 @@
+"""Plots and reports on disk: whole, assembled from the stages that are there, whoever writes at the same time."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+
+from amzseg_pipeline.contracts.errors import WriteError
+from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, ShownPlot
+from amzseg_pipeline.storage.serving.plots import PLOTS_FILE, REPORT_FILE, plots_of, write_gallery
+
+NOW = datetime(2024, 1, 1, 2, tzinfo=UTC)
+
+
+def gallery(group: str, *names: str, image: bytes = b"png") -> Gallery:
+    plots = tuple(ShownPlot(name, f"{name} title", f"{name} sentence.", image + name.encode()) for name in names)
+    return Gallery(group, plots, (MissingPlot("dated", "no dates", is_fault=False),))
+
+
+def write(artifacts, made: Gallery, run_id: str = "run-1"):
+    return write_gallery(artifacts, run_id, made, facts={"Stage": made.group}, made_at=NOW)
+
+
+def test_plots_json_names_every_plot_with_its_title_sentence_and_file(tmp_path):
+    folder = write(tmp_path, gallery("users", "a", "b"))
+    document = plots_of(tmp_path, "run-1")
+    assert document == json.loads((folder / PLOTS_FILE).read_text())
+    assert document["plots"][1] == {
+        "group": "users",
+        "name": "b",
+        "title": "b title",
+        "sentence": "b sentence.",
+        "file": "users/b.png",
+    }
+    assert document["missing"] == [{"group": "users", "name": "dated", "reason": "no dates", "is_fault": False}]
+    assert document["facts"] == {"users": {"Stage": "users"}}
+    assert [(folder / plot["file"]).read_bytes() for plot in document["plots"]] == [b"pnga", b"pngb"]
+
+
+def test_a_run_that_drew_nothing_has_no_plots(tmp_path):
+    assert plots_of(tmp_path, "run-1") is None
+
+
+def test_the_report_holds_the_stages_that_are_there_in_their_order(tmp_path):
+    write(tmp_path, gallery("segments", "s"))
+    folder = write(tmp_path, gallery("reviews", "r"))
+    page = (folder / REPORT_FILE).read_text(encoding="utf-8")
+    assert page.index("r title") < page.index("s title")
+    assert "u title" not in page
+    assert "2024-01-01 02:00 UTC" in page
+    write(tmp_path, gallery("users", "u"))
+    page = (folder / REPORT_FILE).read_text(encoding="utf-8")
+    assert page.index("r title") < page.index("u title") < page.index("s title")
+
+
+def test_stages_written_at_the_same_time_are_all_there(tmp_path):
+    groups = ("reviews", "users", "segments")
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda group: write(tmp_path, gallery(group, f"plot_{group}")), groups))
+    assert [plot["group"] for plot in plots_of(tmp_path, "run-1")["plots"]] == list(groups)
+
+
+def test_a_stage_drawn_again_takes_the_place_of_what_it_drew_before(tmp_path):
+    write(tmp_path, gallery("users", "old", "kept", image=b"1"))
+    folder = write(tmp_path, gallery("users", "kept", image=b"2"))
+    assert [plot["name"] for plot in plots_of(tmp_path, "run-1")["plots"]] == ["kept"]
+    assert (folder / "users" / "kept.png").read_bytes() == b"2kept"
+    assert not (folder / "users" / "old.png").exists()
+
+
+def test_what_a_killed_process_left_is_not_shown_and_is_cleared_away(tmp_path):
+    folder = tmp_path / "run-1"
+    for leftover in (".users.tmp", ".users.old"):
+        (folder / leftover).mkdir(parents=True)
+        (folder / leftover / "half.png").write_bytes(b"half")
+    write(tmp_path, gallery("reviews", "r"))
+    assert [plot["group"] for plot in plots_of(tmp_path, "run-1")["plots"]] == ["reviews"]
+    write(tmp_path, gallery("users", "u"))
+    assert not list(folder.glob(".users*"))
+
+
+def test_runs_do_not_mix(tmp_path):
+    write(tmp_path, gallery("users", "a"))
+    write(tmp_path, gallery("users", "b"), run_id="run-2")
+    assert [plot["name"] for plot in plots_of(tmp_path, "run-1")["plots"]] == ["a"]
+
+
+def test_an_error_while_writing_leaves_what_was_there(tmp_path):
+    write(tmp_path, gallery("users", "a"))
+    with pytest.raises(WriteError, match="it cannot be written"):
+        write(tmp_path, gallery("users", "a", "n" * 300))
+    assert [plot["name"] for plot in plots_of(tmp_path, "run-1")["plots"]] == ["a"]
+    assert (tmp_path / "run-1" / "users" / "a.png").exists()

@@ -1,0 +1,43 @@
+"""Long work tells how far it is; short work tells nothing."""
+
+from amzseg_pipeline.storage.warehouse.progress import Progress
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def lines_of(*steps: tuple[float, int, bool], total: int) -> list[str]:
+    """The lines told when each step takes so many seconds for so many rows, kept ones or not."""
+    clock, lines = Clock(), []
+    progress = Progress("cleaning", total=total, tell=lines.append, clock=clock)
+    for seconds, rows, kept in steps:
+        clock.seconds += seconds
+        progress.add(rows, kept=kept)
+    return lines
+
+
+def test_short_work_tells_nothing():
+    assert lines_of((1, 5, False), (8, 5, False), total=10) == []
+
+
+def test_long_work_tells_what_is_done_how_fast_and_what_is_left():
+    assert lines_of((20, 1_000, False), (5, 1_000, False), (5, 1_000, False), total=400_000) == [
+        "cleaning: 1,000 of 400,000 rows (0%), 50 a second, 2 h 13 min left",
+        "cleaning: 3,000 of 400,000 rows (1%), 100 a second, 1 h 6 min left",
+    ]
+
+
+def test_rows_that_are_kept_say_nothing_of_the_rate():
+    assert lines_of((0, 900, True), (10, 50, False), total=1_000) == [
+        "cleaning: 950 of 1,000 rows (95%), 5 a second, 10 s left"
+    ]
+    assert lines_of((10, 1_000, True), total=1_000) == ["cleaning: 1,000 of 1,000 rows (100%), 0 a second"]
+
+
+def test_minutes_are_told_as_minutes():
+    assert lines_of((10, 10, False), total=100)[0].endswith("1 a second, 1 min 30 s left")
