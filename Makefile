@@ -11,7 +11,7 @@ export DAGSTER_HOME = $(if $(IN_STORE),$(AMZSEG_LOCAL),$(AMZSEG_DATA))/dagster
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run forget test soak check ui app audit contract lock clean instance
+.PHONY: help run erase test soak check ui app audit contract lock clean instance
 
 help: ## list what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,8 +19,8 @@ help: ## list what there is to do
 run: $(VENV)/.run instance ## segment the users of the exports in data/landing/
 	@$(BIN)/python -m amzseg_pipeline run $(ARGS)
 
-forget: $(VENV)/.run ## erase a user whom no export holds any more: make forget ID=...
-	@$(BIN)/python -m amzseg_pipeline forget -- '$(ID)'
+erase: $(VENV)/.run ## erase a user whom no export holds any more: make erase ID=...
+	@$(BIN)/python -m amzseg_pipeline erase -- '$(ID)'
 
 test: $(VENV)/.test ## pass every test (short forms)
 	@$(BIN)/python -m pytest -m "not slow" -n $${WORKERS:-2} --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -7,8 +7,8 @@ from amzseg_pipeline.defs import sensors as alerts
 from amzseg_pipeline.defs.assets import algorithms, eda, models, publish, reviews, segments, users
 from amzseg_pipeline.defs.io_manager import warehouse_io_manager
 from amzseg_pipeline.defs.jobs import segment_users
-from amzseg_pipeline.defs.resources import DataHome, engine_under_lock
-from amzseg_pipeline.defs.schedules import as_soon_as_it_lands, nightly
+from amzseg_pipeline.defs.resources import PipelineResource, engine_under_lock
+from amzseg_pipeline.defs.schedules import landing_sensor, nightly
 
 defs = dg.Definitions(
     assets=[
@@ -30,15 +30,15 @@ defs = dg.Definitions(
         eda.eda_reviews,
         eda.eda_users,
         eda.eda_segments,
-        eda.eda_nights,
+        eda.eda_history,
         algorithms.algorithm_comparison,
     ],
     asset_checks=[
         reviews.has_rows,
-        reviews.item_accounts,
+        reviews.item_reconciliation,
         reviews.items_contract,
         reviews.rejected_items_contract,
-        reviews.review_accounts,
+        reviews.review_reconciliation,
         reviews.cleaned_reviews_contract,
         reviews.rejected_reviews_contract,
         users.user_features_contract,
@@ -46,7 +46,7 @@ defs = dg.Definitions(
         users.no_review_from_the_future,
         segments.scaled_features_contract,
         models.no_drift,
-        models.nothing_waits,
+        models.no_model_pending,
         models.unique_segments,
         segments.segment_assignments_contract,
         segments.everyone_assigned,
@@ -57,18 +57,18 @@ defs = dg.Definitions(
         segments.segment_migrations_contract,
         segments.migrations_add_up,
         segments.segment_history_contract,
-        publish.snapshot_is_whole,
+        publish.snapshot_is_intact,
         eda.eda_reviews_drawn,
         eda.eda_users_drawn,
         eda.eda_segments_drawn,
-        eda.eda_nights_drawn,
+        eda.eda_history_drawn,
         algorithms.algorithm_comparison_contract,
     ],
     jobs=[segment_users, housekeeping.prune],
     schedules=[nightly, housekeeping.weekly_prune],
-    sensors=[as_soon_as_it_lands, alerts.alert_on_failure, alerts.ping_after_success],
+    sensors=[landing_sensor, alerts.alert_on_failure, alerts.ping_after_success],
     resources={
-        "data_home": DataHome.configure_at_launch(),
+        "pipeline": PipelineResource.configure_at_launch(),
         "engine": engine_under_lock,
         "io_manager": warehouse_io_manager,
     },

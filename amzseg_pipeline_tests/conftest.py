@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 
 if TYPE_CHECKING:
@@ -41,23 +41,23 @@ def real_data() -> Path:
 def _sample_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from amzseg_pipeline_tests import scenario
 
-    home = scenario.home_with(tmp_path_factory.mktemp("sample"), sample=scenario.SAMPLE.read_bytes())
-    result = scenario.run(home, settings={"n_init": 1, "k": 3})
+    data_root = scenario.data_root_with(tmp_path_factory.mktemp("sample"), sample=scenario.SAMPLE.read_bytes())
+    result = scenario.run(data_root, settings={"n_init": 1, "k": 3})
     assert result.success, scenario.failure(result)
-    return home.root
+    return data_root.root
 
 
 @pytest.fixture
-def published_home(_sample_run: Path, tmp_path: Path) -> Home:
+def published_data_root(_sample_run: Path, tmp_path: Path) -> DataRoot:
     """A home with the bundled sample published, to do with as one likes; the run itself is done once."""
     shutil.copytree(_sample_run, tmp_path / "home")
-    return Home(tmp_path / "home")
+    return DataRoot(tmp_path / "home")
 
 
 @pytest.fixture
-def snapshot(published_home: Home) -> Snapshot:
+def snapshot(published_data_root: DataRoot) -> Snapshot:
     """The snapshot of `published_home`."""
-    return read_latest(published_home.root)
+    return read_latest(published_data_root.root)
 
 
 @pytest.fixture(scope="session")

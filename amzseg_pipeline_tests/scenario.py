@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from amzseg_pipeline.definitions import defs
-from amzseg_pipeline.storage.data_root import Home, home_at
+from amzseg_pipeline.storage.data_root import DataRoot, data_root_at
 
 QUICK: Mapping[str, Any] = {
     "n_init": 1,
@@ -25,17 +25,17 @@ QUICK: Mapping[str, Any] = {
 SAMPLE = Path(__file__).parent.parent / "data" / "landing" / "sample_amazon.csv"
 
 
-def home_with(root: Path, **exports: bytes) -> Home:
+def data_root_with(root: Path, **exports: bytes) -> DataRoot:
     """A home whose landing zone holds `<name>.csv` for every keyword."""
-    home = home_at(root)
-    home.landing.mkdir(parents=True, exist_ok=True)
+    data_root = data_root_at(root)
+    data_root.landing.mkdir(parents=True, exist_ok=True)
     for name, content in exports.items():
-        (home.landing / f"{name}.csv").write_bytes(content)
-    return home
+        (data_root.landing / f"{name}.csv").write_bytes(content)
+    return data_root
 
 
 def run(
-    home: Home,
+    data_root: DataRoot,
     *,
     instance: dg.DagsterInstance | None = None,
     settings: Mapping[str, Any] = QUICK,
@@ -50,14 +50,14 @@ def run(
 
     `settle` is set in runs that the schedule starts; `only` names the assets to materialise.
     """
-    config: dict[str, Any] = {"root": str(home.root), "settings": dict(settings), "settle": settle}
+    config: dict[str, Any] = {"root": str(data_root.root), "settings": dict(settings), "settle": settle}
     config |= {"force": force, "train": train, "approve": approve}
     if now is not None:
         config["now"] = now.isoformat()
     with nullcontext(instance) if instance else dg.DagsterInstance.ephemeral() as used:
         return defs.resolve_job_def("segment_users").execute_in_process(
             run_config={
-                "resources": {"data_home": {"config": config}},
+                "resources": {"pipeline": {"config": config}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
             instance=used,

@@ -13,10 +13,10 @@ SPECS = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_spec
 TABLE_ASSETS = sorted(set(TABLES) & set(SPECS))
 NEVER_BLOCKING = {
     "names_fit",
-    "snapshot_is_whole",
-    "every_plot_drawn",
+    "snapshot_is_intact",
+    "every_plot_rendered",
     "no_drift",
-    "nothing_waits",
+    "no_model_pending",
     "no_review_from_the_future",
 }
 

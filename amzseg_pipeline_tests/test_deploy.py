@@ -152,18 +152,18 @@ def waited_for(answer, *, seconds: float):
 
 @pytest.mark.slow
 def test_a_run_a_tick_and_the_ui_work_on_postgresql(tmp_path):
-    home = scenario.home_with(tmp_path / "home", sample_amazon=scenario.SAMPLE.read_bytes())
+    data_root = scenario.data_root_with(tmp_path / "home", sample_amazon=scenario.SAMPLE.read_bytes())
     with postgres() as url:
-        home.dagster.mkdir()
+        data_root.dagster.mkdir()
         config = (REPO / "dagster.yaml").read_text() + (DEPLOY / "postgres.yaml").read_text()
-        (home.dagster / "dagster.yaml").write_text(config)
+        (data_root.dagster / "dagster.yaml").write_text(config)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AMZSEG_")},
-            "AMZSEG_DATA": str(home.root),
+            "AMZSEG_DATA": str(data_root.root),
             "AMZSEG_POSTGRES_URL": url,
             "AMZSEG_CRON": "* * * * *",
             "AMZSEG_K": "3",
-            "DAGSTER_HOME": str(home.dagster),
+            "DAGSTER_HOME": str(data_root.dagster),
             "PYTHONWARNINGS": "ignore",
         }
         run = [sys.executable, "-m", "amzseg_pipeline", "run"]
@@ -198,4 +198,4 @@ def test_a_run_a_tick_and_the_ui_work_on_postgresql(tmp_path):
         finally:
             server.terminate()
             server.wait(30)
-    assert not list(home.dagster.glob("history/**/*.db"))
+    assert not list(data_root.dagster.glob("history/**/*.db"))

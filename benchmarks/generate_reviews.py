@@ -29,7 +29,7 @@ REVIEWS_PER_ITEM = 11.9
 COPIES_SHARE = 0.01
 DAMAGED_SHARE = 1e-5
 
-_MOST_REVIEWS = 5_000
+_MAX_REVIEWS = 5_000
 _POWER = 1.7815
 _ITEM_SHIFT = 100.0
 _FIRST_MS, _LAST_MS = 865_000_000_000, 1_694_000_000_000
@@ -73,7 +73,7 @@ class Population:
     @cached_property
     def last_slots(self) -> np.ndarray:
         """For each user, the number of reviews that they and all before them write."""
-        reviews = np.arange(1, _MOST_REVIEWS + 1)
+        reviews = np.arange(1, _MAX_REVIEWS + 1)
         likelihood = np.cumsum(reviews**-_POWER)
         chance = self.uniform(np.arange(self.users), "reviews of a user") * likelihood[-1]
         return np.cumsum(np.searchsorted(likelihood, chance) + 1)

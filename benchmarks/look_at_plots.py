@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps import figures, segments
 from amzseg_pipeline.steps.figures import facts
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.serving import plots as artifacts
 from amzseg_pipeline.storage.warehouse.catalog import table_frame
@@ -58,12 +58,12 @@ def main() -> None:
     options = parser.parse_args()
     out = options.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
-    home = Home(options.home.absolute() if options.home else out / "home")
+    data_root = DataRoot(options.data_root.absolute() if options.data_root else out / "home")
     if options.made_up:
-        run_made_up_export(home, reviews=options.made_up)
+        run_made_up_export(data_root, reviews=options.made_up)
     engine = DuckDBEngine(Settings(), temporary=out / ".temporary")
     try:
-        _draw(home.warehouse, engine, out)
+        _draw(data_root.warehouse, engine, out)
     finally:
         engine.close()
 
@@ -107,14 +107,14 @@ def _galleries(warehouse: Path, engine: DuckDBEngine) -> Iterator[tuple[figures.
     yield figures.segment_gallery(scored), facts.segment_facts(scored)
 
 
-def run_made_up_export(home: Home, *, reviews: int) -> None:
+def run_made_up_export(data_root: DataRoot, *, reviews: int) -> None:
     """Writes an export of about so many reviews, runs the pipeline on it, and gives its reviews dates."""
     draw = np.random.default_rng(_SEED)
-    home.landing.mkdir(parents=True, exist_ok=True)
-    (home.landing / "made_up.csv").write_text(_export(draw, reviews), encoding="utf-8")
+    data_root.landing.mkdir(parents=True, exist_ok=True)
+    (data_root.landing / "made_up.csv").write_text(_export(draw, reviews), encoding="utf-8")
     command = [sys.executable, "-m", "amzseg_pipeline", "run", "--force"]
-    subprocess.run(command, env={**os.environ, "AMZSEG_DATA": str(home.root)}, check=True)
-    for path in sorted(home.warehouse.glob("routed_reviews/*/bucket=*/*.parquet")):
+    subprocess.run(command, env={**os.environ, "AMZSEG_DATA": str(data_root.root)}, check=True)
+    for path in sorted(data_root.warehouse.glob("routed_reviews/*/bucket=*/*.parquet")):
         cleaned = pq.read_table(path)
         day = draw.choice(365, len(cleaned), p=_season())
         year = draw.choice(_YEARS, len(cleaned), p=np.arange(1, _YEARS + 1) / np.arange(1, _YEARS + 1).sum())

@@ -25,7 +25,7 @@ from amzseg_pipeline.steps import segments
 from amzseg_pipeline.steps.segments.clusters.k_evidence import scaled_points
 from amzseg_pipeline.steps.segments.clusters.kmeans import clusters
 from amzseg_pipeline.steps.segments.model.naming import named_segments
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline_tests import scenario
@@ -90,17 +90,19 @@ def personas() -> str:
 def users_of(*exports: Path) -> pd.DataFrame:
     """The users of the exports, contracts.USER_FEATURES, as a run of the pipeline makes them."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder))
-        home.landing.mkdir()
+        data_root = DataRoot(Path(folder))
+        data_root.landing.mkdir()
         for export in exports:
-            shutil.copy(export, home.landing)
-        result = scenario.run(home, only=["raw_reviews", "items", "rejected_items", "cleaned_reviews",
+            shutil.copy(export, data_root.landing)
+        result = scenario.run(data_root, only=["raw_reviews", "items", "rejected_items", "cleaned_reviews",
                                           "rejected_reviews", "user_features"])  # fmt: skip
         if not result.success:
             raise SystemExit(scenario.failure(result))
-        engine = DuckDBEngine(_SETTINGS, temporary=home.root / ".temporary")
+        engine = DuckDBEngine(_SETTINGS, temporary=data_root.root / ".temporary")
         try:
-            users: pd.DataFrame = table_frame(home.warehouse, USER_FEATURES.name, engine).collect("pandas").to_native()
+            users: pd.DataFrame = (
+                table_frame(data_root.warehouse, USER_FEATURES.name, engine).collect("pandas").to_native()
+            )
             return users
         finally:
             engine.close()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from amzseg_pipeline_tests.reliability.bombs import BOMBS, defused
 from amzseg_pipeline_tests.reliability.interrupted import NEW, OLD, WRITES, interrupted
-from amzseg_pipeline_tests.reliability.killing import KilledRun, home_to_kill_in, killed_runs, moments
+from amzseg_pipeline_tests.reliability.killing import KilledRun, data_root_to_kill_in, killed_runs, moments
 from amzseg_pipeline_tests.reliability.reconciliation import real_outcomes, table
 
 SEED = 2
@@ -36,9 +36,9 @@ def main() -> None:
 
 def kills(root: Path, options: argparse.Namespace) -> None:
     """Kills real runs, half of them spread over the run, half as a file appears, with two readers polling."""
-    home, lines = home_to_kill_in(root)
+    data_root, lines = data_root_to_kill_in(root)
     counts: dict[str, Counter[str]] = {}
-    for killed in killed_runs(home, moments(seed=SEED, kills=options.count or 200, lines=lines)):
+    for killed in killed_runs(data_root, moments(seed=SEED, kills=options.count or 200, lines=lines)):
         kind = f"`{killed.moment.pattern}` appears" if killed.moment.pattern else "a seeded time after a line"
         counts.setdefault(kind, Counter()).update(counted(killed))
         if killed.errors or killed.next_run != "success" or killed.leftovers:

@@ -17,7 +17,7 @@ WORDS = {
 }
 _HEADS = (
     *("reviews", "what", "features: CPU s", "wall s", "published: CPU s", "wall s"),
-    *("memory", "temp disk", "load", "runs"),
+    *("promotion_state", "temp disk", "load", "runs"),
 )
 
 

@@ -36,14 +36,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    reports = sorted(options.home.absolute().glob("artifacts/*/report.html"), key=lambda path: path.stat().st_mtime)
+    reports = sorted(
+        options.data_root.absolute().glob("artifacts/*/report.html"), key=lambda path: path.stat().st_mtime
+    )
     if not reports:
-        sys.exit(f"{options.home}: no report; run the pipeline first.")
+        sys.exit(f"{options.data_root}: no report; run the pipeline first.")
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=list(_CHROMIUM_FLAGS))
         _picture_report(browser, reports[-1], options.out)
-        with _webserver(options.home.absolute()) as address:
+        with _webserver(options.data_root.absolute()) as address:
             _picture_assets(browser, address, options.out)
         browser.close()
     for path in sorted(options.out.iterdir()):
@@ -89,14 +91,14 @@ def _settle(page: Page) -> None:
 
 
 @contextmanager
-def _webserver(home: Path) -> Iterator[str]:
+def _webserver(data_root: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {
         **os.environ,
-        "AMZSEG_DATA": str(home),
-        "DAGSTER_HOME": str(home / "dagster"),
+        "AMZSEG_DATA": str(data_root),
+        "DAGSTER_HOME": str(data_root / "dagster"),
         "DAGSTER_DISABLE_TELEMETRY": "1",
     }
     command = [str(Path(sys.executable).with_name("dagster-webserver")), "-m", "amzseg_pipeline.definitions"]

@@ -17,7 +17,7 @@ from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments import drift, training_reference
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of, with_sums
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, users_of, with_sums
 
 SETTINGS = Settings()
 NIGHTS = 100
@@ -26,7 +26,7 @@ SIZES = (400, 1_000, 10_000, 100_000)
 
 def main() -> None:
     """Prints both tables as Markdown."""
-    everyone = three_kinds(200_000, seed=11)
+    everyone = three_types(200_000, seed=11)
     print("| users | nights of 100 without a warning |\n|---:|---:|")
     for users in SIZES:
         print(f"| {users:,} | {nights_without_a_warning(everyone, users)} |", flush=True)
@@ -34,7 +34,7 @@ def main() -> None:
         "\n| planted | part of users | on top | PSI | limit | other warnings | a challenger |"
         "\n|---|---:|---|---:|---:|---:|---|"
     )
-    users = three_kinds(20_000, seed=3)
+    users = three_types(20_000, seed=3)
     champion = trained(users)
     for what, share, tonight in planted(users):
         print(_row(what, share, drift(tonight, champion, SETTINGS)), flush=True)
@@ -52,7 +52,8 @@ def nights_without_a_warning(everyone: pd.DataFrame, users: int) -> int:
     known = replace(champion.reference, seen_hashes=tuple(np.sort(everyone["user_hash"].to_numpy()).tolist()))
     champion = replace(champion, reference=known)
     return sum(
-        not drift(everyone.sample(users, random_state=night), champion, SETTINGS).warnings for night in range(NIGHTS)
+        not drift(everyone.sample(users, random_state=run_day), champion, SETTINGS).warnings
+        for run_day in range(NIGHTS)
     )
 
 

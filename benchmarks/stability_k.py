@@ -28,8 +28,8 @@ Points = npt.NDArray[np.float64]
 RANGE = {"k_min": 2, "k_max": 10}
 CHEAPER = {"n_init": 3, "prediction_splits": 10, "jaccard_bootstraps": 10}
 FEWEST_KINDS, MOST_KINDS = 2, 6
-FEWEST_FEATURES, MOST_FEATURES = 3, 6
-LEAST_SHARE = 0.06
+MIN_FEATURES, MAX_FEATURES = 3, 6
+MIN_SHARE = 0.06
 WELL_SEPARATED, NEAR = 6.0, 4.0
 """Least distance between the centres of two kinds, in the standard deviation of the widest direction of any kind."""
 
@@ -132,9 +132,9 @@ def report(*, well: Sequence[Outcome], near: Sequence[Outcome], without: Sequenc
     return "\n".join(
         [
             f"Measured by `python -m benchmarks.stability_k`: {how}; {FEWEST_KINDS} to {MOST_KINDS} kinds in "
-            f"{FEWEST_FEATURES} to {MOST_FEATURES} features, the range set to {RANGE['k_min']} to {RANGE['k_max']}; "
+            f"{MIN_FEATURES} to {MAX_FEATURES} features, the range set to {RANGE['k_min']} to {RANGE['k_max']}; "
             f"{seconds:.1f} CPU-s a choice, every rule's figures included. Kinds differ in size (the smallest has "
-            f"{_percent(LEAST_SHARE)} of users at least) and in covariance. Distances are those of the nearest "
+            f"{_percent(MIN_SHARE)} of users at least) and in covariance. Distances are those of the nearest "
             "centres, in standard deviations of the widest direction of any kind.",
             "",
             "How often a rule says the number of kinds there are:",
@@ -163,14 +163,14 @@ def mixture(seed: int, *, users: int, apart: float = WELL_SEPARATED) -> Mixture:
     """
     rng = np.random.default_rng((seed, 1))
     kinds = int(rng.integers(FEWEST_KINDS, MOST_KINDS + 1))
-    features = int(rng.integers(FEWEST_FEATURES, MOST_FEATURES + 1))
+    features = int(rng.integers(MIN_FEATURES, MAX_FEATURES + 1))
     centres, spread = np.zeros((1, features)), apart / 2
     while len(centres) < kinds:
         candidate = rng.normal(scale=spread, size=features)
         if np.linalg.norm(centres - candidate, axis=1).min() >= apart:
             centres = np.vstack([centres, candidate])
         spread *= 1.002
-    shares = LEAST_SHARE + (1 - LEAST_SHARE * kinds) * rng.dirichlet(np.full(kinds, 3.0))
+    shares = MIN_SHARE + (1 - MIN_SHARE * kinds) * rng.dirichlet(np.full(kinds, 3.0))
     turned = [np.linalg.qr(rng.normal(size=(features, features)))[0] * rng.uniform(0.5, 1, features) for _ in centres]
     kind = rng.choice(kinds, users, p=shares)
     noise = rng.normal(size=(users, features))
@@ -241,7 +241,7 @@ def choice(points: Points, *, jobs: int = 1, **settings: float) -> KChoice:
 
 
 def _features(rng: np.random.Generator) -> int:
-    return int(rng.integers(FEWEST_FEATURES, MOST_FEATURES + 1))
+    return int(rng.integers(MIN_FEATURES, MAX_FEATURES + 1))
 
 
 def _percent(share: float) -> str:

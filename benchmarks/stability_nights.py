@@ -26,10 +26,10 @@ import pyarrow.parquet as pq
 
 from amzseg_pipeline import read_latest
 from amzseg_pipeline.definitions import defs
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from benchmarks.generate_reviews import REVIEWS_PER_USER, Population, item_rows, review_rows
 
-FIRST_NIGHT = datetime(2023, 9, 10, 2, tzinfo=UTC)
+FIRST_RUN = datetime(2023, 9, 10, 2, tzinfo=UTC)
 NEW_SHARE = 0.01
 _DAY_MS = 86_400_000
 
@@ -54,25 +54,25 @@ class Night:
         return self.moved_still / max(self.still, 1)
 
 
-def nights(
+def runs(
     root: Path, *, users: int, count: int, settings: Mapping[str, Any], promoted: Sequence[int] = ()
 ) -> Iterator[Night]:
     """The nights 1 to `count` of about `users` users, in a home at `root`.
 
     On the nights of `promoted` a challenger is asked for. Raises RuntimeError where a night fails.
     """
-    home = Home(root)
-    home.landing.mkdir(parents=True)
+    data_root = DataRoot(root)
+    data_root.landing.mkdir(parents=True)
     population = Population(round(users * REVIEWS_PER_USER * (1 + NEW_SHARE) ** (count - 1)))
-    pq.write_table(item_rows(population, 0, population.items), home.landing / "meta.parquet")
+    pq.write_table(item_rows(population, 0, population.items), data_root.landing / "meta.parquet")
     before: pd.DataFrame | None = None
     for number, first, last in _rows_of_nights(population, count):
         written = _written_on(review_rows(population, first, last), number)
-        pq.write_table(written, home.landing / f"reviews_{number:02d}.parquet")
+        pq.write_table(written, data_root.landing / f"reviews_{number:02d}.parquet")
         began = time.monotonic()
-        _run(home, settings=settings, number=number, train=number in promoted)
+        _run(data_root, settings=settings, number=number, train=number in promoted)
         seconds = time.monotonic() - began
-        snapshot = read_latest(home.root)
+        snapshot = read_latest(data_root.root)
         after = snapshot.segment_assignments().set_index("user_id")["segment_id"]
         active = set(written["user_id"].to_pylist())
         profiles = snapshot.segment_profiles()
@@ -86,7 +86,7 @@ def nights(
         before = after
         yield Night(
             number=number,
-            decision=snapshot.run()["gate"]["decision"],
+            decision=snapshot.run()["promotion"]["decision"],
             model_version=snapshot.model_version,
             names=dict(zip(profiles["segment_id"], profiles["segment_name"], strict=True)),
             users=len(after),
@@ -105,22 +105,22 @@ def _rows_of_nights(population: Population, count: int) -> Iterator[tuple[int, i
         first, end = round(end), end * (1 + NEW_SHARE)
 
 
-def _written_on(reviews: pa.Table, night: int) -> pa.Table:
+def _written_on(reviews: pa.Table, run_day: int) -> pa.Table:
     """The reviews of a later night written on the day before it; those of the first when they were."""
-    if night == 1:
+    if run_day == 1:
         return reviews
-    day = int((FIRST_NIGHT + timedelta(days=night - 2)).timestamp()) * 1000 // _DAY_MS * _DAY_MS
+    day = int((FIRST_RUN + timedelta(days=run_day - 2)).timestamp()) * 1000 // _DAY_MS * _DAY_MS
     times = reviews["timestamp"].to_numpy() % _DAY_MS + day
     return reviews.set_column(reviews.column_names.index("timestamp"), "timestamp", pa.array(times.astype(np.int64)))
 
 
-def _run(home: Home, *, settings: Mapping[str, Any], number: int, train: bool) -> None:
-    now = FIRST_NIGHT + timedelta(days=number - 1)
-    config = {"root": str(home.root), "settings": dict(settings), "now": now.isoformat(), "train": train}
+def _run(data_root: DataRoot, *, settings: Mapping[str, Any], number: int, train: bool) -> None:
+    now = FIRST_RUN + timedelta(days=number - 1)
+    config = {"root": str(data_root.root), "settings": dict(settings), "now": now.isoformat(), "train": train}
     with dg.DagsterInstance.ephemeral() as instance:
         result = defs.resolve_job_def("segment_users").execute_in_process(
             run_config={
-                "resources": {"data_home": {"config": config}},
+                "resources": {"pipeline": {"config": config}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
             instance=instance,
@@ -143,20 +143,20 @@ def main() -> None:
     print("| night | gate | users | without new data | of them moved | share | moved in all | segments | seconds |")
     print("|---:|---|---:|---:|---:|---:|---:|---|---:|")
     with tempfile.TemporaryDirectory() as folder:
-        simulated = nights(
+        simulated = runs(
             Path(folder) / "home",
             users=options.users,
-            count=options.nights,
+            count=options.runs,
             settings=settings,
             promoted=options.promote,
         )
         names: Mapping[str, str] = {}
-        for night in simulated:
-            kept = "first" if not names else "kept" if night.names == names else "others"
-            names = night.names
+        for run_day in simulated:
+            kept = "first" if not names else "kept" if run_day.names == names else "others"
+            names = run_day.names
             print(
-                f"| {night.number} | {night.decision} | {night.users:,} | {night.still:,} | {night.moved_still:,} | "
-                f"{night.moved_still_share:.3%} | {night.moved:,} | {len(names)}, {kept} | {night.seconds:.0f} |",
+                f"| {run_day.number} | {run_day.decision} | {run_day.users:,} | {run_day.still:,} | {run_day.moved_still:,} | "
+                f"{run_day.moved_still_share:.3%} | {run_day.moved:,} | {len(names)}, {kept} | {run_day.seconds:.0f} |",
                 flush=True,
             )
     print("\n" + ", ".join(f"{segment_id} {name}" for segment_id, name in names.items()))

@@ -93,12 +93,12 @@ def sizes(shown: Published, previous: pd.DataFrame) -> None:
     st.caption("Users per segment in the snapshot before and in this one. Who moved is told from contract 1.1 on.")
 
 
-def history(shown: Published, nights: pd.DataFrame) -> None:
+def history(shown: Published, runs: pd.DataFrame) -> None:
     """The share of each segment, snapshot by snapshot; nothing until there are two."""
-    shares = nights.pivot(index="sequence", columns="segment_id", values="share")
+    shares = runs.pivot(index="sequence", columns="segment_id", values="share")
     if len(shares) < 2:
         return
-    names = nights.sort_values("sequence").groupby("segment_id")["segment_name"].last()
+    names = runs.sort_values("sequence").groupby("segment_id")["segment_name"].last()
     colours = segment_colours(shares.columns) | shown.colours
     by_size = [*shown.segment_ids, *(each for each in shares.columns if each not in shown.segment_ids)]
     st.subheader("Shares over time", anchor=False)

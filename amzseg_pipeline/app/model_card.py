@@ -129,20 +129,20 @@ def choice_of_k(choice: dict[str, Any]) -> None:
     )
 
 
-def takeover(ledger: dict[str, Any], *, held: dict[str, Any] | None) -> None:
+def takeover(report: dict[str, Any], *, pending: dict[str, Any] | None) -> None:
     """What the gate decided: `gate` of run.json, and the model that waits for a person."""
-    if not ledger.get("decision"):
+    if not report.get("decision"):
         return
     st.header("Whether a new model takes over", anchor=False)
-    decision = str(ledger["decision"])
-    st.markdown(f"**{_DECISIONS.get(decision, decision)}** {_sentence(ledger.get('reason', ''))}.")
-    if held:
-        version = plain(str(held["model"]["version"]))
+    decision = str(report["decision"])
+    st.markdown(f"**{_DECISIONS.get(decision, decision)}** {_sentence(report.get('reason', ''))}.")
+    if pending:
+        version = plain(str(pending["model"]["version"]))
         st.info(
-            f"Model {version} waits for a person to approve it: {_sentence(held['ledger']['reason'])}.",
+            f"Model {version} waits for a person to approve it: {_sentence(pending['report']['reason'])}.",
             icon=":material/approval:",
         )
-    if tests := ledger.get("tests"):
+    if tests := report.get("tests"):
         small_table(
             ["", "Test", "What is measured", "Value", "Limit"],
             [

@@ -13,7 +13,7 @@ from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.presentation.colours import segment_colours
 from amzseg_pipeline.steps.segments import model_from_document
-from amzseg_pipeline.storage.data_root import home_at, home_from_environment, settings_of
+from amzseg_pipeline.storage.data_root import data_root_at, data_root_from_environment, settings_of
 from amzseg_pipeline.storage.fs.atomic_writes import files_below
 from amzseg_pipeline.storage.fs.object_store import access_errors
 from amzseg_pipeline.storage.serving.snapshot_queries import PublishedUsers
@@ -79,23 +79,23 @@ class Published:
 
 def published() -> Published:
     """The latest snapshot. Raises SnapshotError where there is none that can be shown."""
-    home = home_from_environment()
+    data_root = data_root_from_environment()
     st.session_state["shown_sha256"] = ""
-    pointer = pointer_of(home.published)
+    pointer = pointer_of(data_root.published)
     if pointer is None:
-        return _opened(str(home.root), ("",))
+        return _opened(str(data_root.root), ("",))
     st.session_state["shown_sha256"] = pointer.sha256
-    return _opened(str(home.root), (pointer.sha256, *_states((home.published / pointer.manifest).parent)))
+    return _opened(str(data_root.root), (pointer.sha256, *_states((data_root.published / pointer.manifest).parent)))
 
 
 def stale_after() -> timedelta:
     """The age from which the app warns."""
-    return timedelta(days=settings_of(home_from_environment()).stale_days)
+    return timedelta(days=settings_of(data_root_from_environment()).stale_days)
 
 
 def min_name_fit() -> float:
     """The part of what sets a segment apart below which its name says little."""
-    return settings_of(home_from_environment()).min_name_fit
+    return settings_of(data_root_from_environment()).min_name_fit
 
 
 def age_of(published: Published) -> timedelta:
@@ -107,7 +107,7 @@ def age_of(published: Published) -> timedelta:
 def watch_for_newer() -> None:
     """Shows the page anew once another snapshot is published."""
     try:
-        pointer = pointer_of(home_from_environment().published)
+        pointer = pointer_of(data_root_from_environment().published)
     except SnapshotError:
         return
     shown = st.session_state.get("shown_sha256")
@@ -126,7 +126,7 @@ def _opened(root: str, seen: tuple[str, ...]) -> Published:
         snapshot=snapshot,
         model=model,
         profiles=profiles,
-        previous=_profiles_before(home_at(root).published, snapshot.sequence),
+        previous=_profiles_before(data_root_at(root).published, snapshot.sequence),
         users=PublishedUsers(snapshot),
         colours=segment_colours(profiles["segment_id"]),
     )

@@ -1,6 +1,6 @@
 """Segments as files, sent piece by piece: of millions of users the server holds one batch at a time.
 
-Streamlit's own downloads are held whole in memory; that suits what somebody uploaded, not what is published.
+Streamlit's own downloads are pending whole in promotion_state; that suits what somebody uploaded, not what is published.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from amzseg_pipeline.app.downloads import FILE_FORMATS
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
-from amzseg_pipeline.storage.data_root import home_from_environment
+from amzseg_pipeline.storage.data_root import data_root_from_environment
 from amzseg_pipeline.storage.serving.exports import FileFormat, segment_chunks
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
 
@@ -54,7 +54,7 @@ async def segment_response(request: Request) -> Response:
 
 def _begun(sequence: int, segment_id: str, file_format: FileFormat) -> Iterator[bytes]:
     """The pieces of a file whose hash is right; the first is made, so that what is wrong shows before any is sent."""
-    published = home_from_environment().published
+    published = data_root_from_environment().published
     snapshot = snapshot_at(published, pointer_to(published, sequence))
     snapshot.verify(f"{SEGMENT_ASSIGNMENTS.name}.parquet")
     chunks = segment_chunks(snapshot, segment_id, file_format=file_format)

@@ -14,7 +14,7 @@ from amzseg_pipeline.contracts.publish import (
     PUBLISHED_TABLES,
 )
 from amzseg_pipeline.contracts.schema import Column, Table
-from amzseg_pipeline.storage.fs.atomic_writes import whole_file
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_write
 
 PAGE = Path("docs/contract.md")
 """Below the root of the repository."""
@@ -126,5 +126,5 @@ def _files() -> str:
 
 
 if __name__ == "__main__":
-    with whole_file(PAGE) as temporary:
+    with atomic_write(PAGE) as temporary:
         temporary.write_text(contract_page(), encoding="utf-8")

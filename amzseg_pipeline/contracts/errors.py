@@ -41,5 +41,5 @@ class UnknownContract(SnapshotError):
     """A snapshot is of a format or contract that this code does not know, and so perhaps newer than the code."""
 
 
-class ForgettingError(PipelineError):
+class ErasureError(PipelineError):
     """A user cannot be forgotten yet, or something of them is left."""

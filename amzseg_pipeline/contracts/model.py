@@ -139,7 +139,7 @@ class KChoice:
 
 
 @dataclass(frozen=True)
-class Descent:
+class LineageEvent:
     """What became of a segment when this model took the place of the one before.
 
     `kept`, `split` and `born` tell of a segment of this model; a split one comes from `other_id`. `merged` and `died`
@@ -200,6 +200,6 @@ class Model:
     inertia: float
     trained_at: str
     libraries: dict[str, str]
-    lineage: tuple[Descent, ...] = ()
+    lineage: tuple[LineageEvent, ...] = ()
     next_segment_number: int = 0
     reference: TrainingReference | None = None

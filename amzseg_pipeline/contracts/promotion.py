@@ -70,7 +70,7 @@ class Challenger:
 
 
 @dataclass(frozen=True)
-class GateTest:
+class PromotionCriterion:
     """One line of the ledger: what was measured (None where it could not be), against which limit."""
 
     name: str
@@ -82,32 +82,32 @@ class GateTest:
 
 
 @dataclass(frozen=True)
-class GateLedger:
+class PromotionReport:
     """What the gate decided and every figure behind it; versions are empty where there is no such model."""
 
     decision: Decision
     reason: str
     champion: str
     challenger: str
-    tests: tuple[GateTest, ...]
+    tests: tuple[PromotionCriterion, ...]
 
 
 @dataclass(frozen=True)
-class HeldModel:
-    """A challenger that waits for a person, and the ledger that held it; it can replace the champion named there."""
+class PendingModel:
+    """A challenger that waits for a person, and the ledger that pending it; it can replace the champion named there."""
 
     model: Model
-    ledger: GateLedger
+    report: PromotionReport
 
 
 @dataclass(frozen=True)
-class NightMemory:
+class PromotionState:
     """What a night must know of those before, beside the champion; it travels in run.json.
 
     `approval_needed` says why no challenger is promoted without a person, empty where it may be.
     """
 
-    held: HeldModel | None = None
+    pending: PendingModel | None = None
     challenger_trained_at: str = ""
     challenger_settings: str = ""
     approval_needed: str = ""

@@ -88,7 +88,7 @@ CLEANED_REVIEWS = Table(
             "columns of raw_reviews whose text could not be read and became null, joined by commas",
             nullable=True,
         ),
-        Column("copies", "int64", "rows of raw_reviews that are this review", unit="rows", minimum=1),
+        Column("duplicate_rows", "int64", "rows of raw_reviews that are this review", unit="rows", minimum=1),
     ),
     key=("user_id", "review_id"),
 )
@@ -121,7 +121,7 @@ ITEMS = Table(
         Column("currency", "string", "ISO 4217 code of the price; null without one", nullable=True),
         Column("category", "string", "categories from general to special, joined by |", nullable=True),
         Column("price_fault", "string", "why a stated price is not one (a PriceFault)", nullable=True),
-        Column("copies", "int64", "records that are of this item", unit="records", minimum=1),
+        Column("duplicate_rows", "int64", "records that are of this item", unit="records", minimum=1),
     ),
     key=("item_id",),
 )

@@ -6,16 +6,16 @@ from amzseg_pipeline.contracts.history import DRIVER_COLUMNS
 from amzseg_pipeline.contracts.schema import Column, Table
 from amzseg_pipeline.contracts.users import FEATURE_COLUMNS
 
-LONGEST_USER_ID = 256
-MOST_REVIEWS = 10**9
-MOST_SPEND = 10**12
+MAX_USER_ID_CHARACTERS = 256
+MAX_REVIEWS = 10**9
+MAX_SPEND = 10**12
 
 USERS_TO_SCORE = Table(
     "users_to_score",
     "One row per user to score. engagement_score is derived, total_reviews x avg_rating, and so not asked for.",
     (
         Column("user_id", "string", "any text that tells your users apart"),
-        Column("total_reviews", "int64", "reviews written", unit="reviews", minimum=1, maximum=MOST_REVIEWS),
+        Column("total_reviews", "int64", "reviews written", unit="reviews", minimum=1, maximum=MAX_REVIEWS),
         Column("avg_rating", "float64", "mean rating given", unit="stars", nullable=True, minimum=1, maximum=5),
         Column("avg_discount", "float64", "mean discount", unit="percent", nullable=True, minimum=0, maximum=100),
         Column(
@@ -25,7 +25,7 @@ USERS_TO_SCORE = Table(
             unit="currency of the source",
             nullable=True,
             minimum=0,
-            maximum=MOST_SPEND,
+            maximum=MAX_SPEND,
         ),
     ),
 )
@@ -36,11 +36,11 @@ class RowFault(StrEnum):
     """Why a row cannot be scored. A row has one reason: the first that holds, in this order."""
 
     FIELDS = "the row has more or fewer fields than the header"
-    USER = f"user_id is empty, longer than {LONGEST_USER_ID} characters or holds a control character"
-    REVIEWS = f"total_reviews is not a whole number from 1 to {MOST_REVIEWS:,}"
+    USER = f"user_id is empty, longer than {MAX_USER_ID_CHARACTERS} characters or holds a control character"
+    REVIEWS = f"total_reviews is not a whole number from 1 to {MAX_REVIEWS:,}"
     RATING = "avg_rating is neither a number from 1 to 5 nor empty"
     DISCOUNT = "avg_discount is neither a percentage from 0 to 100 nor empty"
-    SPEND = f"avg_spend is neither an amount from 0 to {MOST_SPEND:,} nor empty"
+    SPEND = f"avg_spend is neither an amount from 0 to {MAX_SPEND:,} nor empty"
 
 
 _ROW_NUMBER = Column(

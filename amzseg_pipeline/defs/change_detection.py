@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES
 from amzseg_pipeline.defs.code_versions import CODE_VERSION
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.steps.changes import changes_since, unfinished_delivery
 from amzseg_pipeline.storage import snapshots
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.parquet.tables import table_path
 
 
@@ -39,21 +39,25 @@ class Comparison:
         return "; ".join(self.changes)
 
 
-def comparison(data_home: DataHome, *, batches: Mapping[str, str | None], settling: Collection[str]) -> Comparison:
+def comparison(
+    pipeline: PipelineResource, *, batches: Mapping[str, str | None], settling: Collection[str]
+) -> Comparison:
     """The landing zone, code and settings compared with the last snapshot; `batches` and `settling` as in steps."""
-    home = data_home.home
-    manifest = snapshots.latest_manifest(home.published)
-    if manifest is not None and not _warehouse_is_there(home):
-        changes: tuple[str, ...] = (f"{home.warehouse} is gone or not whole, so it is built again",)
-    elif manifest is None and _warehouse_is_there(home):
-        changes = (f"{home.published} holds no snapshot though a run was here: it is lost, or the run did not publish",)
+    data_root = pipeline.data_root
+    manifest = snapshots.latest_manifest(data_root.published)
+    if manifest is not None and not _warehouse_is_there(data_root):
+        changes: tuple[str, ...] = (f"{data_root.warehouse} is gone or not whole, so it is built again",)
+    elif manifest is None and _warehouse_is_there(data_root):
+        changes = (
+            f"{data_root.published} holds no snapshot though a run was here: it is lost, or the run did not publish",
+        )
     else:
         changes = changes_since(
             manifest,
             batches=batches,
             code_version=CODE_VERSION,
-            settings_hash=data_home.values.result_hash,
-            user_key_id=data_home.user_key.id if data_home.user_key else None,
+            settings_hash=pipeline.values.result_hash,
+            user_key_id=pipeline.user_key.id if pipeline.user_key else None,
         )
     return Comparison(
         snapshot=None if manifest is None else int(manifest["sequence"]),
@@ -63,7 +67,7 @@ def comparison(data_home: DataHome, *, batches: Mapping[str, str | None], settli
     )
 
 
-def _warehouse_is_there(home: Home) -> bool:
-    ends = [home.warehouse / "raw_reviews.json"]
-    ends += [table_path(home.warehouse, table.name) for table in PUBLISHED_TABLES]
+def _warehouse_is_there(data_root: DataRoot) -> bool:
+    ends = [data_root.warehouse / "raw_reviews.json"]
+    ends += [table_path(data_root.warehouse, table.name) for table in PUBLISHED_TABLES]
     return all(path.exists() for path in ends)

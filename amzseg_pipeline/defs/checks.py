@@ -22,11 +22,11 @@ def contract_check(
 
     @dg.asset_check(
         asset=table.name,
-        name="keeps_contract",
+        name="schema_contract",
         blocking=True,
         description="Columns, types, nulls, ranges and keys are as the contract promises.",
     )
-    def keeps_contract(frame: nw.LazyFrame) -> dg.AssetCheckResult:
+    def schema_contract(frame: nw.LazyFrame) -> dg.AssetCheckResult:
         faults = contract.schema_faults(frame, table)
         counts: dict[str, int] = {}
         if not faults:
@@ -43,7 +43,7 @@ def contract_check(
             metadata={rule: count for rule, count in counts.items() if count},
         )
 
-    return keeps_contract
+    return schema_contract
 
 
 def _only_row(frame: nw.LazyFrame) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.contracts.model import FeatureScaling, Model
-from amzseg_pipeline.contracts.promotion import Challenger, Drift, GateLedger
+from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionReport
 from amzseg_pipeline.contracts.tables import TABLES
 from amzseg_pipeline.steps.segments.model.serialization import (
     document,
@@ -26,9 +26,9 @@ from amzseg_pipeline.steps.segments.model.serialization import (
     model_from_document,
 )
 from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline.storage.fs.atomic_writes import whole_file
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_write
 from amzseg_pipeline.storage.fs.object_store import store_of
-from amzseg_pipeline.storage.fs.write_lease import require_turn
+from amzseg_pipeline.storage.fs.write_lease import require_lease
 from amzseg_pipeline.storage.landing import RawReviews, raw_reviews_document, raw_reviews_from_document
 from amzseg_pipeline.storage.parquet import tables
 from amzseg_pipeline.storage.parquet.partitions import (
@@ -51,7 +51,7 @@ _DOCUMENTS: dict[type, tuple[Callable[..., dict[str, Any]], Callable[..., object
     TableParts: (table_parts_document, table_parts_from_document),
     FeatureScaling: (feature_scaling_document, feature_scaling_from_document),
     Model: (model_document, model_from_document),
-    **{kind: (document, partial(from_document, kind=kind)) for kind in (Drift, Challenger, GateLedger)},
+    **{kind: (document, partial(from_document, kind=kind)) for kind in (Drift, Challenger, PromotionReport)},
 }
 """Kinds of asset that are a JSON document: how each is written and read. Of a table in parts it is the index."""
 
@@ -72,11 +72,11 @@ class WarehouseIOManager(dg.IOManager):
         """Writes what an asset returned and tells its rows, bytes and place in the metadata."""
         name = context.asset_key.path[-1]
         if store_of(self._warehouse) is not None:
-            require_turn(self._warehouse, context.run_id)
+            require_lease(self._warehouse, context.run_id)
         if type(obj) in _DOCUMENTS:
             path = document_path(self._warehouse, name)
             to_document, _ = _DOCUMENTS[type(obj)]
-            with whole_file(path) as temporary:
+            with atomic_write(path) as temporary:
                 temporary.write_text(json.dumps(to_document(obj), indent=1, allow_nan=False), encoding="utf-8")
         else:
             path = tables.table_path(self._warehouse, name)
@@ -112,7 +112,7 @@ class WarehouseIOManager(dg.IOManager):
 
     def _write_table(self, obj: object, name: str, path: Path) -> None:
         if isinstance(obj, nw.LazyFrame):
-            with whole_file(path) as temporary:
+            with atomic_write(path) as temporary:
                 self._engine.write(obj, temporary)
         elif isinstance(obj, pd.DataFrame):
             tables.write_frames([obj], TABLES[name], path)
@@ -124,7 +124,7 @@ class WarehouseIOManager(dg.IOManager):
             )
 
 
-@dg.io_manager(required_resource_keys={"data_home", "engine"}, description="Tables and documents of the warehouse.")
+@dg.io_manager(required_resource_keys={"pipeline", "engine"}, description="Tables and documents of the warehouse.")
 def warehouse_io_manager(context: dg.InitResourceContext) -> WarehouseIOManager:
     """The IO manager on the run's home and engine."""
-    return WarehouseIOManager(context.resources.data_home.home.warehouse, context.resources.engine)
+    return WarehouseIOManager(context.resources.pipeline.data_root.warehouse, context.resources.engine)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import tag_run
 from amzseg_pipeline.defs.ui_metadata.disk_usage import disk_use_words
 from amzseg_pipeline.storage.fs.atomic_writes import delete
@@ -21,24 +21,24 @@ _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagste
     description="Deletes finished runs older than keep_run_days that the UI does not need, with their logs, and plots "
     "of runs whose snapshot is gone; tells what it deleted and what the disk holds."
 )
-def delete_expired(context: dg.OpExecutionContext, data_home: DataHome) -> None:
+def delete_expired(context: dg.OpExecutionContext, pipeline: PipelineResource) -> None:
     """Runs that hold the latest materialisation of an asset stay, however old: the UI shows them.
 
     Plots of kept snapshots stay; so do young ones, whose run may not have published yet.
     """
-    runs = _expired_runs(context.instance, before=data_home.time - timedelta(days=data_home.values.keep_run_days))
+    runs = _expired_runs(context.instance, before=pipeline.time - timedelta(days=pipeline.values.keep_run_days))
     for run_id in runs:
         context.instance.delete_run(run_id)
         context.instance.compute_log_manager.delete_logs(prefix=[run_id])
     folders = expired_artifacts(
-        data_home.home.artifacts,
-        kept_runs={name.run for name in snapshot_names(data_home.home.published)},
-        now=data_home.time,
-        keep_hours=data_home.values.keep_snapshot_hours,
+        pipeline.data_root.artifacts,
+        kept_runs={name.run for name in snapshot_names(pipeline.data_root.published)},
+        now=pipeline.time,
+        keep_hours=pipeline.values.keep_snapshot_hours,
     )
     for folder in folders:
         delete(folder)
-    outcome = f"deleted runs: {len(runs)}, folders of plots: {len(folders)}; {disk_use_words(data_home.home)}"
+    outcome = f"deleted runs: {len(runs)}, folders of plots: {len(folders)}; {disk_use_words(pipeline.data_root)}"
     context.log.info(outcome)
     tag_run(context.instance, context.run_id, outcome=outcome)
 

@@ -15,16 +15,21 @@ from pydantic import Field
 
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
-from amzseg_pipeline.storage.data_root import Home, home_from_environment, settings_of, user_key_from_environment
+from amzseg_pipeline.storage.data_root import (
+    DataRoot,
+    data_root_from_environment,
+    settings_of,
+    user_key_from_environment,
+)
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.engines.open_engine import opened_engine
 from amzseg_pipeline.storage.fs.atomic_writes import STAGING_FOLDER
-from amzseg_pipeline.storage.fs.write_lease import take_turn
+from amzseg_pipeline.storage.fs.write_lease import acquire_lease
 
 _LOCK_POLL_SECONDS = 1.0
 
 
-class DataHome(dg.ConfigurableResource):
+class PipelineResource(dg.ConfigurableResource):
     """The data root, the settings in force and the clock. Each can be set for one run in the launchpad."""
 
     root: str = Field(default="", description="the data root; empty takes AMZSEG_DATA, else data/")
@@ -36,14 +41,14 @@ class DataHome(dg.ConfigurableResource):
     now: str = Field(default="", description="ISO 8601 time to run as; empty takes the clock")
 
     @property
-    def home(self) -> Home:
+    def data_root(self) -> DataRoot:
         """The folders."""
-        return home_from_environment({**os.environ, **({"AMZSEG_DATA": self.root} if self.root else {})})
+        return data_root_from_environment({**os.environ, **({"AMZSEG_DATA": self.root} if self.root else {})})
 
     @property
     def values(self) -> Settings:
         """The settings: defaults, settings.toml, environment, then `settings`."""
-        return settings_of(self.home, overrides=self.settings)
+        return settings_of(self.data_root, overrides=self.settings)
 
     @property
     def user_key(self) -> UserKey | None:
@@ -66,7 +71,7 @@ class DataHome(dg.ConfigurableResource):
 
 
 @dg.resource(
-    required_resource_keys={"data_home"},
+    required_resource_keys={"pipeline"},
     description="The engine. Holding it is holding the run lock: a second run waits until the first has ended.",
 )
 def engine_under_lock(context: dg.InitResourceContext) -> Iterator[Engine]:
@@ -74,23 +79,23 @@ def engine_under_lock(context: dg.InitResourceContext) -> Iterator[Engine]:
 
     The lock is this machine's. On a store a run that begins elsewhere meanwhile takes the turn from this one.
     """
-    data_home: DataHome = context.resources.data_home
-    home = data_home.home
-    home.local.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home.lock_file)
+    pipeline: PipelineResource = context.resources.pipeline
+    data_root = pipeline.data_root
+    data_root.local.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(data_root.lock_file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         if context.log:
-            context.log.info(f"another run holds {home.lock_file}; this run waits until it has ended")
+            context.log.info(f"another run holds {data_root.lock_file}; this run waits until it has ended")
         lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
     try:
-        if home.on_machine is not None:
+        if data_root.local_folder_path is not None:
             # What a killed run had not uploaded yet.
-            shutil.rmtree(home.on_machine / STAGING_FOLDER, ignore_errors=True)
+            shutil.rmtree(data_root.local_folder_path / STAGING_FOLDER, ignore_errors=True)
         if context.run is not None:
-            take_turn(home.warehouse, context.run.run_id)
-        engine = opened_engine(home, data_home.values)
+            acquire_lease(data_root.warehouse, context.run.run_id)
+        engine = opened_engine(data_root, pipeline.values)
         try:
             yield engine
         finally:

@@ -24,7 +24,7 @@ def tag_run(instance: dg.DagsterInstance, run_id: str, **words: str) -> None:
     instance.add_run_tags(run_id, cut)
 
 
-def require_whole_run(context: dg.AssetExecutionContext) -> None:
+def require_complete_run(context: dg.AssetExecutionContext) -> None:
     """Raises SnapshotError unless this run made every asset upstream, and each of their blocking checks passed.
 
     Dagster lets a step go on where a blocking check gave no result, and a part of the assets can be materialised alone

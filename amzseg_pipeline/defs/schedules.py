@@ -16,11 +16,11 @@ from amzseg_pipeline.contracts.errors import PipelineError
 from amzseg_pipeline.defs import sensors as alerts
 from amzseg_pipeline.defs.change_detection import Comparison, comparison
 from amzseg_pipeline.defs.jobs import segment_users
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import TAG_CHARACTERS
 from amzseg_pipeline.steps.changes import names
 from amzseg_pipeline.storage import landing
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 
 _LOGGED_FILES = 20
 _WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
@@ -47,9 +47,9 @@ class _Decision:
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Segments users again when exports, code or settings differ from those of the last published snapshot.",
 )
-def nightly(context: dg.ScheduleEvaluationContext, data_home: DataHome) -> dg.RunRequest | dg.SkipReason:
+def nightly(context: dg.ScheduleEvaluationContext, pipeline: PipelineResource) -> dg.RunRequest | dg.SkipReason:
     """A run, or the reason in words why none is needed."""
-    decision = _decision(data_home, context.instance, log=context.log)
+    decision = _decision(pipeline, context.instance, log=context.log)
     if decision.runs:
         return _run_request(decision)
     if decision.ends_well:
@@ -66,9 +66,9 @@ def nightly(context: dg.ScheduleEvaluationContext, data_home: DataHome) -> dg.Ru
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Does what nightly does, a minute after an export has settled; start it where a night is too long.",
 )
-def as_soon_as_it_lands(context: dg.SensorEvaluationContext, data_home: DataHome) -> dg.RunRequest | dg.SkipReason:
+def landing_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineResource) -> dg.RunRequest | dg.SkipReason:
     """As nightly, but once for each state of the landing zone: what failed is tried again by night, not by minute."""
-    decision = _decision(data_home, context.instance, log=context.log)
+    decision = _decision(pipeline, context.instance, log=context.log)
     return _run_request(decision, run_key=decision.state) if decision.runs else dg.SkipReason(decision.words)
 
 
@@ -76,26 +76,26 @@ def _run_request(decision: _Decision, *, run_key: str | None = None) -> dg.RunRe
     """A run that leaves files that are still settling, as the decision did."""
     return dg.RunRequest(
         run_key=run_key,
-        run_config={"resources": {"data_home": {"config": {"settle": True}}}},
+        run_config={"resources": {"pipeline": {"config": {"settle": True}}}},
         tags={"amzseg/changes": decision.words[:TAG_CHARACTERS]},
     )
 
 
-def _decision(data_home: DataHome, instance: dg.DagsterInstance, *, log: logging.Logger) -> _Decision:
+def _decision(pipeline: PipelineResource, instance: dg.DagsterInstance, *, log: logging.Logger) -> _Decision:
     """What to do now. Where that cannot be told it is to run: a run that fails is seen and alerts, a tick is not."""
     try:
-        home, settings = data_home.home, data_home.values
-        if _held(FileLock(home.lock_file)):
+        data_root, settings = pipeline.data_root, pipeline.values
+        if _held(FileLock(data_root.lock_file)):
             return _Decision("a run is under way; the next night compares again")
-        if _about_to_start(instance, now=data_home.time):
+        if _about_to_start(instance, now=pipeline.time):
             return _Decision("a run is about to start; the next night compares again")
         listing = landing.landing_listing(
-            home.landing, now=data_home.time.timestamp(), settle_seconds=settings.settle_seconds
+            data_root.landing, now=pipeline.time.timestamp(), settle_seconds=settings.settle_seconds
         )
         skips_refused = settings.on_refused_file == "skip"
-        batches = landing.known_contents(home, listing, without_refused=skips_refused)
+        batches = landing.known_contents(data_root, listing, without_refused=skips_refused)
         settling = [left.path for left in listing.left if left.is_settling]
-        found = comparison(data_home, batches=batches, settling=settling)
+        found = comparison(pipeline, batches=batches, settling=settling)
     except (PipelineError, OSError) as error:
         return _Decision(f"cannot be compared: {error}", runs=True, state=str(error))
     for left in listing.left[:_LOGGED_FILES]:
@@ -105,7 +105,7 @@ def _decision(data_home: DataHome, instance: dg.DagsterInstance, *, log: logging
     if skips_refused:
         skipped, unreadable = sorted([*skipped, *unreadable]), ()
     if not listing.files and not unreadable:
-        return _Decision(_nothing_to_read(home, found, settling=settling))
+        return _Decision(_nothing_to_read(data_root, found, settling=settling))
     if found.wait:
         return _Decision(found.wait)
     changes = [*found.changes, *([f"cannot be read: {names(unreadable)}"] if unreadable else [])]
@@ -117,12 +117,12 @@ def _decision(data_home: DataHome, instance: dg.DagsterInstance, *, log: logging
     return _Decision(f"nothing changed since snapshot {found.snapshot}{told}", ends_well=True)
 
 
-def _nothing_to_read(home: Home, found: Comparison, *, settling: list[str]) -> str:
+def _nothing_to_read(data_root: DataRoot, found: Comparison, *, settling: list[str]) -> str:
     if settling:
-        return f"no export to read in {home.landing} yet; still settling: {names(settling)}"
+        return f"no export to read in {data_root.landing} yet; still settling: {names(settling)}"
     if found.snapshot is not None:
-        return f"no export to read in {home.landing}, though snapshot {found.snapshot} was made of some; is it mounted?"
-    return f"no export to read in {home.landing}; put one there"
+        return f"no export to read in {data_root.landing}, though snapshot {found.snapshot} was made of some; is it mounted?"
+    return f"no export to read in {data_root.landing}; put one there"
 
 
 def _about_to_start(instance: dg.DagsterInstance, *, now: datetime) -> bool:

@@ -14,7 +14,7 @@ import dagster as dg
 from amzseg_pipeline.cli.console_log import cause
 from amzseg_pipeline.contracts.errors import PipelineError
 from amzseg_pipeline.defs.jobs import segment_users
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import checks_done, tag_run
 from amzseg_pipeline.storage import snapshots
 
@@ -30,7 +30,7 @@ _PAUSE_SECONDS = 2
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=f"Tags a run that failed with the reason; posts it to {ALERT_VARIABLE} unless it is tried again.",
 )
-def alert_on_failure(context: dg.RunFailureSensorContext, data_home: DataHome) -> dg.SkipReason | None:
+def alert_on_failure(context: dg.RunFailureSensorContext, pipeline: PipelineResource) -> dg.SkipReason | None:
     """Sends `{"text": ...}`, which Slack, Mattermost and Teams workflows take, with the run's facts beside it.
 
     Dagster asks for runs that it launched; one that somebody started in a shell failed before their eyes.
@@ -43,7 +43,7 @@ def alert_on_failure(context: dg.RunFailureSensorContext, data_home: DataHome) -
         return dg.SkipReason(f"{ALERT_VARIABLE} is not set: nobody is told that run {run.run_id} failed")
     if run.tags.get("dagster/will_retry") == "true":
         return dg.SkipReason(f"run {run.run_id} crashed and is tried again: an alert comes if that fails as well")
-    stays = _what_stays(data_home)
+    stays = _what_stays(pipeline)
     alert = {
         "text": f"{run.job_name} failed (run {run.run_id[:8]}): {' '.join(reasons)} {stays}",
         "job": run.job_name,
@@ -86,9 +86,9 @@ def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
     return failed or errors or [context.failure_event.message or "no reason given"]
 
 
-def _what_stays(data_home: DataHome) -> str:
+def _what_stays(pipeline: PipelineResource) -> str:
     try:
-        manifest = snapshots.latest_manifest(data_home.home.published)
+        manifest = snapshots.latest_manifest(pipeline.data_root.published)
     except PipelineError as error:
         return f"Readers are not well served: {error}"
     if manifest is None:

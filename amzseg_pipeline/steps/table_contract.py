@@ -35,8 +35,8 @@ def row_faults(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
 
 def repeated_keys(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
     """One row: `repeated`, the number of rows whose key an earlier row has already."""
-    copies = frame.group_by(*table.key).agg(copies=nw.len())
-    return copies.select(repeated=(nw.col("copies") - 1).sum())
+    duplicate_rows = frame.group_by(*table.key).agg(duplicate_rows=nw.len())
+    return duplicate_rows.select(repeated=(nw.col("duplicate_rows") - 1).sum())
 
 
 def _broken_rules(table: Table) -> dict[str, nw.Expr]:

@@ -2,7 +2,7 @@
 
 import narwhals as nw
 
-from amzseg_pipeline.contracts.scoring import LONGEST_USER_ID, MOST_REVIEWS, MOST_SPEND, USERS_TO_SCORE, RowFault
+from amzseg_pipeline.contracts.scoring import MAX_REVIEWS, MAX_SPEND, MAX_USER_ID_CHARACTERS, USERS_TO_SCORE, RowFault
 
 _DIGITS = "(?:[0-9]{1,13}|[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,2}(?:,[0-9]{2}){1,5},[0-9]{3})"
 
@@ -26,10 +26,10 @@ def users_to_score(rows: nw.LazyFrame) -> nw.LazyFrame:
         rows.with_columns(nw.col(name).str.strip_chars() for name in USERS_TO_SCORE.column_names)
         .with_columns(nw.when(nw.col(name) != "").then(nw.col(name)) for name in USERS_TO_SCORE.column_names)
         .with_columns(
-            reviews_number=_number("total_reviews", WHOLE_NUMBER, low=1, high=MOST_REVIEWS),
+            reviews_number=_number("total_reviews", WHOLE_NUMBER, low=1, high=MAX_REVIEWS),
             rating_number=_number("avg_rating", NUMBER, low=1, high=5),
             discount_number=_number("avg_discount", PERCENTAGE, low=0, high=100),
-            spend_number=_number("avg_spend", NUMBER, low=0, high=MOST_SPEND),
+            spend_number=_number("avg_spend", NUMBER, low=0, high=MAX_SPEND),
         )
         .select(
             "row_number",
@@ -59,7 +59,9 @@ def _number(name: str, pattern: str, *, low: float, high: float) -> nw.Expr:
 
 def _is_no_user_id() -> nw.Expr:
     user_id = nw.col("user_id")
-    return user_id.is_null() | (user_id.str.len_chars() > LONGEST_USER_ID) | user_id.str.contains(CONTROL_CHARACTER)
+    return (
+        user_id.is_null() | (user_id.str.len_chars() > MAX_USER_ID_CHARACTERS) | user_id.str.contains(CONTROL_CHARACTER)
+    )
 
 
 def _is_unread(name: str, number: str) -> nw.Expr:

@@ -19,19 +19,19 @@ SETTINGS_FILE = "settings.toml"
 
 
 @dataclass(frozen=True)
-class Home:
+class DataRoot:
     """The data root: `landing/` is read only, `warehouse/` may be deleted, `published/` is what others read.
 
     Where `root` lies in an object store, `on_machine` is the folder of this machine for what cannot lie there.
     """
 
     root: Path
-    on_machine: Path | None = None
+    local_folder_path: Path | None = None
 
     @property
     def local(self) -> Path:
         """The folder of this machine: the root itself, unless that is in a store."""
-        return self.on_machine or self.root
+        return self.local_folder_path or self.root
 
     @property
     def landing(self) -> Path:
@@ -64,25 +64,25 @@ class Home:
         return self.local / ".lock"
 
 
-def home_from_environment(environment: Mapping[str, str] = os.environ) -> Home:
+def data_root_from_environment(environment: Mapping[str, str] = os.environ) -> DataRoot:
     """The home that `AMZSEG_DATA` names, `data/` below the working directory when unset. SettingsError as home_at."""
-    return home_at(environment.get("AMZSEG_DATA") or "data", environment)
+    return data_root_at(environment.get("AMZSEG_DATA") or "data", environment)
 
 
-def home_at(place: Path | str, environment: Mapping[str, str] = os.environ) -> Home:
+def data_root_at(place: Path | str, environment: Mapping[str, str] = os.environ) -> DataRoot:
     """The home whose root is a folder of this machine, or an address in an object store.
 
     SettingsError where it is an address that is none of a store we know, or the extra for it is not installed.
     """
     root = path_at(place)
-    return Home(root) if store_of(root) is None else Home(root, on_machine=local_folder(environment))
+    return DataRoot(root) if store_of(root) is None else DataRoot(root, local_folder_path=local_folder(environment))
 
 
 def settings_of(
-    home: Home, *, overrides: Mapping[str, Any] | None = None, environment: Mapping[str, str] = os.environ
+    data_root: DataRoot, *, overrides: Mapping[str, Any] | None = None, environment: Mapping[str, str] = os.environ
 ) -> Settings:
     """The settings of `home`: its settings.toml if there is one, the environment, then `overrides`."""
-    path = home.root / SETTINGS_FILE
+    path = data_root.root / SETTINGS_FILE
     values: dict[str, Any] = {}
     try:
         if path.exists():

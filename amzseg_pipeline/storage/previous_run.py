@@ -10,29 +10,29 @@ from typing import Any
 
 from amzseg_pipeline.contracts.errors import ModelError, SnapshotError
 from amzseg_pipeline.contracts.model import MODEL_FORMAT, Model
-from amzseg_pipeline.contracts.promotion import NightMemory
+from amzseg_pipeline.contracts.promotion import PromotionState
 from amzseg_pipeline.contracts.publish import MODEL_FILE, RUN_FILE
 from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.steps.segments import from_document, model_from_document, next_segment_number
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing import is_sample, raw_reviews_from_document
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
 from amzseg_pipeline.storage.snapshots.layout import Pointer, pointer_of
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
 from amzseg_pipeline.storage.warehouse.catalog import document_path, read_document
 
-MEMORY_KEY = "memory"
+PROMOTION_STATE_KEY = "promotion_state"
 """Where run.json holds the NightMemory."""
 
 
 @dataclass(frozen=True)
-class LastNight:
-    """The snapshot before, its model as tonight's champion, and its memory; before the first night there is none."""
+class PreviousRun:
+    """The snapshot before, its model as tonight's champion, and its promotion_state; before the first night there is none."""
 
     snapshot: Snapshot | None = None
     champion: Model | None = None
-    memory: NightMemory = field(default_factory=NightMemory)
+    promotion_state: PromotionState = field(default_factory=PromotionState)
 
     def table(self, table: Table) -> Path | None:
         """The file of a table, its hash checked; None where there is no snapshot, or it has no such table yet."""
@@ -43,7 +43,7 @@ class LastNight:
         return self.snapshot.table_path(table.name)
 
 
-def last_night(home: Home) -> LastNight:
+def previous_run(data_root: DataRoot) -> PreviousRun:
     """The night that published the latest snapshot.
 
     A snapshot of samples alone is no night before one of real exports: it showed what the pipeline does, and its model
@@ -51,22 +51,22 @@ def last_night(home: Home) -> LastNight:
     given again, and where it had another model, a person is asked before the next promotion. Raises SnapshotError and
     ModelError where it is damaged.
     """
-    if not has_snapshot(home.root):
-        return LastNight()
-    snapshot = read_latest(home.root, verify=False)
-    if _of_samples(snapshot.inputs) and not _of_samples(_inputs_tonight(home)):
-        return LastNight()
+    if not has_snapshot(data_root.root):
+        return PreviousRun()
+    snapshot = read_latest(data_root.root, verify=False)
+    if _of_samples(snapshot.inputs) and not _of_samples(_inputs_tonight(data_root)):
+        return PreviousRun()
     snapshot.verify(MODEL_FILE, RUN_FILE)
-    champion, memory = _champion(snapshot), _memory(snapshot)
-    pointer = pointer_of(home.published)
+    champion, promotion_state = _champion(snapshot), _memory(snapshot)
+    pointer = pointer_of(data_root.published)
     if pointer is not None and pointer.rolled_back_from is not None:
-        champion, memory = _after_rollback(home.published, pointer, snapshot, champion, memory)
-    return LastNight(snapshot, champion, memory)
+        champion, promotion_state = _after_rollback(data_root.published, pointer, snapshot, champion, promotion_state)
+    return PreviousRun(snapshot, champion, promotion_state)
 
 
-def _inputs_tonight(home: Home) -> list[Mapping[str, Any]]:
+def _inputs_tonight(data_root: DataRoot) -> list[Mapping[str, Any]]:
     """The batches that raw_reviews read last; empty before the first run, and once the warehouse was deleted."""
-    path = document_path(home.warehouse, RAW_REVIEWS.name)
+    path = document_path(data_root.warehouse, RAW_REVIEWS.name)
     if not path.exists():
         return []
     return [batch.identity for batch in read_document(path, raw_reviews_from_document).batches]
@@ -77,8 +77,8 @@ def _of_samples(inputs: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def _after_rollback(
-    published: Path, pointer: Pointer, snapshot: Snapshot, champion: Model, memory: NightMemory
-) -> tuple[Model, NightMemory]:
+    published: Path, pointer: Pointer, snapshot: Snapshot, champion: Model, promotion_state: PromotionState
+) -> tuple[Model, PromotionState]:
     try:
         given_up = snapshot_at(published, pointer_to(published, pointer.rolled_back_from or 0))
         abandoned = _champion(given_up)
@@ -90,22 +90,22 @@ def _after_rollback(
         champion = replace(champion, next_segment_number=number)
     if abandoned is None or abandoned.version != champion.version:
         promise = f"somebody went back from snapshot {pointer.rolled_back_from} to {snapshot.sequence}"
-        memory = replace(memory, approval_needed=f"{promise}: a person has to approve the next model")
-    return champion, memory
+        promotion_state = replace(promotion_state, approval_needed=f"{promise}: a person has to approve the next model")
+    return champion, promotion_state
 
 
 def _champion(snapshot: Snapshot) -> Model:
     return model_from_document(snapshot.model_document(), place=str(snapshot.path / MODEL_FILE))
 
 
-def _memory(snapshot: Snapshot) -> NightMemory:
+def _memory(snapshot: Snapshot) -> PromotionState:
     run = snapshot.run()
-    if MEMORY_KEY not in run:
-        return NightMemory()
-    place = f"{snapshot.path / RUN_FILE}: {MEMORY_KEY}"
-    document: Mapping[str, Any] = run[MEMORY_KEY]
+    if PROMOTION_STATE_KEY not in run:
+        return PromotionState()
+    place = f"{snapshot.path / RUN_FILE}: {PROMOTION_STATE_KEY}"
+    document: Mapping[str, Any] = run[PROMOTION_STATE_KEY]
     try:
-        return from_document(document, NightMemory, place=place)
+        return from_document(document, PromotionState, place=place)
     except ModelError:
-        # A model that older code held is none that this code can promote; all else must still be readable.
-        return from_document({**document, "format": MODEL_FORMAT, "held": None}, NightMemory, place=place)
+        # A model that older code pending is none that this code can promote; all else must still be readable.
+        return from_document({**document, "format": MODEL_FORMAT, "pending": None}, PromotionState, place=place)

@@ -11,24 +11,24 @@ from amzseg_pipeline.contracts.publish import PUBLISHED_FILES, PUBLISHED_TABLES,
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.fs.atomic_writes import sha256_of
 from amzseg_pipeline.storage.snapshots import Snapshot, publish, read_latest
 
 
-def publish_again(home: Home, *, key: UserKey | None = None) -> Snapshot:
+def publish_again(data_root: DataRoot, *, key: UserKey | None = None) -> Snapshot:
     """Publishes what the latest snapshot holds as the next one, as a night would that changes nobody.
 
     With `key` the ids are pseudonyms of those before.
     """
-    last = read_latest(home.root)
+    last = read_latest(data_root.root)
     tables = {table: pq.read_table(last.table_path(table.name)) for table in PUBLISHED_TABLES}
     if key is not None:
         users = tables[SEGMENT_ASSIGNMENTS]
         ids = pa.array([key.pseudonym(user_id) for user_id in users["user_id"].to_pylist()])
         tables[SEGMENT_ASSIGNMENTS] = users.set_column(0, "user_id", ids).sort_by("user_id")
     return publish(
-        home.published,
+        data_root.published,
         Provenance(
             run_id=f"again{last.sequence:03d}",
             created=datetime.now(UTC),
@@ -44,30 +44,30 @@ def publish_again(home: Home, *, key: UserKey | None = None) -> Snapshot:
     )
 
 
-def rewrite_manifest(home: Home, **changes: object) -> None:
+def rewrite_manifest(data_root: DataRoot, **changes: object) -> None:
     """Changes the manifest and lets the pointer agree, as another version would have published it."""
-    pointer_path = home.published / "LATEST.json"
+    pointer_path = data_root.published / "LATEST.json"
     pointer = json.loads(pointer_path.read_bytes())
-    path = home.published / pointer["manifest"]
+    path = data_root.published / pointer["manifest"]
     path.write_text(json.dumps({**json.loads(path.read_bytes()), **changes}))
     pointer_path.write_text(json.dumps({**pointer, "sha256": sha256_of(path)}))
 
 
-def date_back(home: Home, span: timedelta) -> None:
+def date_back(data_root: DataRoot, span: timedelta) -> None:
     """Lets the snapshot be older, by name and by manifest."""
-    pointer_path = home.published / "LATEST.json"
+    pointer_path = data_root.published / "LATEST.json"
     pointer = json.loads(pointer_path.read_bytes())
-    old = home.published / pointer["manifest"]
+    old = data_root.published / pointer["manifest"]
     created = (datetime.now(UTC) - span).replace(microsecond=0)
     number, _, run = old.parent.name.split("-", 2)
     folder = old.parent.rename(old.parent.with_name(f"{number}-{created:%Y%m%dT%H%M%SZ}-{run}"))
     pointer_path.write_text(json.dumps({**pointer, "manifest": f"snapshots/{folder.name}/{old.name}"}))
-    rewrite_manifest(home, created=created.isoformat().replace("+00:00", "Z"))
+    rewrite_manifest(data_root, created=created.isoformat().replace("+00:00", "Z"))
 
 
-def make_older(home: Home) -> None:
+def make_older(data_root: DataRoot) -> None:
     """Turns the latest snapshot into one of contract 1.0: no migrations, no history, no user's past and drivers."""
-    last = read_latest(home.root)
+    last = read_latest(data_root.root)
     later = {column.name for column in (*DRIVER_COLUMNS, *PREVIOUS_COLUMNS)}
     resources = []
     for entry in last.manifest["resources"]:
@@ -80,4 +80,4 @@ def make_older(home: Home) -> None:
             fields = [field for field in entry["schema"]["fields"] if field["name"] not in later]
             entry = {**entry, "schema": {**entry["schema"], "fields": fields}}
         resources.append({**entry, "bytes": path.stat().st_size, "hash": f"sha256:{sha256_of(path)}"})
-    rewrite_manifest(home, contract_version="1.0", resources=resources)
+    rewrite_manifest(data_root, contract_version="1.0", resources=resources)

@@ -3,7 +3,7 @@ import html
 import pytest
 
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
 
@@ -15,18 +15,18 @@ def text_of_page() -> str:
     return html.unescape(prose(session))
 
 
-def test_every_row_is_accounted_for(shown_home: Home) -> None:
-    accounts = read_latest(shown_home.root).run()["accounts"]
+def test_every_row_is_accounted_for(shown_data_root: DataRoot) -> None:
+    row_reconciliation = read_latest(shown_data_root.root).run()["row_reconciliation"]
     text = " ".join(text_of_page().split())
-    assert f"Rows delivered {accounts['raw']:,}" in text
-    assert f"Reviews, each counted once {accounts['cleaned']:,}" in text
-    assert f"Rejected rows {sum(accounts['rejected'].values()):,}" in text
-    for reason, rows in accounts["rejected"].items():
+    assert f"Rows delivered {row_reconciliation['raw']:,}" in text
+    assert f"Reviews, each counted once {row_reconciliation['cleaned']:,}" in text
+    assert f"Rejected rows {sum(row_reconciliation['rejected'].values()):,}" in text
+    for reason, rows in row_reconciliation["rejected"].items():
         assert f"{reason} {rows:,}" in text
 
 
-def test_every_check_of_the_run_is_listed(shown_home: Home) -> None:
-    checks = read_latest(shown_home.root).run()["checks"]
+def test_every_check_of_the_run_is_listed(shown_data_root: DataRoot) -> None:
+    checks = read_latest(shown_data_root.root).run()["checks"]
     text = text_of_page()
     passed = sum(check["passed"] for check in checks)
     assert f"{passed} of {len(checks)} passed." in text
@@ -35,8 +35,8 @@ def test_every_check_of_the_run_is_listed(shown_home: Home) -> None:
         assert (check["description"] or "") in text
 
 
-def test_the_model_card_tells_the_evidence_for_k_the_gate_and_the_versions(shown_home: Home) -> None:
-    snapshot = read_latest(shown_home.root)
+def test_the_model_card_tells_the_evidence_for_k_the_gate_and_the_versions(shown_data_root: DataRoot) -> None:
+    snapshot = read_latest(shown_data_root.root)
     run, model = snapshot.run(), snapshot.model_document()
     text = " ".join(text_of_page().split())
     assert f"Version {snapshot.model_version}" in text
@@ -48,19 +48,19 @@ def test_the_model_card_tells_the_evidence_for_k_the_gate_and_the_versions(shown
         if evidence["silhouette"] is not None:
             assert f"{evidence['silhouette']:.3f}" in text
     assert "The new model took over:" in text
-    for test in run["gate"]["tests"]:
+    for test in run["promotion"]["tests"]:
         assert test["meaning"] in text
 
 
-def test_drift_is_told_from_the_second_night_on(second_night: Home) -> None:
+def test_drift_is_told_from_the_second_night_on(second_run: DataRoot) -> None:
     text = text_of_page()
     assert "Average discount (PSI)" in text
-    for figure in read_latest(second_night.root).run()["drift"]["figures"]:
+    for figure in read_latest(second_run.root).run()["drift"]["figures"]:
         assert f"{figure['value']:,.3f}" in text
 
 
-def test_every_file_and_every_column_is_described(shown_home: Home) -> None:
-    snapshot = read_latest(shown_home.root)
+def test_every_file_and_every_column_is_described(shown_data_root: DataRoot) -> None:
+    snapshot = read_latest(shown_data_root.root)
     text = text_of_page()
     for resource in snapshot.manifest["resources"]:
         assert resource["path"] in text
@@ -70,8 +70,8 @@ def test_every_file_and_every_column_is_described(shown_home: Home) -> None:
         assert column.description in text
 
 
-def test_the_exports_are_named_with_their_hashes(shown_home: Home) -> None:
-    snapshot: Snapshot = read_latest(shown_home.root)
+def test_the_exports_are_named_with_their_hashes(shown_data_root: DataRoot) -> None:
+    snapshot: Snapshot = read_latest(shown_data_root.root)
     shown = next(table.value for table in opened("about").dataframe if "SHA-256" in table.value)
     assert list(shown["SHA-256"]) == [batch["sha256"] for batch in snapshot.inputs]
 

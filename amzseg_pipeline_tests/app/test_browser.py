@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Download, Page, expect, sync_playwright
 
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests.app.serving import served_app
 from amzseg_pipeline_tests.app.snapshots import publish_again
@@ -27,16 +27,16 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def home(_sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def data_root(_sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     root = tmp_path_factory.mktemp("browsed") / "home"
     shutil.copytree(_sample_run, root)
-    return Home(root)
+    return DataRoot(root)
 
 
 @pytest.fixture(scope="module")
-def address(home: Home) -> Iterator[str]:
-    log = home.root.parent / "app.log"
-    with served_app(home.root, log=log) as address:
+def address(data_root: DataRoot) -> Iterator[str]:
+    log = data_root.root.parent / "app.log"
+    with served_app(data_root.root, log=log) as address:
         yield address
     assert "Traceback" not in log.read_text()
     assert "leak" not in log.read_text()
@@ -93,8 +93,8 @@ def rows_of(download: Download) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_walk_through_the_app(window: Page, address: str, home: Home) -> None:
-    users = read_latest(home.root).segment_assignments()
+def test_a_walk_through_the_app(window: Page, address: str, data_root: DataRoot) -> None:
+    users = read_latest(data_root.root).segment_assignments()
     largest = users["segment_name"].value_counts().index[0]
 
     window.goto(address)
@@ -133,7 +133,7 @@ def test_a_walk_through_the_app(window: Page, address: str, home: Home) -> None:
     everyone = downloaded_by_link(window, "Download as CSV")
     assert {row["user_id"] for row in everyone} == set(users.loc[users["segment_name"] == largest, "user_id"])
 
-    publish_again(home)
+    publish_again(data_root)
     expect(window.get_by_text("Snapshot 2 ·")).to_be_visible()
     expect(window.get_by_test_id("stException")).to_have_count(0)
 

@@ -5,7 +5,7 @@ import pytest
 
 from amzseg_pipeline.contracts.publish import MANIFEST_FILE, PUBLISHED_FILES, PUBLISHED_TABLES
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests.app.pages import PAGES, errors, opened, prose
 from amzseg_pipeline_tests.app.snapshots import date_back, rewrite_manifest
@@ -28,12 +28,12 @@ def test_with_nothing_published_every_page_says_to_run_the_pipeline(
     assert errors(session) == []
 
 
-def test_a_page_fills_itself_once_something_is_published(shown_home: Home) -> None:
-    users = read_latest(shown_home.root).rows("segment_assignments")
-    hidden = shown_home.published.rename(shown_home.root / "elsewhere")
+def test_a_page_fills_itself_once_something_is_published(shown_data_root: DataRoot) -> None:
+    users = read_latest(shown_data_root.root).rows("segment_assignments")
+    hidden = shown_data_root.published.rename(shown_data_root.root / "elsewhere")
     session = opened()
     assert "Nothing is published yet" in prose(session)
-    hidden.rename(shown_home.published)
+    hidden.rename(shown_data_root.published)
     assert f"{users:,}" in prose(session.run())
 
 
@@ -45,8 +45,8 @@ def test_a_page_fills_itself_once_something_is_published(shown_home: Home) -> No
         *(("overview", file_name) for file_name in (*PUBLISHED_FILES, MANIFEST_FILE)),
     ],
 )
-def test_one_flipped_byte_is_told_and_nothing_is_shown(shown_home: Home, page: str, file_name: str) -> None:
-    flip_a_byte(read_latest(shown_home.root).path / file_name)
+def test_one_flipped_byte_is_told_and_nothing_is_shown(shown_data_root: DataRoot, page: str, file_name: str) -> None:
+    flip_a_byte(read_latest(shown_data_root.root).path / file_name)
     session = opened(page)
     assert [header.value for header in session.header] == ["The published segments are damaged"]
     assert file_name in session.code[0].value
@@ -56,16 +56,18 @@ def test_one_flipped_byte_is_told_and_nothing_is_shown(shown_home: Home, page: s
 
 
 @pytest.mark.parametrize("file_name", [*(f"{table.name}.parquet" for table in PUBLISHED_TABLES), *PUBLISHED_FILES])
-def test_a_byte_that_flips_under_an_open_page_is_told_at_its_next_run(shown_home: Home, file_name: str) -> None:
+def test_a_byte_that_flips_under_an_open_page_is_told_at_its_next_run(
+    shown_data_root: DataRoot, file_name: str
+) -> None:
     session = opened()
-    flip_a_byte(read_latest(shown_home.root).path / file_name)
+    flip_a_byte(read_latest(shown_data_root.root).path / file_name)
     assert [header.value for header in session.run().header] == ["The published segments are damaged"]
     assert file_name in session.code[0].value
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-def test_one_flipped_byte_of_the_pointer_is_told_and_mended_at_once(shown_home: Home, place: float) -> None:
-    path = shown_home.published / "LATEST.json"
+def test_one_flipped_byte_of_the_pointer_is_told_and_mended_at_once(shown_data_root: DataRoot, place: float) -> None:
+    path = shown_data_root.published / "LATEST.json"
     whole = path.read_bytes()
     flip_a_byte(path, place=place)
     session = opened()
@@ -77,16 +79,18 @@ def test_one_flipped_byte_of_the_pointer_is_told_and_mended_at_once(shown_home: 
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"null", b"\xff\xfe", b'{"format": 1}'])
-def test_a_damaged_pointer_is_told(shown_home: Home, content: bytes) -> None:
-    (shown_home.published / "LATEST.json").write_bytes(content)
+def test_a_damaged_pointer_is_told(shown_data_root: DataRoot, content: bytes) -> None:
+    (shown_data_root.published / "LATEST.json").write_bytes(content)
     session = opened()
     assert [header.value for header in session.header] == ["The published segments are damaged"]
     assert "LATEST.json" in session.code[0].value
 
 
 @pytest.mark.parametrize("changes", [{"contract_version": "2.0"}, {"format": 9}])
-def test_a_snapshot_of_a_newer_contract_asks_for_a_newer_app(shown_home: Home, changes: dict[str, object]) -> None:
-    rewrite_manifest(shown_home, **changes)
+def test_a_snapshot_of_a_newer_contract_asks_for_a_newer_app(
+    shown_data_root: DataRoot, changes: dict[str, object]
+) -> None:
+    rewrite_manifest(shown_data_root, **changes)
     session = opened()
     assert [header.value for header in session.header] == ["The segments were published by another version"]
     assert "Update the app" in session.error[0].value
@@ -103,26 +107,26 @@ def test_a_snapshot_of_a_newer_contract_asks_for_a_newer_app(shown_home: Home, c
     ],
 )
 def test_a_stale_snapshot_is_shown_with_a_warning(
-    shown_home: Home, monkeypatch: pytest.MonkeyPatch, span: timedelta, setting: str | None, is_stale: bool
+    shown_data_root: DataRoot, monkeypatch: pytest.MonkeyPatch, span: timedelta, setting: str | None, is_stale: bool
 ) -> None:
     if setting:
         monkeypatch.setenv("AMZSEG_STALE_DAYS", setting)
-    date_back(shown_home, span)
+    date_back(shown_data_root, span)
     session = opened()
     assert session.metric
     assert [("newer ones were expected" in warning.value) for warning in session.warning] == [True] * is_stale
 
 
-def test_damage_after_opening_is_told_and_not_traced(shown_home: Home) -> None:
+def test_damage_after_opening_is_told_and_not_traced(shown_data_root: DataRoot) -> None:
     session = opened()
-    read_latest(shown_home.root).table_path("segment_assignments").write_bytes(b"PAR1")
+    read_latest(shown_data_root.root).table_path("segment_assignments").write_bytes(b"PAR1")
     session.switch_page("app_pages/segments.py").run()
     assert "The published segments are damaged" in prose(session)
     assert not session.exception
 
 
-def test_a_setting_that_cannot_be_read_is_told(shown_home: Home) -> None:
-    (shown_home.root / "settings.toml").write_text("stale_days = 'soon'")
+def test_a_setting_that_cannot_be_read_is_told(shown_data_root: DataRoot) -> None:
+    (shown_data_root.root / "settings.toml").write_text("stale_days = 'soon'")
     session = opened()
     assert "A setting cannot be read" in prose(session)
     assert "settings.toml" in session.code[0].value

@@ -8,7 +8,7 @@ import pytest
 
 import amzseg_pipeline
 from amzseg_pipeline.contracts.tables import TABLES
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests.app.pages import MAIN, PAGES, errors, opened, prose
 
 PACKAGE = Path(amzseg_pipeline.__file__).parent
@@ -55,7 +55,7 @@ def test_every_page_opens_in_either_theme(page: str) -> None:
         assert errors(session.run()) == []
 
 
-def test_the_app_never_imports_dagster_and_unpickles_nothing(shown_home: Home) -> None:
+def test_the_app_never_imports_dagster_and_unpickles_nothing(shown_data_root: DataRoot) -> None:
     script = f"""
 import pickle, sys
 from streamlit.testing.v1 import AppTest
@@ -65,7 +65,7 @@ for page in {PAGES!r}:
     assert not session.exception and not session.error, page
 print(*sorted({{name.split(".")[0] for name in sys.modules}} & {HEAVY!r}))
 """
-    environment = {**os.environ, "AMZSEG_DATA": str(shown_home.root)}
+    environment = {**os.environ, "AMZSEG_DATA": str(shown_data_root.root)}
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == []

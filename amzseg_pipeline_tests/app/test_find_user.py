@@ -3,7 +3,7 @@ from streamlit.testing.v1 import AppTest
 
 from amzseg_pipeline.contracts.history import Cause
 from amzseg_pipeline.steps.pseudonyms import MIN_KEY_BYTES, USER_KEY_VARIABLE, UserKey
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
 from amzseg_pipeline_tests.app.snapshots import make_older, publish_again
@@ -78,8 +78,8 @@ def looked_up(user_id: str) -> AppTest:
     return session.text_input(key="user_id").set_value(user_id).run()
 
 
-def test_who_moved_is_told_since_when_from_where_and_why(second_night: Home) -> None:
-    everyone = read_latest(second_night.root).segment_assignments()
+def test_who_moved_is_told_since_when_from_where_and_why(second_run: DataRoot) -> None:
+    everyone = read_latest(second_run.root).segment_assignments()
     moved = everyone[everyone["change_cause"] == Cause.BEHAVIOUR].iloc[0]
     stayed = everyone[everyone["change_cause"].isna()].iloc[0]
     session = looked_up(moved["user_id"])
@@ -101,9 +101,9 @@ def test_a_new_user_was_not_there_before(snapshot: Snapshot) -> None:
     assert "Why it changed" not in text
 
 
-def test_a_snapshot_of_contract_1_0_says_that_it_does_not_know(shown_home: Home) -> None:
-    make_older(shown_home)
-    session = looked_up(read_latest(shown_home.root).segment_assignments()["user_id"].iloc[5])
+def test_a_snapshot_of_contract_1_0_says_that_it_does_not_know(shown_data_root: DataRoot) -> None:
+    make_older(shown_data_root)
+    session = looked_up(read_latest(shown_data_root.root).segment_assignments()["user_id"].iloc[5])
     assert errors(session) == []
     assert "This snapshot does not tell where users came from" in prose(session)
 
@@ -112,10 +112,10 @@ KEY, ANOTHER_KEY = ("k" * MIN_KEY_BYTES, "a" * MIN_KEY_BYTES)
 
 
 def test_with_the_key_a_user_is_found_by_the_id_that_the_source_gives(
-    shown_home: Home, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+    shown_data_root: DataRoot, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = snapshot.segment_assignments().iloc[17]
-    keyed = publish_again(shown_home, key=UserKey(KEY.encode()))
+    keyed = publish_again(shown_data_root, key=UserKey(KEY.encode()))
     assert user["user_id"] not in set(keyed.segment_assignments()["user_id"])
     monkeypatch.setenv(USER_KEY_VARIABLE, KEY)
     for text in (user["user_id"], UserKey(KEY.encode()).pseudonym(user["user_id"])):
@@ -131,10 +131,10 @@ def test_with_the_key_a_user_is_found_by_the_id_that_the_source_gives(
     ("key", "words"), [(None, "this app does not have that key"), (ANOTHER_KEY, "this app has another key")]
 )
 def test_without_the_key_it_is_said_and_users_are_found_by_pseudonym(
-    shown_home: Home, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch, key: str | None, words: str
+    shown_data_root: DataRoot, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch, key: str | None, words: str
 ) -> None:
     user = snapshot.segment_assignments().iloc[17]
-    publish_again(shown_home, key=UserKey(KEY.encode()))
+    publish_again(shown_data_root, key=UserKey(KEY.encode()))
     if key:
         monkeypatch.setenv(USER_KEY_VARIABLE, key)
     session = looked_up(user["user_id"])
@@ -146,8 +146,8 @@ def test_without_the_key_it_is_said_and_users_are_found_by_pseudonym(
     assert user["segment_name"] in next(element.value for element in session.html if "<h2" in element.value)
 
 
-def test_a_key_that_is_too_short_is_told(shown_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish_again(shown_home, key=UserKey(KEY.encode()))
+def test_a_key_that_is_too_short_is_told(shown_data_root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_again(shown_data_root, key=UserKey(KEY.encode()))
     monkeypatch.setenv(USER_KEY_VARIABLE, "short")
     session = opened("find_user")
     assert "A setting cannot be read" in prose(session)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from amzseg_pipeline.steps.figures.gallery import Gallery, ShownPlot
-from amzseg_pipeline.storage.data_root import Home, home_at
+from amzseg_pipeline.storage.data_root import DataRoot, data_root_at
 from amzseg_pipeline.storage.serving.exports import segment_chunks
 from amzseg_pipeline.storage.serving.plots import write_gallery
 from amzseg_pipeline.storage.snapshots import read_latest
@@ -23,16 +23,16 @@ def small_png() -> bytes:
 
 
 def test_pages_show_the_snapshot_in_the_store(
-    store: Store, published_home: Home, monkeypatch: pytest.MonkeyPatch
+    store: Store, published_data_root: DataRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.rmtree(published_home.warehouse)
-    home = home_at(store.address)
-    home.root.fs.put(f"{published_home.published}/", f"{home.published.path}/", recursive=True)  # type: ignore[attr-defined]
+    shutil.rmtree(published_data_root.warehouse)
+    data_root = data_root_at(store.address)
+    data_root.root.fs.put(f"{published_data_root.published}/", f"{data_root.published.path}/", recursive=True)  # type: ignore[attr-defined]
     monkeypatch.setenv("AMZSEG_DATA", store.address)
-    local = read_latest(published_home.root)
+    local = read_latest(published_data_root.root)
     plot = ShownPlot("sizes", "Sizes", "How many users each segment has.", small_png())
     write_gallery(
-        home.artifacts,
+        data_root.artifacts,
         local.run_id,
         Gallery("segments", (plot,), ()),
         facts={},

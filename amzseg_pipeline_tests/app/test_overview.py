@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from streamlit.proto.Metric_pb2 import Metric
 
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
 from amzseg_pipeline_tests.app.snapshots import make_older, publish_again
 
 
-def test_the_numbers_are_those_of_the_snapshot(shown_home: Home) -> None:
-    snapshot = read_latest(shown_home.root)
+def test_the_numbers_are_those_of_the_snapshot(shown_data_root: DataRoot) -> None:
+    snapshot = read_latest(shown_data_root.root)
     metrics = {metric.label: metric.value for metric in opened().metric}
     everyone = snapshot.segment_assignments()
     assert metrics["Users"] == f"{len(everyone):,}"
@@ -42,17 +42,17 @@ def test_the_first_snapshot_has_nothing_to_be_compared_with() -> None:
     assert [metric.delta for metric in session.metric] == ["", "", "", ""]
 
 
-def test_a_snapshot_published_under_an_open_page_is_shown_at_its_next_run(shown_home: Home) -> None:
+def test_a_snapshot_published_under_an_open_page_is_shown_at_its_next_run(shown_data_root: DataRoot) -> None:
     session = opened()
     assert "Snapshot 1 ·" in prose(session)
-    publish_again(shown_home)
+    publish_again(shown_data_root)
     text = prose(session.run())
     assert "Snapshot 2 ·" in text
     assert "share unchanged" in text
 
 
-def test_a_second_night_tells_what_changed_who_moved_and_why(second_night: Home) -> None:
-    after = read_latest(second_night.root)
+def test_a_second_night_tells_what_changed_who_moved_and_why(second_run: DataRoot) -> None:
+    after = read_latest(second_run.root)
     migrations = after.segment_migrations()
     of = migrations.groupby("cause")["users"].sum()
     known, stayed, behaviour = int(of.sum()), int(of["stayed"]), int(of["behaviour"])
@@ -79,16 +79,16 @@ def test_a_second_night_tells_what_changed_who_moved_and_why(second_night: Home)
 
 
 def test_a_snapshot_of_contract_1_0_tells_what_it_can(
-    second_night: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    second_run: DataRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = Home(tmp_path / "older")
-    shutil.copytree(second_night.root, home.root)
-    make_older(home)
-    monkeypatch.setenv("AMZSEG_DATA", str(home.root))
+    data_root = DataRoot(tmp_path / "older")
+    shutil.copytree(second_run.root, data_root.root)
+    make_older(data_root)
+    monkeypatch.setenv("AMZSEG_DATA", str(data_root.root))
     session = opened()
     text = prose(session)
     assert errors(session) == []
     assert "Who moved is told from contract 1.1 on" in text
-    profiles = read_latest(home.root).segment_profiles()
+    profiles = read_latest(data_root.root).segment_profiles()
     sizes = next(element.value for element in session.html if ">Before<" in element.value)
     assert all(f">{users:,}<" in sizes for users in profiles["users"])

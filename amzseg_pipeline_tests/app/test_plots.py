@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, ShownPlot
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.serving.plots import write_gallery
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
@@ -20,7 +20,7 @@ def picture() -> bytes:
     return target.getvalue()
 
 
-def draw(home: Home, *, title: str = "Half of all reviews are cheap", png: bytes | None = None) -> None:
+def draw(data_root: DataRoot, *, title: str = "Half of all reviews are cheap", png: bytes | None = None) -> None:
     """Leaves plots of every stage, as the run that published would have."""
     for group in GROUPS:
         plots = tuple(
@@ -30,13 +30,13 @@ def draw(home: Home, *, title: str = "Half of all reviews are cheap", png: bytes
             MissingPlot("by_date", "the source has no dates", is_fault=False),
             MissingPlot("by_price", "ValueError: secret of the code", is_fault=True),
         )
-        run_id = read_latest(home.root).run_id
+        run_id = read_latest(data_root.root).run_id
         gallery = Gallery(group, plots, missing)
-        write_gallery(home.artifacts, run_id, gallery, facts={"Stage": group}, made_at=datetime.now(UTC))
+        write_gallery(data_root.artifacts, run_id, gallery, facts={"Stage": group}, made_at=datetime.now(UTC))
 
 
-def test_the_plots_of_every_stage_are_shown_with_their_sentences(shown_home: Home) -> None:
-    draw(shown_home)
+def test_the_plots_of_every_stage_are_shown_with_their_sentences(shown_data_root: DataRoot) -> None:
+    draw(shown_data_root)
     session = opened("plots")
     for group in GROUPS:
         session.button_group(key="plots").set_value(group).run()
@@ -49,8 +49,8 @@ def test_the_plots_of_every_stage_are_shown_with_their_sentences(shown_home: Hom
     assert [button.label for button in session.download_button] == ["Download the report of the run"]
 
 
-def test_a_plot_that_failed_is_told_without_the_words_of_the_code(shown_home: Home) -> None:
-    draw(shown_home)
+def test_a_plot_that_failed_is_told_without_the_words_of_the_code(shown_data_root: DataRoot) -> None:
+    draw(shown_data_root)
     text = prose(opened("plots")).replace("\\", "")
     assert "By price: drawing it failed; the log of the run says why" in text
     assert "ValueError" not in text
@@ -64,9 +64,9 @@ def test_a_run_that_drew_nothing_is_told() -> None:
     assert not session.get("image")
 
 
-def test_pictures_that_are_gone_or_damaged_leave_their_sentences(shown_home: Home) -> None:
-    draw(shown_home)
-    folder = shown_home.artifacts / read_latest(shown_home.root).run_id / "reviews"
+def test_pictures_that_are_gone_or_damaged_leave_their_sentences(shown_data_root: DataRoot) -> None:
+    draw(shown_data_root)
+    folder = shown_data_root.artifacts / read_latest(shown_data_root.root).run_id / "reviews"
     (folder / "reviews_1.png").unlink()
     (folder / "reviews_2.png").write_bytes(b"not a picture")
     session = opened("plots")
@@ -77,18 +77,18 @@ def test_pictures_that_are_gone_or_damaged_leave_their_sentences(shown_home: Hom
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"plots": 3}', b"\xff"])
-def test_a_damaged_list_of_plots_is_told(shown_home: Home, content: bytes) -> None:
-    draw(shown_home)
-    (shown_home.artifacts / read_latest(shown_home.root).run_id / "plots.json").write_bytes(content)
+def test_a_damaged_list_of_plots_is_told(shown_data_root: DataRoot, content: bytes) -> None:
+    draw(shown_data_root)
+    (shown_data_root.artifacts / read_latest(shown_data_root.root).run_id / "plots.json").write_bytes(content)
     session = opened("plots")
     assert "The plots of this run cannot be read" in prose(session)
     assert not session.exception
 
 
-def test_a_plot_can_name_no_file_outside_of_its_run(shown_home: Home) -> None:
-    draw(shown_home)
-    folder = shown_home.artifacts / read_latest(shown_home.root).run_id
-    (shown_home.root / "other.png").write_bytes(picture())
+def test_a_plot_can_name_no_file_outside_of_its_run(shown_data_root: DataRoot) -> None:
+    draw(shown_data_root)
+    folder = shown_data_root.artifacts / read_latest(shown_data_root.root).run_id
+    (shown_data_root.root / "other.png").write_bytes(picture())
     document = json.loads((folder / "plots.json").read_text())
     for plot in document["plots"]:
         plot["file"] = "../../other.png"
@@ -98,6 +98,6 @@ def test_a_plot_can_name_no_file_outside_of_its_run(shown_home: Home) -> None:
     assert errors(session) == []
 
 
-def test_titles_and_sentences_are_text_and_no_markup(shown_home: Home) -> None:
-    draw(shown_home, title="**Bold** <b>tag</b> [x](http://evil.example)", png=b"not a picture")
+def test_titles_and_sentences_are_text_and_no_markup(shown_data_root: DataRoot) -> None:
+    draw(shown_data_root, title="**Bold** <b>tag</b> [x](http://evil.example)", png=b"not a picture")
     assert "**Bold** <b>" not in prose(opened("plots"))

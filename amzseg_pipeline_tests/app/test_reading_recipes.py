@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from amzseg_pipeline.app.reading_recipes import RECIPES
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot
 from amzseg_pipeline_tests.app.pages import opened
 
@@ -17,9 +17,9 @@ TEXTS = {name: text for name, _, text in RECIPES}
 
 
 @pytest.fixture
-def beside_data(published_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def beside_data(published_data_root: DataRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with the data root in it, by the name that the recipes use."""
-    published_home.root.rename(tmp_path / "data")
+    published_data_root.root.rename(tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

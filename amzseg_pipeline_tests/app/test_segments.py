@@ -53,9 +53,9 @@ def test_of_a_source_without_list_prices_no_discount_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     priced = [{"user_id": f"U{n}", "item_id": "I", "paid_price": str(9 + n % 4 * 30)} for n in range(40)]
-    home = scenario.home_with(tmp_path, export=canonical_csv(priced))
-    assert scenario.run(home).success
-    monkeypatch.setenv("AMZSEG_DATA", str(home.root))
+    data_root = scenario.data_root_with(tmp_path, export=canonical_csv(priced))
+    assert scenario.run(data_root).success
+    monkeypatch.setenv("AMZSEG_DATA", str(data_root.root))
     session = opened("segments")
     assert errors(session) == []
     features = session.button_group(key="feature")

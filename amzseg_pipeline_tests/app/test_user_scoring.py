@@ -10,7 +10,7 @@ from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
 from amzseg_pipeline.steps.segments import model_from_document
 from amzseg_pipeline.storage.snapshots import Snapshot
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 
 USUAL = {"total_reviews": 2, "avg_rating": 4.0, "avg_discount": 64.0, "avg_spend": 500.0, "engagement_score": 8.0}
 
@@ -41,7 +41,7 @@ def test_published_users_get_the_segment_they_were_published_with(snapshot: Snap
     ],
 )
 def test_what_lies_beyond_the_model_is_told(changes: dict[str, float], clipped: tuple[str, ...], is_far: bool) -> None:
-    model = model_of(three_kinds(700), transform="log", k=3)
+    model = model_of(three_types(700), transform="log", k=3)
     found = verdict({**USUAL, **changes}, model)
     assert found.clipped == clipped
     assert (found.reach > 1) == is_far
@@ -53,7 +53,7 @@ def test_features_that_are_not_known_are_named(model: Model) -> None:
 
 
 def test_one_segment_has_no_second_and_decides_nothing() -> None:
-    one = model_of(three_kinds(60).head(1))
+    one = model_of(three_types(60).head(1))
     found = verdict(USUAL, one)
     assert (found.second_id, found.margin) == (None, None)
     assert not any(found.contributions.values())

@@ -6,7 +6,7 @@ import pytest
 
 from amzseg_pipeline.cli.contract_page import PAGE, contract_page
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES
-from amzseg_pipeline_tests.storage.snapshots.runs import publish_night
+from amzseg_pipeline_tests.storage.snapshots.runs import publish_run
 
 PAGE_IN_REPOSITORY = Path(__file__).parents[2] / PAGE
 
@@ -29,7 +29,7 @@ def _examples(language: str) -> list[str]:
 
 @pytest.mark.parametrize("example", _examples("python"))
 def test_the_python_examples_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str) -> None:
-    publish_night(tmp_path / "data/published", 1, users=20)
+    publish_run(tmp_path / "data/published", 1, users=20)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AMZSEG_DATA", raising=False)
     names: dict[str, object] = {}
@@ -38,7 +38,7 @@ def test_the_python_examples_run_as_written(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_duckdb_example_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish_night(tmp_path / "data/published", 1, users=21)
+    publish_run(tmp_path / "data/published", 1, users=21)
     monkeypatch.chdir(tmp_path)
     (example,) = _examples("sql")
     with duckdb.connect() as connection:

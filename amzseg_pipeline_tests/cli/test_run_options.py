@@ -28,10 +28,10 @@ def shuffled(seed: int) -> list[list[str]]:
 
 
 def published(root: Path, **exports: bytes) -> Snapshot:
-    home = scenario.home_with(root, **exports)
-    result = scenario.run(home, now=NIGHT, settings={**scenario.QUICK, "transform": "log", "k_max": 3})
+    data_root = scenario.data_root_with(root, **exports)
+    result = scenario.run(data_root, now=NIGHT, settings={**scenario.QUICK, "transform": "log", "k_max": 3})
     assert result.success, scenario.failure(result)
-    return read_latest(home.root)
+    return read_latest(data_root.root)
 
 
 @pytest.fixture(scope="module")

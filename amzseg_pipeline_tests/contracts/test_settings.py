@@ -4,26 +4,26 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.data_root import Home, home_from_environment, settings_of
+from amzseg_pipeline.storage.data_root import DataRoot, data_root_from_environment, settings_of
 
 
 @pytest.fixture
-def home(tmp_path):
-    return Home(tmp_path)
+def data_root(tmp_path):
+    return DataRoot(tmp_path)
 
 
-def write(home, text):
-    (home.root / "settings.toml").write_text(text, encoding="utf-8")
+def write(data_root, text):
+    (data_root.root / "settings.toml").write_text(text, encoding="utf-8")
 
 
-def test_the_environment_is_above_the_file_and_the_run_config_above_both(home):
-    write(home, "k = 3\nseed = 1\ntransform = 'log'\n")
-    settings = settings_of(home, environment={"AMZSEG_K": "4", "AMZSEG_SEED": "2"}, overrides={"seed": 3})
+def test_the_environment_is_above_the_file_and_the_run_config_above_both(data_root):
+    write(data_root, "k = 3\nseed = 1\ntransform = 'log'\n")
+    settings = settings_of(data_root, environment={"AMZSEG_K": "4", "AMZSEG_SEED": "2"}, overrides={"seed": 3})
     assert (settings.transform, settings.k, settings.seed) == ("log", 4, 3)
 
 
-def test_without_file_and_variables_there_are_the_defaults(home):
-    assert settings_of(home, environment={"HOME": "/", "AMZSEG_DATA": "x"}) == Settings()
+def test_without_file_and_variables_there_are_the_defaults(data_root):
+    assert settings_of(data_root, environment={"HOME": "/", "AMZSEG_DATA": "x"}) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_without_file_and_variables_there_are_the_defaults(home):
         ("", {"AMZSEG_TEMPORARY_FOLDER": "s3://bucket"}, "environment: .* give a folder of this machine"),
     ],
 )
-def test_what_is_no_setting_is_refused_naming_place_key_and_fix(home, text, environment, words):
-    write(home, text)
+def test_what_is_no_setting_is_refused_naming_place_key_and_fix(data_root, text, environment, words):
+    write(data_root, text)
     with pytest.raises(SettingsError, match=words):
-        settings_of(home, environment=environment)
+        settings_of(data_root, environment=environment)
 
 
 def test_the_result_hash_follows_the_settings_that_change_the_result_and_no_others():
@@ -64,20 +64,20 @@ def test_the_result_hash_follows_the_settings_that_change_the_result_and_no_othe
     assert Settings(seed=1).result_hash != Settings().result_hash
 
 
-def test_whoever_starts_a_process_may_name_any_folder_and_whoever_starts_a_run_may_not(home):
-    settings = settings_of(home, environment={"AMZSEG_TEMPORARY_FOLDER": "/elsewhere"})
+def test_whoever_starts_a_process_may_name_any_folder_and_whoever_starts_a_run_may_not(data_root):
+    settings = settings_of(data_root, environment={"AMZSEG_TEMPORARY_FOLDER": "/elsewhere"})
     assert settings.temporary_folder == "/elsewhere"
-    assert settings_of(home, environment={}, overrides={"temporary_folder": "a/b"}).temporary_folder == "a/b"
+    assert settings_of(data_root, environment={}, overrides={"temporary_folder": "a/b"}).temporary_folder == "a/b"
     with pytest.raises(SettingsError, match="run config: temporary_folder is '/elsewhere'"):
-        settings_of(home, environment={}, overrides={"temporary_folder": "/elsewhere"})
+        settings_of(data_root, environment={}, overrides={"temporary_folder": "/elsewhere"})
 
 
 @pytest.mark.parametrize("root", ["file:///data", "https://example.com"])
 def test_an_address_of_no_store_is_no_home(root):
     with pytest.raises(SettingsError, match="there are no other stores"):
-        home_from_environment({"AMZSEG_DATA": root})
+        data_root_from_environment({"AMZSEG_DATA": root})
 
 
 def test_home_is_where_the_variable_says():
-    assert str(home_from_environment({"AMZSEG_DATA": "/somewhere"}).landing) == "/somewhere/landing"
-    assert home_from_environment({}).root.name == "data"
+    assert str(data_root_from_environment({"AMZSEG_DATA": "/somewhere"}).landing) == "/somewhere/landing"
+    assert data_root_from_environment({}).root.name == "data"

@@ -8,9 +8,9 @@ from typing import Any
 
 import dagster as dg
 
-from amzseg_pipeline.defs.resources import DataHome
-from amzseg_pipeline.defs.schedules import as_soon_as_it_lands, nightly
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.defs.resources import PipelineResource
+from amzseg_pipeline.defs.schedules import landing_sensor, nightly
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import canonical_csv, sales_csv
 
@@ -43,53 +43,53 @@ def people(count: int, *, first: int = 1, day: int = 1, listed: int = 1000, dear
 
 
 @contextmanager
-def history(home: Home) -> Iterator[dg.DagsterInstance]:
+def history(data_root: DataRoot) -> Iterator[dg.DagsterInstance]:
     """Dagster's record in the home, on disk: a schedule is given no other."""
-    home.dagster.mkdir(parents=True, exist_ok=True)
-    with dg.DagsterInstance.local_temp(str(home.dagster)) as instance:
+    data_root.dagster.mkdir(parents=True, exist_ok=True)
+    with dg.DagsterInstance.local_temp(str(data_root.dagster)) as instance:
         yield instance
 
 
-def answer(home: Home, *, now: str = "", **settings: Any) -> dg.RunRequest | dg.SkipReason:
+def answer(data_root: DataRoot, *, now: str = "", **settings: Any) -> dg.RunRequest | dg.SkipReason:
     """What the schedule answers now, or at the time `now`."""
     with (
-        history(home) as instance,
-        dg.build_schedule_context(instance=instance, resources=_resources(home, settings, now=now)) as context,
+        history(data_root) as instance,
+        dg.build_schedule_context(instance=instance, resources=_resources(data_root, settings, now=now)) as context,
     ):
         return nightly(context)
 
 
-def answer_of_the_sensor(home: Home, **settings: Any) -> dg.RunRequest | dg.SkipReason:
+def answer_of_the_sensor(data_root: DataRoot, **settings: Any) -> dg.RunRequest | dg.SkipReason:
     """What the sensor answers now."""
     with (
-        history(home) as instance,
-        dg.build_sensor_context(instance=instance, resources=_resources(home, settings)) as context,
+        history(data_root) as instance,
+        dg.build_sensor_context(instance=instance, resources=_resources(data_root, settings)) as context,
     ):
-        return as_soon_as_it_lands(context)
+        return landing_sensor(context)
 
 
-def changes(home: Home, *, now: str = "", **settings: Any) -> str:
+def changes(data_root: DataRoot, *, now: str = "", **settings: Any) -> str:
     """Why the schedule starts a run, which it must."""
-    requested = answer(home, now=now, **settings)
+    requested = answer(data_root, now=now, **settings)
     assert isinstance(requested, dg.RunRequest), requested
     return requested.tags["amzseg/changes"]
 
 
-def reason(home: Home, **settings: Any) -> str:
+def reason(data_root: DataRoot, **settings: Any) -> str:
     """Why the schedule starts no run, which it must not."""
-    skipped = answer(home, **settings)
+    skipped = answer(data_root, **settings)
     assert isinstance(skipped, dg.SkipReason), skipped
     return skipped.skip_message or ""
 
 
-def deliver(home: Home, *, age_seconds: float = 3_600, **exports: bytes) -> Home:
+def deliver(data_root: DataRoot, *, age_seconds: float = 3_600, **exports: bytes) -> DataRoot:
     """The home with `<name>.csv` for every keyword in its landing zone, last written that long ago."""
-    scenario.home_with(home.root, **exports)
+    scenario.data_root_with(data_root.root, **exports)
     for name in exports:
         written = time.time() - age_seconds
-        os.utime(home.landing / f"{name}.csv", (written, written))
-    return home
+        os.utime(data_root.landing / f"{name}.csv", (written, written))
+    return data_root
 
 
-def _resources(home: Home, settings: dict[str, Any], *, now: str = "") -> dict[str, Any]:
-    return {"data_home": DataHome(root=str(home.root), settings={**scenario.QUICK, **settings}, now=now)}
+def _resources(data_root: DataRoot, settings: dict[str, Any], *, now: str = "") -> dict[str, Any]:
+    return {"pipeline": PipelineResource(root=str(data_root.root), settings={**scenario.QUICK, **settings}, now=now)}

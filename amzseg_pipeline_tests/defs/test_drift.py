@@ -3,7 +3,7 @@
 import pytest
 
 from amzseg_pipeline import read_latest
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import deliver, people
 
@@ -12,19 +12,19 @@ THREE = {**scenario.QUICK, "k": 3}
 
 
 @pytest.fixture
-def home(tmp_path):
+def data_root(tmp_path):
     """A home with one night."""
-    home = deliver(Home(tmp_path), people=people(USERS))
-    assert scenario.run(home, settings=THREE).success
-    return home
+    data_root = deliver(DataRoot(tmp_path), people=people(USERS))
+    assert scenario.run(data_root, settings=THREE).success
+    return data_root
 
 
-def night(home, **exports):
+def run_day(data_root, **exports):
     """The check of drift, and the snapshot, of a night with these exports."""
-    result = scenario.run(deliver(home, **exports), settings=THREE)
+    result = scenario.run(deliver(data_root, **exports), settings=THREE)
     assert result.success, scenario.failure(result)
     [check] = [found for found in result.get_asset_check_evaluations() if found.check_name == "no_drift"]
-    return check, read_latest(home.root).run()
+    return check, read_latest(data_root.root).run()
 
 
 @pytest.mark.parametrize(
@@ -37,19 +37,19 @@ def night(home, **exports):
     ],
 )
 def test_a_planted_drift_is_told_the_same_night_with_its_feature_on_top_and_asks_for_a_challenger(
-    home, exports, feature
+    data_root, exports, feature
 ):
-    check, run = night(home, **exports)
+    check, run = run_day(data_root, **exports)
     top = run["drift"]["figures"][0]
     assert (top["name"], top["warns"]) == (feature, True)
     assert not check.passed
     assert check.description.startswith(run["drift"]["warnings"][0])
     assert feature.removeprefix("psi_") in run["drift"]["warnings"][0]
-    assert run["gate"]["decision"] != "KEEP"
+    assert run["promotion"]["decision"] != "KEEP"
 
 
-def test_a_night_of_more_of_the_same_warns_of_nothing_and_trains_nothing(home):
-    check, run = night(home, more=people(USERS // 50, first=USERS + 1, day=2))
+def test_a_night_of_more_of_the_same_warns_of_nothing_and_trains_nothing(data_root):
+    check, run = run_day(data_root, more=people(USERS // 50, first=USERS + 1, day=2))
     assert run["drift"]["warnings"] == []
     assert check.passed
-    assert run["gate"]["decision"] == "KEEP"
+    assert run["promotion"]["decision"] == "KEEP"

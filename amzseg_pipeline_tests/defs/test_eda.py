@@ -11,17 +11,17 @@ from PIL import Image
 from amzseg_pipeline import has_snapshot
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS, EDA_CODE_VERSION
-from amzseg_pipeline.steps.figures import history as nights
+from amzseg_pipeline.steps.figures import history as runs
 from amzseg_pipeline.steps.figures import reviews, segments, users
 from amzseg_pipeline.storage.serving.plots import PLOTS_FILE, REPORT_FILE, plots_of
 from amzseg_pipeline_tests import scenario
 
-LEAVES = {"eda_reviews", "eda_users", "eda_segments", "eda_nights"}
+LEAVES = {"eda_reviews", "eda_users", "eda_segments", "eda_history"}
 GROUPS = {
     "reviews": reviews.DRAWINGS,
     "users": users.DRAWINGS,
     "segments": segments.DRAWINGS,
-    "nights": nights.DRAWINGS,
+    "history": runs.DRAWINGS,
 }
 WITH_PLOTS = {**scenario.QUICK, "plots": "on"}
 # A name the font has no letters for: matplotlib warns of it, and a warning is an error in a test.
@@ -32,8 +32,8 @@ UNDRAWABLE = "\N{ETHIOPIC SYLLABLE HA}".encode()
 def run(tmp_path_factory):
     """The home and the result of one run with plots, on a sample with a category that cannot be drawn."""
     export = scenario.SAMPLE.read_bytes().replace(b"Kitchen&HomeAppliances", UNDRAWABLE)
-    home = scenario.home_with(tmp_path_factory.mktemp("plots"), sample_amazon=export)
-    return home, scenario.run(home, settings=WITH_PLOTS)
+    data_root = scenario.data_root_with(tmp_path_factory.mktemp("plots"), sample_amazon=export)
+    return data_root, scenario.run(data_root, settings=WITH_PLOTS)
 
 
 def starts(result) -> list[str]:
@@ -56,15 +56,15 @@ def test_nothing_waits_for_a_leaf():
     for leaf in LEAVES:
         node = graph.get(dg.AssetKey(leaf))
         assert node.child_keys == set()
-        assert node.group_name == {"eda_nights": "segments"}.get(leaf, leaf.removeprefix("eda_"))
+        assert node.group_name == {"eda_history": "segments"}.get(leaf, leaf.removeprefix("eda_"))
         assert node.code_version == EDA_CODE_VERSION
     assert EDA_CODE_VERSION not in CODE_VERSIONS.values()
 
 
 def test_plots_of_all_stages_are_written_beside_one_report(run):
-    home, result = run
-    folder = home.artifacts / result.run_id
-    document = plots_of(home.artifacts, result.run_id)
+    data_root, result = run
+    folder = data_root.artifacts / result.run_id
+    document = plots_of(data_root.artifacts, result.run_id)
     for group, drawings in GROUPS.items():
         told = [plot["name"] for part in ("plots", "missing") for plot in document[part] if plot["group"] == group]
         assert sorted(told) == sorted(drawings)
@@ -82,9 +82,9 @@ def test_plots_of_all_stages_are_written_beside_one_report(run):
 
 
 def test_a_plot_that_cannot_be_drawn_is_left_out_and_said_so_and_the_run_succeeds(run):
-    home, result = run
+    data_root, result = run
     assert result.success
-    missing = {plot["name"]: plot for plot in plots_of(home.artifacts, result.run_id)["missing"]}
+    missing = {plot["name"]: plot for plot in plots_of(data_root.artifacts, result.run_id)["missing"]}
     faults = {name for name, plot in missing.items() if plot["is_fault"]}
     assert faults == {"categories_by_products", "categories_by_rating", "categories_by_discount"}
     assert "missing from font" in missing["categories_by_rating"]["reason"]
@@ -95,12 +95,12 @@ def test_a_plot_that_cannot_be_drawn_is_left_out_and_said_so_and_the_run_succeed
         "is_fault": False,
     }
     checks = {check.asset_key.to_user_string(): check for check in result.get_asset_check_evaluations()
-              if check.check_name == "every_plot_drawn"}  # fmt: skip
+              if check.check_name == "every_plot_rendered"}  # fmt: skip
     assert {leaf: check.passed for leaf, check in checks.items()} == {
         "eda_reviews": False,
         "eda_users": True,
         "eda_segments": True,
-        "eda_nights": True,
+        "eda_history": True,
     }
     assert checks["eda_reviews"].severity == dg.AssetCheckSeverity.WARN
     assert "categories_by_products" in checks["eda_reviews"].description
@@ -108,14 +108,14 @@ def test_a_plot_that_cannot_be_drawn_is_left_out_and_said_so_and_the_run_succeed
 
 
 def test_the_ui_shows_a_thumbnail_of_each_plot_with_its_sentence_and_path(run):
-    home, result = run
-    document = plots_of(home.artifacts, result.run_id)
+    data_root, result = run
+    document = plots_of(data_root.artifacts, result.run_id)
     for group in GROUPS:
         shown = metadata(result, f"eda_{group}")
         plots = [plot for plot in document["plots"] if plot["group"] == group]
         images = [base64.b64decode(text) for text in re.findall(r"data:image/png;base64,([^)]+)\)", shown["plots"])]
         assert shown["drawn"] == len(images) == len(plots)
-        assert shown["report"] == str(home.artifacts / result.run_id / REPORT_FILE)
+        assert shown["report"] == str(data_root.artifacts / result.run_id / REPORT_FILE)
         for image, plot in zip(images, plots, strict=True):
             opened = Image.open(io.BytesIO(image))
             assert len(image) <= 12 * 1024
@@ -130,30 +130,30 @@ def test_thumbnails_take_less_than_300_kib_of_the_events_of_a_run(run):
 
 
 def test_without_plots_the_leaves_are_skipped_and_nothing_is_written(tmp_path):
-    home = scenario.home_with(tmp_path, sample_amazon=scenario.SAMPLE.read_bytes())
-    result = scenario.run(home, settings={**WITH_PLOTS, "plots": "off"})
+    data_root = scenario.data_root_with(tmp_path, sample_amazon=scenario.SAMPLE.read_bytes())
+    result = scenario.run(data_root, settings={**WITH_PLOTS, "plots": "off"})
     assert result.success
     assert not scenario.materialised(result) & LEAVES
-    assert not home.artifacts.exists()
+    assert not data_root.artifacts.exists()
 
 
 def test_a_leaf_that_fails_is_seen_and_the_segments_are_published(tmp_path):
-    home = scenario.home_with(tmp_path, sample_amazon=scenario.SAMPLE.read_bytes())
-    home.artifacts.write_text("a file where the folder should be")
+    data_root = scenario.data_root_with(tmp_path, sample_amazon=scenario.SAMPLE.read_bytes())
+    data_root.artifacts.write_text("a file where the folder should be")
     assets = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    result = scenario.run(home, settings=WITH_PLOTS, only=sorted(assets - LEAVES | {"eda_users"}))
+    result = scenario.run(data_root, settings=WITH_PLOTS, only=sorted(assets - LEAVES | {"eda_users"}))
     assert not result.success
     assert {event.step_key for event in result.get_step_failure_events()} == {"eda_users"}
     assert "artifacts" in scenario.failure(result)
-    assert has_snapshot(home.root)
+    assert has_snapshot(data_root.root)
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_of_the_real_export_every_plot_is_drawn_but_those_of_dates_and_rejections(real_data, tmp_path):
-    home = scenario.home_with(tmp_path, amazon=(real_data / "amazon.csv").read_bytes())
-    result = scenario.run(home, settings={"plots": "on"})
-    document = plots_of(home.artifacts, result.run_id)
+    data_root = scenario.data_root_with(tmp_path, amazon=(real_data / "amazon.csv").read_bytes())
+    result = scenario.run(data_root, settings={"plots": "on"})
+    document = plots_of(data_root.artifacts, result.run_id)
     assert {(plot["name"], plot["reason"]) for plot in document["missing"]} == {
         ("reviews_over_time", "no review has a date"),
         ("rejected_rows", "no row was rejected"),
@@ -161,4 +161,4 @@ def test_of_the_real_export_every_plot_is_drawn_but_those_of_dates_and_rejection
     titles = {plot["name"]: plot["title"] for plot in document["plots"]}
     assert titles["price_paid"] == "Half of all reviews are of products that cost ₹799 or less"
     assert titles["reviews_per_user"] == "97.8 % of users wrote a single review"
-    assert (home.artifacts / result.run_id / REPORT_FILE).stat().st_size < 5_000_000
+    assert (data_root.artifacts / result.run_id / REPORT_FILE).stat().st_size < 5_000_000

@@ -29,9 +29,9 @@ CANONICAL = {"user_id": "D", "rating": 4.5, "paid_price": 2.25, "currency": "USD
 ITEMS = [item_2023(n, parent_asin=f"B{n}", price=n + 1.5) for n in range(7)]
 
 
-def published(home):
+def published(data_root):
     """The latest snapshot and its users by id."""
-    snapshot = read_latest(home.root)
+    snapshot = read_latest(data_root.root)
     return snapshot, snapshot.segment_assignments().set_index("user_id")
 
 
@@ -42,9 +42,9 @@ def dropped(snapshot):
 
 
 def test_reviews_without_metadata_have_no_spend_and_no_discount(tmp_path):
-    home = landing_zone(tmp_path, {"reviews.jsonl": json_lines(REVIEWS)})
-    assert scenario.run(home).success
-    snapshot, users = published(home)
+    data_root = landing_zone(tmp_path, {"reviews.jsonl": json_lines(REVIEWS)})
+    assert scenario.run(data_root).success
+    snapshot, users = published(data_root)
     assert users[["avg_spend", "avg_discount"]].isna().all(axis=None)
     assert dropped(snapshot).keys() >= {"avg_spend", "avg_discount"}
     assert dropped(snapshot)["avg_spend"] == dropped(snapshot)["avg_discount"] == "no user has a value"
@@ -53,9 +53,9 @@ def test_reviews_without_metadata_have_no_spend_and_no_discount(tmp_path):
 
 def test_a_changed_price_of_an_item_changes_its_reviews_alone(tmp_path):
     exports = {"reviews.parquet": parquet(REVIEWS), "meta.jsonl.gz": gzip.compress(json_lines(ITEMS))}
-    home = landing_zone(tmp_path, exports)
-    assert scenario.run(home).success
-    before, users = published(home)
+    data_root = landing_zone(tmp_path, exports)
+    assert scenario.run(data_root).success
+    before, users = published(data_root)
     expected = pd.Series({f"U{n}": sum((n + 30 * i) % 7 + 1.5 for i in range(3)) / 3 for n in range(30)})
     pd.testing.assert_series_equal(
         users["avg_spend"].sort_index(), expected.sort_index(), check_names=False, rtol=1e-12
@@ -64,16 +64,16 @@ def test_a_changed_price_of_an_item_changes_its_reviews_alone(tmp_path):
 
     dearer = [item | ({"price": 1001.5} if item["parent_asin"] == "B1" else {}) for item in ITEMS]
     landing_zone(tmp_path, {"meta.jsonl.gz": gzip.compress(json_lines(dearer))})
-    assert scenario.run(home).success
-    after, changed = published(home)
+    assert scenario.run(data_root).success
+    after, changed = published(data_root)
     assert after.sequence == before.sequence + 1
     differs = changed["avg_spend"] != users["avg_spend"].reindex(changed.index)
     assert set(changed.index[differs]) == {f"U{n % 30}" for n in range(90) if n % 7 == 1}
-    assert scenario.materialised(scenario.run(home)) == set()
+    assert scenario.materialised(scenario.run(data_root)) == set()
 
 
 def test_every_format_lies_beside_every_other(tmp_path):
-    home = landing_zone(
+    data_root = landing_zone(
         tmp_path,
         {
             "2023.jsonl": json_lines([*REVIEWS, b'{"rating": 5', REVIEWS[0] | {"rating": 5.0}]),
@@ -85,14 +85,14 @@ def test_every_format_lies_beside_every_other(tmp_path):
             "shop.parquet": parquet([CANONICAL | {"item_id": n, "reviewed_at": n} for n in range(3)]),
         },
     )
-    result = scenario.run(home)
+    result = scenario.run(data_root)
     assert result.success, scenario.failure(result)
-    snapshot, users = published(home)
-    accounts = snapshot.run()["accounts"]
-    assert accounts["raw"] == 92 + 21 + 36 + 20 + 3
-    assert accounts["cleaned"] == 90 + 20 + 18 + 20 + 3
-    assert accounts["copies"] == accounts["raw"] - 1
-    assert sum(accounts["rejected"].values()) == 1
+    snapshot, users = published(data_root)
+    row_reconciliation = snapshot.run()["row_reconciliation"]
+    assert row_reconciliation["raw"] == 92 + 21 + 36 + 20 + 3
+    assert row_reconciliation["cleaned"] == 90 + 20 + 18 + 20 + 3
+    assert row_reconciliation["duplicate_rows"] == row_reconciliation["raw"] - 1
+    assert sum(row_reconciliation["rejected"].values()) == 1
     assert {user: int(users["total_reviews"][user]) for user in ("U0", "P1", "E1", "C1", "D")} == {
         "U0": 3,
         "P1": 1,
@@ -126,13 +126,13 @@ def test_every_format_lies_beside_every_other(tmp_path):
     ],
 )
 def test_what_cannot_be_read_fails_the_run_in_words(tmp_path, exports, words):
-    home = landing_zone(tmp_path, exports)
-    result = scenario.run(home)
+    data_root = landing_zone(tmp_path, exports)
+    result = scenario.run(data_root)
     assert not result.success
     assert words in scenario.failure(result)
     assert list(exports)[-1] in scenario.failure(result)
     assert scenario.materialised(result) == set()
-    assert not has_snapshot(home.root)
+    assert not has_snapshot(data_root.root)
 
 
 def test_damaged_pages_fail_the_run_by_the_name_of_their_export(tmp_path):
@@ -149,21 +149,25 @@ def test_too_many_damaged_items_stop_the_run(tmp_path):
     result = scenario.run(landing_zone(tmp_path, exports))
     assert not result.success
     failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
-    assert failed == ["item_accounts"]
+    assert failed == ["item_reconciliation"]
     assert not has_snapshot(tmp_path)
 
 
 @pytest.mark.real_data
 def test_the_real_reviews_of_2018_come_out_as_measured(tmp_path, real_data):
-    home = landing_zone(tmp_path, {})
+    data_root = landing_zone(tmp_path, {})
     for name in ("Gift_Cards_5.json.gz", "meta_Gift_Cards.json.gz"):
-        shutil.copy(real_data / name, home.landing)
-    result = scenario.run(home)
+        shutil.copy(real_data / name, data_root.landing)
+    result = scenario.run(data_root)
     assert result.success, scenario.failure(result)
-    snapshot, users = published(home)
-    accounts = snapshot.run()["accounts"]
-    assert (accounts["raw"], accounts["cleaned"], accounts["copies"]) == (2_972, 2_972, 2_972)
-    assert (accounts["rejected"], accounts["unreadable"]) == ({}, {})
+    snapshot, users = published(data_root)
+    row_reconciliation = snapshot.run()["row_reconciliation"]
+    assert (row_reconciliation["raw"], row_reconciliation["cleaned"], row_reconciliation["duplicate_rows"]) == (
+        2_972,
+        2_972,
+        2_972,
+    )
+    assert (row_reconciliation["rejected"], row_reconciliation["unreadable"]) == ({}, {})
     assert len(users) == 458
     assert users["priced_reviews"].sum() == 2_519
     assert users["discounted_reviews"].sum() == 0

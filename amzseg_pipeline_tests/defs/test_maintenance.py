@@ -13,30 +13,32 @@ from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 LONG_AFTER = datetime.now(UTC) + timedelta(days=400)
 
 
-def prune(home, instance, now):
-    config = {"resources": {"data_home": {"config": {"root": str(home.root), "now": now.isoformat()}}}}
+def prune(data_root, instance, now):
+    config = {"resources": {"pipeline": {"config": {"root": str(data_root.root), "now": now.isoformat()}}}}
     return defs.resolve_job_def("prune").execute_in_process(run_config=config, instance=instance)
 
 
-def plots_of(home, run_id):
+def plots_of(data_root, run_id):
     """A folder of plots as a run leaves it."""
-    folder = home.artifacts / run_id
+    folder = data_root.artifacts / run_id
     folder.mkdir(parents=True)
     (folder / "plots.json").write_text("{}")
     return folder
 
 
 def test_old_runs_go_but_those_the_ui_shows_stay(tmp_path):
-    home = scenario.home_with(tmp_path, export=sales_csv([{}] * 12))
+    data_root = scenario.data_root_with(tmp_path, export=sales_csv([{}] * 12))
     with dg.DagsterInstance.ephemeral() as instance:
         job = defs.resolve_job_def("segment_users")
-        config = {"data_home": {"config": {"root": str(home.root), "settings": dict(scenario.QUICK), "force": True}}}
+        config = {
+            "pipeline": {"config": {"root": str(data_root.root), "settings": dict(scenario.QUICK), "force": True}}
+        }
         training, needless, last = (
             job.execute_in_process(run_config={"resources": config}, instance=instance).run_id for _ in range(3)
         )
-        prune(home, instance, datetime.now(UTC))
+        prune(data_root, instance, datetime.now(UTC))
         assert {training, needless, last} <= {run.run_id for run in instance.get_runs()}
-        pruned = prune(home, instance, LONG_AFTER)
+        pruned = prune(data_root, instance, LONG_AFTER)
         runs = {run.run_id for run in instance.get_runs(dg.RunsFilter(job_name="segment_users"))}
         assert runs == {training, last}
         outcome = instance.get_run_by_id(pruned.run_id).tags["amzseg/outcome"]
@@ -49,19 +51,19 @@ def test_old_runs_go_but_those_the_ui_shows_stay(tmp_path):
 
 
 def test_plots_stay_with_their_snapshot_and_while_they_are_young(tmp_path):
-    home = scenario.home_with(tmp_path, export=sales_csv([{}] * 12))
-    published = scenario.run(home).run_id
-    kept, gone, young = (plots_of(home, run_id) for run_id in (published, "0" * 36, "1" * 36))
+    data_root = scenario.data_root_with(tmp_path, export=sales_csv([{}] * 12))
+    published = scenario.run(data_root).run_id
+    kept, gone, young = (plots_of(data_root, run_id) for run_id in (published, "0" * 36, "1" * 36))
     for folder in (kept, gone):
         os.utime(folder, (0, 0))
     with dg.DagsterInstance.ephemeral() as instance:
-        assert prune(home, instance, datetime.now(UTC)).success
+        assert prune(data_root, instance, datetime.now(UTC)).success
     assert (kept.exists(), gone.exists(), young.exists()) == (True, False, True)
 
 
 def test_disk_use_counts_every_room(tmp_path):
-    home = scenario.home_with(tmp_path, export=b"12345")
-    assert disk_use_bytes(home) | {"free": 0} == {
+    data_root = scenario.data_root_with(tmp_path, export=b"12345")
+    assert disk_use_bytes(data_root) | {"free": 0} == {
         "landing": 5,
         "warehouse": 0,
         "artifacts": 0,

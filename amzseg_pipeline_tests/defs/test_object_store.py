@@ -15,13 +15,13 @@ import pytest
 
 from amzseg_pipeline.cli.main import main
 from amzseg_pipeline.definitions import defs
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.schedules import nightly
-from amzseg_pipeline.storage.data_root import Home, home_at
-from amzseg_pipeline.storage.erasure.search import files_holding
+from amzseg_pipeline.storage.data_root import DataRoot, data_root_at
+from amzseg_pipeline.storage.erasure.search import files_containing
 from amzseg_pipeline.storage.fs.atomic_writes import files_below
 from amzseg_pipeline.storage.fs.object_store import path_at
-from amzseg_pipeline.storage.fs.write_lease import take_turn
+from amzseg_pipeline.storage.fs.write_lease import acquire_lease
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver, history
@@ -41,20 +41,24 @@ USER = "AGTHPMTEYQC5ZB4LWLXSUH3IWPJA"
 def test_a_run_on_a_store_publishes_what_a_run_on_a_folder_does_and_a_night_after_skips(
     store: Store, tmp_path: Path, export: bytes, settings: Mapping[str, Any]
 ) -> None:
-    home, folder = (deliver(home_at(root), sample_amazon=export) for root in (store.address, tmp_path / "folder"))
+    data_root, folder = (
+        deliver(data_root_at(root), sample_amazon=export) for root in (store.address, tmp_path / "folder")
+    )
     now = datetime.now(UTC)
-    for each in (folder, home):
+    for each in (folder, data_root):
         result = scenario.run(each, settings=settings, now=now)
         assert result.success, scenario.failure(result)
     assert _hashes(read_latest(store.address)) == _hashes(read_latest(folder.root))
-    assert _names_below(home.warehouse) == _names_below(folder.warehouse) | {"turn.json"}
-    assert [path for path in files_below(home.local) if not path.is_relative_to(home.landing)] == [home.lock_file]
+    assert _names_below(data_root.warehouse) == _names_below(folder.warehouse) | {"lease.json"}
+    assert [path for path in files_below(data_root.local) if not path.is_relative_to(data_root.landing)] == [
+        data_root.lock_file
+    ]
 
     store.writes.clear()
-    assert scenario.materialised(scenario.run(home, settings=settings)) == set()
-    resources = {"data_home": DataHome(root=store.address, settings=dict(settings))}
+    assert scenario.materialised(scenario.run(data_root, settings=settings)) == set()
+    resources = {"pipeline": PipelineResource(root=store.address, settings=dict(settings))}
     with (
-        history(home) as instance,
+        history(data_root) as instance,
         dg.build_schedule_context(instance=instance, resources=resources) as context,
     ):
         assert nightly(context) == dg.SkipReason("nothing changed since snapshot 1")
@@ -64,9 +68,9 @@ def test_a_run_on_a_store_publishes_what_a_run_on_a_folder_does_and_a_night_afte
 @pytest.mark.slow
 @pytest.mark.parametrize("at", ["user_features.json", "segment_history.parquet"])
 def test_a_run_gives_way_to_one_that_begins_on_another_machine(store: Store, at: str) -> None:
-    home = deliver(home_at(store.address), export=EXPORT)
-    store.before_write[at] = lambda: take_turn(home.warehouse, "f" * 36)
-    overtaken = scenario.run(home)
+    data_root = deliver(data_root_at(store.address), export=EXPORT)
+    store.before_write[at] = lambda: acquire_lease(data_root.warehouse, "f" * 36)
+    overtaken = scenario.run(data_root)
     assert "this run gives way, for it is the turn of run ffffffff" in scenario.failure(overtaken)
     assert not has_snapshot(store.address)
 
@@ -77,38 +81,40 @@ def test_an_erased_user_stands_nowhere_in_the_store(
 ) -> None:
     _erase(store, monkeypatch)
     assert "snapshot 1 was written again without 1 user(s) and is now snapshot 2" in capsys.readouterr().out
-    assert files_holding([USER], path_at(store.address)) == []
+    assert files_containing([USER], path_at(store.address)) == []
 
 
 @pytest.mark.slow
 def test_after_an_erasure_nights_go_on_and_readers_can_go_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = _erase(store, monkeypatch)
-    assert scenario.run(home).success
+    data_root = _erase(store, monkeypatch)
+    assert scenario.run(data_root).success
     assert read_latest(store.address).sequence == 3
     assert main(["rollback", "2"]) == 0
     assert read_latest(store.address).sequence == 2
 
 
-def _erase(store: Store, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A home whose one snapshot held the user until `forget` was called."""
+def _erase(store: Store, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
+    """A home whose one snapshot pending the user until `forget` was called."""
     monkeypatch.setenv("AMZSEG_DATA", store.address)
-    home = deliver(home_at(store.address), export=sales_csv([{"user_id": f"{USER},B"}, *[{"user_id": "A,B"}] * 5]))
-    assert scenario.run(home).success
-    deliver(home, export=EXPORT)
-    assert main(["forget", USER]) == 0
-    return home
+    data_root = deliver(
+        data_root_at(store.address), export=sales_csv([{"user_id": f"{USER},B"}, *[{"user_id": "A,B"}] * 5])
+    )
+    assert scenario.run(data_root).success
+    deliver(data_root, export=EXPORT)
+    assert main(["erase", USER]) == 0
+    return data_root
 
 
 def test_plots_of_a_store_go_when_they_are_old_and_no_snapshot_is_of_their_run(store: Store) -> None:
-    home = deliver(home_at(store.address), export=EXPORT)
+    data_root = deliver(data_root_at(store.address), export=EXPORT)
     for run_id in ("0" * 36, "1" * 36):
-        home.root.fs.pipe_file((home.artifacts / run_id / "plots.json").path, b"{}")  # type: ignore[attr-defined]
+        data_root.root.fs.pipe_file((data_root.artifacts / run_id / "plots.json").path, b"{}")  # type: ignore[attr-defined]
     config = {"root": store.address, "now": (datetime.now(UTC) + timedelta(hours=47)).isoformat()}
     pruned = []
     for _ in range(2):
         with dg.DagsterInstance.ephemeral() as instance:
             result = defs.resolve_job_def("prune").execute_in_process(
-                run_config={"resources": {"data_home": {"config": config}}}, instance=instance
+                run_config={"resources": {"pipeline": {"config": config}}}, instance=instance
             )
             pruned.append(instance.get_run_by_id(result.run_id).tags["amzseg/outcome"])
         config["now"] = (datetime.now(UTC) + timedelta(hours=49)).isoformat()
@@ -116,7 +122,7 @@ def test_plots_of_a_store_go_when_they_are_old_and_no_snapshot_is_of_their_run(s
         "deleted runs: 0, folders of plots: 0",
         "deleted runs: 0, folders of plots: 2",
     ]
-    assert files_below(home.artifacts) == {}
+    assert files_below(data_root.artifacts) == {}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +138,7 @@ def test_plots_of_a_store_go_when_they_are_old_and_no_snapshot_is_of_their_run(s
 def test_a_store_that_is_not_there_is_told_in_words(
     store: Store, tmp_path: Path, address: str, endpoint: str, told: str
 ) -> None:
-    deliver(Home(tmp_path / "local"), export=EXPORT)
+    deliver(DataRoot(tmp_path / "local"), export=EXPORT)
     environment = {**os.environ, "AMZSEG_DATA": address, "AWS_ENDPOINT_URL": endpoint or store.endpoint}
     done = subprocess.run(
         [sys.executable, "-m", "amzseg_pipeline", "run"], env=environment, capture_output=True, text=True, check=False
@@ -147,17 +153,17 @@ def test_a_store_that_is_not_there_is_told_in_words(
 def test_whichever_write_of_a_run_is_refused_readers_keep_the_old_snapshot_and_the_next_run_mends_it(
     store: Store, refused: int
 ) -> None:
-    home = deliver(home_at(store.address), export=EXPORT)
-    assert scenario.run(home).success
+    data_root = deliver(data_root_at(store.address), export=EXPORT)
+    assert scenario.run(data_root).success
     before = read_latest(store.address)
-    deliver(home, more=MORE)
+    deliver(data_root, more=MORE)
     with store.refusing(from_write=refused):
-        failed = scenario.run(home)
+        failed = scenario.run(data_root)
     assert not failed.success
     assert len(store.writes) == refused
     assert refused == 0 or "refused by the test" in scenario.failure(failed)
     assert read_latest(store.address) == before
-    mended = scenario.run(home)
+    mended = scenario.run(data_root)
     assert mended.success, scenario.failure(mended)
     assert read_latest(store.address).sequence == 2
 

@@ -24,32 +24,36 @@ NIGHT = datetime(2026, 1, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def sample_home(tmp_path_factory):
+def sample_data_root(tmp_path_factory):
     """A home with one published snapshot of the bundled sample."""
-    home = scenario.home_with(tmp_path_factory.mktemp("sample"), sample_amazon=scenario.SAMPLE.read_bytes())
-    assert scenario.run(home, settings={"n_init": 2}).success
-    return home
+    data_root = scenario.data_root_with(tmp_path_factory.mktemp("sample"), sample_amazon=scenario.SAMPLE.read_bytes())
+    assert scenario.run(data_root, settings={"n_init": 2}).success
+    return data_root
 
 
-def test_the_sample_gives_three_segments_with_the_names_of_the_personas(sample_home):
-    snapshot = read_latest(sample_home.root)
+def test_the_sample_gives_three_segments_with_the_names_of_the_personas(sample_data_root):
+    snapshot = read_latest(sample_data_root.root)
     assert set(snapshot.segment_profiles()["segment_name"]) == {"Deal Seekers", "Casual Buyers", "Premium Loyalists"}
     assert set(snapshot.segment_profiles()["segment_id"]) == {"S0001", "S0002", "S0003"}
     assert snapshot.currency == "INR"
 
 
-def test_the_snapshot_tells_where_every_row_went_and_which_checks_passed(sample_home):
-    run = read_latest(sample_home.root).run()
-    accounts = run["accounts"]
-    assert (accounts["raw"], accounts["cleaned"], accounts["copies"]) == (2_933, 2_738, 2_930)
-    assert sum(accounts["rejected"].values()) == 3
+def test_the_snapshot_tells_where_every_row_went_and_which_checks_passed(sample_data_root):
+    run = read_latest(sample_data_root.root).run()
+    row_reconciliation = run["row_reconciliation"]
+    assert (row_reconciliation["raw"], row_reconciliation["cleaned"], row_reconciliation["duplicate_rows"]) == (
+        2_933,
+        2_738,
+        2_930,
+    )
+    assert sum(row_reconciliation["rejected"].values()) == 3
     assert {check["asset"] for check in run["checks"]} >= {"cleaned_reviews", "user_features", "segment_assignments"}
     assert all(check["passed"] for check in run["checks"])
 
 
 @pytest.mark.parametrize("name", ["segment_assignments", "segment_profiles"])
-def test_every_reader_finds_the_same_types_and_rows(sample_home, name):
-    path = read_latest(sample_home.root).table_path(name)
+def test_every_reader_finds_the_same_types_and_rows(sample_data_root, name):
+    path = read_latest(sample_data_root.root).table_path(name)
     arrow = pq.read_table(path)
     assert arrow.column_names == list(TABLES[name].column_names)
     rows = arrow.to_pylist()
@@ -60,8 +64,8 @@ def test_every_reader_finds_the_same_types_and_rows(sample_home, name):
     ).convert_dtypes(dtype_backend="pyarrow").to_dict("records")
 
 
-def test_features_of_the_sample_equal_a_plain_computation(sample_home):
-    users = read_latest(sample_home.root).segment_assignments().set_index("user_id")
+def test_features_of_the_sample_equal_a_plain_computation(sample_data_root):
+    users = read_latest(sample_data_root.root).segment_assignments().set_index("user_id")
     plain = plain_features(scenario.SAMPLE)
     assert set(users.index) == set(plain.index)
     for feature in plain.columns:
@@ -110,27 +114,27 @@ def plain_features(export: Path) -> pd.DataFrame:
 
 
 def test_nothing_new_publishes_nothing_and_a_corrected_export_publishes_a_new_snapshot(tmp_path):
-    home = scenario.home_with(tmp_path, export=EXPORT)
-    assert scenario.run(home).success
-    again = scenario.run(home)
+    data_root = scenario.data_root_with(tmp_path, export=EXPORT)
+    assert scenario.run(data_root).success
+    again = scenario.run(data_root)
     assert again.success
     assert scenario.materialised(again) == set()
-    assert read_latest(home.root).sequence == 1
-    scenario.home_with(tmp_path, export=EXPORT.replace("₹399".encode(), "₹299".encode()))
-    assert scenario.run(home).success
-    snapshot = read_latest(home.root)
+    assert read_latest(data_root.root).sequence == 1
+    scenario.data_root_with(tmp_path, export=EXPORT.replace("₹399".encode(), "₹299".encode()))
+    assert scenario.run(data_root).success
+    snapshot = read_latest(data_root.root)
     assert snapshot.sequence == 2
     assert set(snapshot.segment_assignments()["avg_spend"]) == {299.0}
 
 
 def test_a_forced_run_on_the_same_export_publishes_the_same_bytes(tmp_path):
-    home = scenario.home_with(tmp_path, export=EXPORT)
-    scenario.run(home, now=NIGHT)
-    first = read_latest(home.root)
-    assert scenario.run(home, force=True, now=NIGHT).success
-    second = read_latest(home.root)
-    assert scenario.run(home, force=True, now=NIGHT).success
-    third = read_latest(home.root)
+    data_root = scenario.data_root_with(tmp_path, export=EXPORT)
+    scenario.run(data_root, now=NIGHT)
+    first = read_latest(data_root.root)
+    assert scenario.run(data_root, force=True, now=NIGHT).success
+    second = read_latest(data_root.root)
+    assert scenario.run(data_root, force=True, now=NIGHT).success
+    third = read_latest(data_root.root)
     assert (second.sequence, third.sequence) == (2, 3)
     for table in ("segment_assignments", "segment_profiles", "segment_migrations"):
         assert second.table_path(table).read_bytes() == third.table_path(table).read_bytes()
@@ -139,12 +143,12 @@ def test_a_forced_run_on_the_same_export_publishes_the_same_bytes(tmp_path):
 
 
 def test_the_model_of_the_sample_is_no_champion_of_real_users(tmp_path):
-    home = scenario.home_with(tmp_path, sample_amazon=scenario.SAMPLE.read_bytes())
-    assert scenario.run(home).success
-    of_sample = read_latest(home.root)
-    scenario.home_with(tmp_path, export=EXPORT)
-    assert scenario.run(home).success
-    snapshot = read_latest(home.root)
+    data_root = scenario.data_root_with(tmp_path, sample_amazon=scenario.SAMPLE.read_bytes())
+    assert scenario.run(data_root).success
+    of_sample = read_latest(data_root.root)
+    scenario.data_root_with(tmp_path, export=EXPORT)
+    assert scenario.run(data_root).success
+    snapshot = read_latest(data_root.root)
     assert snapshot.sequence == 2
     assert snapshot.model_version != of_sample.model_version
     assert snapshot.segment_profiles()["users"].min() > 0
@@ -152,11 +156,11 @@ def test_the_model_of_the_sample_is_no_champion_of_real_users(tmp_path):
 
 
 def test_the_warehouse_is_a_cache_that_may_be_deleted(tmp_path):
-    home = scenario.home_with(tmp_path, export=EXPORT)
-    scenario.run(home)
-    shutil.rmtree(home.warehouse)
-    assert scenario.run(home, force=True).success
-    assert read_latest(home.root).sequence == 2
+    data_root = scenario.data_root_with(tmp_path, export=EXPORT)
+    scenario.run(data_root)
+    shutil.rmtree(data_root.warehouse)
+    assert scenario.run(data_root, force=True).success
+    assert read_latest(data_root.root).sequence == 2
 
 
 @pytest.mark.parametrize(
@@ -170,40 +174,40 @@ def test_the_warehouse_is_a_cache_that_may_be_deleted(tmp_path):
     ],
 )
 def test_a_broken_export_fails_the_run_in_words_and_the_last_snapshot_stays(tmp_path, broken, words):
-    home = scenario.home_with(tmp_path, export=EXPORT)
-    scenario.run(home)
-    scenario.home_with(tmp_path, broken=broken)
-    result = scenario.run(home)
+    data_root = scenario.data_root_with(tmp_path, export=EXPORT)
+    scenario.run(data_root)
+    scenario.data_root_with(tmp_path, broken=broken)
+    result = scenario.run(data_root)
     assert not result.success
     assert scenario.materialised(result) == set()
     assert "broken.csv" in scenario.failure(result)
     assert words in scenario.failure(result)
-    assert read_latest(home.root).sequence == 1
-    (home.landing / "broken.csv").unlink()
-    assert scenario.run(home).success
+    assert read_latest(data_root.root).sequence == 1
+    (data_root.landing / "broken.csv").unlink()
+    assert scenario.run(data_root).success
 
 
 @pytest.mark.parametrize(
     ("export", "check"),
     [
-        (sales_csv([{}] * 9 + [{"user_id": "U1"}]), "few_rejected"),
-        (sales_csv([{"rating": "|"}] * 2 + [{}] * 8), "few_rejected"),
+        (sales_csv([{}] * 9 + [{"user_id": "U1"}]), "rejection_rate"),
+        (sales_csv([{"rating": "|"}] * 2 + [{}] * 8), "rejection_rate"),
     ],
 )
 def test_a_table_that_fails_a_blocking_check_does_not_travel_on(tmp_path, export, check):
-    home = scenario.home_with(tmp_path, export=export)
-    result = scenario.run(home)
+    data_root = scenario.data_root_with(tmp_path, export=export)
+    result = scenario.run(data_root)
     assert not result.success
     failed = [evaluation.check_name for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
     assert failed == [check]
     assert "user_features" not in scenario.materialised(result)
-    assert not has_snapshot(home.root)
+    assert not has_snapshot(data_root.root)
 
 
-def test_tables_of_the_warehouse_keep_the_types_of_their_contract(sample_home):
-    engine = DuckDBEngine(Settings(), temporary=sample_home.warehouse / ".temporary")
+def test_tables_of_the_warehouse_keep_the_types_of_their_contract(sample_data_root):
+    engine = DuckDBEngine(Settings(), temporary=sample_data_root.warehouse / ".temporary")
     for name in ("cleaned_reviews", "rejected_reviews", "user_features", "scaled_features", "segment_assignments"):
-        schema = table_frame(sample_home.warehouse, name, engine).collect("pyarrow").to_native().schema
+        schema = table_frame(sample_data_root.warehouse, name, engine).collect("pyarrow").to_native().schema
         kinds = {"string": "string", "int64": "int64", "float64": "double", "bool": "bool", "date": "date32[day]"}
         assert {field.name: str(field.type) for field in schema} == {
             column.name: kinds[column.type] for column in TABLES[name].columns
@@ -213,14 +217,18 @@ def test_tables_of_the_warehouse_keep_the_types_of_their_contract(sample_home):
 
 @pytest.mark.real_data
 def test_the_real_export_comes_out_as_measured(tmp_path, real_data):
-    home = scenario.home_with(tmp_path)
-    shutil.copy(real_data / "amazon.csv", home.landing)
-    assert scenario.run(home, settings={"k": 3, "n_init": 2}).success
-    snapshot = read_latest(home.root)
-    accounts = snapshot.run()["accounts"]
-    assert (accounts["raw"], accounts["cleaned"], accounts["copies"]) == (11_503, 9_269, 11_503)
-    assert accounts["rejected"] == {}
-    assert accounts["unreadable"] == {"rating": 8}
+    data_root = scenario.data_root_with(tmp_path)
+    shutil.copy(real_data / "amazon.csv", data_root.landing)
+    assert scenario.run(data_root, settings={"k": 3, "n_init": 2}).success
+    snapshot = read_latest(data_root.root)
+    row_reconciliation = snapshot.run()["row_reconciliation"]
+    assert (row_reconciliation["raw"], row_reconciliation["cleaned"], row_reconciliation["duplicate_rows"]) == (
+        11_503,
+        9_269,
+        11_503,
+    )
+    assert row_reconciliation["rejected"] == {}
+    assert row_reconciliation["unreadable"] == {"rating": 8}
     users = snapshot.segment_assignments()
     assert len(users) == users["user_id"].nunique() == 9_050
     assert int(users["avg_rating"].isna().sum()) == 8

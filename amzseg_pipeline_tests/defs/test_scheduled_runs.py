@@ -9,7 +9,7 @@ import pytest
 
 from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, changes, deliver, history, reason
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
@@ -17,14 +17,14 @@ from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 SKIP = {**scenario.QUICK, "on_refused_file": "skip"}
 
 
-def inputs(home):
+def inputs(data_root):
     """The paths of the batches in the latest snapshot."""
-    return [batch["path"] for batch in read_latest(home.root).inputs]
+    return [batch["path"] for batch in read_latest(data_root.root).inputs]
 
 
-def features(home):
+def features(data_root):
     """The features and the segment of every user in the latest snapshot."""
-    users = read_latest(home.root).segment_assignments().set_index("user_id")
+    users = read_latest(data_root.root).segment_assignments().set_index("user_id")
     return users[["segment_id", *FEATURES]]
 
 
@@ -38,188 +38,188 @@ def failed_checks(result):
 
 
 def test_a_run_without_anything_new_makes_and_checks_nothing(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    scenario.run(home)
-    published, warehouse = state_of(home.published), state_of(home.warehouse)
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    scenario.run(data_root)
+    published, warehouse = state_of(data_root.published), state_of(data_root.warehouse)
     with dg.DagsterInstance.ephemeral() as instance:
-        result = scenario.run(home, instance=instance)
+        result = scenario.run(data_root, instance=instance)
         tags = instance.get_run_by_id(result.run_id).tags
     assert result.success
     assert scenario.materialised(result) == set()
     assert result.get_asset_check_evaluations() == []
-    assert state_of(home.published) == published
-    assert state_of(home.warehouse) == warehouse
+    assert state_of(data_root.published) == published
+    assert state_of(data_root.warehouse) == warehouse
     assert tags["amzseg/outcome"] == "nothing changed since snapshot 1"
     skipped = {event.step_key for event in result.all_events if event.is_step_skipped}
     assert skipped == {event.step_key for event in result.all_events if event.step_key} - {"raw_reviews"}
 
 
 def test_a_file_taken_away_is_taken_out_and_one_put_back_comes_back(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT, other=OTHER)
-    scenario.run(home)
-    before = features(home)
-    (home.landing / "other.csv").unlink()
-    scenario.run(home, settle=True)
-    assert inputs(home) == ["export.csv"]
-    assert not set("ABCD") & set(features(home).index)
-    deliver(home, other=OTHER)
-    scenario.run(home, settle=True)
-    assert features(home).equals(before)
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT, other=OTHER)
+    scenario.run(data_root)
+    before = features(data_root)
+    (data_root.landing / "other.csv").unlink()
+    scenario.run(data_root, settle=True)
+    assert inputs(data_root) == ["export.csv"]
+    assert not set("ABCD") & set(features(data_root).index)
+    deliver(data_root, other=OTHER)
+    scenario.run(data_root, settle=True)
+    assert features(data_root).equals(before)
 
 
 def test_by_night_a_settling_file_is_left_and_by_hand_it_is_read(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    deliver(home, more=MORE, age_seconds=5)
-    scenario.run(home, settle=True)
-    assert inputs(home) == ["export.csv"]
-    assert [left["path"] for left in read_latest(home.root).run()["left"]] == ["more.csv"]
-    scenario.run(home)
-    assert inputs(home) == ["export.csv", "more.csv"]
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    deliver(data_root, more=MORE, age_seconds=5)
+    scenario.run(data_root, settle=True)
+    assert inputs(data_root) == ["export.csv"]
+    assert [left["path"] for left in read_latest(data_root.root).run()["left"]] == ["more.csv"]
+    scenario.run(data_root)
+    assert inputs(data_root) == ["export.csv", "more.csv"]
 
 
 def test_a_run_waits_as_the_schedule_does_where_a_file_is_replaced_in_between(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT, other=OTHER)
-    scenario.run(home)
-    deliver(home, other=OTHER.replace(b"A,C", b"A,E"), age_seconds=5)
-    assert scenario.materialised(scenario.run(home, settle=True)) == set()
-    assert inputs(home) == ["export.csv", "other.csv"]
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT, other=OTHER)
+    scenario.run(data_root)
+    deliver(data_root, other=OTHER.replace(b"A,C", b"A,E"), age_seconds=5)
+    assert scenario.materialised(scenario.run(data_root, settle=True)) == set()
+    assert inputs(data_root) == ["export.csv", "other.csv"]
 
 
 def test_a_file_that_arrives_during_a_run_is_in_the_next_night_whole(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    read = home.warehouse / "raw_reviews.json"
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    read = data_root.warehouse / "raw_reviews.json"
 
     def arrive():
         while not read.exists():
             time.sleep(0.005)
-        deliver(home, more=MORE)
+        deliver(data_root, more=MORE)
 
     sender = threading.Thread(target=arrive)
     sender.start()
-    assert scenario.run(home, settle=True).success
+    assert scenario.run(data_root, settle=True).success
     sender.join()
-    assert inputs(home) == ["export.csv"]
-    assert changes(home) == "new: more.csv"
-    assert scenario.run(home, settle=True).success
-    assert inputs(home) == ["export.csv", "more.csv"]
-    assert {"X", "Y", "Z"} <= set(features(home).index)
+    assert inputs(data_root) == ["export.csv"]
+    assert changes(data_root) == "new: more.csv"
+    assert scenario.run(data_root, settle=True).success
+    assert inputs(data_root) == ["export.csv", "more.csv"]
+    assert {"X", "Y", "Z"} <= set(features(data_root).index)
 
 
 def test_a_failed_run_is_tried_again_the_next_night_without_new_data(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    scenario.run(home)
-    deliver(home, broken=b"nonsense\n")
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    scenario.run(data_root)
+    deliver(data_root, broken=b"nonsense\n")
     for _ in range(2):
-        assert changes(home) == "new: broken.csv"
-        assert not scenario.run(home, settle=True).success
-    deliver(home, broken=MORE)
-    assert scenario.run(home, settle=True).success
-    assert inputs(home) == ["broken.csv", "export.csv"]
+        assert changes(data_root) == "new: broken.csv"
+        assert not scenario.run(data_root, settle=True).success
+    deliver(data_root, broken=MORE)
+    assert scenario.run(data_root, settle=True).success
+    assert inputs(data_root) == ["broken.csv", "export.csv"]
 
 
 def test_a_skipped_refused_file_starts_no_run_each_night_and_is_read_once_it_is_mended(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    scenario.run(home, settings=SKIP)
-    deliver(home, broken=b"nonsense\n")
-    (home.landing / "folder.csv").mkdir()
-    assert changes(home, on_refused_file="skip") == "new: broken.csv"
-    assert scenario.materialised(scenario.run(home, settings=SKIP, settle=True)) == set()
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    scenario.run(data_root, settings=SKIP)
+    deliver(data_root, broken=b"nonsense\n")
+    (data_root.landing / "folder.csv").mkdir()
+    assert changes(data_root, on_refused_file="skip") == "new: broken.csv"
+    assert scenario.materialised(scenario.run(data_root, settings=SKIP, settle=True)) == set()
     refused = "refused and skipped: broken.csv, folder.csv"
-    assert reason(home, on_refused_file="skip") == f"nothing changed since snapshot 1; {refused}"
-    deliver(home, more=MORE)
-    assert changes(home, on_refused_file="skip") == "new: more.csv"
-    scenario.run(home, settings=SKIP, settle=True)
-    assert [file["path"] for file in read_latest(home.root).run()["refused"]] == ["broken.csv", "folder.csv"]
-    assert reason(home, on_refused_file="skip") == f"nothing changed since snapshot 2; {refused}"
-    deliver(home, broken=OTHER)
-    assert changes(home, on_refused_file="skip") == "new: broken.csv"
-    scenario.run(home, settings=SKIP, settle=True)
-    assert inputs(home) == ["broken.csv", "export.csv", "more.csv"]
+    assert reason(data_root, on_refused_file="skip") == f"nothing changed since snapshot 1; {refused}"
+    deliver(data_root, more=MORE)
+    assert changes(data_root, on_refused_file="skip") == "new: more.csv"
+    scenario.run(data_root, settings=SKIP, settle=True)
+    assert [file["path"] for file in read_latest(data_root.root).run()["refused"]] == ["broken.csv", "folder.csv"]
+    assert reason(data_root, on_refused_file="skip") == f"nothing changed since snapshot 2; {refused}"
+    deliver(data_root, broken=OTHER)
+    assert changes(data_root, on_refused_file="skip") == "new: broken.csv"
+    scenario.run(data_root, settings=SKIP, settle=True)
+    assert inputs(data_root) == ["broken.csv", "export.csv", "more.csv"]
 
 
 def test_a_refused_file_that_is_no_longer_skipped_fails_the_night(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT, broken=b"nonsense\n")
-    scenario.run(home, settings=SKIP)
-    assert changes(home) == "new: broken.csv; the settings differ"
-    assert "broken.csv" in scenario.failure(scenario.run(home, settle=True))
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT, broken=b"nonsense\n")
+    scenario.run(data_root, settings=SKIP)
+    assert changes(data_root) == "new: broken.csv; the settings differ"
+    assert "broken.csv" in scenario.failure(scenario.run(data_root, settle=True))
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
 def test_a_lost_warehouse_is_built_again_without_being_forced(tmp_path, by_hand):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    scenario.run(home)
-    before = features(home)
-    shutil.rmtree(home.warehouse)
-    assert scenario.run(home, settle=not by_hand).success
-    assert read_latest(home.root).sequence == 2
-    assert features(home).equals(before)
-    assert reason(home) == "nothing changed since snapshot 2"
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    scenario.run(data_root)
+    before = features(data_root)
+    shutil.rmtree(data_root.warehouse)
+    assert scenario.run(data_root, settle=not by_hand).success
+    assert read_latest(data_root.root).sequence == 2
+    assert features(data_root).equals(before)
+    assert reason(data_root) == "nothing changed since snapshot 2"
 
 
 def test_a_lost_published_folder_is_built_again(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    scenario.run(home)
-    first = read_latest(home.root)
-    shutil.rmtree(home.published)
-    assert scenario.run(home, settle=True).success
-    assert read_latest(home.root).manifest["inputs"] == first.manifest["inputs"]
-    assert reason(home) == "nothing changed since snapshot 1"
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    scenario.run(data_root)
+    first = read_latest(data_root.root)
+    shutil.rmtree(data_root.published)
+    assert scenario.run(data_root, settle=True).success
+    assert read_latest(data_root.root).manifest["inputs"] == first.manifest["inputs"]
+    assert reason(data_root) == "nothing changed since snapshot 1"
 
 
 def test_a_lost_history_starts_no_run(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    with history(home) as instance:
-        assert scenario.run(home, instance=instance).success
-    shutil.rmtree(home.dagster)
-    assert reason(home) == "nothing changed since snapshot 1"
-    assert scenario.materialised(scenario.run(home)) == set()
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    with history(data_root) as instance:
+        assert scenario.run(data_root, instance=instance).success
+    shutil.rmtree(data_root.dagster)
+    assert reason(data_root) == "nothing changed since snapshot 1"
+    assert scenario.materialised(scenario.run(data_root)) == set()
 
 
 def test_half_to_twice_the_reviews_of_the_last_snapshot_pass_and_more_needs_a_word(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    scenario.run(home)
-    deliver(home, much=sales_csv([{"user_id": f"N{n},M{n}", "review_id": f"Q{n},P{n}"} for n in range(13)]))
-    result = scenario.run(home, settle=True)
-    assert failed_checks(result) == ["within_row_band"]
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    scenario.run(data_root)
+    deliver(data_root, much=sales_csv([{"user_id": f"N{n},M{n}", "review_id": f"Q{n},P{n}"} for n in range(13)]))
+    result = scenario.run(data_root, settle=True)
+    assert failed_checks(result) == ["row_count_in_range"]
     assert "user_features" not in scenario.materialised(result)
-    assert read_latest(home.root).sequence == 1
-    assert changes(home) == "new: much.csv"
+    assert read_latest(data_root.root).sequence == 1
+    assert changes(data_root) == "new: much.csv"
     [failed] = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert failed.description.startswith("50 cleaned reviews after 24 in the last snapshot; 12 to 48 pass")
-    assert scenario.run(home, settings={**scenario.QUICK, "max_rows_share": 3}).success
-    assert reason(home) == "nothing changed since snapshot 2"
-    (home.landing / "much.csv").unlink()
-    assert failed_checks(scenario.run(home, settle=True)) == ["within_row_band"]
+    assert scenario.run(data_root, settings={**scenario.QUICK, "max_rows_share": 3}).success
+    assert reason(data_root) == "nothing changed since snapshot 2"
+    (data_root.landing / "much.csv").unlink()
+    assert failed_checks(scenario.run(data_root, settle=True)) == ["row_count_in_range"]
 
 
 def test_a_first_real_export_is_not_compared_with_the_sample(tmp_path):
-    home = deliver(Home(tmp_path), sample_tiny=OTHER)
-    assert scenario.run(home).success
-    deliver(home, export=EXPORT)
-    assert scenario.run(home, settle=True).success
-    assert inputs(home) == ["export.csv"]
+    data_root = deliver(DataRoot(tmp_path), sample_tiny=OTHER)
+    assert scenario.run(data_root).success
+    deliver(data_root, export=EXPORT)
+    assert scenario.run(data_root, settle=True).success
+    assert inputs(data_root) == ["export.csv"]
 
 
 def test_a_part_of_the_assets_is_never_published_alone(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    scenario.run(home)
-    deliver(home, export=EXPORT.replace("₹399".encode(), "₹299".encode()))
-    assert scenario.run(home, only=["raw_reviews", "cleaned_reviews", "rejected_reviews"]).success
-    result = scenario.run(home, only=["published_segments"])
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    scenario.run(data_root)
+    deliver(data_root, export=EXPORT.replace("₹399".encode(), "₹299".encode()))
+    assert scenario.run(data_root, only=["raw_reviews", "cleaned_reviews", "rejected_reviews"]).success
+    result = scenario.run(data_root, only=["published_segments"])
     assert not result.success
     assert "segment_assignments is not of this run" in scenario.failure(result)
     assert "launch the job segment_users" in scenario.failure(result)
-    assert set(read_latest(home.root).segment_assignments()["avg_spend"]) == {399.0}
-    assert scenario.run(home).success
-    assert set(read_latest(home.root).segment_assignments()["avg_spend"]) == {299.0}
+    assert set(read_latest(data_root.root).segment_assignments()["avg_spend"]) == {399.0}
+    assert scenario.run(data_root).success
+    assert set(read_latest(data_root.root).segment_assignments()["avg_spend"]) == {299.0}
 
 
 def test_a_run_tells_what_was_new_what_was_left_and_what_was_published(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT, other=OTHER)
-    scenario.run(home, settings=SKIP)
-    deliver(home, more=MORE, broken=b"nonsense\n", more_again=MORE)
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT, other=OTHER)
+    scenario.run(data_root, settings=SKIP)
+    deliver(data_root, more=MORE, broken=b"nonsense\n", more_again=MORE)
     with dg.DagsterInstance.ephemeral() as instance:
-        result = scenario.run(home, instance=instance, settings=SKIP, settle=True)
+        result = scenario.run(data_root, instance=instance, settings=SKIP, settle=True)
         tags = instance.get_run_by_id(result.run_id).tags
     assert tags["amzseg/changes"] == "new: more.csv"
     assert tags["amzseg/outcome"] == "published snapshot 2"
@@ -235,7 +235,7 @@ def test_a_run_tells_what_was_new_what_was_left_and_what_was_published(tmp_path)
     assert "- broken.csv: it is CSV of no known format" in raw["refused"].value
     assert "more_again.csv: same content as more.csv" in raw["left"].value
     assert published["snapshot"].value == 2
-    assert published["accounts"].value == "34 raw rows = 34 cleaned + 0 duplicates + 0 rejected"
+    assert published["row_reconciliation"].value == "34 raw rows = 34 cleaned + 0 duplicates + 0 rejected"
     assert published["rejected_share"].value == 0
     assert (published["files_refused"].value, published["files_left"].value) == (1, 1)
     assert published["snapshots_kept"].value == 2
@@ -244,9 +244,9 @@ def test_a_run_tells_what_was_new_what_was_left_and_what_was_published(tmp_path)
 
 
 def test_a_run_without_settings_to_go_by_fails_before_anything_is_written(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    (home.root / "settings.toml").write_text("sede = 3\n")
-    result = scenario.run(home, settle=True)
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    (data_root.root / "settings.toml").write_text("sede = 3\n")
+    result = scenario.run(data_root, settle=True)
     assert not result.success
-    assert not has_snapshot(home.root)
-    assert not (home.warehouse / "raw_reviews.json").exists()
+    assert not has_snapshot(data_root.root)
+    assert not (data_root.warehouse / "raw_reviews.json").exists()

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from amzseg_pipeline import read_latest
 from amzseg_pipeline.definitions import defs
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing import landing_listing
 from amzseg_pipeline.storage.landing.scan.identity import remember
 from amzseg_pipeline_tests import scenario
@@ -36,36 +36,36 @@ from amzseg_pipeline_tests.defs.runs import (
 def published_once(tmp_path_factory):
     """A data root with one snapshot of two exports, made once; take copies of it."""
     root = tmp_path_factory.mktemp("published")
-    home = deliver(Home(root), export=EXPORT, other=OTHER)
-    assert scenario.run(home, settle=True).success
-    assert answer(home)
+    data_root = deliver(DataRoot(root), export=EXPORT, other=OTHER)
+    assert scenario.run(data_root, settle=True).success
+    assert answer(data_root)
     return root
 
 
 @pytest.fixture
-def home(published_once, tmp_path):
+def data_root(published_once, tmp_path):
     """A home with one snapshot of export.csv and other.csv, and nothing new."""
     shutil.copytree(published_once, tmp_path, dirs_exist_ok=True)
-    home = Home(tmp_path)
-    _relearn(home)
-    return home
+    data_root = DataRoot(tmp_path)
+    _relearn(data_root)
+    return data_root
 
 
-def _relearn(home):
-    """Sets the times of change in the memory of hashes, which a copy does not keep, to those of the copied files."""
-    memory_file = home.warehouse / "landing.json"
-    memory = json.loads(memory_file.read_text())
-    for row in memory["files"]:
-        row[3] = (home.landing / row[0]).stat().st_ctime_ns
-    memory_file.write_text(json.dumps(memory))
+def _relearn(data_root):
+    """Sets the times of change in the promotion_state of hashes, which a copy does not keep, to those of the copied files."""
+    memory_file = data_root.warehouse / "landing.json"
+    promotion_state = json.loads(memory_file.read_text())
+    for row in promotion_state["files"]:
+        row[3] = (data_root.landing / row[0]).stat().st_ctime_ns
+    memory_file.write_text(json.dumps(promotion_state))
 
 
-def as_by_another_version(home, **fields):
+def as_by_another_version(data_root, **fields):
     """Rewrites the manifest of the snapshot, as if other code or settings had published it."""
-    snapshot = read_latest(home.root)
+    snapshot = read_latest(data_root.root)
     manifest = snapshot.path / "datapackage.json"
     manifest.write_text(json.dumps(snapshot.manifest | fields))
-    pointer = home.published / "LATEST.json"
+    pointer = data_root.published / "LATEST.json"
     document = json.loads(pointer.read_text()) | {"sha256": sha256(manifest.read_bytes()).hexdigest()}
     pointer.write_text(json.dumps(document))
 
@@ -74,56 +74,56 @@ def touch(path, age_seconds=1_800):
     os.utime(path, (time.time() - age_seconds,) * 2)
 
 
-def test_an_unchanged_landing_zone_is_a_reason_to_skip(home):
-    assert reason(home) == "nothing changed since snapshot 1"
+def test_an_unchanged_landing_zone_is_a_reason_to_skip(data_root):
+    assert reason(data_root) == "nothing changed since snapshot 1"
 
 
 def test_a_run_is_asked_for_without_a_key_that_a_failure_would_block_for_ever(tmp_path):
-    requested = answer(deliver(Home(tmp_path), export=EXPORT))
+    requested = answer(deliver(DataRoot(tmp_path), export=EXPORT))
     assert requested.run_key is None
     assert requested.tags["amzseg/changes"] == "nothing is published yet"
-    assert requested.run_config == {"resources": {"data_home": {"config": {"settle": True}}}}
+    assert requested.run_config == {"resources": {"pipeline": {"config": {"settle": True}}}}
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["empty", "missing"])
 def test_an_empty_landing_zone_is_a_reason_to_skip(tmp_path, is_there):
     if is_there:
         (tmp_path / "landing").mkdir()
-    assert reason(Home(tmp_path)) == f"no export to read in {tmp_path / 'landing'}; put one there"
+    assert reason(DataRoot(tmp_path)) == f"no export to read in {tmp_path / 'landing'}; put one there"
 
 
-def test_an_empty_landing_zone_after_a_snapshot_asks_whether_it_is_mounted(home):
-    shutil.rmtree(home.landing)
-    home.landing.mkdir()
-    assert reason(home).endswith("though snapshot 1 was made of some; is it mounted?")
+def test_an_empty_landing_zone_after_a_snapshot_asks_whether_it_is_mounted(data_root):
+    shutil.rmtree(data_root.landing)
+    data_root.landing.mkdir()
+    assert reason(data_root).endswith("though snapshot 1 was made of some; is it mounted?")
 
 
 def test_a_sample_alone_is_run(tmp_path):
-    assert changes(deliver(Home(tmp_path), sample_amazon=EXPORT)) == "nothing is published yet"
+    assert changes(deliver(DataRoot(tmp_path), sample_amazon=EXPORT)) == "nothing is published yet"
 
 
-def _more(home):
-    deliver(home, more=MORE)
+def _more(data_root):
+    deliver(data_root, more=MORE)
 
 
-def _corrected(home):
-    deliver(home, other=OTHER.replace(b"A,C", b"A,E"))
+def _corrected(data_root):
+    deliver(data_root, other=OTHER.replace(b"A,C", b"A,E"))
 
 
-def _gone(home):
-    (home.landing / "other.csv").unlink()
+def _gone(data_root):
+    (data_root.landing / "other.csv").unlink()
 
 
-def _touched(home):
-    touch(home.landing / "export.csv")
+def _touched(data_root):
+    touch(data_root.landing / "export.csv")
 
 
-def _renamed(home):
-    (home.landing / "other.csv").rename(home.landing / "other_2.csv")
+def _renamed(data_root):
+    (data_root.landing / "other.csv").rename(data_root.landing / "other_2.csv")
 
 
-def _delivered_twice(home):
-    deliver(home, other_2=OTHER)
+def _delivered_twice(data_root):
+    deliver(data_root, other_2=OTHER)
 
 
 CHANGES = {
@@ -137,18 +137,18 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_what_differs_in_the_landing_zone_starts_a_run_that_says_what(home, case):
+def test_what_differs_in_the_landing_zone_starts_a_run_that_says_what(data_root, case):
     change, words = CHANGES[case]
-    change(home)
-    assert changes(home) == words
+    change(data_root)
+    assert changes(data_root) == words
 
 
 @pytest.mark.parametrize("case", ["touched", "another name", "delivered twice"])
-def test_the_same_content_costs_one_look_and_then_is_known_again(home, case):
-    CHANGES[case][0](home)
-    assert scenario.materialised(scenario.run(home, settle=True)) == set()
-    assert reason(home) == "nothing changed since snapshot 1"
-    assert read_latest(home.root).sequence == 1
+def test_the_same_content_costs_one_look_and_then_is_known_again(data_root, case):
+    CHANGES[case][0](data_root)
+    assert scenario.materialised(scenario.run(data_root, settle=True)) == set()
+    assert reason(data_root) == "nothing changed since snapshot 1"
+    assert read_latest(data_root.root).sequence == 1
 
 
 @pytest.mark.parametrize(
@@ -158,123 +158,125 @@ def test_the_same_content_costs_one_look_and_then_is_known_again(home, case):
         ({"settings_hash": "0" * 16}, "the settings differ"),
     ],
 )
-def test_other_code_or_settings_start_a_run_without_new_data(home, fields, words):
-    as_by_another_version(home, **fields)
-    assert changes(home) == words
+def test_other_code_or_settings_start_a_run_without_new_data(data_root, fields, words):
+    as_by_another_version(data_root, **fields)
+    assert changes(data_root) == words
 
 
 @pytest.mark.parametrize(("setting", "starts"), [({"seed": 7}, True), ({"keep_snapshots": 7}, False)])
-def test_only_settings_that_change_the_result_start_a_run(home, setting, starts):
-    assert isinstance(answer(home, **setting), dg.RunRequest if starts else dg.SkipReason)
+def test_only_settings_that_change_the_result_start_a_run(data_root, setting, starts):
+    assert isinstance(answer(data_root, **setting), dg.RunRequest if starts else dg.SkipReason)
 
 
-def test_a_file_that_is_still_settling_is_left_for_the_next_night(home):
-    deliver(home, more=MORE, age_seconds=5)
-    assert reason(home) == "nothing changed since snapshot 1; still settling: more.csv"
+def test_a_file_that_is_still_settling_is_left_for_the_next_night(data_root):
+    deliver(data_root, more=MORE, age_seconds=5)
+    assert reason(data_root) == "nothing changed since snapshot 1; still settling: more.csv"
 
 
-def test_a_half_copied_file_is_not_looked_at(home):
-    (home.landing / "more.csv.part").write_bytes(MORE[:50])
-    touch(home.landing / "more.csv.part")
-    assert reason(home) == "nothing changed since snapshot 1"
+def test_a_half_copied_file_is_not_looked_at(data_root):
+    (data_root.landing / "more.csv.part").write_bytes(MORE[:50])
+    touch(data_root.landing / "more.csv.part")
+    assert reason(data_root) == "nothing changed since snapshot 1"
 
 
 def test_a_first_export_that_is_settling_is_waited_for(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT, age_seconds=5)
-    deliver(home, sample_amazon=EXPORT)
-    assert reason(home) == f"no export to read in {home.landing} yet; still settling: export.csv"
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT, age_seconds=5)
+    deliver(data_root, sample_amazon=EXPORT)
+    assert reason(data_root) == f"no export to read in {data_root.landing} yet; still settling: export.csv"
 
 
 @pytest.mark.parametrize("name", ["other", "other_2"])
-def test_a_file_that_is_being_replaced_is_waited_for(home, name):
-    (home.landing / "other.csv").unlink()
-    deliver(home, **{name: OTHER.replace(b"A,C", b"A,E")}, age_seconds=5)
-    assert reason(home) == (f"a delivery is under way: other.csv gone or changed while {name}.csv is still settling")
-    touch(home.landing / f"{name}.csv")
-    assert "other.csv" in changes(home)
+def test_a_file_that_is_being_replaced_is_waited_for(data_root, name):
+    (data_root.landing / "other.csv").unlink()
+    deliver(data_root, **{name: OTHER.replace(b"A,C", b"A,E")}, age_seconds=5)
+    assert reason(data_root) == (
+        f"a delivery is under way: other.csv gone or changed while {name}.csv is still settling"
+    )
+    touch(data_root.landing / f"{name}.csv")
+    assert "other.csv" in changes(data_root)
 
 
-def test_a_run_under_way_is_a_reason_to_skip_and_its_end_is_not(home):
-    deliver(home, more=MORE)
-    with FileLock(home.lock_file):
-        assert reason(home) == "a run is under way; the next night compares again"
-    assert changes(home) == "new: more.csv"
+def test_a_run_under_way_is_a_reason_to_skip_and_its_end_is_not(data_root):
+    deliver(data_root, more=MORE)
+    with FileLock(data_root.lock_file):
+        assert reason(data_root) == "a run is under way; the next night compares again"
+    assert changes(data_root) == "new: more.csv"
 
 
-def test_a_run_about_to_start_is_a_reason_to_skip_and_one_that_never_did_is_not(home):
-    deliver(home, more=MORE)
-    with history(home) as instance:
+def test_a_run_about_to_start_is_a_reason_to_skip_and_one_that_never_did_is_not(data_root):
+    deliver(data_root, more=MORE)
+    with history(data_root) as instance:
         instance.create_run_for_job(defs.resolve_job_def("segment_users"))
-    assert reason(home) == "a run is about to start; the next night compares again"
-    assert changes(home, now=(datetime.now(UTC) + timedelta(minutes=20)).isoformat()) == "new: more.csv"
+    assert reason(data_root) == "a run is about to start; the next night compares again"
+    assert changes(data_root, now=(datetime.now(UTC) + timedelta(minutes=20)).isoformat()) == "new: more.csv"
 
 
-def test_a_lost_published_folder_is_built_again(home):
-    shutil.rmtree(home.published)
-    lost = f"{home.published} holds no snapshot though a run was here: it is lost, or the run did not publish"
-    assert changes(home) == lost
-    shutil.rmtree(home.warehouse)
-    assert changes(home) == "nothing is published yet"
+def test_a_lost_published_folder_is_built_again(data_root):
+    shutil.rmtree(data_root.published)
+    lost = f"{data_root.published} holds no snapshot though a run was here: it is lost, or the run did not publish"
+    assert changes(data_root) == lost
+    shutil.rmtree(data_root.warehouse)
+    assert changes(data_root) == "nothing is published yet"
 
 
 @pytest.mark.parametrize("lost", [".", "raw_reviews.json", "segment_profiles.parquet"])
-def test_a_lost_warehouse_is_built_again(home, lost):
-    path = home.warehouse / lost
+def test_a_lost_warehouse_is_built_again(data_root, lost):
+    path = data_root.warehouse / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert changes(home) == f"{home.warehouse} is gone or not whole, so it is built again"
+    assert changes(data_root) == f"{data_root.warehouse} is gone or not whole, so it is built again"
 
 
-def test_a_lost_memory_of_hashes_costs_one_look(home):
-    (home.warehouse / "landing.json").unlink()
-    assert changes(home) == "changed or touched: export.csv, other.csv"
-    assert scenario.materialised(scenario.run(home, settle=True)) == set()
-    assert reason(home) == "nothing changed since snapshot 1"
+def test_a_lost_memory_of_hashes_costs_one_look(data_root):
+    (data_root.warehouse / "landing.json").unlink()
+    assert changes(data_root) == "changed or touched: export.csv, other.csv"
+    assert scenario.materialised(scenario.run(data_root, settle=True)) == set()
+    assert reason(data_root) == "nothing changed since snapshot 1"
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [("settings.toml", "there is no setting"), ("published/LATEST.json", "this is not a pointer")],
 )
-def test_what_cannot_be_compared_starts_a_run_that_fails_with_the_reason(home, name, words):
-    (home.root / name).write_text("colour = 'red'\n")
-    assert changes(home).startswith("cannot be compared: ")
-    assert words in changes(home)
-    result = scenario.run(home, settle=True)
+def test_what_cannot_be_compared_starts_a_run_that_fails_with_the_reason(data_root, name, words):
+    (data_root.root / name).write_text("colour = 'red'\n")
+    assert changes(data_root).startswith("cannot be compared: ")
+    assert words in changes(data_root)
+    result = scenario.run(data_root, settle=True)
     assert not result.success
     assert scenario.materialised(result) == set()
 
 
-def test_what_lies_there_and_cannot_be_a_file_starts_a_run_that_fails(home):
-    (home.landing / "folder.csv").mkdir()
-    assert changes(home) == "cannot be read: folder.csv"
-    assert "folder.csv: a folder is named like a file" in scenario.failure(scenario.run(home, settle=True))
+def test_what_lies_there_and_cannot_be_a_file_starts_a_run_that_fails(data_root):
+    (data_root.landing / "folder.csv").mkdir()
+    assert changes(data_root) == "cannot be read: folder.csv"
+    assert "folder.csv: a folder is named like a file" in scenario.failure(scenario.run(data_root, settle=True))
 
 
-def test_the_sensor_answers_as_the_schedule_and_once_for_each_state(home):
-    assert answer_of_the_sensor(home).skip_message == "nothing changed since snapshot 1"
-    deliver(home, more=MORE)
-    first, again = answer_of_the_sensor(home), answer_of_the_sensor(home)
+def test_the_sensor_answers_as_the_schedule_and_once_for_each_state(data_root):
+    assert answer_of_the_sensor(data_root).skip_message == "nothing changed since snapshot 1"
+    deliver(data_root, more=MORE)
+    first, again = answer_of_the_sensor(data_root), answer_of_the_sensor(data_root)
     assert first.tags["amzseg/changes"] == "new: more.csv"
     assert first.run_key == again.run_key
-    deliver(home, more=MORE + MORE[MORE.index(b"\n") + 1 :])
-    assert answer_of_the_sensor(home).run_key not in {None, first.run_key}
+    deliver(data_root, more=MORE + MORE[MORE.index(b"\n") + 1 :])
+    assert answer_of_the_sensor(data_root).run_key not in {None, first.run_key}
 
 
-def test_ten_thousand_exports_are_compared_without_opening_one(home):
-    shutil.rmtree(home.landing)
-    home.landing.mkdir()
+def test_ten_thousand_exports_are_compared_without_opening_one(data_root):
+    shutil.rmtree(data_root.landing)
+    data_root.landing.mkdir()
     for number in range(10_000):
-        (home.landing / f"{number:04d}.csv").write_bytes(b"")
-    listing = landing_listing(home.landing, now=0, settle_seconds=None)
+        (data_root.landing / f"{number:04d}.csv").write_bytes(b"")
+    listing = landing_listing(data_root.landing, now=0, settle_seconds=None)
     contents = {file: sha256(file.path.encode()).hexdigest() for file in listing.files}
-    remember(home, contents)
+    remember(data_root, contents)
     inputs = [{"path": file.path, "also_at": [], "sha256": content} for file, content in contents.items()]
-    as_by_another_version(home, inputs=inputs)
-    assert reason(home, settle_seconds=0) == "nothing changed since snapshot 1"
-    (home.landing / "more.csv").write_bytes(b"")
+    as_by_another_version(data_root, inputs=inputs)
+    assert reason(data_root, settle_seconds=0) == "nothing changed since snapshot 1"
+    (data_root.landing / "more.csv").write_bytes(b"")
     for number in range(5, 10_000):
-        (home.landing / f"{number:04d}.csv").unlink()
-    assert changes(home, settle_seconds=0) == "new: more.csv; gone: 0005.csv, 0006.csv, 0007.csv and 9,992 more"
+        (data_root.landing / f"{number:04d}.csv").unlink()
+    assert changes(data_root, settle_seconds=0) == "new: more.csv; gone: 0005.csv, 0006.csv, 0007.csv and 9,992 more"
 
 
 SHOWN = """

@@ -18,11 +18,11 @@ EXPORT = sales_csv([{"user_id": f"U{n},U{n + 1}", "review_id": f"R{n},R{n + 500}
 def test_the_whole_job_runs_on_spark_and_publishes_the_same_tables(tmp_path):
     snapshots = {}
     for engine in ("duckdb", "spark"):
-        home = scenario.home_with(tmp_path / engine, export=EXPORT)
+        data_root = scenario.data_root_with(tmp_path / engine, export=EXPORT)
         limits = {"engine": engine, "threads": 2, "memory_limit_mib": 1_000, "plots": "off"}
-        result = scenario.run(home, settings={**scenario.QUICK, **limits}, now=NOW)
+        result = scenario.run(data_root, settings={**scenario.QUICK, **limits}, now=NOW)
         assert result.success, scenario.failure(result)
-        snapshots[engine] = read_latest(home.root)
+        snapshots[engine] = read_latest(data_root.root)
     for table in ("segment_assignments", "segment_profiles"):
         ours, theirs = (snapshots[engine].table_path(table).read_bytes() for engine in ("duckdb", "spark"))
         assert ours == theirs

@@ -64,8 +64,8 @@ class Defused:
 
 def defused(root: Path, bomb: Bomb) -> Defused:
     """Has a process of its own read an export of one line, and then the bomb."""
-    for home in ("small", "bomb"):
-        (root / home / "landing").mkdir(parents=True)
+    for data_root in ("small", "bomb"):
+        (root / data_root / "landing").mkdir(parents=True)
     (root / "small/landing/reviews.jsonl").write_bytes(LINE)
     path = root / "bomb/landing" / bomb.name
     unpacked_bytes = bomb.write(path)

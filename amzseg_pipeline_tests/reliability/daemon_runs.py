@@ -40,12 +40,12 @@ class Nights:
     def reason(self) -> str:
         """Why the next night starts no run, which it must not."""
         while True:
-            night = self._next()
-            if night.run_id:
-                outcome = self.ended(night.run_id).tags.get("amzseg/outcome", "")
+            run_day = self._next()
+            if run_day.run_id:
+                outcome = self.ended(run_day.run_id).tags.get("amzseg/outcome", "")
                 assert outcome.startswith("nothing changed"), f"a run was started: {outcome}"
-            elif night.reason not in BUSY:
-                return night.reason
+            elif run_day.reason not in BUSY:
+                return run_day.reason
 
     def run(self) -> dg.DagsterRun:
         """The run that the next night starts, which it must, once it and all others have ended."""
@@ -56,10 +56,10 @@ class Nights:
 
     def started(self) -> str:
         """The id of the run that the next night starts, which it must."""
-        while (night := self._next()).reason in BUSY:
+        while (run_day := self._next()).reason in BUSY:
             pass
-        assert night.run_id, night.reason
-        return night.run_id
+        assert run_day.run_id, run_day.reason
+        return run_day.run_id
 
     def ended(self, run_id: str) -> dg.DagsterRun | None:
         """The run, once it has ended; None for none."""
@@ -78,9 +78,9 @@ class Nights:
         return until(lambda: self._retry(run_id), seconds=_LONGEST_WAIT_SECONDS)
 
     def _next(self) -> Night:
-        nights = until(lambda: past_nights(self._instance)[self._seen :], seconds=_LONGEST_WAIT_SECONDS)
+        runs = until(lambda: past_nights(self._instance)[self._seen :], seconds=_LONGEST_WAIT_SECONDS)
         self._seen += 1
-        return nights[0]
+        return runs[0]
 
     def _retry(self, run_id: str) -> str:
         return next((run.run_id for run in self._instance.get_runs() if run.parent_run_id == run_id), "")

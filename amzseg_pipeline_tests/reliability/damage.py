@@ -31,8 +31,8 @@ def damages(
         kind = names[place % len(names)]
         damaged = _KINDS[kind](content, rng)
         if damaged != content:
-            is_whole = content.startswith(damaged) and len(damaged) in ends
-            yield Damage(kind, damaged, is_whole_records=is_whole)
+            is_complete = content.startswith(damaged) and len(damaged) in ends
+            yield Damage(kind, damaged, is_whole_records=is_complete)
 
 
 def csv_record_ends(content: bytes) -> list[int]:

@@ -22,7 +22,7 @@ from amzseg_pipeline.storage.parquet.tables import FrameStream
 from amzseg_pipeline.storage.snapshots import repoint
 from amzseg_pipeline.storage.snapshots.rewrite import erase_users
 from amzseg_pipeline_tests.faults import Killed, faults
-from amzseg_pipeline_tests.storage.snapshots.runs import night_of, publish_night
+from amzseg_pipeline_tests.storage.snapshots.runs import publish_run, run_of
 
 NAME = "scaled_features"
 KEEP_ONE = Settings(keep_snapshots=1, keep_snapshot_hours=0)
@@ -47,7 +47,7 @@ class Interrupted:
     repeated: int
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether old or new was seen each time, and the next write needed no hand."""
         return set(self.seen) <= {OLD, NEW} and self.repeated == self.calls
 
@@ -113,21 +113,21 @@ def _table(kind: str) -> Write:
     return Write(before, lambda root: write(root, NEW), seen)
 
 
-def _night_published(root: Path, night: int) -> None:
-    publish_night(root / "published", night, settings=KEEP_ONE if night == NEW else Settings())
+def _night_published(root: Path, run_day: int) -> None:
+    publish_run(root / "published", run_day, settings=KEEP_ONE if run_day == NEW else Settings())
 
 
-def _first_night(root: Path) -> None:
+def _first_run(root: Path) -> None:
     _night_published(root, OLD)
 
 
-def _next_night(root: Path) -> None:
+def _next_run(root: Path) -> None:
     _night_published(root, NEW)
 
 
 def _back_to_before(root: Path) -> None:
-    publish_night(root / "published", NEW)
-    publish_night(root / "published", OLD)
+    publish_run(root / "published", NEW)
+    publish_run(root / "published", OLD)
 
 
 def _back(root: Path) -> None:
@@ -139,7 +139,7 @@ def _erased(root: Path) -> None:
 
 
 def _night_seen(root: Path) -> int:
-    return night_of(read_latest(root))
+    return run_of(read_latest(root))
 
 
 def _users_seen(root: Path) -> int:
@@ -151,7 +151,7 @@ WRITES: Mapping[str, Write] = {
     "a table from a pandas frame": _table("a pandas frame"),
     "a table from a stream of frames": _table("a stream of frames"),
     "a table from the engine": _table("a frame of the engine"),
-    "publishing a snapshot, another expires": Write(_first_night, _next_night, _night_seen),
+    "publishing a snapshot, another expires": Write(_first_run, _next_run, _night_seen),
     "going back to a snapshot": Write(_back_to_before, _back, _night_seen),
-    "erasing a user from snapshots": Write(_first_night, _erased, _users_seen),
+    "erasing a user from snapshots": Write(_first_run, _erased, _users_seen),
 }

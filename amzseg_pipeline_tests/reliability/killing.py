@@ -17,7 +17,7 @@ from pathlib import Path
 import dagster as dg
 
 from amzseg_pipeline import read_latest
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 
@@ -102,45 +102,45 @@ def moments(*, seed: int, kills: int, lines: int) -> list[Moment]:
     return both
 
 
-def home_to_kill_in(root: Path) -> tuple[Home, int]:
+def data_root_to_kill_in(root: Path) -> tuple[DataRoot, int]:
     """A home with one snapshot published by a real run, and the number of lines which that run printed."""
-    home = Home(root / "home")
+    data_root = DataRoot(root / "home")
     (root / "tmp").mkdir(parents=True)
-    home.dagster.mkdir(parents=True)
-    (home.dagster / "dagster.yaml").write_bytes((PROJECT / "dagster.yaml").read_bytes())
-    deliver(home, night=0)
-    with _process(home) as process:
+    data_root.dagster.mkdir(parents=True)
+    (data_root.dagster / "dagster.yaml").write_bytes((PROJECT / "dagster.yaml").read_bytes())
+    deliver(data_root, run_day=0)
+    with _process(data_root) as process:
         output, _ = process.communicate(timeout=_MAX_RUN_SECONDS)
     assert process.returncode == 0, output
-    return home, output.count(" s\n")
+    return data_root, output.count(" s\n")
 
 
-def deliver(home: Home, *, night: int) -> int:
+def deliver(data_root: DataRoot, *, run_day: int) -> int:
     """Puts the night's export into the landing zone and returns its users: two more every night."""
     prices = ("₹199", "₹1,499", "₹8,999")
     listings = [
         {"discounted_price": prices[number % 3], "actual_price": "₹9,999", "rating": f"{3 + number % 4 * 0.5}"}
-        for number in range(60 + night)
+        for number in range(60 + run_day)
     ]
-    home.landing.mkdir(exist_ok=True)
-    (home.landing / "export.csv").write_bytes(sales_csv(listings))
+    data_root.landing.mkdir(exist_ok=True)
+    (data_root.landing / "export.csv").write_bytes(sales_csv(listings))
     return 2 * len(listings)
 
 
-def killed_runs(home: Home, at: Sequence[Moment], *, readers: int = 2) -> Iterator[KilledRun]:
+def killed_runs(data_root: DataRoot, at: Sequence[Moment], *, readers: int = 2) -> Iterator[KilledRun]:
     """Kills a run at each moment, with `readers` polling all the while, and lets the next one run to its end."""
-    untouched = _leftovers(home)
-    with _readers(home, readers) as reports:
-        for night, moment in enumerate(at, start=1):
-            before = read_latest(home.root).sequence
-            deliver(home, night=night)
+    untouched = _leftovers(data_root)
+    with _readers(data_root, readers) as reports:
+        for run_day, moment in enumerate(at, start=1):
+            before = read_latest(data_root.root).sequence
+            deliver(data_root, run_day=run_day)
             reports()
-            was_alive = _killed(home, moment, next_sequence=before + 1)
+            was_alive = _killed(data_root, moment, next_sequence=before + 1)
             seen = reports()
-            after = read_latest(home.root).sequence
-            users = {sequence: _users(home, sequence) for sequence in (before, after)}
-            with dg.DagsterInstance.local_temp(str(home.dagster)) as instance:
-                result = scenario.run(home, instance=instance, settings=SETTINGS, force=True)
+            after = read_latest(data_root.root).sequence
+            users = {sequence: _users(data_root, sequence) for sequence in (before, after)}
+            with dg.DagsterInstance.local_temp(str(data_root.dagster)) as instance:
+                result = scenario.run(data_root, instance=instance, settings=SETTINGS, force=True)
             yield KilledRun(
                 moment=moment,
                 was_alive=was_alive,
@@ -151,15 +151,15 @@ def killed_runs(home: Home, at: Sequence[Moment], *, readers: int = 2) -> Iterat
                 reads=sum(report["reads"] for report in seen),
                 errors=tuple(error for report in seen for error in report["errors"]),
                 next_run="success" if result.success else scenario.failure(result),
-                leftovers=tuple(sorted(_leftovers(home) - untouched)),
+                leftovers=tuple(sorted(_leftovers(data_root) - untouched)),
             )
 
 
 @contextmanager
-def _process(home: Home) -> Iterator[subprocess.Popen[str]]:
+def _process(data_root: DataRoot) -> Iterator[subprocess.Popen[str]]:
     settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
-    temporary = home.root.parent / "tmp"
-    environment = {**os.environ, "AMZSEG_DATA": str(home.root), "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
+    temporary = data_root.root.parent / "tmp"
+    environment = {**os.environ, "AMZSEG_DATA": str(data_root.root), "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
     environment.pop("DAGSTER_HOME", None)
     with subprocess.Popen(
         [sys.executable, "-m", "amzseg_pipeline", "run", *settings],
@@ -181,12 +181,12 @@ def _moment_after(lines: int, rng: random.Random) -> Moment:
     return Moment(lines, seconds=rng.uniform(0, 1 if lines else 4))
 
 
-def _killed(home: Home, moment: Moment, *, next_sequence: int) -> bool:
+def _killed(data_root: DataRoot, moment: Moment, *, next_sequence: int) -> bool:
     """Whether the run was still there to be killed at the moment."""
-    with _process(home) as process:
+    with _process(data_root) as process:
         if moment.pattern:
             pattern = moment.pattern.format(next=next_sequence)
-            while process.poll() is None and not any(home.root.glob(pattern)):
+            while process.poll() is None and not any(data_root.root.glob(pattern)):
                 time.sleep(_POLL_SECONDS)
         else:
             for _ in range(moment.lines):
@@ -200,9 +200,9 @@ def _killed(home: Home, moment: Moment, *, next_sequence: int) -> bool:
 
 
 @contextmanager
-def _readers(home: Home, readers: int) -> Iterator[Callable[[], list[dict]]]:
+def _readers(data_root: DataRoot, readers: int) -> Iterator[Callable[[], list[dict]]]:
     """Processes that read the latest snapshot over and over; gives what each has seen since it was last asked."""
-    command = [sys.executable, "-c", _READER, str(home.root)]
+    command = [sys.executable, "-c", _READER, str(data_root.root)]
     processes = [
         subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(readers)
@@ -223,20 +223,22 @@ def _readers(home: Home, readers: int) -> Iterator[Callable[[], list[dict]]]:
             process.communicate(timeout=60)
 
 
-def _users(home: Home, sequence: int) -> int:
-    [folder] = home.published.glob(f"snapshots/{sequence:06d}-*")
+def _users(data_root: DataRoot, sequence: int) -> int:
+    [folder] = data_root.published.glob(f"snapshots/{sequence:06d}-*")
     manifest = json.loads((folder / "datapackage.json").read_bytes())
     return next(entry["rows"] for entry in manifest["resources"] if entry["name"] == "segment_assignments")
 
 
-def _leftovers(home: Home) -> set[str]:
+def _leftovers(data_root: DataRoot) -> set[str]:
     """Everything but what a run is meant to leave: exports, snapshots, its own record, plots and tables by name."""
-    places = [*home.root.rglob("*"), *(home.root.parent / "tmp").rglob("*")]
-    meant = (home.landing, home.dagster, home.published / "snapshots", home.artifacts)
-    names = [str(path.relative_to(home.root.parent)) for path in places if not any(map(path.is_relative_to, meant))]
+    places = [*data_root.root.rglob("*"), *(data_root.root.parent / "tmp").rglob("*")]
+    meant = (data_root.landing, data_root.dagster, data_root.published / "snapshots", data_root.artifacts)
+    names = [
+        str(path.relative_to(data_root.root.parent)) for path in places if not any(map(path.is_relative_to, meant))
+    ]
     # Parts are named by their content, which is another every night; how many there are is not.
     counted = Counter(_CONTENT_NAME.sub("*", name) for name in names)
-    snapshots = list((home.published / "snapshots").iterdir())
-    hidden = {str(path.relative_to(home.root)) for path in home.artifacts.rglob(".*") if path.name != ".lock"}
+    snapshots = list((data_root.published / "snapshots").iterdir())
+    hidden = {str(path.relative_to(data_root.root)) for path in data_root.artifacts.rglob(".*") if path.name != ".lock"}
     left = {f"{count} of {name}" for name, count in counted.items()}
     return left | hidden | {f"{max(len(snapshots), 3)} snapshots"}

@@ -13,7 +13,7 @@ from typing import TypeVar
 import dagster as dg
 import psutil
 
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 
 PROJECT = Path(__file__).parents[2]
@@ -21,38 +21,38 @@ BIN = Path(sys.executable).parent
 Found = TypeVar("Found")
 
 
-def environment(home: Home, **others: str) -> Mapping[str, str]:
+def environment(data_root: DataRoot, **others: str) -> Mapping[str, str]:
     """The environment of a process that works on `home`, with settings for a quick run, and nothing of ours else."""
     settings = {f"AMZSEG_{name.upper()}": str(setting) for name, setting in scenario.QUICK.items()}
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("AMZSEG_", "DAGSTER_"))}
-    places = {"AMZSEG_DATA": str(home.root), "DAGSTER_HOME": str(home.dagster), "PYTHONUNBUFFERED": "1"}
+    places = {"AMZSEG_DATA": str(data_root.root), "DAGSTER_HOME": str(data_root.dagster), "PYTHONUNBUFFERED": "1"}
     return {**inherited, **settings, **places, **others}
 
 
-def prepare_instance(home: Home, **replaced: str) -> None:
+def prepare_instance(data_root: DataRoot, **replaced: str) -> None:
     """Copies the project's dagster.yaml to the home, as make does; `replaced` gives values of keys another value."""
     lines = (PROJECT / "dagster.yaml").read_text().splitlines()
     for key, value in replaced.items():
         assert any(line.strip().startswith(f"{key}:") for line in lines), f"dagster.yaml has no {key}"
         lines = [f"{line.split(':')[0]}: {value}" if line.strip().startswith(f"{key}:") else line for line in lines]
-    home.dagster.mkdir(parents=True, exist_ok=True)
-    (home.dagster / "dagster.yaml").write_text("\n".join(lines) + "\n")
+    data_root.dagster.mkdir(parents=True, exist_ok=True)
+    (data_root.dagster / "dagster.yaml").write_text("\n".join(lines) + "\n")
 
 
 @contextmanager
-def history(home: Home) -> Iterator[dg.DagsterInstance]:
+def history(data_root: DataRoot) -> Iterator[dg.DagsterInstance]:
     """The runs and ticks of the home, for reading beside its processes."""
-    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+    with dg.DagsterInstance.from_config(str(data_root.dagster)) as instance:
         yield instance
 
 
 @contextmanager
-def run_by_hand(home: Home, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def run_by_hand(data_root: DataRoot, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """`python -m amzseg_pipeline run`, killed at the end of the block if it is still there."""
     with subprocess.Popen(
         [sys.executable, "-m", "amzseg_pipeline", "run", *arguments],
         cwd=PROJECT,
-        env=environment(home),
+        env=environment(data_root),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -64,19 +64,19 @@ def run_by_hand(home: Home, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def daemon(home: Home, *, project: Path = PROJECT, **variables: str) -> Iterator[int]:
+def daemon(data_root: DataRoot, *, project: Path = PROJECT, **variables: str) -> Iterator[int]:
     """`dagster-daemon run` with a night every minute and a code server of its own; gives the session of them all.
 
     The code is that of the folder `project`. At the end of the block the daemon is asked to end, as a service manager
     does; after an error its log is printed.
     """
-    log = home.local / "daemon.log"
+    log = data_root.local / "daemon.log"
     with (
         log.open("ab") as output,
         subprocess.Popen(
             [BIN / "dagster-daemon", "run", "-w", project / "workspace.yaml"],
             cwd=project,
-            env=environment(home, **{"AMZSEG_CRON": "* * * * *", **variables}),
+            env=environment(data_root, **{"AMZSEG_CRON": "* * * * *", **variables}),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -99,11 +99,11 @@ def lose_power(session: int) -> None:
         os.killpg(session, signal.SIGKILL)
 
 
-def lock_holder(home: Home) -> psutil.Process | None:
+def lock_holder(data_root: DataRoot) -> psutil.Process | None:
     """The process of the run that is under way."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if any(file.path == str(home.lock_file) for file in process.open_files()):
+            if any(file.path == str(data_root.lock_file) for file in process.open_files()):
                 return process
     return None
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps import reviews
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.landing import RawReviews, raw_items_frame, raw_reviews, raw_reviews_frame
 from amzseg_pipeline_tests.reliability.damage import BOM, BYTE_KINDS, Damage, csv_record_ends, damages, line_ends
@@ -76,20 +76,20 @@ def outcomes(
         return fault
 
     for number, damage in enumerate(damaged):
-        home = Home(root / str(number))
-        home.landing.mkdir(parents=True)
+        data_root = DataRoot(root / str(number))
+        data_root.landing.mkdir(parents=True)
         for path, content in {**(beside or {}), name: damage.content}.items():
-            (home.landing / path).write_bytes(content)
+            (data_root.landing / path).write_bytes(content)
         refusal, fault = "", ""
         try:
-            raw = raw_reviews(home, Settings(), now=time.time(), settle=False)
+            raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)
         except RefusedInput as error:
             refusal = "".join(traceback.format_exception(error))
             fault = _fault_in_words(str(error), name)
-            shutil.rmtree(home.root)
+            shutil.rmtree(data_root.root)
         else:
             fault = _fault_in_counts(raw, damage.content, account)
-            read[home.root] = raw
+            read[data_root.root] = raw
         fault = fault or next((f"a message quotes {text!r}" for text in private if text in refusal), "")
         if len(read) == _READ_AT_ONCE:
             fault = fault or account_for_rows()
@@ -101,14 +101,14 @@ def outcomes(
 
 def undetected_cuts(root: Path, damaged: Iterable[Damage], *, name: str, sidecar: str, says: bytes) -> int:
     """How many cuts at the end of a record are read although `<name>.<sidecar>` stands beside them."""
-    home = Home(root)
-    home.landing.mkdir(parents=True)
-    (home.landing / f"{name}.{sidecar}").write_bytes(says)
+    data_root = DataRoot(root)
+    data_root.landing.mkdir(parents=True)
+    (data_root.landing / f"{name}.{sidecar}").write_bytes(says)
     undetected = 0
     for damage in damaged:
-        (home.landing / name).write_bytes(damage.content)
+        (data_root.landing / name).write_bytes(damage.content)
         try:
-            raw_reviews(home, Settings(), now=time.time(), settle=False)
+            raw_reviews(data_root, Settings(), now=time.time(), settle=False)
         except RefusedInput:
             continue
         undetected += 1
@@ -197,13 +197,13 @@ def _fault_in_rows(read: Sequence[RawReviews], temporary: Path) -> str:
     engine = DuckDBEngine(Settings(threads=1, memory_limit_mib=512), temporary=temporary)
     checked = engine.staged(reviews.checked_reviews(raw_reviews_frame(batches, engine)))
     items = reviews.items(reviews.checked_items(raw_items_frame(batches, read[0].items, engine)))
-    accounts = reviews.accounts(
+    row_reconciliation = reviews.row_reconciliation(
         raw_rows=sum(raw.rows for raw in read),
         cleaned=reviews.cleaned_reviews(reviews.with_item_prices(checked, items)),
         rejected=reviews.rejected_reviews(checked),
     )
     engine.close()
-    return "" if accounts.balanced else f"rows are lost: {accounts.sentence}"
+    return "" if row_reconciliation.reconciles else f"rows are lost: {row_reconciliation.sentence}"
 
 
 def _fault_in_words(message: str, name: str) -> str:

@@ -5,9 +5,9 @@ import pytest
 from filelock import FileLock
 
 from amzseg_pipeline import has_snapshot, read_latest
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.schedules import nightly
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver
 from amzseg_pipeline_tests.reliability.processes import history, prepare_instance, run_by_hand, until
@@ -17,35 +17,35 @@ WAITS = "this run waits until it has ended"
 
 @pytest.mark.slow
 def test_of_two_runs_at_once_the_second_waits_says_so_and_finds_nothing_new(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    prepare_instance(home)
-    with run_by_hand(home) as one, run_by_hand(home) as other:
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    prepare_instance(data_root)
+    with run_by_hand(data_root) as one, run_by_hand(data_root) as other:
         told = [process.communicate(timeout=240)[0] for process in (one, other)]
     assert [one.returncode, other.returncode] == [0, 0], told
     first, second = sorted(told, key=lambda words: WAITS in words)
     assert WAITS not in first
-    assert f"another run holds {home.lock_file}; {WAITS}" in second
+    assert f"another run holds {data_root.lock_file}; {WAITS}" in second
     assert "snapshot 1 of " in first
     assert "Nothing changed since snapshot 1" in second
-    assert read_latest(home.root).sequence == 1
+    assert read_latest(data_root.root).sequence == 1
 
 
 def test_a_killed_run_frees_the_lock_at_once_and_its_record_blocks_no_night(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT, more=MORE)
-    prepare_instance(home)
-    with run_by_hand(home) as process:
-        until((home.warehouse / "scaled_features.parquet").exists, seconds=120)
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT, more=MORE)
+    prepare_instance(data_root)
+    with run_by_hand(data_root) as process:
+        until((data_root.warehouse / "scaled_features.parquet").exists, seconds=120)
         process.kill()
         process.wait()
-        with FileLock(home.lock_file, timeout=0):
+        with FileLock(data_root.lock_file, timeout=0):
             pass
-    assert not has_snapshot(home.root)
-    with history(home) as instance:
+    assert not has_snapshot(data_root.root)
+    with history(data_root) as instance:
         [killed] = instance.get_runs()
         assert killed.status == dg.DagsterRunStatus.STARTED
-        data_home = DataHome(root=str(home.root), settings=dict(scenario.QUICK))
-        with dg.build_schedule_context(instance=instance, resources={"data_home": data_home}) as context:
+        pipeline = PipelineResource(root=str(data_root.root), settings=dict(scenario.QUICK))
+        with dg.build_schedule_context(instance=instance, resources={"pipeline": pipeline}) as context:
             assert isinstance(nightly(context), dg.RunRequest)
-        result = scenario.run(home, instance=instance, settle=True)
+        result = scenario.run(data_root, instance=instance, settle=True)
         assert result.success, scenario.failure(result)
-    assert [batch["path"] for batch in read_latest(home.root).inputs] == ["export.csv", "more.csv"]
+    assert [batch["path"] for batch in read_latest(data_root.root).inputs] == ["export.csv", "more.csv"]

@@ -11,12 +11,12 @@ RIGHT, WRONG = datetime(2030, 6, 1, 2, tzinfo=UTC), datetime(2020, 6, 1, 2, tzin
 
 def test_nights_count_on_whatever_the_clock_says_and_no_snapshot_is_lost(tmp_path):
     settings = {**scenario.QUICK, "keep_snapshots": 1, "keep_snapshot_hours": 48}
-    for night, now in enumerate((RIGHT, WRONG, RIGHT), start=1):
-        home = scenario.home_with(tmp_path, export=sales_csv([{}] * (20 + night)))
-        result = scenario.run(home, now=now, settings=settings, settle=True)
+    for run_day, now in enumerate((RIGHT, WRONG, RIGHT), start=1):
+        data_root = scenario.data_root_with(tmp_path, export=sales_csv([{}] * (20 + run_day)))
+        result = scenario.run(data_root, now=now, settings=settings, settle=True)
         assert result.success, scenario.failure(result)
-        snapshot = read_latest(home.root)
-        assert (snapshot.sequence, snapshot.created) == (night, now)
-        assert snapshot.rows("segment_assignments") == 2 * (20 + night)
-    kept = sorted(path.name[:15] for path in (home.published / "snapshots").iterdir())
+        snapshot = read_latest(data_root.root)
+        assert (snapshot.sequence, snapshot.created) == (run_day, now)
+        assert snapshot.rows("segment_assignments") == 2 * (20 + run_day)
+    kept = sorted(path.name[:15] for path in (data_root.published / "snapshots").iterdir())
     assert kept == ["000001-20300601", "000003-20300601"]  # what is ten years old may go, what is of tonight may not

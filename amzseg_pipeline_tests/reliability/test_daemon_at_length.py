@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from amzseg_pipeline import has_snapshot, read_latest
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, deliver
 from amzseg_pipeline_tests.listener import listening
@@ -31,128 +31,128 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200)]
 LATE = sales_csv([{"user_id": "L,M"}])
 
 
-def inputs(home):
+def inputs(data_root):
     """The paths of the batches in the latest snapshot."""
-    return [batch["path"] for batch in read_latest(home.root).inputs]
+    return [batch["path"] for batch in read_latest(data_root.root).inputs]
 
 
-def users(home):
-    return set(read_latest(home.root).segment_assignments()["user_id"])
+def users(data_root):
+    return set(read_latest(data_root.root).segment_assignments()["user_id"])
 
 
 def test_every_kind_of_delivery_is_read_whole_once_and_never_by_half(tmp_path):
-    home = Home(tmp_path)
-    home.landing.mkdir()
-    prepare_instance(home)
-    with history(home) as instance, daemon(home):
-        nights = Nights(instance)
-        assert nights.reason() == f"no export to read in {home.landing}; put one there"
+    data_root = DataRoot(tmp_path)
+    data_root.landing.mkdir()
+    prepare_instance(data_root)
+    with history(data_root) as instance, daemon(data_root):
+        runs = Nights(instance)
+        assert runs.reason() == f"no export to read in {data_root.landing}; put one there"
 
-        deliver(home, sample_amazon=scenario.SAMPLE.read_bytes())
-        assert told(nights.run()) == "nothing is published yet -> published snapshot 1"
-        assert nights.reason() == "nothing changed since snapshot 1"
+        deliver(data_root, sample_amazon=scenario.SAMPLE.read_bytes())
+        assert told(runs.run()) == "nothing is published yet -> published snapshot 1"
+        assert runs.reason() == "nothing changed since snapshot 1"
 
-        deliver(home, export=EXPORT)
-        assert told(nights.run()) == "new: export.csv; gone: sample_amazon.csv -> published snapshot 2"
-        assert inputs(home) == ["export.csv"]
+        deliver(data_root, export=EXPORT)
+        assert told(runs.run()) == "new: export.csv; gone: sample_amazon.csv -> published snapshot 2"
+        assert inputs(data_root) == ["export.csv"]
 
-        deliver(home, export=EXPORT, age_seconds=1_800)
-        assert told(nights.run()) == "changed or touched: export.csv -> nothing changed since snapshot 2"
-        assert nights.reason() == "nothing changed since snapshot 2"
+        deliver(data_root, export=EXPORT, age_seconds=1_800)
+        assert told(runs.run()) == "changed or touched: export.csv -> nothing changed since snapshot 2"
+        assert runs.reason() == "nothing changed since snapshot 2"
 
-        (home.landing / "export.csv").rename(home.landing / "export_2.csv")
-        assert told(nights.run()) == "new: export_2.csv; gone: export.csv -> nothing changed since snapshot 2"
+        (data_root.landing / "export.csv").rename(data_root.landing / "export_2.csv")
+        assert told(runs.run()) == "new: export_2.csv; gone: export.csv -> nothing changed since snapshot 2"
 
-        deliver(home, other=OTHER)
-        assert told(nights.run()) == "new: other.csv -> published snapshot 3"
-        assert {"A", "C", "D"} <= users(home)
-        deliver(home, other=OTHER.replace(b"A,C", b"A,E"))
-        assert told(nights.run()) == "changed or touched: other.csv -> published snapshot 4"
-        assert "C" not in users(home)
-        (home.landing / "other.csv").unlink()
-        assert told(nights.run()) == "gone: other.csv -> published snapshot 5"
-        assert not {"A", "D", "E"} & users(home)
+        deliver(data_root, other=OTHER)
+        assert told(runs.run()) == "new: other.csv -> published snapshot 3"
+        assert {"A", "C", "D"} <= users(data_root)
+        deliver(data_root, other=OTHER.replace(b"A,C", b"A,E"))
+        assert told(runs.run()) == "changed or touched: other.csv -> published snapshot 4"
+        assert "C" not in users(data_root)
+        (data_root.landing / "other.csv").unlink()
+        assert told(runs.run()) == "gone: other.csv -> published snapshot 5"
+        assert not {"A", "D", "E"} & users(data_root)
 
-        (home.landing / "more.csv.part").write_bytes(MORE[:50])
-        assert nights.reason() == "nothing changed since snapshot 5"
-        (home.landing / "more.csv.part").unlink()
-        deliver(home, more=MORE[: len(MORE) // 2], age_seconds=-60)
-        assert nights.reason() == "nothing changed since snapshot 5; still settling: more.csv"
-        deliver(home, more=MORE)
-        started = nights.started()
+        (data_root.landing / "more.csv.part").write_bytes(MORE[:50])
+        assert runs.reason() == "nothing changed since snapshot 5"
+        (data_root.landing / "more.csv.part").unlink()
+        deliver(data_root, more=MORE[: len(MORE) // 2], age_seconds=-60)
+        assert runs.reason() == "nothing changed since snapshot 5; still settling: more.csv"
+        deliver(data_root, more=MORE)
+        started = runs.started()
         until(lambda: has_made(instance, started, "raw_reviews"), seconds=300)
-        deliver(home, late=LATE)
-        assert told(nights.ended(started)) == "new: more.csv -> published snapshot 6"
-        assert {"X", "Y", "Z"} <= users(home)
-        assert inputs(home) == ["export_2.csv", "more.csv"]
-        assert told(nights.run()) == "new: late.csv -> published snapshot 7"
-        assert {"L", "M", "X", "Y", "Z"} <= users(home)
+        deliver(data_root, late=LATE)
+        assert told(runs.ended(started)) == "new: more.csv -> published snapshot 6"
+        assert {"X", "Y", "Z"} <= users(data_root)
+        assert inputs(data_root) == ["export_2.csv", "more.csv"]
+        assert told(runs.run()) == "new: late.csv -> published snapshot 7"
+        assert {"L", "M", "X", "Y", "Z"} <= users(data_root)
 
-        with run_by_hand(home, "--force") as one, run_by_hand(home, "--force") as other:
+        with run_by_hand(data_root, "--force") as one, run_by_hand(data_root, "--force") as other:
             printed = [process.communicate(timeout=900)[0] for process in (one, other)]
         waited = ["this run waits until it has ended" in words for words in printed]
         assert sorted(waited) == [False, True], printed
-        assert read_latest(home.root).sequence == 9
-        until(lambda: nights.reason() == "nothing changed since snapshot 9", seconds=600)
+        assert read_latest(data_root.root).sequence == 9
+        until(lambda: runs.reason() == "nothing changed since snapshot 9", seconds=600)
 
 
 def test_every_failure_is_told_once_and_mended_by_a_later_night(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    prepare_instance(home, max_runtime_seconds="180")
-    with run_by_hand(home) as process:
-        until((home.warehouse / "scaled_features.parquet").exists, seconds=300)
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    prepare_instance(data_root, max_runtime_seconds="180")
+    with run_by_hand(data_root) as process:
+        until((data_root.warehouse / "scaled_features.parquet").exists, seconds=300)
         process.kill()
         process.wait()
-    assert not has_snapshot(home.root)
-    with listening() as listener, history(home) as instance:
+    assert not has_snapshot(data_root.root)
+    with listening() as listener, history(data_root) as instance:
         addresses = {"AMZSEG_ALERT_URL": listener.address, "AMZSEG_PING_URL": listener.address}
         [killed_by_hand] = instance.get_runs()
-        nights = Nights(instance)
-        with daemon(home, **addresses) as session:
-            assert told(nights.run()) == "nothing is published yet -> published snapshot 1"
+        runs = Nights(instance)
+        with daemon(data_root, **addresses) as session:
+            assert told(runs.run()) == "nothing is published yet -> published snapshot 1"
 
-            deliver(home, broken=b"nonsense\n")
-            refused = [nights.run(), nights.run()]
+            deliver(data_root, broken=b"nonsense\n")
+            refused = [runs.run(), runs.run()]
             assert {run.status for run in refused} == {dg.DagsterRunStatus.FAILURE}
             assert {run.tags["amzseg/changes"] for run in refused} == {"new: broken.csv"}
             until(lambda: len(listener.alerts) == 2, seconds=300)
-            deliver(home, broken=MORE)
-            assert nights.run().tags["amzseg/outcome"] == "published snapshot 2"
+            deliver(data_root, broken=MORE)
+            assert runs.run().tags["amzseg/outcome"] == "published snapshot 2"
 
-            deliver(home, one=OTHER)
-            started = nights.started()
-            holder = until(lambda: lock_holder(home), seconds=300)
+            deliver(data_root, one=OTHER)
+            started = runs.started()
+            holder = until(lambda: lock_holder(data_root), seconds=300)
             holder.suspend()
-            assert nights.busy() == BUSY[0]
+            assert runs.busy() == BUSY[0]
             holder.resume()
-            assert told(nights.ended(started)) == "new: one.csv -> published snapshot 3"
+            assert told(runs.ended(started)) == "new: one.csv -> published snapshot 3"
 
-            deliver(home, two=LATE)
-            crashed = nights.started()
-            until(lambda: lock_holder(home), seconds=300).kill()
-            assert told(nights.ended_retry(crashed)) == "new: two.csv -> published snapshot 4"
-            assert nights.ended(crashed).status == dg.DagsterRunStatus.FAILURE
+            deliver(data_root, two=LATE)
+            crashed = runs.started()
+            until(lambda: lock_holder(data_root), seconds=300).kill()
+            assert told(runs.ended_retry(crashed)) == "new: two.csv -> published snapshot 4"
+            assert runs.ended(crashed).status == dg.DagsterRunStatus.FAILURE
 
-            deliver(home, three=sales_csv([{"user_id": "N,O"}]))
-            crashed_twice = nights.started()
-            until(lambda: lock_holder(home), seconds=300).kill()
-            retry = nights.retry(crashed_twice)
-            until(lambda: has_made(instance, retry, "raw_reviews") and lock_holder(home), seconds=300).kill()
-            assert nights.ended(retry).status == dg.DagsterRunStatus.FAILURE
-            assert told(nights.run()) == "new: three.csv -> published snapshot 5"
+            deliver(data_root, three=sales_csv([{"user_id": "N,O"}]))
+            crashed_twice = runs.started()
+            until(lambda: lock_holder(data_root), seconds=300).kill()
+            retry = runs.retry(crashed_twice)
+            until(lambda: has_made(instance, retry, "raw_reviews") and lock_holder(data_root), seconds=300).kill()
+            assert runs.ended(retry).status == dg.DagsterRunStatus.FAILURE
+            assert told(runs.run()) == "new: three.csv -> published snapshot 5"
 
-            deliver(home, four=sales_csv([{"user_id": "P,Q"}]))
-            powerless = nights.started()
+            deliver(data_root, four=sales_csv([{"user_id": "P,Q"}]))
+            powerless = runs.started()
             until(lambda: has_made(instance, powerless, "raw_reviews"), seconds=300)
             lose_power(session)
         assert instance.get_run_by_id(powerless).status == dg.DagsterRunStatus.STARTED
-        assert read_latest(home.root).sequence == 5
-        with daemon(home, **addresses):
-            assert told(nights.run()) == "new: four.csv -> published snapshot 6"
+        assert read_latest(data_root.root).sequence == 5
+        with daemon(data_root, **addresses):
+            assert told(runs.run()) == "new: four.csv -> published snapshot 6"
             for run_id in (killed_by_hand.run_id, powerless):
-                assert nights.ended(run_id).status == dg.DagsterRunStatus.FAILURE
-            assert told(nights.ended_retry(powerless)) == "new: four.csv -> nothing changed since snapshot 6"
-            assert nights.reason() == "nothing changed since snapshot 6"
+                assert runs.ended(run_id).status == dg.DagsterRunStatus.FAILURE
+            assert told(runs.ended_retry(powerless)) == "new: four.csv -> nothing changed since snapshot 6"
+            assert runs.reason() == "nothing changed since snapshot 6"
         told_of = {*(run.run_id for run in refused), retry}
         assert Counter(alert["run_id"] for alert in listener.alerts) == Counter(told_of)
         assert len(listener.received) - len(listener.alerts) >= 7
@@ -161,47 +161,49 @@ def test_every_failure_is_told_once_and_mended_by_a_later_night(tmp_path):
 
 
 def test_what_is_lost_or_differs_starts_one_run_and_a_lost_history_none(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    prepare_instance(home)
-    with history(home) as instance:
-        nights = Nights(instance)
-        with daemon(home):
-            assert told(nights.run()) == "nothing is published yet -> published snapshot 1"
-            shutil.rmtree(home.warehouse)
-            rebuilt = f"{home.warehouse} is gone or not whole, so it is built again"
-            assert told(nights.run()) == f"{rebuilt} -> published snapshot 2"
-            (home.root / "settings.toml").write_text("seed = 7\n")
-            assert told(nights.run()) == "the settings differ -> published snapshot 3"
-            shutil.rmtree(home.published)
-            lost = f"{home.published} holds no snapshot though a run was here: it is lost, or the run did not publish"
-            assert told(nights.run()) == f"{lost} -> published snapshot 1"
-            assert nights.reason() == "nothing changed since snapshot 1"
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    prepare_instance(data_root)
+    with history(data_root) as instance:
+        runs = Nights(instance)
+        with daemon(data_root):
+            assert told(runs.run()) == "nothing is published yet -> published snapshot 1"
+            shutil.rmtree(data_root.warehouse)
+            rebuilt = f"{data_root.warehouse} is gone or not whole, so it is built again"
+            assert told(runs.run()) == f"{rebuilt} -> published snapshot 2"
+            (data_root.root / "settings.toml").write_text("seed = 7\n")
+            assert told(runs.run()) == "the settings differ -> published snapshot 3"
+            shutil.rmtree(data_root.published)
+            lost = (
+                f"{data_root.published} holds no snapshot though a run was here: it is lost, or the run did not publish"
+            )
+            assert told(runs.run()) == f"{lost} -> published snapshot 1"
+            assert runs.reason() == "nothing changed since snapshot 1"
         went_down = time.time()
-        deliver(home, more=MORE)
+        deliver(data_root, more=MORE)
         until(lambda: _minutes_between(went_down, time.time()) >= 3, seconds=300)
         came_up = time.time()
-        with daemon(home):
-            assert told(nights.run()) == "new: more.csv -> published snapshot 2"
-            caught_up = [night for night in past_nights(instance) if went_down < night.timestamp < came_up]
+        with daemon(data_root):
+            assert told(runs.run()) == "new: more.csv -> published snapshot 2"
+            caught_up = [run_day for run_day in past_nights(instance) if went_down < run_day.timestamp < came_up]
             assert len(caught_up) == 1
             assert caught_up[0].run_id
-            assert nights.reason() == "nothing changed since snapshot 2"
+            assert runs.reason() == "nothing changed since snapshot 2"
         newer = tmp_path / "newer"
         shutil.copytree(PROJECT / "amzseg_pipeline", newer / "amzseg_pipeline")
         shutil.copy(PROJECT / "workspace.yaml", newer)
         with (newer / "amzseg_pipeline" / "steps" / "users.py").open("a") as source:
             source.write("# another version\n")
-        with daemon(home, project=newer):
-            assert told(nights.run()) == "the code is of another version -> published snapshot 3"
-            assert nights.reason() == "nothing changed since snapshot 3"
-    shutil.rmtree(home.dagster)
-    prepare_instance(home)
-    with history(home) as instance, daemon(home, project=newer):
-        nights = Nights(instance)
-        assert nights.reason() == "nothing changed since snapshot 3"
+        with daemon(data_root, project=newer):
+            assert told(runs.run()) == "the code is of another version -> published snapshot 3"
+            assert runs.reason() == "nothing changed since snapshot 3"
+    shutil.rmtree(data_root.dagster)
+    prepare_instance(data_root)
+    with history(data_root) as instance, daemon(data_root, project=newer):
+        runs = Nights(instance)
+        assert runs.reason() == "nothing changed since snapshot 3"
         assert instance.get_runs() == []
-        deliver(home, other=OTHER)
-        run = nights.run()
+        deliver(data_root, other=OTHER)
+        run = runs.run()
         assert told(run) == "new: other.csv -> published snapshot 4"
         assert [known.run_id for known in instance.get_runs()] == [run.run_id]
 

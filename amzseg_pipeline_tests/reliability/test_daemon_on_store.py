@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from amzseg_pipeline import read_latest
-from amzseg_pipeline.storage.data_root import home_at
+from amzseg_pipeline.storage.data_root import data_root_at
 from amzseg_pipeline_tests.defs.runs import EXPORT, deliver
 from amzseg_pipeline_tests.object_store import Store
 from amzseg_pipeline_tests.reliability.daemon_runs import Nights
@@ -14,16 +14,16 @@ from amzseg_pipeline_tests.reliability.processes import PROJECT, daemon, history
 @pytest.mark.slow
 @pytest.mark.timeout(1_200)
 def test_a_night_publishes_to_the_store_and_the_next_one_has_nothing_to_do(store: Store) -> None:
-    home = deliver(home_at(store.address), export=EXPORT)
-    prepare_instance(home)
-    with (home.dagster / "dagster.yaml").open("a") as config:
+    data_root = deliver(data_root_at(store.address), export=EXPORT)
+    prepare_instance(data_root)
+    with (data_root.dagster / "dagster.yaml").open("a") as config:
         config.write((PROJECT / "deploy/queue.yaml").read_text())
-    with history(home) as instance:
+    with history(data_root) as instance:
         assert instance.get_runs_count() == 0
-        with daemon(home, AMZSEG_LOCAL=str(home.local)):
-            nights = Nights(instance)
-            run = nights.run()
+        with daemon(data_root, AMZSEG_LOCAL=str(data_root.local)):
+            runs = Nights(instance)
+            run = runs.run()
             assert run.status == dg.DagsterRunStatus.SUCCESS
-            assert nights.reason() == "nothing changed since snapshot 1"
+            assert runs.reason() == "nothing changed since snapshot 1"
     latest = read_latest(store.address)
     assert (latest.sequence, latest.run_id) == (1, run.run_id)

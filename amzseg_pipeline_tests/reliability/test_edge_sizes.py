@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from amzseg_pipeline import has_snapshot, read_latest
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 
 HEAD = "user_id,item_id,rating,paid_price,list_price,currency"
@@ -32,9 +32,9 @@ def same(reviews: int, **cells: object) -> list[Mapping[str, object]]:
     return [cells] * reviews
 
 
-def published(home: Home) -> tuple[pd.DataFrame, pd.DataFrame]:
+def published(data_root: DataRoot) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Users and segments; every user has a segment, and no number that a reader would stumble over."""
-    snapshot = read_latest(home.root)
+    snapshot = read_latest(data_root.root)
     users, profiles = snapshot.segment_assignments(), snapshot.segment_profiles()
     assert profiles["users"].sum() == len(users)
     assert set(users["segment_id"]) <= set(profiles["segment_id"])
@@ -62,10 +62,10 @@ UNPRICED: Mapping[str, object] = {"paid_price": "", "list_price": ""}
     ],
 )
 def test_hardly_any_users_or_none_that_differ_are_segmented(tmp_path, reviews, k, users, segments):
-    home = scenario.home_with(tmp_path, export=export(reviews))
-    result = scenario.run(home, settings={**scenario.QUICK, "k": k})
+    data_root = scenario.data_root_with(tmp_path, export=export(reviews))
+    result = scenario.run(data_root, settings={**scenario.QUICK, "k": k})
     assert result.success, scenario.failure(result)
-    found, profiles = published(home)
+    found, profiles = published(data_root)
     assert (len(found), len(profiles)) == (users, segments)
 
 
@@ -73,15 +73,15 @@ def test_hardly_any_users_or_none_that_differ_are_segmented(tmp_path, reviews, k
     ("content", "words"),
     [
         pytest.param(export([]), "has a header and no record", id="no reviews"),
-        pytest.param(export(same(30, user_id="")), "few_rejected", id="no users"),
-        pytest.param(export(same(40, rating="inf")), "few_rejected", id="ratings without end"),
-        pytest.param(export(same(40, paid_price="NaN")), "few_rejected", id="prices that are no numbers"),
+        pytest.param(export(same(30, user_id="")), "rejection_rate", id="no users"),
+        pytest.param(export(same(40, rating="inf")), "rejection_rate", id="ratings without end"),
+        pytest.param(export(same(40, paid_price="NaN")), "rejection_rate", id="prices that are no numbers"),
     ],
 )
 def test_what_makes_no_users_or_no_numbers_is_told_and_nothing_is_published(tmp_path, content, words):
-    home = scenario.home_with(tmp_path, export=content)
-    result = scenario.run(home)
+    data_root = scenario.data_root_with(tmp_path, export=content)
+    result = scenario.run(data_root)
     assert not result.success
     failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
     assert words in failed or words in scenario.failure(result)
-    assert not has_snapshot(home.root)
+    assert not has_snapshot(data_root.root)

@@ -16,7 +16,7 @@ import pytest
 from amzseg_pipeline import read_latest
 from amzseg_pipeline.contracts.errors import WriteError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
@@ -25,11 +25,11 @@ LISTINGS = 400
 WORDS = ("No space left on device", "File too large")
 
 
-def export(night: int) -> bytes:
+def export(run_day: int) -> bytes:
     """Users that differ, so that every table has bytes of its own."""
     return sales_csv(
         {"discounted_price": f"₹{100 + number * 7 % 5000}", "actual_price": "₹9,999", "rating": f"{1 + number % 5}"}
-        for number in range(LISTINGS + night)
+        for number in range(LISTINGS + run_day)
     )
 
 
@@ -45,18 +45,22 @@ def largest_file(size_bytes: int) -> Iterator[None]:
 
 @pytest.mark.slow
 def test_a_limit_on_the_size_of_files_fails_the_run_in_words(tmp_path: Path) -> None:
-    home = scenario.home_with(tmp_path, export=export(0))
-    assert scenario.run(home).success
-    sizes = [path.stat().st_size for path in (*home.warehouse.rglob("*"), *home.published.rglob("*")) if path.is_file()]
+    data_root = scenario.data_root_with(tmp_path, export=export(0))
+    assert scenario.run(data_root).success
+    sizes = [
+        path.stat().st_size
+        for path in (*data_root.warehouse.rglob("*"), *data_root.published.rglob("*"))
+        if path.is_file()
+    ]
     rng = random.Random(11)
-    scenario.home_with(tmp_path, export=export(1))
+    scenario.data_root_with(tmp_path, export=export(1))
     for limit in sorted(rng.sample(sorted(sizes), 3)):
         with largest_file(limit - 1):
-            result = scenario.run(home)
+            result = scenario.run(data_root)
         assert_failed_in_words(result)
-        assert read_latest(home.root).sequence == 1
-    assert scenario.run(home).success
-    assert read_latest(home.root).sequence == 2
+        assert read_latest(data_root.root).sequence == 1
+    assert scenario.run(data_root).success
+    assert read_latest(data_root.root).sequence == 2
 
 
 def numbered(engine: DuckDBEngine, path: Path) -> nw.LazyFrame:
@@ -112,26 +116,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_fails_the_run_in_words_and_the_next_one_needs_no_hand(small_disk: Path) -> None:
-    home = scenario.home_with(small_disk / "home", export=export(0))
-    assert scenario.run(home).success
-    scenario.home_with(home.root, export=export(1))
+    data_root = scenario.data_root_with(small_disk / "home", export=export(0))
+    assert scenario.run(data_root).success
+    scenario.data_root_with(data_root.root, export=export(1))
     failed = 0
-    for free_bytes in seeded_free_bytes(home):
+    for free_bytes in seeded_free_bytes(data_root):
         fill(small_disk, free_bytes=free_bytes)
-        result = scenario.run(home)
+        result = scenario.run(data_root)
         if not result.success:
             assert_failed_in_words(result)
             failed += 1
-            assert read_latest(home.root).sequence == 1
+            assert read_latest(data_root.root).sequence == 1
     assert failed >= 2
     (small_disk / "filling").unlink()
-    assert scenario.run(home, force=True).success
-    assert read_latest(home.root).sequence >= 2
+    assert scenario.run(data_root, force=True).success
+    assert read_latest(data_root.root).sequence >= 2
 
 
-def seeded_free_bytes(home: Home) -> list[int]:
+def seeded_free_bytes(data_root: DataRoot) -> list[int]:
     """From nothing to what the tables of a run take."""
-    written = sum(path.stat().st_size for path in home.warehouse.rglob("*") if path.is_file())
+    written = sum(path.stat().st_size for path in data_root.warehouse.rglob("*") if path.is_file())
     return [0, *sorted(random.Random(12).randrange(written) for _ in range(2))]
 
 

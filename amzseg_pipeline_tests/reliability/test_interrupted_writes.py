@@ -30,40 +30,42 @@ def test_what_is_written_is_the_old_or_the_new_wherever_its_writing_stops(
     found = interrupted(tmp_path, WRITES[kind], is_kill=is_kill)
     assert found.calls >= 5
     assert set(found.seen) == {OLD, NEW}
-    assert found.is_whole, found
+    assert found.is_complete, found
 
 
 @KILLS
 def test_the_landing_zone_is_read_again_wherever_its_reading_stopped(tmp_path: Path, is_kill: bool) -> None:
-    def read(home: Any, listings: int) -> None:
-        landing_zone(home.root, {"a.csv": sales_csv([{}] * listings)})
-        raw_reviews(home, Settings(), now=time.time(), settle=False)
+    def read(data_root: Any, listings: int) -> None:
+        landing_zone(data_root.root, {"a.csv": sales_csv([{}] * listings)})
+        raw_reviews(data_root, Settings(), now=time.time(), settle=False)
 
-    home = landing_zone(tmp_path, {"a.csv": sales_csv([{}])})
-    read(home, 2)
+    data_root = landing_zone(tmp_path, {"a.csv": sales_csv([{}])})
+    read(data_root, 2)
     with faults(None, is_kill=is_kill) as counted:
-        read(home, 3)
+        read(data_root, 3)
     for at in range(counted.calls):
-        read(home, 2)
-        landing_zone(home.root, {"a.csv": sales_csv([{}] * 3)})
+        read(data_root, 2)
+        landing_zone(data_root.root, {"a.csv": sales_csv([{}] * 3)})
         try:
             with faults(at, is_kill=is_kill):
-                raw_reviews(home, Settings(), now=time.time(), settle=False)
+                raw_reviews(data_root, Settings(), now=time.time(), settle=False)
         except (Killed, OSError, PipelineError):
             pass
-        assert all(sum(1 for _ in pq.ParquetFile(part).iter_batches()) for part in home.warehouse.rglob("*.parquet"))
-        raw = raw_reviews(home, Settings(), now=time.time(), settle=False)
+        assert all(
+            sum(1 for _ in pq.ParquetFile(part).iter_batches()) for part in data_root.warehouse.rglob("*.parquet")
+        )
+        raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)
         assert (raw.records, raw.rows) == (3, 6)
-        [part] = (home.warehouse / "raw_reviews").iterdir()
+        [part] = (data_root.warehouse / "raw_reviews").iterdir()
         assert pq.read_table(part).num_rows == 6
-        memory = json.loads((home.warehouse / "landing.json").read_bytes())
-        assert [row[-1] for row in memory["files"]] == [sha256_of(home.landing / "a.csv")]
+        promotion_state = json.loads((data_root.warehouse / "landing.json").read_bytes())
+        assert [row[-1] for row in promotion_state["files"]] == [sha256_of(data_root.landing / "a.csv")]
 
 
 def test_a_clock_that_goes_back_stops_nothing(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": sales_csv([{}])})
+    data_root = landing_zone(tmp_path, {"a.csv": sales_csv([{}])})
     years_ago = datetime(2001, 1, 1, tzinfo=UTC).timestamp()
     for now in (time.time(), years_ago, time.time()):
-        assert raw_reviews(home, Settings(), now=now, settle=False).rows == 2
-    by_night = raw_reviews(home, Settings(settle_seconds=60), now=years_ago, settle=True)
+        assert raw_reviews(data_root, Settings(), now=now, settle=False).rows == 2
+    by_night = raw_reviews(data_root, Settings(settle_seconds=60), now=years_ago, settle=True)
     assert [batch.path for batch in by_night.batches] == ["a.csv"]

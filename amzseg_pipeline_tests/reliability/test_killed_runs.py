@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from amzseg_pipeline_tests.reliability.killing import KilledRun, home_to_kill_in, killed_runs, moments
+from amzseg_pipeline_tests.reliability.killing import KilledRun, data_root_to_kill_in, killed_runs, moments
 
 
 @pytest.mark.timeout(600)
@@ -19,9 +19,9 @@ def test_two_hundred_killed_runs_harm_no_reader_and_no_later_run(tmp_path: Path)
 
 
 def check_kills(folder: Path, *, kills: int, seed: int) -> None:
-    home, lines = home_to_kill_in(folder)
+    data_root, lines = data_root_to_kill_in(folder)
     alive = 0
-    for killed in killed_runs(home, moments(seed=seed, kills=kills, lines=lines)):
+    for killed in killed_runs(data_root, moments(seed=seed, kills=kills, lines=lines)):
         check(killed)
         alive += killed.was_alive
     assert alive >= kills / 2

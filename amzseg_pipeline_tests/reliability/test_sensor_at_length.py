@@ -6,7 +6,7 @@ import time
 import dagster as dg
 import pytest
 
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, deliver
 from amzseg_pipeline_tests.reliability.daemon_runs import told
 from amzseg_pipeline_tests.reliability.processes import (
@@ -23,24 +23,24 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200)]
 
 
 def test_the_sensor_starts_a_run_when_an_export_has_settled_and_a_failure_once(tmp_path):
-    home = deliver(Home(tmp_path), export=EXPORT)
-    prepare_instance(home)
-    switch_on = [BIN / "dagster", "sensor", "start", "as_soon_as_it_lands", "-w", PROJECT / "workspace.yaml"]
-    with history(home) as instance, daemon(home, AMZSEG_CRON="0 2 1 1 *"):
+    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
+    prepare_instance(data_root)
+    switch_on = [BIN / "dagster", "sensor", "start", "landing_sensor", "-w", PROJECT / "workspace.yaml"]
+    with history(data_root) as instance, daemon(data_root, AMZSEG_CRON="0 2 1 1 *"):
         time.sleep(75)
         assert instance.get_runs() == []
-        subprocess.run(switch_on, cwd=PROJECT, env=environment(home), check=True, capture_output=True)
+        subprocess.run(switch_on, cwd=PROJECT, env=environment(data_root), check=True, capture_output=True)
         [first] = until(lambda: ended_runs(instance, 1), seconds=600)
         assert told(first) == "nothing is published yet -> published snapshot 1"
-        deliver(home, more=MORE)
+        deliver(data_root, more=MORE)
         second, _ = until(lambda: ended_runs(instance, 2), seconds=600)
         assert told(second) == "new: more.csv -> published snapshot 2"
-        deliver(home, broken=b"nonsense\n")
+        deliver(data_root, broken=b"nonsense\n")
         refused, *_ = until(lambda: ended_runs(instance, 3), seconds=600)
         assert refused.status == dg.DagsterRunStatus.FAILURE
         time.sleep(150)
         assert len(instance.get_runs()) == 3
-        deliver(home, broken=OTHER)
+        deliver(data_root, broken=OTHER)
         mended, *_ = until(lambda: ended_runs(instance, 4), seconds=600)
         assert told(mended) == "new: broken.csv -> published snapshot 3"
 

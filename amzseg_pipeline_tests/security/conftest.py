@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from amzseg_pipeline.steps.pseudonyms import MIN_KEY_BYTES, USER_KEY_VARIABLE
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.security.marked_exports import deliver, sales
 
@@ -15,17 +15,17 @@ KEY = "k" * MIN_KEY_BYTES
 
 @pytest.fixture(scope="session")
 def _keyed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = scenario.home_with(tmp_path_factory.mktemp("keyed"))
-    deliver(home.landing, sales())
+    data_root = scenario.data_root_with(tmp_path_factory.mktemp("keyed"))
+    deliver(data_root.landing, sales())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(USER_KEY_VARIABLE, KEY)
-        result = scenario.run(home)
+        result = scenario.run(data_root)
     assert result.success, scenario.failure(result)
-    return home.root
+    return data_root.root
 
 
 @pytest.fixture
-def keyed_home(_keyed_run: Path, tmp_path: Path) -> Home:
+def keyed_data_root(_keyed_run: Path, tmp_path: Path) -> DataRoot:
     """A home with a snapshot of pseudonyms of KEY, to do with as one likes."""
     shutil.copytree(_keyed_run, tmp_path / "keyed", copy_function=shutil.copy2)
-    return Home(tmp_path / "keyed")
+    return DataRoot(tmp_path / "keyed")

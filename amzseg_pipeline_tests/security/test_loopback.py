@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests.reliability.processes import BIN, PROJECT, environment, lose_power, prepare_instance, until
 from amzseg_pipeline_tests.test_deploy import free_port
 
@@ -46,13 +46,13 @@ def test_the_commands_name_the_loopback_address() -> None:
 
 
 @contextmanager
-def started(words: list[str], home: Home) -> Iterator[psutil.Process]:
+def started(words: list[str], data_root: DataRoot) -> Iterator[psutil.Process]:
     with (
-        (home.root / "server.log").open("wb") as log,
+        (data_root.root / "server.log").open("wb") as log,
         subprocess.Popen(
             words,
             cwd=PROJECT,
-            env=environment(home, PYTHONPATH=str(PROJECT)),
+            env=environment(data_root, PYTHONPATH=str(PROJECT)),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -79,10 +79,10 @@ def listening(process: psutil.Process) -> set[tuple[str, int]]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("target", ["ui", "app"])
 def test_the_servers_listen_on_loopback_alone(tmp_path: Path, target: str) -> None:
-    home = Home(tmp_path)
-    prepare_instance(home)
+    data_root = DataRoot(tmp_path)
+    prepare_instance(data_root)
     port = free_port()
-    with started(command(target, PORT=str(port)), home) as process:
+    with started(command(target, PORT=str(port)), data_root) as process:
         until(lambda: port in {used for _, used in listening(process)}, seconds=240)
         assert {address for address, _ in listening(process)} <= set(LOOPBACK)
 

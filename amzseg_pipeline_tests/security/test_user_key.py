@@ -13,7 +13,7 @@ from amzseg_pipeline import read_latest
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import MIN_KEY_BYTES, USER_KEY_VARIABLE, UserKey, check_user_ids, user_key_from
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.landing import (
     raw_reviews,
@@ -99,13 +99,13 @@ def test_raw_rows_are_the_same_but_for_ids_and_what_follows_from_them(tmp_path: 
 def raw_rows_of(root: Path, export: str, *, key: UserKey | None) -> pa.RecordBatch:
     """Every raw row of the export, sorted, as the pipeline reads them."""
     deliver(root / "landing", EXPORTS[export]())
-    raw = raw_reviews(Home(root), Settings(), now=time.time(), settle=False, user_key=key)
+    raw = raw_reviews(DataRoot(root), Settings(), now=time.time(), settle=False, user_key=key)
     assert raw.user_key_id == (key.id if key else None)
     engine = DuckDBEngine(Settings(threads=1), temporary=root / "temporary")
     table = raw_reviews_frame(raw.reviews, engine).collect("pyarrow").to_native()
     engine.close()
     [rows] = table.sort_by([("batch", "ascending"), ("row_number", "ascending")]).combine_chunks().to_batches()
-    kept = raw_reviews(Home(root), Settings(), now=time.time(), settle=False, user_key=key)
+    kept = raw_reviews(DataRoot(root), Settings(), now=time.time(), settle=False, user_key=key)
     assert kept == raw
     return rows
 
@@ -114,10 +114,10 @@ def test_parts_of_another_key_are_not_used_again_and_go(tmp_path: Path) -> None:
     deliver(tmp_path / "landing", in_dollars())
     names = {}
     for key in (None, A_KEY, ANOTHER_KEY, None):
-        raw = raw_reviews(Home(tmp_path), Settings(), now=time.time(), settle=False, user_key=key)
+        raw = raw_reviews(DataRoot(tmp_path), Settings(), now=time.time(), settle=False, user_key=key)
         names[key] = {batch.reader for batch in raw.reviews}
         kept = {path.name for path in (tmp_path / "warehouse/raw_reviews").iterdir()}
-        assert kept == {batch.part.name for batch in raw.batches if not batch.is_scanned}
+        assert kept == {batch.part.name for batch in raw.batches if not batch.is_read_in_place}
         assert all((key.id if key else "") in name for name in kept)
     assert not names[A_KEY] & names[ANOTHER_KEY]
     assert not names[A_KEY] & names[None]
@@ -126,35 +126,35 @@ def test_parts_of_another_key_are_not_used_again_and_go(tmp_path: Path) -> None:
 def test_a_document_of_raw_reviews_leads_to_the_same_parts(tmp_path: Path) -> None:
     deliver(tmp_path / "landing", in_dollars())
     for key in (None, A_KEY):
-        raw = raw_reviews(Home(tmp_path), Settings(), now=time.time(), settle=False, user_key=key)
+        raw = raw_reviews(DataRoot(tmp_path), Settings(), now=time.time(), settle=False, user_key=key)
         document = json.loads(json.dumps(raw_reviews_document(raw)))
         assert raw_reviews_from_document(document, place=str(tmp_path / "warehouse/raw_reviews.json")) == raw
 
 
 def test_another_key_is_a_change_and_a_lost_one_stops_the_run(
-    keyed_home: Home, monkeypatch: pytest.MonkeyPatch
+    keyed_data_root: DataRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(USER_KEY_VARIABLE, KEY)
-    assert scenario.materialised(scenario.run(keyed_home)) == set()
+    assert scenario.materialised(scenario.run(keyed_data_root)) == set()
 
     monkeypatch.setenv(USER_KEY_VARIABLE, OTHER_KEY)
-    assert scenario.run(keyed_home).success
-    latest = read_latest(keyed_home.root)
+    assert scenario.run(keyed_data_root).success
+    latest = read_latest(keyed_data_root.root)
     assert (latest.sequence, latest.user_key_id) == (2, ANOTHER_KEY.id)
     assert ANOTHER_KEY.pseudonym(user(0)) in set(latest.segment_assignments()["user_id"])
-    old = places_of([A_KEY.pseudonym(user(0))], keyed_home.root)
+    old = places_of([A_KEY.pseudonym(user(0))], keyed_data_root.root)
     assert [path.split("-")[0] for path in old] == ["published/snapshots/000001"]
 
     monkeypatch.delenv(USER_KEY_VARIABLE)
-    failed = scenario.run(keyed_home)
+    failed = scenario.run(keyed_data_root)
     assert not failed.success
     assert "AMZSEG_USER_KEY is not set" in scenario.failure(failed)
-    assert places_of([user(0)], keyed_home.root, without=keyed_home.landing) == {}
+    assert places_of([user(0)], keyed_data_root.root, without=keyed_data_root.landing) == {}
 
 
 def test_a_short_key_fails_the_run_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = scenario.home_with(tmp_path)
-    deliver(home.landing, sales())
+    data_root = scenario.data_root_with(tmp_path)
+    deliver(data_root.landing, sales())
     monkeypatch.setenv(USER_KEY_VARIABLE, "short")
-    assert "5 bytes are too short" in scenario.failure(scenario.run(home))
-    assert not (home.warehouse / "raw_reviews").exists()
+    assert "5 bytes are too short" in scenario.failure(scenario.run(data_root))
+    assert not (data_root.warehouse / "raw_reviews").exists()

@@ -28,7 +28,7 @@ def day_ms(day: str) -> int:
 
 def reviews_of(*reviews):
     """Reviews with the columns that every review has."""
-    common = {"user_hash": 1, "item_id": "P", "copies": 1}
+    common = {"user_hash": 1, "item_id": "P", "duplicate_rows": 1}
     return [common | {"review_id": f"R{n}"} | review for n, review in enumerate(reviews)]
 
 

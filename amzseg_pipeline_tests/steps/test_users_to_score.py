@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.schema import Column, Table
-from amzseg_pipeline.contracts.scoring import LONGEST_USER_ID, MOST_REVIEWS, MOST_SPEND, USERS_TO_SCORE, RowFault
+from amzseg_pipeline.contracts.scoring import MAX_REVIEWS, MAX_SPEND, MAX_USER_ID_CHARACTERS, USERS_TO_SCORE, RowFault
 from amzseg_pipeline.steps.users_to_score import users_to_score
 from amzseg_pipeline_tests.frames import ENGINES, frame, rows_of
 
@@ -49,7 +49,7 @@ def test_a_sound_row_becomes_numbers_and_engagement_is_derived(engine: str) -> N
         ("total_reviews", "3.0", 3),
         ("total_reviews", "1,234", 1234),
         ("total_reviews", "1,23,456", 123456),
-        ("total_reviews", str(MOST_REVIEWS), MOST_REVIEWS),
+        ("total_reviews", str(MAX_REVIEWS), MAX_REVIEWS),
         ("avg_rating", "1", 1.0),
         ("avg_rating", "5.00", 5.0),
         ("avg_rating", "4.333333333333333", 4.333333333333333),
@@ -64,7 +64,7 @@ def test_a_sound_row_becomes_numbers_and_engagement_is_derived(engine: str) -> N
         ("avg_spend", "1,234.50", 1234.5),
         ("avg_spend", "1,39,900", 139900.0),
         ("avg_spend", "1e+06", 1e6),
-        ("avg_spend", str(MOST_SPEND), float(MOST_SPEND)),
+        ("avg_spend", str(MAX_SPEND), float(MAX_SPEND)),
         ("avg_spend", "", None),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_text_of_its_rule_is_the_number_it_says(engine: str, column: str, text
         ("user_id", "", RowFault.USER),
         ("user_id", None, RowFault.USER),
         ("user_id", "  ", RowFault.USER),
-        ("user_id", "x" * (LONGEST_USER_ID + 1), RowFault.USER),
+        ("user_id", "x" * (MAX_USER_ID_CHARACTERS + 1), RowFault.USER),
         ("user_id", "a\nb", RowFault.USER),
         ("user_id", "a\x00b", RowFault.USER),
         *(
@@ -136,14 +136,14 @@ def test_whatever_the_text_every_row_comes_back_and_sound_ones_keep_the_ranges(r
     assert [row["row_number"] for row in found] == list(range(len(rows)))
     for row in found:
         if row["fault"] is None:
-            assert 1 <= row["total_reviews"] <= MOST_REVIEWS
+            assert 1 <= row["total_reviews"] <= MAX_REVIEWS
             assert row["avg_rating"] is None or 1 <= row["avg_rating"] <= 5
             assert row["avg_discount"] is None or 0 <= row["avg_discount"] <= 100
-            assert row["avg_spend"] is None or 0 <= row["avg_spend"] <= MOST_SPEND
+            assert row["avg_spend"] is None or 0 <= row["avg_spend"] <= MAX_SPEND
 
 
 @settings(deadline=None)
-@given(st.floats(0, MOST_SPEND), st.floats(1, 5), st.floats(0, 100), st.integers(1, MOST_REVIEWS))
+@given(st.floats(0, MAX_SPEND), st.floats(1, 5), st.floats(0, 100), st.integers(1, MAX_REVIEWS))
 def test_what_python_writes_is_read_back_exactly(spend: float, rating: float, discount: float, reviews: int) -> None:
     row = read(
         "polars",

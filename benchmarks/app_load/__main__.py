@@ -27,7 +27,7 @@ import psutil
 from playwright.sync_api import Browser, sync_playwright
 
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests.app.serving import served_app
 from benchmarks.app_load.sessions import crowd, opening, scoring
@@ -76,13 +76,13 @@ def upload(browser: Browser, address: str, path: Path, *, rows: int, server: psu
         if time.perf_counter() - started > 10 * _WAIT_SECONDS:
             sys.exit("the upload has not been scored")
     elapsed = time.perf_counter() - started
-    is_whole = window.get_by_text(f"{rows:,}", exact=True).first.is_visible()
+    is_complete = window.get_by_text(f"{rows:,}", exact=True).first.is_visible()
     window.close()
     return {
         "rows": rows,
         "file_mb": round(path.stat().st_size / 1e6, 1),
         "seconds": round(elapsed, 1),
-        "all_rows_scored": is_whole,
+        "all_rows_scored": is_complete,
         "progress_steps_seen": len(seen),
         "server_mb_before": round(before_bytes / 1e6),
         "server_mb_most": round(peak_bytes / 1e6),
@@ -98,18 +98,18 @@ def main() -> None:
     parser.add_argument("--upload-rows", type=int, default=1_000_000, help="0 leaves the upload out")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     given = parser.parse_args()
-    home = Home(given.out.absolute() / f"home-{given.users}")
-    home.root.mkdir(parents=True, exist_ok=True)
-    snapshot = read_latest(home.root) if home.published.exists() else None
+    data_root = DataRoot(given.out.absolute() / f"home-{given.users}")
+    data_root.root.mkdir(parents=True, exist_ok=True)
+    snapshot = read_latest(data_root.root) if data_root.published.exists() else None
     if snapshot is None:
-        snapshot = scaled_snapshot(read_latest(given.home), home, users=given.users)
+        snapshot = scaled_snapshot(read_latest(given.data_root), data_root, users=given.users)
     figures: dict[str, object] = {
         "users": snapshot.rows(SEGMENT_ASSIGNMENTS.name),
         "parquet_mb": round(snapshot.table_path(SEGMENT_ASSIGNMENTS.name).stat().st_size / 1e6, 1),
         "cores": psutil.cpu_count(),
         "load_average_before": round(psutil.getloadavg()[0], 1),
     }
-    with served_app(home.root, log=given.out / "app.log") as address, sync_playwright() as playwright:
+    with served_app(data_root.root, log=given.out / "app.log") as address, sync_playwright() as playwright:
         server = next(
             each
             for each in psutil.Process().children()

@@ -14,14 +14,14 @@ from amzseg_pipeline.contracts.publish import PUBLISHED_FILES, PUBLISHED_TABLES,
 from amzseg_pipeline.contracts.scoring import USERS_TO_SCORE
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot, publish
 
 _BATCH_ROWS = 131_072
 _JITTERED = {"avg_rating": (1.0, 5.0), "avg_discount": (0.0, 100.0), "avg_spend": (0.0, None)}
 
 
-def scaled_snapshot(last: Snapshot, home: Home, *, users: int) -> Snapshot:
+def scaled_snapshot(last: Snapshot, data_root: DataRoot, *, users: int) -> Snapshot:
     """The snapshot `last` with its users repeated until there are `users`, published below `home`."""
     table = pq.read_table(last.table_path(SEGMENT_ASSIGNMENTS.name))
     profiles = pq.read_table(last.table_path(SEGMENT_PROFILES.name))
@@ -57,7 +57,7 @@ def scaled_snapshot(last: Snapshot, home: Home, *, users: int) -> Snapshot:
         if table not in (SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES)
     }
     return publish(
-        home.published,
+        data_root.published,
         Provenance(
             run_id=last.run_id,
             created=datetime.now(UTC),

@@ -17,25 +17,25 @@ def write_tables(task: Task) -> None:
     """Writes items, cleaned, rejected and user_features into the warehouse, or what is new of them."""
     from amzseg_pipeline.steps import reviews, users
     from amzseg_pipeline.storage import landing
-    from amzseg_pipeline.storage.data_root import Home, settings_of
+    from amzseg_pipeline.storage.data_root import DataRoot, settings_of
     from amzseg_pipeline.storage.engines.open_engine import opened_engine
     from amzseg_pipeline.storage.parquet.partitions import delete_other_parts
     from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
-    from amzseg_pipeline.storage.warehouse.partitioning import routed_reviews
+    from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
     from amzseg_pipeline.storage.warehouse.stage import Stage
 
-    home = Home(task.out)
-    settings = settings_of(home)
-    engine = opened_engine(home, settings)
+    data_root = DataRoot(task.out)
+    settings = settings_of(data_root)
+    engine = opened_engine(data_root, settings)
     try:
-        raw = landing.raw_reviews(home, settings, now=time.time(), settle=False)
-        stage = Stage(engine, home.warehouse, "benchmark", settings, tell=lambda line: print(line, flush=True))
+        raw = landing.raw_reviews(data_root, settings, now=time.time(), settle=False)
+        stage = Stage(engine, data_root.warehouse, "benchmark", settings, log=lambda line: print(line, flush=True))
         checked = engine.staged(reviews.checked_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
-        items = home.warehouse / "items.parquet"
+        items = data_root.warehouse / "items.parquet"
         engine.write(reviews.items(checked), items)
-        engine.write(reviews.rejected_items(checked), home.warehouse / "rejected_items.parquet")
-        routed = routed_reviews(raw, engine.scan([items]), stage)
-        cleaned = buckets.settled_reviews(routed, stage)
+        engine.write(reviews.rejected_items(checked), data_root.warehouse / "rejected_items.parquet")
+        partitioned = partitioned_reviews(raw, engine.scan([items]), stage)
+        cleaned = buckets.deduplicated_reviews(partitioned, stage)
         as_of = users.as_of_date(cleaned.frame(engine), run_date=datetime.now(UTC).date())
         features = buckets.user_features(cleaned, stage, as_of=as_of)
         for table in (cleaned, features):

@@ -20,36 +20,36 @@ def page() -> None:
     run = shown.snapshot.run()
     data, model, files = st.tabs(["Data and checks", "Model", "Files and how to read them"])
     with data:
-        _accounts(run.get("accounts", {}))
+        _accounts(run.get("row_reconciliation", {}))
         _checks(run.get("checks", []))
         _inputs(shown)
     with model:
         model_card(shown)
         choice_of_k(run.get("k") or {})
-        takeover(run.get("gate") or {}, held=(run.get("memory") or {}).get("held"))
+        takeover(run.get("promotion") or {}, pending=(run.get("promotion_state") or {}).get("pending"))
         drift_figures(run.get("drift") or {})
     with files:
         _files(shown)
 
 
-def _accounts(accounts: dict[str, Any]) -> None:
-    if not {"raw", "cleaned", "copies", "rejected"} <= accounts.keys():
+def _accounts(row_reconciliation: dict[str, Any]) -> None:
+    if not {"raw", "cleaned", "duplicate_rows", "rejected"} <= row_reconciliation.keys():
         return
     st.header("Every row accounted for", anchor=False)
-    rejected = sum(accounts["rejected"].values())
+    rejected = sum(row_reconciliation["rejected"].values())
     facts(
         {
-            "Rows delivered": f"{accounts['raw']:,}",
-            "Reviews, each counted once": f"{accounts['cleaned']:,}",
-            "Copies of them": f"{accounts['copies'] - accounts['cleaned']:,}",
+            "Rows delivered": f"{row_reconciliation['raw']:,}",
+            "Reviews, each counted once": f"{row_reconciliation['cleaned']:,}",
+            "Copies of them": f"{row_reconciliation['copies'] - row_reconciliation['cleaned']:,}",
             "Rejected rows": f"{rejected:,}",
         }
     )
     if rejected:
         st.caption("Why rows were rejected")
-        rows = sorted(accounts["rejected"].items(), key=lambda entry: -entry[1])
+        rows = sorted(row_reconciliation["rejected"].items(), key=lambda entry: -entry[1])
         small_table(["Reason", "Rows"], [[reason, f"{count:,}"] for reason, count in rows])
-    if unreadable := accounts.get("unreadable"):
+    if unreadable := row_reconciliation.get("unreadable"):
         parts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(unreadable.items()))
         st.caption(f"Values that could not be read, and count as not known: {plain(parts)}.")
 

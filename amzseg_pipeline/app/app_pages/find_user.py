@@ -15,7 +15,7 @@ from amzseg_pipeline.app.published_snapshot import Published
 from amzseg_pipeline.app.user_scoring import show_verdict, verdict
 from amzseg_pipeline.app.user_tables import feature_table
 from amzseg_pipeline.contracts.history import Cause
-from amzseg_pipeline.contracts.scoring import LONGEST_USER_ID
+from amzseg_pipeline.contracts.scoring import MAX_USER_ID_CHARACTERS
 from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
 from amzseg_pipeline.steps.pseudonyms import USER_KEY_VARIABLE, UserKey
 from amzseg_pipeline.storage.data_root import user_key_from_environment
@@ -34,7 +34,7 @@ def page() -> None:
     text = st.text_input(
         "User id",
         key="user_id",
-        max_chars=LONGEST_USER_ID,
+        max_chars=MAX_USER_ID_CHARACTERS,
         placeholder="Paste an id, or type how it begins",
         icon=":material/search:",
         autocomplete="off",

@@ -31,7 +31,7 @@ def page() -> None:
 
 
 def _numbers(shown: Published) -> None:
-    accounts = shown.snapshot.run().get("accounts", {})
+    row_reconciliation = shown.snapshot.run().get("row_reconciliation", {})
     doubts = questions.doubts(shown)
     undecided = int(doubts["undecided"].sum())
     change = None if shown.previous is None else shown.total_users - int(shown.previous["users"].sum())
@@ -46,9 +46,13 @@ def _numbers(shown: Published) -> None:
             height="stretch",
         )
         st.metric("Segments", len(shown.profiles), border=True, height="stretch")
-        if "cleaned" in accounts:
+        if "cleaned" in row_reconciliation:
             st.metric(
-                "Reviews", f"{accounts['cleaned']:,}", help="Each review counted once.", border=True, height="stretch"
+                "Reviews",
+                f"{row_reconciliation['cleaned']:,}",
+                help="Each review counted once.",
+                border=True,
+                height="stretch",
             )
         st.metric(
             "On the fence",

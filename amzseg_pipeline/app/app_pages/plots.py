@@ -7,17 +7,17 @@ import streamlit as st
 
 from amzseg_pipeline.app.formatting import plain, spoken
 from amzseg_pipeline.app.page_header import page_head
-from amzseg_pipeline.storage.data_root import home_from_environment
+from amzseg_pipeline.storage.data_root import data_root_from_environment
 from amzseg_pipeline.storage.serving.plots import REPORT_FILE, plots_of
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_GROUPS = {"reviews": "Reviews", "users": "Users", "segments": "Segments", "nights": "Nights"}
+_GROUPS = {"reviews": "Reviews", "users": "Users", "segments": "Segments", "history": "Nights"}
 
 
 def page() -> None:
     """Draws the page."""
     shown = page_head("Plots", "What the run that published this snapshot saw in the data.")
-    artifacts = home_from_environment().artifacts
+    artifacts = data_root_from_environment().artifacts
     try:
         document = plots_of(artifacts, shown.snapshot.run_id)
     except (OSError, ValueError):

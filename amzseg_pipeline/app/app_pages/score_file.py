@@ -16,7 +16,7 @@ from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.formatting import money_unit
 from amzseg_pipeline.storage.serving.batch_scoring import ScoredUpload, scored_upload
 from amzseg_pipeline.storage.serving.exports import parquet_file_as
-from amzseg_pipeline.storage.serving.uploads import MOST_ROWS, Upload, template_csv, upload_of
+from amzseg_pipeline.storage.serving.uploads import MAX_ROWS, Upload, template_csv, upload_of
 
 _SHOWN_ROWS = 100
 _ASKED = tuple(name for name in FEATURES if name in USERS_TO_SCORE.column_names)
@@ -54,7 +54,7 @@ def _columns(shown: Published) -> None:
         )
         st.caption(
             "The first line names the columns, in any order; other columns are left alone. Engagement is derived, not "
-            f"asked: reviews × average rating. Up to {MOST_ROWS:,} rows and 200 MB."
+            f"asked: reviews × average rating. Up to {MAX_ROWS:,} rows and 200 MB."
         )
     st.download_button(
         "Download a template",

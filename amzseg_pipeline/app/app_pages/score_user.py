@@ -7,7 +7,7 @@ from amzseg_pipeline.app.formatting import feature_value
 from amzseg_pipeline.app.page_header import page_head
 from amzseg_pipeline.app.published_snapshot import Published
 from amzseg_pipeline.app.user_scoring import show_verdict, verdict
-from amzseg_pipeline.contracts.scoring import MOST_REVIEWS, MOST_SPEND
+from amzseg_pipeline.contracts.scoring import MAX_REVIEWS, MAX_SPEND
 from amzseg_pipeline.presentation.formatting import money_unit
 
 
@@ -32,7 +32,7 @@ def _features(shown: Published) -> dict[str, float | None]:
     ):
         value = start[name]
         st.session_state.setdefault(key, None if value is None else float(round(value, decimals)))
-    reviews = st.number_input("Reviews", min_value=1, max_value=MOST_REVIEWS, step=1, key="reviews")
+    reviews = st.number_input("Reviews", min_value=1, max_value=MAX_REVIEWS, step=1, key="reviews")
     rating = st.number_input(
         "Average rating (1 to 5 stars)",
         min_value=1.0, max_value=5.0, value=None, step=0.1, format="%.1f", key="rating", placeholder="not known",
@@ -43,7 +43,7 @@ def _features(shown: Published) -> dict[str, float | None]:
     )  # fmt: skip
     spend = st.number_input(
         f"Average spend for an item ({money_unit(shown.currency)})",
-        min_value=0.0, max_value=float(MOST_SPEND), value=None, step=50.0, format="%.2f", key="spend",
+        min_value=0.0, max_value=float(MAX_SPEND), value=None, step=50.0, format="%.2f", key="spend",
         placeholder="not known",
     )  # fmt: skip
     engagement = None if rating is None else reviews * rating

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from amzseg_pipeline.app.charts.canvas import add_line, blank_figure, outline, with_legend
 
-_MOST_TICKS = 12
+_MAX_TICKS = 12
 
 
 def lines_figure(x: Sequence[object], series: Mapping[str, Sequence[float | None]], *, colours: Mapping[str, str],
@@ -16,6 +16,6 @@ def lines_figure(x: Sequence[object], series: Mapping[str, Sequence[float | None
     for name, values in series.items():
         marker = {"size": 8, "line": {"color": outline(), "width": 1}}
         add_line(figure, x, values, colour=colours[name], width=2.5, mode="lines+markers", name=name, marker=marker)
-    figure.update_xaxes(title=x_title, dtick=1 if len(x) <= _MOST_TICKS else None)
+    figure.update_xaxes(title=x_title, dtick=1 if len(x) <= _MAX_TICKS else None)
     figure.update_yaxes(title=y_title, ticksuffix=y_unit, rangemode="tozero" if y_unit else "normal")
     return with_legend(figure) if len(series) > 1 else figure

@@ -15,7 +15,7 @@ from amzseg_pipeline.contracts.algorithms import ALGORITHM_COMPARISON
 from amzseg_pipeline.contracts.model import FeatureScaling
 from amzseg_pipeline.contracts.promotion import Challenger
 from amzseg_pipeline.defs.checks import contract_check
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.ui_metadata.described import described_table
 from amzseg_pipeline.steps.segments.lifecycle.algorithm_comparison import algorithm_comparison as comparison
 from amzseg_pipeline.steps.segments.lifecycle.algorithm_comparison import comparison_sample
@@ -33,13 +33,13 @@ def algorithm_comparison(
     feature_scaling: FeatureScaling,
     challenger_model: Challenger,
     segment_assignments: nw.LazyFrame,
-    data_home: DataHome,
+    pipeline: PipelineResource,
 ) -> Iterator[dg.Output[pd.DataFrame]]:
     """Nothing on a night without a challenger: users have hardly changed, and the last comparison still holds."""
     if challenger_model.model is None:
         context.log.info(f"no comparison of algorithms tonight, for there is no challenger: {challenger_model.reason}")
         return
-    settings = data_home.values
+    settings = pipeline.values
     sample = comparison_sample(scaled_features, segment_assignments, users=settings.comparison_users)
     users = pandas_frame(sample)
     compared = comparison(users, feature_scaling, settings, clock=time.perf_counter)

@@ -15,7 +15,7 @@ import pandas as pd
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.defs.code_versions import EDA_CODE_VERSION
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.ui_metadata.described import described
 from amzseg_pipeline.steps import figures, reviews
 from amzseg_pipeline.steps.figures import facts
@@ -39,15 +39,17 @@ def eda_reviews(
     raw_reviews: landing.RawReviews,
     cleaned_reviews: nw.LazyFrame,
     rejected_reviews: nw.LazyFrame,
-    data_home: DataHome,
+    pipeline: PipelineResource,
 ) -> _OUTPUT:
     """From a sample of reviews and counts of all of them."""
-    if data_home.values.plots == "on":
+    if pipeline.values.plots == "on":
         data = figures.review_data(cleaned_reviews, rejected_reviews, currency=raw_reviews.currency)
-        accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
+        row_reconciliation = reviews.row_reconciliation(
+            raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews
+        )
         inputs = [batch.identity for batch in raw_reviews.batches]
-        told = facts.review_facts(inputs, accounts=accounts.sentence, currency=raw_reviews.currency)
-        yield _hung(context, figures.review_gallery(data), told, data_home=data_home)
+        told = facts.review_facts(inputs, row_reconciliation=row_reconciliation.sentence, currency=raw_reviews.currency)
+        yield _hung(context, figures.review_gallery(data), told, pipeline=pipeline)
 
 
 @dg.asset(**_leaf("users", "Plots of how much users review, and of their features before and after scaling."))
@@ -55,13 +57,13 @@ def eda_users(
     context: dg.AssetExecutionContext,
     raw_reviews: landing.RawReviews,
     user_features: nw.LazyFrame,
-    data_home: DataHome,
+    pipeline: PipelineResource,
 ) -> _OUTPUT:
     """From a sample of users and counts of all of them."""
-    settings = data_home.values
+    settings = pipeline.values
     if settings.plots == "on":
         data = figures.user_data(user_features, transform=settings.transform, currency=raw_reviews.currency)
-        yield _hung(context, figures.user_gallery(data), facts.user_facts(data.users), data_home=data_home)
+        yield _hung(context, figures.user_gallery(data), facts.user_facts(data.users), pipeline=pipeline)
 
 
 @dg.asset(**_leaf("segments", "Plots of what the segments are like and how well their number is founded."))
@@ -72,39 +74,39 @@ def eda_segments(
     segment_assignments: nw.LazyFrame,
     segment_profiles: pd.DataFrame,
     cluster_model: Model,
-    data_home: DataHome,
+    pipeline: PipelineResource,
 ) -> _OUTPUT:
     """From the model, the profiles and a sample of scored users."""
-    if data_home.values.plots == "on":
+    if pipeline.values.plots == "on":
         data = figures.segment_data(
             segment_assignments, user_features, segment_profiles, cluster_model, currency=raw_reviews.currency
         )
-        yield _hung(context, figures.segment_gallery(data), facts.segment_facts(data), data_home=data_home)
+        yield _hung(context, figures.segment_gallery(data), facts.segment_facts(data), pipeline=pipeline)
 
 
 @dg.asset(**_leaf("segments", "Plots over nights: who moved where, the shares of segments, and drift."))
-def eda_nights(
+def eda_history(
     context: dg.AssetExecutionContext,
     segment_migrations: pd.DataFrame,
     segment_history: pd.DataFrame,
     segment_drift: Drift,
-    data_home: DataHome,
+    pipeline: PipelineResource,
 ) -> _OUTPUT:
     """From counts of users; a first night has nothing to draw, and says so."""
-    if data_home.values.plots == "on":
-        data = figures.NightData(segment_migrations, segment_history, segment_drift)
-        told = facts.night_facts(segment_history, segment_drift)
-        yield _hung(context, figures.night_gallery(data), told, data_home=data_home)
+    if pipeline.values.plots == "on":
+        data = figures.HistoryData(segment_migrations, segment_history, segment_drift)
+        told = facts.history_facts(segment_history, segment_drift)
+        yield _hung(context, figures.history_gallery(data), told, pipeline=pipeline)
 
 
 def _every_plot_drawn(leaf: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=leaf,
-        name="every_plot_drawn",
+        name="every_plot_rendered",
         description="No plot was left out for a fault of ours; what the source does not have is none.",
     )
-    def every_plot_drawn(context: dg.AssetCheckExecutionContext, data_home: DataHome) -> dg.AssetCheckResult:
-        plots = artifacts.plots_of(data_home.home.artifacts, context.run.run_id)
+    def every_plot_rendered(context: dg.AssetCheckExecutionContext, pipeline: PipelineResource) -> dg.AssetCheckResult:
+        plots = artifacts.plots_of(pipeline.data_root.artifacts, context.run.run_id)
         group = leaf.key.to_user_string().removeprefix("eda_")
         missing = [plot for plot in plots["missing"] if plot["group"] == group] if plots else []
         faults = [plot for plot in missing if plot["is_fault"]]
@@ -114,26 +116,26 @@ def _every_plot_drawn(leaf: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
             description="; ".join(f"{plot['name']}: {plot['reason']}" for plot in faults) or "every plot was drawn",
         )
 
-    return every_plot_drawn
+    return every_plot_rendered
 
 
 eda_reviews_drawn = _every_plot_drawn(eda_reviews)
 eda_users_drawn = _every_plot_drawn(eda_users)
 eda_segments_drawn = _every_plot_drawn(eda_segments)
-eda_nights_drawn = _every_plot_drawn(eda_nights)
+eda_history_drawn = _every_plot_drawn(eda_history)
 
 
 def _hung(
-    context: dg.AssetExecutionContext, gallery: figures.Gallery, told: Mapping[str, str], *, data_home: DataHome
+    context: dg.AssetExecutionContext, gallery: figures.Gallery, told: Mapping[str, str], *, pipeline: PipelineResource
 ) -> dg.MaterializeResult:
     """Writes the plots and the report, and shows thumbnails in the UI."""
-    home = data_home.home
+    data_root = pipeline.data_root
     run_id = context.run.run_id
-    folder = artifacts.write_gallery(home.artifacts, run_id, gallery, facts=told, made_at=data_home.time)
+    folder = artifacts.write_gallery(data_root.artifacts, run_id, gallery, facts=told, made_at=pipeline.time)
     # Metadata of the asset and not of the output: Dagster stores the latter twice, in two events.
     context.add_asset_metadata(
         {
-            "plots": dg.MetadataValue.md(_markdown(gallery, folder=f"{home.artifacts.name}/{run_id}")),
+            "plots": dg.MetadataValue.md(_markdown(gallery, folder=f"{data_root.artifacts.name}/{run_id}")),
             "drawn": len(gallery.plots),
             "left_out": dg.MetadataValue.md(_left_out(gallery)),
             "report": dg.MetadataValue.path(str(folder / artifacts.REPORT_FILE)),

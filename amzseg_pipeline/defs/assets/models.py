@@ -10,22 +10,22 @@ import narwhals as nw
 import pandas as pd
 
 from amzseg_pipeline.contracts.model import FeatureScaling, Model
-from amzseg_pipeline.contracts.promotion import Challenger, Drift, GateLedger
+from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionReport
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.ui_metadata.described import described
 from amzseg_pipeline.defs.ui_metadata.model_tables import choice_metadata
 from amzseg_pipeline.defs.ui_metadata.promotion_tables import (
     challenger_metadata,
     drift_metadata,
-    ledger_metadata,
-    lineage_table,
+    lineage_metadata,
+    promotion_metadata,
 )
 from amzseg_pipeline.steps import segments
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.tables import pandas_frame
-from amzseg_pipeline.storage.previous_run import last_night
+from amzseg_pipeline.storage.previous_run import previous_run
 
 
 @dg.asset(
@@ -36,11 +36,11 @@ from amzseg_pipeline.storage.previous_run import last_night
         kinds={"python"},
     )
 )
-def segment_drift(context: dg.AssetExecutionContext, user_features: nw.LazyFrame, data_home: DataHome) -> Drift:
+def segment_drift(context: dg.AssetExecutionContext, user_features: nw.LazyFrame, pipeline: PipelineResource) -> Drift:
     """Measured on the users of smallest hash."""
-    champion = last_night(data_home.home).champion
-    sample = _sample(user_features, data_home.values)
-    drift = segments.drift(sample, champion, data_home.values) if champion else segments.no_drift(len(sample))
+    champion = previous_run(pipeline.data_root).champion
+    sample = _sample(user_features, pipeline.values)
+    drift = segments.drift(sample, champion, pipeline.values) if champion else segments.no_drift(len(sample))
     context.add_output_metadata(drift_metadata(drift))
     return drift
 
@@ -69,22 +69,22 @@ def challenger_model(
     scaled_features: pd.DataFrame,
     feature_scaling: FeatureScaling,
     segment_drift: Drift,
-    data_home: DataHome,
+    pipeline: PipelineResource,
     engine: dg.ResourceParam[Engine],
 ) -> Challenger:
     """Trained the first night, weekly, when drift or other settings say so, and when somebody asks."""
-    last, settings = last_night(data_home.home), data_home.values
+    last, settings = previous_run(pipeline.data_root), pipeline.values
     is_due, reason = segments.training_reason(
-        last.champion, last.memory, segment_drift, settings, now=data_home.time, forced=data_home.train
+        last.champion, last.promotion_state, segment_drift, settings, now=pipeline.time, forced=pipeline.train
     )
-    if data_home.approve:
-        is_due, reason = False, f"somebody approves model {data_home.approve}"
+    if pipeline.approve:
+        is_due, reason = False, f"somebody approves model {pipeline.approve}"
     if not is_due:
         challenger = Challenger(reason, None, "", None)
     else:
         sample = segments.training_sample(user_features, users=settings.training_users)
         before = last.table(SEGMENT_ASSIGNMENTS)
-        followed = segments.with_night_before(sample, engine.scan([before]) if before else None)
+        followed = segments.with_previous_segments(sample, engine.scan([before]) if before else None)
         challenger = segments.challenger(
             scaled_features,
             pandas_frame(followed),
@@ -93,7 +93,7 @@ def challenger_model(
             champion=last.champion,
             drift=segment_drift,
             reason=reason,
-            trained_at=data_home.time.isoformat(timespec="seconds"),
+            trained_at=pipeline.time.isoformat(timespec="seconds"),
             # Two threads take longer than one (9,050 users: 11.8 s against 9.4): short fits wait for the GIL.
             jobs=1,
         )
@@ -109,16 +109,18 @@ def challenger_model(
     )
 )
 def promotion_gate(
-    context: dg.AssetExecutionContext, challenger_model: Challenger, segment_drift: Drift, data_home: DataHome
-) -> GateLedger:
+    context: dg.AssetExecutionContext, challenger_model: Challenger, segment_drift: Drift, pipeline: PipelineResource
+) -> PromotionReport:
     """The gate's decision, or that of the person who approves the model that waits."""
-    last = last_night(data_home.home)
-    if data_home.approve:
-        ledger = segments.approved_ledger(data_home.approve, last.champion, last.memory)
+    last = previous_run(pipeline.data_root)
+    if pipeline.approve:
+        report = segments.approved_report(pipeline.approve, last.champion, last.promotion_state)
     else:
-        ledger = segments.gate_ledger(last.champion, challenger_model, segment_drift, last.memory, data_home.values)
-    context.add_output_metadata(ledger_metadata(ledger))
-    return ledger
+        report = segments.promotion_report(
+            last.champion, challenger_model, segment_drift, last.promotion_state, pipeline.values
+        )
+    context.add_output_metadata(promotion_metadata(report))
+    return report
 
 
 @dg.asset_check(
@@ -126,21 +128,27 @@ def promotion_gate(
     additional_ins={"challenger_model": dg.AssetIn("challenger_model")},
     description="No model waits for a person to approve it.",
 )
-def nothing_waits(promotion_gate: GateLedger, challenger_model: Challenger, data_home: DataHome) -> dg.AssetCheckResult:
-    """Warns, with the way to approve it, as long as a model is held."""
-    last = last_night(data_home.home)
-    memory = segments.memory_after(last.memory, promotion_gate, challenger_model, data_home.values)
-    held = memory.held
+def no_model_pending(
+    promotion_gate: PromotionReport, challenger_model: Challenger, pipeline: PipelineResource
+) -> dg.AssetCheckResult:
+    """Warns, with the way to approve it, as long as a model is pending."""
+    last = previous_run(pipeline.data_root)
+    promotion_state = segments.promotion_state_after(
+        last.promotion_state, promotion_gate, challenger_model, pipeline.values
+    )
+    pending = promotion_state.pending
     how = (
         ""
-        if held is None
+        if pending is None
         else (
-            f"model {held.model.version} waits: {held.ledger.reason}. To approve it, launch segment_users with "
-            f'resources: {{data_home: {{config: {{approve: "{held.model.version}"}}}}}}, or run '
-            f"python -m amzseg_pipeline run --approve {held.model.version}"
+            f"model {pending.model.version} waits: {pending.report.reason}. To approve it, launch segment_users with "
+            f'resources: {{pipeline: {{config: {{approve: "{pending.model.version}"}}}}}}, or run '
+            f"python -m amzseg_pipeline run --approve {pending.model.version}"
         )
     )
-    return dg.AssetCheckResult(passed=held is None, severity=dg.AssetCheckSeverity.WARN, description=how or "none does")
+    return dg.AssetCheckResult(
+        passed=pending is None, severity=dg.AssetCheckSeverity.WARN, description=how or "none does"
+    )
 
 
 @dg.asset(
@@ -154,23 +162,23 @@ def cluster_model(
     context: dg.AssetExecutionContext,
     user_features: nw.LazyFrame,
     challenger_model: Challenger,
-    promotion_gate: GateLedger,
-    data_home: DataHome,
+    promotion_gate: PromotionReport,
+    pipeline: PipelineResource,
 ) -> Model:
     """The champion, the challenger or the model approved, as the gate says."""
-    last = last_night(data_home.home)
-    model = segments.model_of_the_night(promotion_gate, challenger_model, last.champion, last.memory)
+    last = previous_run(pipeline.data_root)
+    model = segments.serving_model(promotion_gate, challenger_model, last.champion, last.promotion_state)
     if model.reference is None:
         # A champion of a time before drift was measured: it is, from tonight on.
-        model = replace(model, reference=segments.training_reference(_sample(user_features, data_home.values), model))
+        model = replace(model, reference=segments.training_reference(_sample(user_features, pipeline.values), model))
     context.add_output_metadata(
         {
             "model_version": model.version,
             "decision": promotion_gate.decision,
             "segments": len(model.segments),
             "inertia": model.inertia,
-            "lineage": lineage_table(model),
-            **ledger_metadata(promotion_gate),
+            "lineage": lineage_metadata(model),
+            **promotion_metadata(promotion_gate),
             **choice_metadata(model.choice),
         }
     )

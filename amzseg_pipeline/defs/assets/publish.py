@@ -12,18 +12,18 @@ import dagster as dg
 import narwhals as nw
 
 from amzseg_pipeline.contracts.model import Model
-from amzseg_pipeline.contracts.promotion import Challenger, Drift, GateLedger
+from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionReport
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES, RUN_FILE, Provenance
 from amzseg_pipeline.defs.code_versions import CODE_VERSION
-from amzseg_pipeline.defs.resources import DataHome
-from amzseg_pipeline.defs.run_record import checks_done, require_whole_run, tag_run
+from amzseg_pipeline.defs.resources import PipelineResource
+from amzseg_pipeline.defs.run_record import checks_done, require_complete_run, tag_run
 from amzseg_pipeline.defs.ui_metadata.described import described
 from amzseg_pipeline.defs.ui_metadata.disk_usage import disk_use_metadata
 from amzseg_pipeline.steps import reviews, segments
 from amzseg_pipeline.storage import landing, snapshots
-from amzseg_pipeline.storage.fs.write_lease import require_turn
+from amzseg_pipeline.storage.fs.write_lease import require_lease
 from amzseg_pipeline.storage.parquet.tables import record_batches, table_path
-from amzseg_pipeline.storage.previous_run import MEMORY_KEY, last_night
+from amzseg_pipeline.storage.previous_run import PROMOTION_STATE_KEY, previous_run
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 from amzseg_pipeline.storage.snapshots.model_files import model_files
 
@@ -46,40 +46,44 @@ def published_segments(
     cluster_model: Model,
     segment_drift: Drift,
     challenger_model: Challenger,
-    promotion_gate: GateLedger,
-    data_home: DataHome,
+    promotion_gate: PromotionReport,
+    pipeline: PipelineResource,
 ) -> dg.MaterializeResult:
     """Publishes the checked tables; until the pointer moves, readers see the last snapshot."""
-    require_whole_run(context)
-    home = data_home.home
-    require_turn(home.warehouse, context.run.run_id)
-    accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
-    memory = segments.memory_after(last_night(home).memory, promotion_gate, challenger_model, data_home.values)
+    require_complete_run(context)
+    data_root = pipeline.data_root
+    require_lease(data_root.warehouse, context.run.run_id)
+    row_reconciliation = reviews.row_reconciliation(
+        raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews
+    )
+    promotion_state = segments.promotion_state_after(
+        previous_run(data_root).promotion_state, promotion_gate, challenger_model, pipeline.values
+    )
     run = {
-        "accounts": asdict(accounts),
+        "row_reconciliation": asdict(row_reconciliation),
         "checks": _checks(context),
         "k": asdict(cluster_model.choice),
         "drift": asdict(segment_drift),
         "challenger": {**asdict(challenger_model), "model": promotion_gate.challenger},
-        "gate": asdict(promotion_gate),
-        MEMORY_KEY: segments.document(memory),
+        "promotion": asdict(promotion_gate),
+        PROMOTION_STATE_KEY: segments.document(promotion_state),
         "refused": [asdict(file) for file in raw_reviews.refused],
         "left": [asdict(file) for file in raw_reviews.left],
     }
     snapshot = snapshots.publish(
-        home.published,
+        data_root.published,
         Provenance(
             run_id=context.run.run_id,
-            created=data_home.time,
+            created=pipeline.time,
             code_version=CODE_VERSION,
             model_version=cluster_model.version,
             currency=raw_reviews.currency,
             inputs=tuple(batch.identity for batch in raw_reviews.batches),
             user_key_id=raw_reviews.user_key_id,
         ),
-        tables={table: record_batches(table_path(home.warehouse, table.name)) for table in PUBLISHED_TABLES},
+        tables={table: record_batches(table_path(data_root.warehouse, table.name)) for table in PUBLISHED_TABLES},
         files={RUN_FILE: json.dumps(run, indent=1).encode(), **model_files(cluster_model)},
-        settings=data_home.values,
+        settings=pipeline.values,
     )
     tag_run(context.instance, context.run.run_id, outcome=f"published snapshot {snapshot.sequence}")
     return dg.MaterializeResult(
@@ -88,23 +92,23 @@ def published_segments(
             "snapshot": snapshot.sequence,
             "segments": dg.MetadataValue.md(_segments(snapshot)),
             "model_version": snapshot.model_version,
-            "accounts": accounts.sentence,
-            "cleaned_reviews": accounts.cleaned,
-            "rejected_share": accounts.lost_shares["rejected"],
+            "row_reconciliation": row_reconciliation.sentence,
+            "cleaned_reviews": row_reconciliation.cleaned,
+            "rejected_share": row_reconciliation.lost_shares["rejected"],
             "files_read": len(raw_reviews.batches),
             "files_refused": len(raw_reviews.refused),
             "files_left": len(raw_reviews.left),
             **{f"rows of {table.name}": snapshot.rows(table.name) for table in PUBLISHED_TABLES},
-            "snapshots_kept": len(snapshot_names(home.published)),
-            **disk_use_metadata(home),
+            "snapshots_kept": len(snapshot_names(data_root.published)),
+            **disk_use_metadata(data_root),
         }
     )
 
 
 @dg.asset_check(asset=published_segments, description="Readers get the snapshot whole: every hash is right.")
-def snapshot_is_whole(data_home: DataHome) -> dg.AssetCheckResult:
+def snapshot_is_intact(pipeline: PipelineResource) -> dg.AssetCheckResult:
     """Reads what was published as any reader does."""
-    snapshot = snapshots.read_latest(data_home.home.root)
+    snapshot = snapshots.read_latest(pipeline.data_root.root)
     return dg.AssetCheckResult(passed=True, metadata={"snapshot": snapshot.sequence})
 
 

@@ -12,7 +12,7 @@ from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, ITEMS, RAW_REVIEW
 from amzseg_pipeline.defs.change_detection import comparison
 from amzseg_pipeline.defs.checks import contract_check
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import tag_run
 from amzseg_pipeline.defs.ui_metadata.described import described_table
 from amzseg_pipeline.defs.ui_metadata.landing import landing_lines, landing_metadata
@@ -21,37 +21,39 @@ from amzseg_pipeline.steps.pseudonyms import check_user_ids
 from amzseg_pipeline.storage import landing, snapshots
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.partitions import TableParts
-from amzseg_pipeline.storage.previous_run import last_night
-from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews, settled_reviews
-from amzseg_pipeline.storage.warehouse.partitioning import routed_reviews
+from amzseg_pipeline.storage.previous_run import previous_run
+from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews, deduplicated_reviews
+from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
 from amzseg_pipeline.storage.warehouse.stage import Stage
 
 
 @dg.asset(**described_table(RAW_REVIEWS, stage="reviews", kinds={"python"}), output_required=False)
-def raw_reviews(context: dg.AssetExecutionContext, data_home: DataHome) -> Iterator[dg.Output[landing.RawReviews]]:
+def raw_reviews(
+    context: dg.AssetExecutionContext, pipeline: PipelineResource
+) -> Iterator[dg.Output[landing.RawReviews]]:
     """Reads new exports; gives nothing, so that all downstream is skipped, where nothing changed since the snapshot."""
-    now = data_home.time.timestamp()
-    manifest = snapshots.latest_manifest(data_home.home.published)
+    now = pipeline.time.timestamp()
+    manifest = snapshots.latest_manifest(pipeline.data_root.published)
     last_key_id = manifest.get("user_key_id") if manifest else None
-    if data_home.approve:
-        last = last_night(data_home.home)
-        segments.approved_ledger(data_home.approve, last.champion, last.memory)
-    check_user_ids(data_home.values.user_ids, data_home.user_key, last_key_id=last_key_id)
+    if pipeline.approve:
+        last = previous_run(pipeline.data_root)
+        segments.approved_report(pipeline.approve, last.champion, last.promotion_state)
+    check_user_ids(pipeline.values.user_ids, pipeline.user_key, last_key_id=last_key_id)
     raw = landing.raw_reviews(
-        data_home.home, data_home.values, now=now, settle=data_home.settle, user_key=data_home.user_key
+        pipeline.data_root, pipeline.values, now=now, settle=pipeline.settle, user_key=pipeline.user_key
     )
     found = comparison(
-        data_home,
+        pipeline,
         batches={batch.path: batch.sha256 for batch in raw.batches},
         settling=[left.path for left in raw.left if left.is_settling],
     )
     for line in landing_lines(raw):
         context.log.info(line)
-    if found.reason_to_skip and not data_home.asked_for:
+    if found.reason_to_skip and not pipeline.asked_for:
         context.log.info(f"{found.reason_to_skip}: nothing to do")
         tag_run(context.instance, context.run.run_id, outcome=found.reason_to_skip)
         return
-    changes = found.words or f"none: {data_home.asked_for}"
+    changes = found.words or f"none: {pipeline.asked_for}"
     tag_run(context.instance, context.run.run_id, changes=changes)
     yield dg.Output(raw, metadata={"changes": changes, **landing_metadata(raw, known=found.known_batches)})
 
@@ -84,16 +86,18 @@ def checked_items(
     blocking=True,
     description="Every record of metadata is an item, a copy of one, or rejected, and few are.",
 )
-def item_accounts(
-    raw_reviews: landing.RawReviews, items: nw.LazyFrame, rejected_items: nw.LazyFrame, data_home: DataHome
+def item_reconciliation(
+    raw_reviews: landing.RawReviews, items: nw.LazyFrame, rejected_items: nw.LazyFrame, pipeline: PipelineResource
 ) -> dg.AssetCheckResult:
     """Prices that are none are counted and stop nothing: the sources are full of them."""
-    accounts = reviews.item_accounts(raw_rows=raw_reviews.item_rows, items=items, rejected=rejected_items)
-    rejected = accounts.lost_shares["rejected"]
+    row_reconciliation = reviews.item_reconciliation(
+        raw_rows=raw_reviews.item_rows, items=items, rejected=rejected_items
+    )
+    rejected = row_reconciliation.lost_shares["rejected"]
     return dg.AssetCheckResult(
-        passed=accounts.balanced and rejected < data_home.values.max_rejected_share,
-        description=f"{accounts.sentence}; {rejected:.1%} are rejected",
-        metadata={**accounts.rejected, **accounts.unreadable},
+        passed=row_reconciliation.reconciles and rejected < pipeline.values.max_rejected_share,
+        description=f"{row_reconciliation.sentence}; {rejected:.1%} are rejected",
+        metadata={**row_reconciliation.rejected, **row_reconciliation.unreadable},
     )
 
 
@@ -108,35 +112,35 @@ def checked_reviews(
     raw_reviews: landing.RawReviews,
     items: nw.LazyFrame,
     engine: dg.ResourceParam[Engine],
-    data_home: DataHome,
+    pipeline: PipelineResource,
 ) -> Iterator[dg.Output[CleanedReviews] | dg.Output[TableParts]]:
     """One pass over every new batch makes both tables, bucket by bucket; then copies are settled in each bucket."""
-    warehouse, settings = data_home.home.warehouse, data_home.values
-    stage = Stage(engine, warehouse, CODE_VERSIONS["reviews"], settings, tell=context.log.info)
-    routed = routed_reviews(raw_reviews, items, stage)
-    read = {"buckets": routed.buckets, "rows_read": routed.new_rows}
-    yield dg.Output(settled_reviews(routed, stage), "cleaned_reviews", metadata=read)
-    yield dg.Output(routed.rejected, "rejected_reviews")
+    warehouse, settings = pipeline.data_root.warehouse, pipeline.values
+    stage = Stage(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
+    partitioned = partitioned_reviews(raw_reviews, items, stage)
+    read = {"buckets": partitioned.buckets, "rows_read": partitioned.new_rows}
+    yield dg.Output(deduplicated_reviews(partitioned, stage), "cleaned_reviews", metadata=read)
+    yield dg.Output(partitioned.rejected, "rejected_reviews")
 
 
 @dg.multi_asset_check(
     specs=[
         dg.AssetCheckSpec(
-            "accounts_balance",
+            "rows_reconcile",
             asset="cleaned_reviews",
             additional_deps=["raw_reviews", "rejected_reviews"],
             blocking=True,
             description="Every raw row is a cleaned review, a copy of one, or rejected.",
         ),
         dg.AssetCheckSpec(
-            "few_rejected",
+            "rejection_rate",
             asset="cleaned_reviews",
             additional_deps=["raw_reviews", "rejected_reviews"],
             blocking=True,
             description="Rejected rows, and unreadable values of a column, are below max_rejected_share.",
         ),
         dg.AssetCheckSpec(
-            "within_row_band",
+            "row_count_in_range",
             asset="cleaned_reviews",
             additional_deps=["raw_reviews", "rejected_reviews"],
             blocking=True,
@@ -145,39 +149,41 @@ def checked_reviews(
     ],
     can_subset=False,
 )
-def review_accounts(
+def review_reconciliation(
     raw_reviews: landing.RawReviews,
     cleaned_reviews: nw.LazyFrame,
     rejected_reviews: nw.LazyFrame,
-    data_home: DataHome,
+    pipeline: PipelineResource,
 ) -> Iterator[dg.AssetCheckResult]:
     """All of them from one count."""
-    accounts = reviews.accounts(raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews)
-    settings = data_home.values
+    row_reconciliation = reviews.row_reconciliation(
+        raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews
+    )
+    settings = pipeline.values
     limit = settings.max_rejected_share
     yield dg.AssetCheckResult(
-        check_name="accounts_balance",
-        passed=accounts.balanced,
-        description=accounts.sentence,
+        check_name="rows_reconcile",
+        passed=row_reconciliation.reconciles,
+        description=row_reconciliation.sentence,
         metadata={
-            "raw": accounts.raw,
-            "cleaned": accounts.cleaned,
-            "duplicates": accounts.duplicates,
-            **accounts.rejected,
+            "raw": row_reconciliation.raw,
+            "cleaned": row_reconciliation.cleaned,
+            "duplicates": row_reconciliation.duplicates,
+            **row_reconciliation.rejected,
         },
     )
-    shares = accounts.lost_shares
+    shares = row_reconciliation.lost_shares
     too_many = [f"{name} {share:.1%}" for name, share in shares.items() if not share < limit]
     yield dg.AssetCheckResult(
-        check_name="few_rejected",
+        check_name="rejection_rate",
         passed=not too_many,
         description=f"{', '.join(too_many) or 'all shares are below'}; the limit is {limit:.1%}",
         metadata=shares,
     )
-    last = _last_cleaned(data_home)
-    band = reviews.RowBand(accounts.cleaned, last, settings.min_rows_share, settings.max_rows_share)
+    last = _last_cleaned(pipeline)
+    band = reviews.RowCountRange(row_reconciliation.cleaned, last, settings.min_rows_share, settings.max_rows_share)
     yield dg.AssetCheckResult(
-        check_name="within_row_band", passed=band.kept, description=band.sentence, metadata=band.counts
+        check_name="row_count_in_range", passed=band.kept, description=band.sentence, metadata=band.counts
     )
 
 
@@ -187,12 +193,12 @@ cleaned_reviews_contract = contract_check(CLEANED_REVIEWS, search_repeats=False)
 rejected_reviews_contract = contract_check(REJECTED_REVIEWS, may_be_empty=True)
 
 
-def _last_cleaned(data_home: DataHome) -> int | None:
+def _last_cleaned(pipeline: PipelineResource) -> int | None:
     """The cleaned reviews of the last snapshot; None where there is none, or it was made of samples alone."""
-    root = data_home.home.root
+    root = pipeline.data_root.root
     if not snapshots.has_snapshot(root):
         return None
     last = snapshots.read_latest(root, verify=False)
     if all(landing.is_sample(batch["path"]) for batch in last.inputs):
         return None
-    return int(last.run()["accounts"]["cleaned"])
+    return int(last.run()["row_reconciliation"]["cleaned"])

@@ -13,14 +13,14 @@ from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.contracts.segments import SCALED_FEATURES, SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.defs.checks import contract_check
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.ui_metadata.described import described, described_table
 from amzseg_pipeline.defs.ui_metadata.model_tables import scaling_metadata
 from amzseg_pipeline.steps import segments
 from amzseg_pipeline.storage import snapshots
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.tables import FrameStream, pandas_frame
-from amzseg_pipeline.storage.previous_run import LastNight, last_night
+from amzseg_pipeline.storage.previous_run import PreviousRun, previous_run
 
 _SCORING_ROWS = 200_000
 
@@ -33,10 +33,10 @@ _SCORING_ROWS = 200_000
     )
 )
 def feature_scaling(
-    context: dg.AssetExecutionContext, user_features: nw.LazyFrame, data_home: DataHome
+    context: dg.AssetExecutionContext, user_features: nw.LazyFrame, pipeline: PipelineResource
 ) -> FeatureScaling:
     """Fitted on the training sample."""
-    settings = data_home.values
+    settings = pipeline.values
     sample = pandas_frame(segments.training_sample(user_features, users=settings.training_users))
     shrinkages = segments.shrinkages(user_features)
     scaling = segments.feature_scaling(sample, transform=settings.transform, shrinkages=shrinkages)
@@ -47,9 +47,11 @@ def feature_scaling(
 
 
 @dg.asset(**described_table(SCALED_FEATURES, stage="segments", kinds={"pandas"}))
-def scaled_features(user_features: nw.LazyFrame, feature_scaling: FeatureScaling, data_home: DataHome) -> pd.DataFrame:
+def scaled_features(
+    user_features: nw.LazyFrame, feature_scaling: FeatureScaling, pipeline: PipelineResource
+) -> pd.DataFrame:
     """The same sample, scaled."""
-    sample = segments.training_sample(user_features, users=data_home.values.training_users)
+    sample = segments.training_sample(user_features, users=pipeline.values.training_users)
     return segments.scaled_features(pandas_frame(sample), feature_scaling)
 
 
@@ -58,12 +60,12 @@ scaled_features_contract = contract_check(SCALED_FEATURES)
 
 @dg.asset(**described_table(SEGMENT_ASSIGNMENTS, stage="segments", kinds={"pandas"}))
 def segment_assignments(
-    user_features: nw.LazyFrame, cluster_model: Model, data_home: DataHome, engine: dg.ResourceParam[Engine]
+    user_features: nw.LazyFrame, cluster_model: Model, pipeline: PipelineResource, engine: dg.ResourceParam[Engine]
 ) -> FrameStream:
     """Every user scored by the model and followed from the night before, batch by batch."""
-    last = last_night(data_home.home)
+    last = previous_run(pipeline.data_root)
     as_of = user_features.select(nw.col("as_of").max()).collect("pyarrow").item()
-    followed = segments.with_night_before(user_features, _scanned(last, SEGMENT_ASSIGNMENTS, engine))
+    followed = segments.with_previous_segments(user_features, _scanned(last, SEGMENT_ASSIGNMENTS, engine))
     batches = engine.batches(followed.sort("user_id"), rows=_SCORING_ROWS)
     return FrameStream(
         segments.followed_users(users, cluster_model, champion=last.champion, as_of=as_of) for users in batches
@@ -94,10 +96,10 @@ def everyone_assigned(segment_assignments: nw.LazyFrame, user_features: nw.LazyF
     description="Without another model, nobody moves but by what they did.",
 )
 def no_moves_by_model(
-    segment_assignments: nw.LazyFrame, cluster_model: Model, data_home: DataHome
+    segment_assignments: nw.LazyFrame, cluster_model: Model, pipeline: PipelineResource
 ) -> dg.AssetCheckResult:
     """Fails where the champion itself no longer puts the users of last night where it put them."""
-    champion = last_night(data_home.home).champion
+    champion = previous_run(pipeline.data_root).champion
     moved = segments.moved_by_model(segment_assignments)
     same_model = champion is not None and champion.version == cluster_model.version
     fault = (
@@ -142,9 +144,9 @@ def users_add_up(segment_profiles: pd.DataFrame, segment_assignments: nw.LazyFra
 
 
 @dg.asset_check(asset=segment_profiles, description="Names account for what sets their segments apart.")
-def names_fit(segment_profiles: pd.DataFrame, data_home: DataHome) -> dg.AssetCheckResult:
+def names_fit(segment_profiles: pd.DataFrame, pipeline: PipelineResource) -> dg.AssetCheckResult:
     """Warns of every segment whose name says little of it: its profile is what to go by."""
-    weak = segment_profiles[segment_profiles["name_fit"] < data_home.values.min_name_fit]
+    weak = segment_profiles[segment_profiles["name_fit"] < pipeline.values.min_name_fit]
     told = [f"{row['segment_id']} {row['segment_name']} ({row['name_fit']:.2f})" for row in weak.to_dict("records")]
     return dg.AssetCheckResult(
         passed=not told,
@@ -161,11 +163,11 @@ def names_fit(segment_profiles: pd.DataFrame, data_home: DataHome) -> dg.AssetCh
 def segment_migrations(
     context: dg.AssetExecutionContext,
     segment_assignments: nw.LazyFrame,
-    data_home: DataHome,
+    pipeline: PipelineResource,
     engine: dg.ResourceParam[Engine],
 ) -> pd.DataFrame:
     """How many users went which way since the snapshot before, and why."""
-    before = _scanned(last_night(data_home.home), SEGMENT_ASSIGNMENTS, engine)
+    before = _scanned(previous_run(pipeline.data_root), SEGMENT_ASSIGNMENTS, engine)
     migrations = segments.segment_migrations(segment_assignments, before)
     causes = migrations.groupby("cause")["users"].sum()
     context.add_output_metadata({f"users: {cause}": int(causes.get(cause.value, 0)) for cause in Cause})
@@ -184,14 +186,14 @@ segment_migrations_contract = contract_check(SEGMENT_MIGRATIONS)
 def migrations_add_up(
     segment_migrations: pd.DataFrame,
     segment_assignments: nw.LazyFrame,
-    data_home: DataHome,
+    pipeline: PipelineResource,
     engine: dg.ResourceParam[Engine],
 ) -> dg.AssetCheckResult:
     """Fails where a user came from nowhere or went missing between two snapshots."""
     users = segment_migrations["users"]
     arrived = int(users[segment_migrations["to_segment_id"] != NOWHERE].sum())
     started = int(users[segment_migrations["from_segment_id"] != NOWHERE].sum())
-    before = _scanned(last_night(data_home.home), SEGMENT_ASSIGNMENTS, engine)
+    before = _scanned(previous_run(pipeline.data_root), SEGMENT_ASSIGNMENTS, engine)
     assigned, was = _rows(segment_assignments), 0 if before is None else _rows(before)
     return dg.AssetCheckResult(
         passed=(arrived, started) == (assigned, was),
@@ -205,17 +207,17 @@ def segment_history(
     segment_profiles: pd.DataFrame,
     segment_migrations: pd.DataFrame,
     segment_drift: Drift,
-    data_home: DataHome,
+    pipeline: PipelineResource,
     engine: dg.ResourceParam[Engine],
 ) -> pd.DataFrame:
     """The nights of the last snapshot, and tonight."""
-    before = _scanned(last_night(data_home.home), SEGMENT_HISTORY, engine)
+    before = _scanned(previous_run(pipeline.data_root), SEGMENT_HISTORY, engine)
     return segments.segment_history(
         None if before is None else before.collect("pyarrow").to_native().to_pandas(types_mapper=pd.ArrowDtype),
         segment_profiles,
         segment_migrations,
         segment_drift,
-        sequence=snapshots.next_sequence(data_home.home.published),
+        sequence=snapshots.next_sequence(pipeline.data_root.published),
         as_of=segment_assignments.select(nw.col("as_of").max()).collect("pyarrow").item(),
     )
 
@@ -223,7 +225,7 @@ def segment_history(
 segment_history_contract = contract_check(SEGMENT_HISTORY)
 
 
-def _scanned(last: LastNight, table: Table, engine: Engine) -> nw.LazyFrame | None:
+def _scanned(last: PreviousRun, table: Table, engine: Engine) -> nw.LazyFrame | None:
     path = last.table(table)
     return None if path is None else engine.scan([path])
 

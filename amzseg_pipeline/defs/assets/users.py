@@ -9,7 +9,7 @@ import narwhals as nw
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.defs.checks import contract_check
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
-from amzseg_pipeline.defs.resources import DataHome
+from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.ui_metadata.described import described_table
 from amzseg_pipeline.steps import users
 from amzseg_pipeline.storage.engines import Engine
@@ -24,12 +24,12 @@ def user_features(
     context: dg.AssetExecutionContext,
     cleaned_reviews: CleanedReviews,
     engine: dg.ResourceParam[Engine],
-    data_home: DataHome,
+    pipeline: PipelineResource,
 ) -> TableParts:
     """Sums per user, and the features taken from them."""
-    as_of = users.as_of_date(cleaned_reviews.frame(engine), run_date=data_home.time.date())
+    as_of = users.as_of_date(cleaned_reviews.frame(engine), run_date=pipeline.time.date())
     context.add_output_metadata({"as_of": as_of.isoformat()})
-    stage = Stage(engine, data_home.home.warehouse, CODE_VERSIONS["users"], data_home.values, tell=context.log.info)
+    stage = Stage(engine, pipeline.data_root.warehouse, CODE_VERSIONS["users"], pipeline.values, log=context.log.info)
     return buckets.user_features(cleaned_reviews, stage, as_of=as_of)
 
 

@@ -70,7 +70,7 @@ def choice_metadata(choice: KChoice) -> dict[str, Any]:
         "rules alone": _table(
             "rule | k", (f"| {rule} | {getattr(choice, field) or '-'} |" for field, rule in RULES.items())
         ),
-        "evidence": _table(" | ".join((*names, "Calinski-Harabasz", "sizes in the sample", "gate")), rows),
+        "evidence": _table(" | ".join((*names, "Calinski-Harabasz", "sizes in the sample", "promotion")), rows),
     }
 
 

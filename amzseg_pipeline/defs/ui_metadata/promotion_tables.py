@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from amzseg_pipeline.contracts.model import Model
-from amzseg_pipeline.contracts.promotion import Challenger, Drift, GateLedger
+from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionReport
 
 
 def drift_metadata(drift: Drift) -> dict[str, Any]:
@@ -40,28 +40,28 @@ def challenger_metadata(challenger: Challenger) -> dict[str, Any]:
     }
 
 
-def ledger_metadata(ledger: GateLedger) -> dict[str, Any]:
+def promotion_metadata(report: PromotionReport) -> dict[str, Any]:
     """The decision and every test."""
     rows = (
         f"| {test.name} | {test.kind} | {'' if test.value is None else f'{test.value:.4g}'} | {test.limit:g} | "
         f"{'passed' if test.passed else '**failed**'} | {test.meaning} |"
-        for test in ledger.tests
+        for test in report.tests
     )
     return {
-        "decision": ledger.decision,
-        "reason": ledger.reason,
-        "champion": ledger.champion or "none",
-        "challenger": ledger.challenger or "none",
-        "ledger": _table("test | kind | value | limit | result | what it is", rows),
+        "decision": report.decision,
+        "reason": report.reason,
+        "champion": report.champion or "none",
+        "challenger": report.challenger or "none",
+        "report": _table("test | kind | value | limit | result | what it is", rows),
     }
 
 
-def lineage_table(model: Model) -> dg.MarkdownMetadataValue:
+def lineage_metadata(model: Model) -> dg.MarkdownMetadataValue:
     """What became of the segments of the model before."""
     rows = (
-        f"| {descent.event} | {descent.segment_id} {descent.name} | {descent.other_id or ''} | "
-        f"{'' if descent.overlap is None else f'{descent.overlap:.2f}'} |"
-        for descent in model.lineage
+        f"| {event.event} | {event.segment_id} {event.name} | {event.other_id or ''} | "
+        f"{'' if event.overlap is None else f'{event.overlap:.2f}'} |"
+        for event in model.lineage
     )
     return _table("event | segment | other | overlap", rows)
 

@@ -5,7 +5,7 @@ What they draw are aggregates and bounded samples, so that no figure reads a who
 
 from amzseg_pipeline.presentation.colours import segment_colours
 from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, ShownPlot
-from amzseg_pipeline.steps.figures.history import NightData, night_gallery
+from amzseg_pipeline.steps.figures.history import HistoryData, history_gallery
 from amzseg_pipeline.steps.figures.images import thumbnails
 from amzseg_pipeline.steps.figures.report import report_page
 from amzseg_pipeline.steps.figures.reviews import review_data, review_gallery
@@ -14,10 +14,10 @@ from amzseg_pipeline.steps.figures.users import user_data, user_gallery
 
 __all__ = [
     "Gallery",
+    "HistoryData",
     "MissingPlot",
-    "NightData",
     "ShownPlot",
-    "night_gallery",
+    "history_gallery",
     "report_page",
     "review_data",
     "review_gallery",

@@ -12,13 +12,15 @@ from amzseg_pipeline.presentation.labels import FEATURE_NAMES
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 
 
-def review_facts(inputs: Sequence[Mapping[str, Any]], *, accounts: str, currency: str | None) -> dict[str, str]:
+def review_facts(
+    inputs: Sequence[Mapping[str, Any]], *, row_reconciliation: str, currency: str | None
+) -> dict[str, str]:
     """Of `inputs` the path, format, rows and sha256 are told."""
     lines = [
         f"{batch['path']} ({batch['format']}, {counted(batch['rows'], 'row')}, sha256 {batch['sha256'][:16]}…)"
         for batch in inputs
     ]
-    return {"Inputs": "\n".join(lines), "Rows": accounts, "Currency": currency or "none: nothing was priced"}
+    return {"Inputs": "\n".join(lines), "Rows": row_reconciliation, "Currency": currency or "none: nothing was priced"}
 
 
 def user_facts(users: int) -> dict[str, str]:
@@ -42,11 +44,11 @@ def segment_facts(data: SegmentData) -> dict[str, str]:
     }
 
 
-def night_facts(history: pd.DataFrame, drift: Drift) -> dict[str, str]:
+def history_facts(history: pd.DataFrame, drift: Drift) -> dict[str, str]:
     """How many nights the history (contracts.SEGMENT_HISTORY) holds, and what drift warned of."""
-    nights = history.drop_duplicates("sequence")["as_of"]
+    runs = history.drop_duplicates("sequence")["as_of"]
     return {
-        "Nights": f"{len(nights):,}, the first of {min(nights):%Y-%m-%d}",
+        "Nights": f"{len(runs):,}, the first of {min(runs):%Y-%m-%d}",
         "Drift": "\n".join(drift.warnings) or drift.note or "no measure is beyond its limit",
     }
 

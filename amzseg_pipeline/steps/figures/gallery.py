@@ -23,7 +23,7 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class NotApplicable:
     """Why there is nothing to draw: the source does not have the data."""
 
     reason: str
@@ -57,7 +57,7 @@ class Gallery:
     missing: tuple[MissingPlot, ...]
 
 
-def gallery(group: str, drawings: Mapping[str, Callable[[Data], Plot | LeftOut]], data: Data) -> Gallery:
+def gallery(group: str, drawings: Mapping[str, Callable[[Data], Plot | NotApplicable]], data: Data) -> Gallery:
     """Every drawing of `data`, by name. One figure is in memory at a time."""
     plots: list[ShownPlot] = []
     missing: list[MissingPlot] = []
@@ -65,7 +65,7 @@ def gallery(group: str, drawings: Mapping[str, Callable[[Data], Plot | LeftOut]]
         for name, draw in drawings.items():
             try:
                 drawn = draw(data)
-                if isinstance(drawn, LeftOut):
+                if isinstance(drawn, NotApplicable):
                     missing.append(MissingPlot(name, drawn.reason, is_fault=False))
                 else:
                     plots.append(ShownPlot(name, drawn.title, drawn.sentence, png_image(drawn.figure)))

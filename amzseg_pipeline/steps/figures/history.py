@@ -13,14 +13,14 @@ from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.colours import segment_colours
 from amzseg_pipeline.presentation.formatting import counted, percent
 from amzseg_pipeline.presentation.labels import FEATURE_NAMES
-from amzseg_pipeline.steps.figures.gallery import Gallery, LeftOut, Plot, gallery
+from amzseg_pipeline.steps.figures.gallery import Gallery, NotApplicable, Plot, gallery
 from amzseg_pipeline.steps.figures.style import HIGHLIGHT, INK, MUTED, SEQUENTIAL, apart, canvas, percent_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_NIGHTS = 60
-_MOST_TICKS = 12
+_MAX_RUNS = 60
+_MAX_TICKS = 12
 _STEADY_SHARE = 0.02
 _STEADY_POINTS = 0.01
 _LABEL_SHARE = 0.062
@@ -31,7 +31,7 @@ _PSI_COLOURS = dict(zip(_PSI_NAMES, ("#0173B2", "#DE8F05", "#882255", "#56B4E9",
 
 
 @dataclass(frozen=True)
-class NightData:
+class HistoryData:
     """Tonight's contracts.SEGMENT_MIGRATIONS and drift, and contracts.SEGMENT_HISTORY up to tonight."""
 
     migrations: pd.DataFrame
@@ -41,9 +41,9 @@ class NightData:
     @property
     def recent(self) -> pd.DataFrame:
         """The history of the last 60 nights, in their order; `night` counts them from 0."""
-        last = sorted(self.history["sequence"].unique())[-_MOST_NIGHTS:]
+        last = sorted(self.history["sequence"].unique())[-_MAX_RUNS:]
         shown = self.history[self.history["sequence"].isin(last)].sort_values(["sequence", "segment_id"])
-        return shown.assign(night=shown["sequence"].map({sequence: i for i, sequence in enumerate(last)}).astype(int))
+        return shown.assign(run_day=shown["sequence"].map({sequence: i for i, sequence in enumerate(last)}).astype(int))
 
     @property
     def names(self) -> dict[str, str]:
@@ -52,17 +52,17 @@ class NightData:
         return dict(zip(last["segment_id"], last["segment_name"], strict=True))
 
 
-def night_gallery(data: NightData) -> Gallery:
+def history_gallery(data: HistoryData) -> Gallery:
     """The plots of `data`, rendered."""
-    return gallery("nights", DRAWINGS, data)
+    return gallery("history", DRAWINGS, data)
 
 
-def segment_moves(data: NightData) -> Plot | LeftOut:
+def segment_moves(data: HistoryData) -> Plot | NotApplicable:
     """Users by the segment they were in and the one they are in now."""
     moves = data.migrations
     known = moves[moves["from_segment_id"] != NOWHERE]
     if known.empty:
-        return LeftOut("this is the first night: there is none before to compare it with")
+        return NotApplicable("this is the first night: there is none before to compare it with")
     names = {
         **dict(zip(moves["from_segment_id"], moves["from_segment_name"], strict=True)),
         **dict(zip(moves["to_segment_id"], moves["to_segment_name"], strict=True)),
@@ -106,11 +106,11 @@ def segment_moves(data: NightData) -> Plot | LeftOut:
     return Plot(title, f"{told}: {follows}.", figure)
 
 
-def shares_over_nights(data: NightData) -> Plot | LeftOut:
+def shares_over_runs(data: HistoryData) -> Plot | NotApplicable:
     """The share of every segment, night by night."""
     shares = data.recent.pivot(index="night", columns="segment_id", values="share").astype(float)
     if len(shares) < 2:
-        return LeftOut("there is one night only")
+        return NotApplicable("there is one night only")
     names, colours = data.names, segment_colours(data.names)
     change = (shares.ffill().iloc[-1] - shares.bfill().iloc[0]).sort_index()
     most = str(change.abs().idxmax())
@@ -141,13 +141,13 @@ def shares_over_nights(data: NightData) -> Plot | LeftOut:
                 f"{names[most]}: {follows}.", figure)  # fmt: skip
 
 
-def drift_over_nights(data: NightData) -> Plot | LeftOut:
+def drift_over_runs(data: HistoryData) -> Plot | NotApplicable:
     """The population stability index of every feature and of the shares, with the limit above which it warns."""
     limits = {figure.name: figure.limit for figure in data.drift.figures if figure.name in _PSI_NAMES}
-    nights = data.recent.drop_duplicates("night").set_index("night")[[*PSI_COLUMNS, "psi_shares"]].astype(float)
-    measured = nights.dropna(how="all").dropna(axis=1, how="all")
+    runs = data.recent.drop_duplicates("night").set_index("night")[[*PSI_COLUMNS, "psi_shares"]].astype(float)
+    measured = runs.dropna(how="all").dropna(axis=1, how="all")
     if len(measured) < 2 or not limits:
-        return LeftOut("drift was measured on fewer than two nights")
+        return NotApplicable("drift was measured on fewer than two nights")
     tonight = {figure.name: figure for figure in data.drift.figures if figure.name in measured.columns}
     top = max(tonight.values(), key=lambda figure: figure.value / figure.limit)
     drifts = any(figure.warns for figure in tonight.values())
@@ -179,8 +179,8 @@ def drift_over_nights(data: NightData) -> Plot | LeftOut:
 
 DRAWINGS = {
     "segment_moves": segment_moves,
-    "shares_over_nights": shares_over_nights,
-    "drift_over_nights": drift_over_nights,
+    "shares_over_nights": shares_over_runs,
+    "drift_over_nights": drift_over_runs,
 }
 """Every plot over nights, in the order they are shown."""
 
@@ -218,15 +218,15 @@ def _label(segment: str, names: Mapping[str, str], nowhere: str) -> str:
 
 def _night_axis(axes: "Axes", recent: pd.DataFrame) -> None:
     """Ticks at the numbers of snapshots, and a line where another model begins to score."""
-    nights = recent.drop_duplicates("night")
-    sequences: Sequence[int] = nights["sequence"].tolist()
-    step = -(-len(sequences) // _MOST_TICKS)
+    runs = recent.drop_duplicates("night")
+    sequences: Sequence[int] = runs["sequence"].tolist()
+    step = -(-len(sequences) // _MAX_TICKS)
     axes.set_xticks(range(0, len(sequences), step), [str(sequence) for sequence in sequences[::step]])
     axes.set(xlabel="snapshot", xlim=(-0.3, len(sequences) - 0.7))
-    versions = nights["model_version"].tolist()
-    for night in (i for i in range(1, len(versions)) if versions[i] != versions[i - 1]):
-        axes.axvline(night - 0.5, color=MUTED, linewidth=1.2, linestyle=":")
-        axes.annotate("new model", (night - 0.5, 1), xycoords=("data", "axes fraction"), xytext=(3, -3),
+    versions = runs["model_version"].tolist()
+    for run_day in (i for i in range(1, len(versions)) if versions[i] != versions[i - 1]):
+        axes.axvline(run_day - 0.5, color=MUTED, linewidth=1.2, linestyle=":")
+        axes.annotate("new model", (run_day - 0.5, 1), xycoords=("data", "axes fraction"), xytext=(3, -3),
                       textcoords="offset points", va="top", fontsize=8.5, color=MUTED)  # fmt: skip
 
 
@@ -239,6 +239,6 @@ def _labels_at_end(axes: "Axes", ends: Mapping[str, tuple[float, str]]) -> None:
                       textcoords="offset points", va="center", color=colour, fontweight="bold")  # fmt: skip
 
 
-def _nights_note(data: NightData) -> str:
+def _nights_note(data: HistoryData) -> str:
     shown = data.recent.drop_duplicates("night")
     return f"{counted(len(shown), 'night')}, up to {shown['as_of'].iloc[-1]:%Y-%m-%d}"

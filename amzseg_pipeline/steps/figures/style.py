@@ -176,12 +176,12 @@ def _format_axis(axis: "Axis", text: Callable[[float], str], *, whole: bool = Fa
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
     box = axis.axes.get_window_extent()
     pixels = box.width if axis is axis.axes.xaxis else box.height
-    most_ticks = max(int(pixels / axis.axes.figure.dpi / _TICK_INCHES), 2)
+    max_ticks = max(int(pixels / axis.axes.figure.dpi / _TICK_INCHES), 2)
     if axis.get_scale() == "log":
-        axis.set_major_locator(LogLocator(subs=_steps_of_decades(*sorted(axis.get_view_interval()), most=most_ticks)))
+        axis.set_major_locator(LogLocator(subs=_steps_of_decades(*sorted(axis.get_view_interval()), most=max_ticks)))
         axis.set_minor_formatter(NullFormatter())
     else:
-        axis.set_major_locator(MaxNLocator(min(most_ticks + 1, 7), steps=[1, 2, 2.5, 5, 10], integer=whole))
+        axis.set_major_locator(MaxNLocator(min(max_ticks + 1, 7), steps=[1, 2, 2.5, 5, 10], integer=whole))
 
 
 def _steps_of_decades(low: float, high: float, *, most: int) -> tuple[float, ...]:

@@ -15,7 +15,7 @@ from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.formatting import counted, percent, sampled, signed, strength
 from amzseg_pipeline.presentation.labels import FEATURE_NAMES, feature_axis, feature_label
 from amzseg_pipeline.steps.figures.correlations import correlation_table, ranked_pairs
-from amzseg_pipeline.steps.figures.gallery import Gallery, LeftOut, Plot, gallery
+from amzseg_pipeline.steps.figures.gallery import Gallery, NotApplicable, Plot, gallery
 from amzseg_pipeline.steps.figures.panels import Values, heatmap, histogram
 from amzseg_pipeline.steps.figures.style import ACCENT, PALE, canvas, count_axis, marked_line
 from amzseg_pipeline.steps.segments.features import scaling as segments
@@ -27,7 +27,7 @@ _FAR_OUT_SD = 3
 _TELLING_SHARE = 0.01
 _CLOSE = 0.5
 _BINS = 40
-_MOST_LABELS = 6
+_MAX_LABELS = 6
 _MOST_STEMS = 30
 _PANEL_CHARACTERS = 34
 
@@ -53,10 +53,10 @@ class UserData:
 
 
 def user_data(
-    user_features: nw.LazyFrame[Any], *, transform: str, currency: str | None, most_users: int = 20_000
+    user_features: nw.LazyFrame[Any], *, transform: str, currency: str | None, max_users: int = 20_000
 ) -> UserData:
     """The data of the figures: at most `most_users` users, those of smallest hash, scaled as for a model of them."""
-    sample = _frame(training_sample(user_features, users=most_users))
+    sample = _frame(training_sample(user_features, users=max_users))
     scaling = segments.feature_scaling(sample, transform=transform, shrinkages=shrinkages(user_features))
     counts = _frame(user_features.group_by("total_reviews").agg(users=nw.len()).sort("total_reviews"))
     return UserData(
@@ -69,11 +69,13 @@ def user_data(
     )
 
 
-def reviews_per_user(data: UserData) -> Plot | LeftOut:
+def reviews_per_user(data: UserData) -> Plot | NotApplicable:
     """How many users wrote how many reviews, on logarithmic axes."""
     reviews, users = (data.review_counts[column].to_numpy(np.int64) for column in ("total_reviews", "users"))
     if len(reviews) < 2:
-        return LeftOut(f"all users have {counted(int(reviews[0]), 'review')}" if len(reviews) else "there are no users")
+        return NotApplicable(
+            f"all users have {counted(int(reviews[0]), 'review')}" if len(reviews) else "there are no users"
+        )
     once = float(users[reviews == 1].sum() / users.sum())
     several = int(users[reviews > 1].sum())
     written = float((reviews * users)[reviews > 1].sum() / (reviews * users).sum())
@@ -91,7 +93,7 @@ def reviews_per_user(data: UserData) -> Plot | LeftOut:
     axes.set(xlim=(reviews.min() * 0.8, reviews.max() * 1.3), ylim=(0.7, users.max() * 2.5))
     count_axis(axes.xaxis)
     count_axis(axes.yaxis)
-    if len(reviews) <= _MOST_LABELS:
+    if len(reviews) <= _MAX_LABELS:
         axes.set_xticks(reviews)
         for place, height in zip(reviews, users, strict=True):
             axes.annotate(f"{height:,}", (place, height), xytext=(0, 7), textcoords="offset points", ha="center")
@@ -110,12 +112,12 @@ def reviews_per_user(data: UserData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def feature_scaling(data: UserData, *, feature: str) -> Plot | LeftOut:
+def feature_scaling(data: UserData, *, feature: str) -> Plot | NotApplicable:
     """A feature in its own unit, and as an axis of the clusters."""
     name = FEATURE_NAMES[feature]
     for dropped in data.scaling.dropped:
         if dropped.name == feature:
-            return LeftOut(f"{name} is no axis of the clusters: {dropped.reason}")
+            return NotApplicable(f"{name} is no axis of the clusters: {dropped.reason}")
     fitted = next(scaled for scaled in data.scaling.features if scaled.name == feature)
     before, after = data.features[feature].dropna().to_numpy(), data.scaled[feature].dropna().to_numpy()
     far = int((np.abs(after) > _FAR_OUT_SD).sum())
@@ -152,11 +154,11 @@ def feature_scaling(data: UserData, *, feature: str) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def feature_correlations(data: UserData) -> Plot | LeftOut:
+def feature_correlations(data: UserData) -> Plot | NotApplicable:
     """Rank correlations of the features of users."""
     table = correlation_table(data.features, FEATURE_NAMES)
     if table is None:
-        return LeftOut("fewer than three features differ between users")
+        return NotApplicable("fewer than three features differ between users")
     pairs = ranked_pairs(table)
     closest, close = pairs[0], sum(abs(pair.correlation) >= _CLOSE for pair in pairs)
     title = (
@@ -177,7 +179,7 @@ def feature_correlations(data: UserData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-DRAWINGS: dict[str, Callable[[UserData], Plot | LeftOut]] = {
+DRAWINGS: dict[str, Callable[[UserData], Plot | NotApplicable]] = {
     "reviews_per_user": reviews_per_user,
     **{f"scaling_of_{feature}": partial(feature_scaling, feature=feature) for feature in FEATURES},
     "feature_correlations": feature_correlations,

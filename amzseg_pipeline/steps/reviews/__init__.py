@@ -3,29 +3,29 @@
 from amzseg_pipeline.steps.reviews.cleaning import checked_reviews, rejected_reviews
 from amzseg_pipeline.steps.reviews.deduplication import (
     cleaned_reviews,
-    no_copies,
+    deduplicated,
     reviews_once,
-    settled_copies,
     valid_reviews,
+    without_deduplication,
 )
 from amzseg_pipeline.steps.reviews.items import checked_items, items, rejected_items, with_item_prices
-from amzseg_pipeline.steps.reviews.reconciliation import Accounts, accounts, item_accounts
-from amzseg_pipeline.steps.reviews.row_count_range import RowBand
+from amzseg_pipeline.steps.reviews.reconciliation import RowReconciliation, item_reconciliation, row_reconciliation
+from amzseg_pipeline.steps.reviews.row_count_range import RowCountRange
 
 __all__ = [
-    "Accounts",
-    "RowBand",
-    "accounts",
+    "RowCountRange",
+    "RowReconciliation",
     "checked_items",
     "checked_reviews",
     "cleaned_reviews",
-    "item_accounts",
+    "deduplicated",
+    "item_reconciliation",
     "items",
-    "no_copies",
     "rejected_items",
     "rejected_reviews",
     "reviews_once",
-    "settled_copies",
+    "row_reconciliation",
     "valid_reviews",
     "with_item_prices",
+    "without_deduplication",
 ]

@@ -11,7 +11,7 @@ import narwhals as nw
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS
 from amzseg_pipeline.steps.reviews.cleaning import told_by_time
 
-VALID_COLUMNS = tuple(name for name in CLEANED_REVIEWS.column_names if name != "copies")
+VALID_COLUMNS = tuple(name for name in CLEANED_REVIEWS.column_names if name != "duplicate_rows")
 """The columns of valid_reviews, which is cleaned_reviews before copies are settled."""
 
 _SHORT_KEY = ("user_hash", "short_id", "short_time")
@@ -36,10 +36,10 @@ def valid_reviews(checked: nw.LazyFrame, *, and_also: Sequence[str] = ()) -> nw.
 def cleaned_reviews(checked: nw.LazyFrame) -> nw.LazyFrame:
     """CLEANED_REVIEWS of checked_reviews: what the functions below make together, all at once."""
     valid = valid_reviews(checked)
-    return reviews_once(valid, settled_copies(valid))
+    return reviews_once(valid, deduplicated(valid))
 
 
-def settled_copies(valid: nw.LazyFrame) -> nw.LazyFrame:
+def deduplicated(valid: nw.LazyFrame) -> nw.LazyFrame:
     """One row, with its `copies`, for every review among those rows of valid_reviews that may have copies.
 
     Copies are rows with the same user_id and review_id. Which one stays is a total order over what they say, never over
@@ -61,26 +61,26 @@ def settled_copies(valid: nw.LazyFrame) -> nw.LazyFrame:
     }
     ordered = (
         _with_review_id(keyed.join(shared, on=list(_SHORT_KEY), how="semi"))
-        .with_columns(copies=nw.len().over(*CLEANED_REVIEWS.key).cast(nw.Int64()), **order)
+        .with_columns(duplicate_rows=nw.len().over(*CLEANED_REVIEWS.key).cast(nw.Int64()), **order)
         .unique(subset=list(CLEANED_REVIEWS.key), keep="first", order_by=["order_ratings", "item_id", *list(order)[1:]])
     )
     return ordered.select(CLEANED_REVIEWS.column_names)
 
 
-def no_copies(valid: nw.LazyFrame) -> nw.LazyFrame:
+def without_deduplication(valid: nw.LazyFrame) -> nw.LazyFrame:
     """What settled_copies is where no review has copies, without a search: nothing, for every valid row has a user."""
     return _every_row(valid.filter(nw.col("user_id").is_null()))
 
 
-def reviews_once(valid: nw.LazyFrame, settled: nw.LazyFrame) -> nw.LazyFrame:
+def reviews_once(valid: nw.LazyFrame, deduplicated_part: nw.LazyFrame) -> nw.LazyFrame:
     """CLEANED_REVIEWS: the settled_copies of `valid`, and its rows that share their key with no other."""
-    taken = _with_short_key(settled.with_columns(review_id=_short_id())).select(*_SHORT_KEY)
+    taken = _with_short_key(deduplicated_part.with_columns(review_id=_short_id())).select(*_SHORT_KEY)
     single = _with_short_key(valid).join(taken, on=list(_SHORT_KEY), how="anti")
-    return nw.concat([_every_row(single), settled.select(CLEANED_REVIEWS.column_names)])
+    return nw.concat([_every_row(single), deduplicated_part.select(CLEANED_REVIEWS.column_names)])
 
 
 def _every_row(valid: nw.LazyFrame) -> nw.LazyFrame:
-    once = _with_review_id(valid).with_columns(copies=nw.lit(1).cast(nw.Int64()))
+    once = _with_review_id(valid).with_columns(duplicate_rows=nw.lit(1).cast(nw.Int64()))
     return once.select(CLEANED_REVIEWS.column_names)
 
 

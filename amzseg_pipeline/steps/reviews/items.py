@@ -40,14 +40,14 @@ def items(checked: nw.LazyFrame) -> nw.LazyFrame:
     }
     known = nw.when(~nw.col("price_minor").is_null()).then(nw.col("currency"))
     valid = checked.filter(nw.col("reason").is_null()).with_columns(currency=known)
-    repeated = valid.group_by("item_id").agg(copies=nw.len()).filter(nw.col("copies") > 1)
-    single = valid.join(repeated, on="item_id", how="anti").with_columns(copies=nw.lit(1).cast(nw.Int64()))
-    settled = (
+    repeated = valid.group_by("item_id").agg(duplicate_rows=nw.len()).filter(nw.col("duplicate_rows") > 1)
+    single = valid.join(repeated, on="item_id", how="anti").with_columns(duplicate_rows=nw.lit(1).cast(nw.Int64()))
+    deduplicated_part = (
         valid.join(repeated, on="item_id")
-        .with_columns(copies=nw.col("copies").cast(nw.Int64()), **order)
+        .with_columns(duplicate_rows=nw.col("duplicate_rows").cast(nw.Int64()), **order)
         .unique(subset=["item_id"], keep="first", order_by=list(order))
     )
-    return nw.concat([frame.select(ITEMS.column_names) for frame in (single, settled)])
+    return nw.concat([frame.select(ITEMS.column_names) for frame in (single, deduplicated_part)])
 
 
 def rejected_items(checked: nw.LazyFrame) -> nw.LazyFrame:

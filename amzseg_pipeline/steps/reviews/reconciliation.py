@@ -9,30 +9,30 @@ from amzseg_pipeline.steps.reviews.cleaning import VALUE_RULES
 
 
 @dataclass(frozen=True)
-class Accounts:
+class RowReconciliation:
     """Rows in and out. `copies` are the raw rows that the cleaned reviews stand for, themselves among them."""
 
     raw: int
     cleaned: int
-    copies: int
+    duplicate_rows: int
     rejected: dict[str, int]
     unreadable: dict[str, int]
 
     @property
     def duplicates(self) -> int:
         """The raw rows that are copies of a review that stayed."""
-        return self.copies - self.cleaned
+        return self.duplicate_rows - self.cleaned
 
     @property
-    def balanced(self) -> bool:
+    def reconciles(self) -> bool:
         """Whether no raw row was lost and none came from nowhere."""
-        return self.raw == self.copies + sum(self.rejected.values())
+        return self.raw == self.duplicate_rows + sum(self.rejected.values())
 
     @property
     def sentence(self) -> str:
         """The equation in words."""
         parts = f"{self.cleaned:,} cleaned + {self.duplicates:,} duplicates + {sum(self.rejected.values()):,} rejected"
-        return f"{self.raw:,} raw rows {'=' if self.balanced else 'are not'} {parts}"
+        return f"{self.raw:,} raw rows {'=' if self.reconciles else 'are not'} {parts}"
 
     @property
     def lost_shares(self) -> dict[str, float]:
@@ -41,30 +41,30 @@ class Accounts:
         return shares | {f"unreadable {column}": n / max(self.cleaned, 1) for column, n in self.unreadable.items()}
 
 
-def accounts(*, raw_rows: int, cleaned: nw.LazyFrame, rejected: nw.LazyFrame) -> Accounts:
+def row_reconciliation(*, raw_rows: int, cleaned: nw.LazyFrame, rejected: nw.LazyFrame) -> RowReconciliation:
     """The Accounts of the tables cleaned_reviews and rejected_reviews that were made from `raw_rows` raw rows."""
     counts = cleaned.select(
         cleaned=nw.len(),
-        copies=nw.col("copies").sum(),
+        duplicate_rows=nw.col("duplicate_rows").sum(),
         **{source: _flag(nw.col("unreadable").str.contains(f"(?:^|,){source}(?:,|$)")).sum() for source in VALUE_RULES},
     )
     kept = {name: int(count or 0) for name, count in _rows(counts)[0].items()}
-    return Accounts(
+    return RowReconciliation(
         raw=raw_rows,
         cleaned=kept.pop("cleaned"),
-        copies=kept.pop("copies"),
+        duplicate_rows=kept.pop("duplicate_rows"),
         rejected=_counts(rejected, "reason"),
         unreadable={source: count for source, count in kept.items() if count},
     )
 
 
-def item_accounts(*, raw_rows: int, items: nw.LazyFrame, rejected: nw.LazyFrame) -> Accounts:
+def item_reconciliation(*, raw_rows: int, items: nw.LazyFrame, rejected: nw.LazyFrame) -> RowReconciliation:
     """The Accounts of the tables items and rejected_items; `unreadable` counts items by their PriceFault."""
-    kept = _rows(items.select(items=nw.len(), copies=nw.col("copies").sum()))[0]
-    return Accounts(
+    kept = _rows(items.select(items=nw.len(), duplicate_rows=nw.col("duplicate_rows").sum()))[0]
+    return RowReconciliation(
         raw=raw_rows,
         cleaned=int(kept["items"]),
-        copies=int(kept["copies"] or 0),
+        duplicate_rows=int(kept["duplicate_rows"] or 0),
         rejected=_counts(rejected, "reason"),
         unreadable=_counts(items.filter(~nw.col("price_fault").is_null()), "price_fault"),
     )

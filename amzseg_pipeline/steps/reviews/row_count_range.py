@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class RowBand:
+class RowCountRange:
     """Cleaned reviews beside those of the last snapshot (`last`, None for none), and the shares of them that pass."""
 
     cleaned: int

@@ -20,10 +20,10 @@ from amzseg_pipeline.steps.segments.lifecycle.migrations import (
     followed_users,
     moved_by_model,
     segment_migrations,
-    with_night_before,
+    with_previous_segments,
 )
-from amzseg_pipeline.steps.segments.lifecycle.promotion import approved_ledger, gate_ledger
-from amzseg_pipeline.steps.segments.lifecycle.promotion_state import memory_after, model_of_the_night, waiting_model
+from amzseg_pipeline.steps.segments.lifecycle.promotion import approved_report, promotion_report
+from amzseg_pipeline.steps.segments.lifecycle.promotion_state import pending_model, promotion_state_after, serving_model
 from amzseg_pipeline.steps.segments.model.export import exported_pipeline
 from amzseg_pipeline.steps.segments.model.fit import cluster_model, fitted_model
 from amzseg_pipeline.steps.segments.model.profiles import segment_profiles
@@ -38,7 +38,7 @@ from amzseg_pipeline.steps.segments.model.serialization import (
 )
 
 __all__ = [
-    "approved_ledger",
+    "approved_report",
     "challenger",
     "cluster_model",
     "document",
@@ -50,23 +50,23 @@ __all__ = [
     "fitted_model",
     "followed_users",
     "from_document",
-    "gate_ledger",
-    "memory_after",
     "model_document",
     "model_from_document",
-    "model_of_the_night",
     "moved_by_model",
     "next_segment_number",
     "no_drift",
+    "pending_model",
+    "promotion_report",
+    "promotion_state_after",
     "scaled_features",
     "scored_users",
     "segment_history",
     "segment_migrations",
     "segment_profiles",
+    "serving_model",
     "shrinkages",
     "training_reason",
     "training_reference",
     "training_sample",
-    "waiting_model",
-    "with_night_before",
+    "with_previous_segments",
 ]

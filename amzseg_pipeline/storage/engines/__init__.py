@@ -48,7 +48,7 @@ class Engine(Protocol):
     def staged(self, frame: nw.LazyFrame) -> nw.LazyFrame:
         """The same rows computed once, so that several outputs need not compute them again."""
 
-    def coded(self, frame: nw.LazyFrame, columns: Sequence[str]) -> nw.LazyFrame:
+    def dictionary_encoded(self, frame: nw.LazyFrame, columns: Sequence[str]) -> nw.LazyFrame:
         """The same rows, these columns of few different texts in the form that is joined to larger tables best."""
 
     def write(self, frame: nw.LazyFrame, path: Path) -> None:

@@ -30,7 +30,7 @@ _BUCKET_GROUP_ROWS = 2**15
 """What is held back for each file: small groups read slowly and pack badly; to hold back more takes memory for every
 bucket of every batch, which then costs more time than it saves."""
 
-_MOST_OPEN_FILES = 600
+_MAX_OPEN_FILES = 600
 _HASH_BITS = 32
 _FAST = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 1000, PARQUET_VERSION v2"
 """Ids and times seldom repeat in a row group: to try a dictionary first takes a fifth of the time to write them.
@@ -100,7 +100,7 @@ class DuckDBEngine:
             nw.to_native(frame).to_table(name)
         return nw.from_native(self._connection.table(name))
 
-    def coded(self, frame: nw.LazyFrame, columns: Sequence[str]) -> nw.LazyFrame:
+    def dictionary_encoded(self, frame: nw.LazyFrame, columns: Sequence[str]) -> nw.LazyFrame:
         """The same rows with these columns as enums: to join and write numbers takes half the time of texts."""
         rows = nw.to_native(frame)
         selected = {name: _name(name) for name in rows.columns}
@@ -112,8 +112,8 @@ class DuckDBEngine:
             with self._writing():
                 self._connection.execute(f"CREATE TYPE coded_{self._coded} AS ENUM (FROM texts)")
             selected[column] = f"{_name(column)}::coded_{self._coded}"
-        coded: nw.LazyFrame = nw.from_native(rows.project(_columns(selected)))
-        return coded
+        dictionary_encoded: nw.LazyFrame = nw.from_native(rows.project(_columns(selected)))
+        return dictionary_encoded
 
     def write(self, frame: nw.LazyFrame, path: Path) -> None:
         """Writes the rows to one parquet file, in the frame's order where it is sorted."""
@@ -128,7 +128,7 @@ class DuckDBEngine:
     def write_buckets(self, frame: nw.LazyFrame, folder: Path, *, buckets: int) -> None:
         """Writes the rows to parquet files in `folder`/batch=<batch>/bucket=<n>, n being first bits of `user_hash`."""
         self._connection.execute(f"SET partitioned_write_flush_threshold = {_BUCKET_GROUP_ROWS}")
-        self._connection.execute(f"SET partitioned_write_max_open_files = {_MOST_OPEN_FILES}")
+        self._connection.execute(f"SET partitioned_write_max_open_files = {_MAX_OPEN_FILES}")
         rows = nw.to_native(frame).project(f"*, user_hash >> {_HASH_BITS - (buckets - 1).bit_length()} AS bucket")
         self._copy(rows, folder, options=f"{_FAST}, PARTITION_BY (batch, bucket), OVERWRITE_OR_IGNORE")
 

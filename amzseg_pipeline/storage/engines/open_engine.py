@@ -8,18 +8,18 @@ from pathlib import Path
 
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.fs.object_store import store_of
 
 
-def opened_engine(home: Home, settings: Settings) -> Engine:
+def opened_engine(data_root: DataRoot, settings: Settings) -> Engine:
     """An engine, to be closed after use. SettingsError where it cannot be had."""
-    temporary = _temporary_folder(home, settings)
-    store = store_of(home.root)
+    temporary = _temporary_folder(data_root, settings)
+    store = store_of(data_root.root)
     if settings.engine == "spark" and store is not None:
         raise SettingsError(
-            f'settings: engine = "spark" works on a folder, and the data root is {home.root}; take engine = "duckdb", '
+            f'settings: engine = "spark" works on a folder, and the data root is {data_root.root}; take engine = "duckdb", '
             "or a folder that all of Spark's machines see."
         )
     if settings.engine == "spark":
@@ -31,14 +31,14 @@ def opened_engine(home: Home, settings: Settings) -> Engine:
     return DuckDBEngine(settings, temporary=temporary, store=store)
 
 
-def _temporary_folder(home: Home, settings: Settings) -> Path:
+def _temporary_folder(data_root: DataRoot, settings: Settings) -> Path:
     """A folder that belongs to this home alone: engines empty it when they open and delete it when they close."""
     if not settings.temporary_folder:
-        return home.local / "warehouse" / ".temporary"
+        return data_root.local / "warehouse" / ".temporary"
     given = Path(settings.temporary_folder)
-    if not given.is_absolute() and not (home.local / given).resolve().is_relative_to(home.local.resolve()):
+    if not given.is_absolute() and not (data_root.local / given).resolve().is_relative_to(data_root.local.resolve()):
         raise SettingsError(
-            f"{home.local / given}: temporary_folder leads outside the data root by a link; give a folder below it."
+            f"{data_root.local / given}: temporary_folder leads outside the data root by a link; give a folder below it."
         )
-    root = hashlib.sha256(str(home.root.absolute()).encode()).hexdigest()[:16]
-    return home.local / given / f"amzseg_pipeline-{root}"
+    root = hashlib.sha256(str(data_root.root.absolute()).encode()).hexdigest()[:16]
+    return data_root.local / given / f"amzseg_pipeline-{root}"

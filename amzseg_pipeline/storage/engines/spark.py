@@ -62,7 +62,7 @@ class SparkEngine:
         self.write_parts(frame, folder)
         return self._parquet(folder)
 
-    def coded(self, frame: nw.LazyFrame, columns: Sequence[str]) -> nw.LazyFrame:  # noqa: ARG002
+    def dictionary_encoded(self, frame: nw.LazyFrame, columns: Sequence[str]) -> nw.LazyFrame:  # noqa: ARG002
         """The same rows as they are: Spark has no better way."""
         return frame
 

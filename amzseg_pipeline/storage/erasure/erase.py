@@ -9,10 +9,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from amzseg_pipeline.contracts.errors import ForgettingError
+from amzseg_pipeline.contracts.errors import ErasureError
 from amzseg_pipeline.steps.pseudonyms import UserKey
-from amzseg_pipeline.storage.data_root import Home
-from amzseg_pipeline.storage.erasure.search import MAX_ID_BYTES, files_holding
+from amzseg_pipeline.storage.data_root import DataRoot
+from amzseg_pipeline.storage.erasure.search import MAX_ID_BYTES, files_containing
 from amzseg_pipeline.storage.fs.atomic_writes import delete
 from amzseg_pipeline.storage.snapshots import Snapshot
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
@@ -23,14 +23,14 @@ _NAMED_FILES = 20
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class ErasureResult:
     """What was done to forget a user: snapshots written again, and files and folders that were deleted."""
 
     snapshots: tuple[ErasedSnapshot, ...]
     deleted: tuple[str, ...]
 
 
-def forget(home: Home, user_id: str, *, keys: Sequence[UserKey] = ()) -> Forgotten:
+def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) -> ErasureResult:
     """Erases the user with this id, as the source gives it, and looks whether nothing is left.
 
     `keys` are those that snapshots may have been made with. ForgettingError, before anything is touched, where an
@@ -38,66 +38,68 @@ def forget(home: Home, user_id: str, *, keys: Sequence[UserKey] = ()) -> Forgott
     the files, where something is left.
     """
     if not user_id.strip() or len(user_id.encode()) > MAX_ID_BYTES:
-        raise ForgettingError("forget: give the id of one user, as the exports have it.")
-    if not home.root.is_dir():
-        raise ForgettingError(f"{home.root}: there is no such folder; set AMZSEG_DATA to the data root.")
-    home.local.mkdir(parents=True, exist_ok=True)
+        raise ErasureError("forget: give the id of one user, as the exports have it.")
+    if not data_root.root.is_dir():
+        raise ErasureError(f"{data_root.root}: there is no such folder; set AMZSEG_DATA to the data root.")
+    data_root.local.mkdir(parents=True, exist_ok=True)
     user_id = user_id.strip()
-    _require_gone_from_landing(home, user_id)
+    _require_gone_from_landing(data_root, user_id)
     ids_by_key: dict[str | None, str] = {key.id: key.pseudonym(user_id) for key in keys}
     ids_by_key[None] = user_id
     try:
-        with FileLock(home.lock_file).acquire(timeout=0):
-            _require_known_keys(home, ids_by_key)
-            erased = erase_users(home.published, _ids_in(ids_by_key)) if home.published.is_dir() else ()
-            deleted = tuple(_deleted_leavings(home, ids_by_key.values()))
-            places = dict.fromkeys((home.root, home.local))
+        with FileLock(data_root.lock_file).acquire(timeout=0):
+            _require_known_keys(data_root, ids_by_key)
+            erased = erase_users(data_root.published, _ids_in(ids_by_key)) if data_root.published.is_dir() else ()
+            deleted = tuple(_deleted_files(data_root, ids_by_key.values()))
+            places = dict.fromkeys((data_root.root, data_root.local))
             left = [
-                path for place in places for path in files_holding(ids_by_key.values(), place, without=home.landing)
+                path
+                for place in places
+                for path in files_containing(ids_by_key.values(), place, without=data_root.landing)
             ]
     except Timeout:
-        raise ForgettingError(f"{home.lock_file}: a run is under way; wait for its end, then forget.") from None
+        raise ErasureError(f"{data_root.lock_file}: a run is under way; wait for its end, then forget.") from None
     if left:
-        raise ForgettingError(f"{home.root}: the user's id still stands in {_named(left)}; delete them by hand.")
-    return Forgotten(erased, deleted)
+        raise ErasureError(f"{data_root.root}: the user's id still stands in {_named(left)}; delete them by hand.")
+    return ErasureResult(erased, deleted)
 
 
 def _ids_in(ids_by_key: dict[str | None, str]) -> Callable[[Snapshot], Collection[str]]:
     return lambda snapshot: [ids_by_key[snapshot.user_key_id]]
 
 
-def _require_gone_from_landing(home: Home, user_id: str) -> None:
-    holding = files_holding([user_id], home.landing)
+def _require_gone_from_landing(data_root: DataRoot, user_id: str) -> None:
+    holding = files_containing([user_id], data_root.landing)
     if holding:
-        raise ForgettingError(
-            f"{home.landing}: the user is still in {_named(holding)}. Take the user's records out of these files "
+        raise ErasureError(
+            f"{data_root.landing}: the user is still in {_named(holding)}. Take the user's records out of these files "
             "first: a run would bring back whoever is in them. Nothing was changed."
         )
 
 
-def _require_known_keys(home: Home, ids_by_key: dict[str | None, str]) -> None:
+def _require_known_keys(data_root: DataRoot, ids_by_key: dict[str | None, str]) -> None:
     unknown: dict[str, list[int]] = {}
-    for name in snapshot_names(home.published):
-        key_id = snapshot_at(home.published, pointer_to(home.published, name.sequence)).user_key_id
+    for name in snapshot_names(data_root.published):
+        key_id = snapshot_at(data_root.published, pointer_to(data_root.published, name.sequence)).user_key_id
         if key_id is not None and key_id not in ids_by_key:
             unknown.setdefault(key_id, []).append(name.sequence)
     if unknown:
         told = "; ".join(f"snapshots {', '.join(map(str, there))} of key {key_id}" for key_id, there in unknown.items())
-        raise ForgettingError(
-            f"{home.published}: there are {told}, which is not given, so the user cannot be found there. Put that key "
+        raise ErasureError(
+            f"{data_root.published}: there are {told}, which is not given, so the user cannot be found there. Put that key "
             "into AMZSEG_USER_KEY, or into AMZSEG_FORMER_USER_KEYS if it is no longer in use. Nothing was changed."
         )
 
 
-def _deleted_leavings(home: Home, ids: Collection[str]) -> Iterator[str]:
+def _deleted_files(data_root: DataRoot, ids: Collection[str]) -> Iterator[str]:
     """The warehouse, which the next run builds again, and folders of plots and logs in which an id stands."""
-    if home.warehouse.exists():
-        delete(home.warehouse)
-        yield home.warehouse.name
-    for folder in sorted(home.artifacts.iterdir()) if home.artifacts.is_dir() else ():
-        if files_holding(ids, folder):
+    if data_root.warehouse.exists():
+        delete(data_root.warehouse)
+        yield data_root.warehouse.name
+    for folder in sorted(data_root.artifacts.iterdir()) if data_root.artifacts.is_dir() else ():
+        if files_containing(ids, folder):
             delete(folder)
-            yield f"{home.artifacts.name}/{folder.name}"
+            yield f"{data_root.artifacts.name}/{folder.name}"
 
 
 def _named(paths: Sequence[Path]) -> str:

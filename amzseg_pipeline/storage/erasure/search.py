@@ -22,7 +22,7 @@ MAX_ID_BYTES = 4096
 _CHUNK_BYTES = 2**20
 
 
-def files_holding(ids: Collection[str], folder: Path, *, without: Path | None = None) -> list[Path]:
+def files_containing(ids: Collection[str], folder: Path, *, without: Path | None = None) -> list[Path]:
     """The files in `folder` and below, but not in `without`, that hold one of `ids` as a whole word; links are left."""
     words = b"|".join(re.escape(one.encode()) for one in ids)
     pattern = re.compile(rb"(?<![0-9A-Za-z_])(?:%b)(?![0-9A-Za-z_])" % words)

@@ -35,7 +35,7 @@ class FileState:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A file on a disk to write to; it takes the place of `path`, all bytes of it stored, when the block ends well.
 
     After an error it is deleted and `path` is as it was. What a killed process leaves of it starts with a dot, beside
@@ -60,7 +60,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(folder: Path, *, last: str) -> Iterator[Path]:
+def atomic_folder(folder: Path, *, last: str) -> Iterator[Path]:
     """As whole_file, for a folder and all files in it: an empty one to write to, which takes the place of `folder`.
 
     A store knows no folders: there the file `last` goes first and comes last, and only where it is there `folder` is

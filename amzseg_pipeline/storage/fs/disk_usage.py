@@ -8,24 +8,24 @@ from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.fs.atomic_writes import files_below
 from amzseg_pipeline.storage.fs.object_store import store_of
 
 _SECONDS_PER_HOUR = 3600.0
 
 
-def disk_use_bytes(home: Home) -> dict[str, int]:
+def disk_use_bytes(data_root: DataRoot) -> dict[str, int]:
     """Bytes of each room, and `free`, the bytes left on this machine's disk."""
     rooms = {
-        "landing": home.landing,
-        "warehouse": home.warehouse,
-        "artifacts": home.artifacts,
-        "published": home.published,
-        "dagster": home.dagster,
+        "landing": data_root.landing,
+        "warehouse": data_root.warehouse,
+        "artifacts": data_root.artifacts,
+        "published": data_root.published,
+        "dagster": data_root.dagster,
     }
     use = {name: sum(state.size_bytes for state in files_below(room).values()) for name, room in rooms.items()}
-    return {**use, "free": shutil.disk_usage(home.local).free}
+    return {**use, "free": shutil.disk_usage(data_root.local).free}
 
 
 def expired_artifacts(

@@ -6,7 +6,7 @@ module for each (what it says), parts (where it is kept), refusals (what could n
 frames (its rows on an engine).
 """
 
-from amzseg_pipeline.storage.landing.ingest.raw_frames import raw_items_frame, raw_reviews_frame, scanning
+from amzseg_pipeline.storage.landing.ingest.raw_frames import raw_items_frame, raw_reviews_frame, reading_in_place
 from amzseg_pipeline.storage.landing.ingest.raw_reviews import Batch, RawReviews, known_contents, raw_reviews
 from amzseg_pipeline.storage.landing.ingest.serialization import raw_reviews_document, raw_reviews_from_document
 from amzseg_pipeline.storage.landing.scan.listing import is_sample, landing_listing
@@ -22,5 +22,5 @@ __all__ = [
     "raw_reviews_document",
     "raw_reviews_frame",
     "raw_reviews_from_document",
-    "scanning",
+    "reading_in_place",
 ]

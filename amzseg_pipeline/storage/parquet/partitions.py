@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from amzseg_pipeline.contracts.errors import TableError
-from amzseg_pipeline.storage.fs.atomic_writes import delete, files_below, staging_folder, whole_folder
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_folder, delete, files_below, staging_folder
 from amzseg_pipeline.storage.fs.object_store import footer, path_at, store_of
 
 _SIZES_FILE = "sizes.json"
@@ -47,7 +47,7 @@ def part_name(prefix: str, *decides: object) -> str:
     return f"{prefix}-{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]}"
 
 
-def is_whole(part: Path) -> bool:
+def is_complete(part: Path) -> bool:
     """Whether every file that was written to the part is still there with its size."""
     try:
         sizes = json.loads((part / _SIZES_FILE).read_bytes())
@@ -59,9 +59,9 @@ def is_whole(part: Path) -> bool:
 
 def write_part(part: Path, write: Callable[[Path], None]) -> bool:
     """Has `write` fill a folder that becomes `part`; False where `part` is there already, as it was written."""
-    if is_whole(part):
+    if is_complete(part):
         return False
-    with whole_folder(part, last=_SIZES_FILE) as folder:
+    with atomic_folder(part, last=_SIZES_FILE) as folder:
         write(folder)
         sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*.parquet")}
         (folder / _SIZES_FILE).write_text(json.dumps(sizes), encoding="utf-8")

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.contracts.schema import Table
-from amzseg_pipeline.storage.fs.atomic_writes import whole_file
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_write
 from amzseg_pipeline.storage.fs.object_store import footer, parquet_file
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 
@@ -29,7 +29,7 @@ class FrameStream:
 def write_frames(frames: Iterable[pd.DataFrame], table: Table, path: Path) -> None:
     """Writes frames as one parquet file with the contract's types. TableError where a frame does not fit them."""
     schema = arrow_schema(table)
-    with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with atomic_write(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for frame in frames:
             try:
                 writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))

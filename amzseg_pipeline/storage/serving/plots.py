@@ -15,14 +15,14 @@ from filelock import FileLock
 
 from amzseg_pipeline.steps.figures.gallery import Gallery
 from amzseg_pipeline.steps.figures.report import ReportPart, report_page
-from amzseg_pipeline.storage.fs.atomic_writes import whole_file, whole_folder
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_folder, atomic_write
 from amzseg_pipeline.storage.fs.object_store import store_of
 
 PLOTS_FILE = "plots.json"
 REPORT_FILE = "report.html"
 
 _FORMAT = 1
-_GROUPS = ("reviews", "users", "segments", "nights")
+_GROUPS = ("reviews", "users", "segments", "history")
 _PART_FILE = "part.json"
 _LOCK_FILE = ".lock"
 
@@ -40,9 +40,9 @@ def write_gallery(
         _write_part(folder, gallery, facts)
         parts = [_part(folder, group) for group in _GROUPS if (folder / group / _PART_FILE).exists()]
         page = report_page(parts, run_id=run_id, made_at=f"{made_at:%Y-%m-%d %H:%M %Z}")
-        with whole_file(folder / REPORT_FILE) as temporary:
+        with atomic_write(folder / REPORT_FILE) as temporary:
             temporary.write_text(page, encoding="utf-8")
-        with whole_file(folder / PLOTS_FILE) as temporary:
+        with atomic_write(folder / PLOTS_FILE) as temporary:
             temporary.write_text(json.dumps(_plots_document(parts, run_id), indent=1), encoding="utf-8")
     return folder
 
@@ -73,7 +73,7 @@ def _write_part(folder: Path, gallery: Gallery, facts: Mapping[str, str]) -> Non
         "plots": [{"name": plot.name, "title": plot.title, "sentence": plot.sentence} for plot in gallery.plots],
         "missing": [asdict(missing) for missing in gallery.missing],
     }
-    with whole_folder(folder / gallery.group, last=_PART_FILE) as draft:
+    with atomic_folder(folder / gallery.group, last=_PART_FILE) as draft:
         for plot in gallery.plots:
             (draft / f"{plot.name}.png").write_bytes(plot.png)
         (draft / _PART_FILE).write_text(json.dumps(part, indent=1), encoding="utf-8")

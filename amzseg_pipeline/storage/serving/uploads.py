@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.scoring import USERS_TO_SCORE
 
-MOST_ROWS = 2_000_000
+MAX_ROWS = 2_000_000
 """Rows of one file: what 200 MB of CSV hold at 100 bytes a row, and a bound for parquet, which packs any number."""
 
 LONGEST_ROW_BYTES = 2**22
@@ -66,8 +66,8 @@ class Upload:
             rows = 0
             for part in _csv_rows(self) if self.file_format == "CSV" else _parquet_rows(self):
                 rows += len(part.rows) + len(part.damaged)
-                if rows > MOST_ROWS:
-                    raise RefusedInput(f"It has more than {MOST_ROWS:,} rows; split it into smaller files.")
+                if rows > MAX_ROWS:
+                    raise RefusedInput(f"It has more than {MAX_ROWS:,} rows; split it into smaller files.")
                 yield part
             if rows == 0:
                 raise RefusedInput(_NO_ROWS)
@@ -131,8 +131,8 @@ def _parquet_upload(stream: BinaryIO, size_bytes: int) -> Upload:
         )
     except (pa.ArrowException, OSError, ValueError) as error:
         raise RefusedInput(_unreadable("parquet", error)) from error
-    if metadata.num_rows > MOST_ROWS:
-        raise RefusedInput(f"It has {metadata.num_rows:,} rows, more than {MOST_ROWS:,}; split it into smaller files.")
+    if metadata.num_rows > MAX_ROWS:
+        raise RefusedInput(f"It has {metadata.num_rows:,} rows, more than {MAX_ROWS:,}; split it into smaller files.")
     if unpacked_bytes > max(_SMALL_BYTES, LARGEST_EXPANSION * size_bytes):
         raise RefusedInput("It unpacks to more than 100 times its size, which no table of users does; check the file.")
     for name, theirs in columns.items():

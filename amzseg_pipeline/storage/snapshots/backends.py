@@ -14,12 +14,12 @@ from filelock import FileLock, Timeout
 from amzseg_pipeline.contracts.errors import SnapshotError, WriteError
 from amzseg_pipeline.contracts.publish import MANIFEST_FILE, POINTER_FILE
 from amzseg_pipeline.storage.fs.atomic_writes import (
+    atomic_write,
     delete,
     files_below,
     staging_folder,
     sync,
     upload_folder,
-    whole_file,
 )
 from amzseg_pipeline.storage.fs.object_store import access_errors, store_of
 from amzseg_pipeline.storage.snapshots.layout import LOCK_FILE, SNAPSHOTS_FOLDER, STAGING_FOLDER, Pointer, pointer_of
@@ -79,7 +79,7 @@ class _OnDisk:
         sync(self._snapshots)
 
     def move_pointer(self, pointer: Pointer) -> None:
-        with whole_file(self._published / POINTER_FILE) as temporary:
+        with atomic_write(self._published / POINTER_FILE) as temporary:
             temporary.write_bytes(pointer.as_bytes())
 
     def replace(self, snapshot: Path, draft: Path) -> None:
@@ -146,7 +146,7 @@ class _InStore:
         except OSError:
             # A PUT whose answer is lost is sent again, and then refused for what it did itself.
             if pointer_of(self._published) != pointer:
-                self._give_way()
+                self._stop_publishing()
                 raise
         self._moved = True
 
@@ -158,7 +158,7 @@ class _InStore:
     def take_away(self, snapshot: Path) -> None:
         delete(snapshot, first=MANIFEST_FILE)
 
-    def delete_leavings(self) -> None:
+    def delete_leftovers(self) -> None:
         """Deletes files without a manifest. Only after the pointer was moved: then whoever else is about to publish,
         and has not uploaded the manifest yet, is refused."""
         if not self._moved:
@@ -168,7 +168,7 @@ class _InStore:
         for folder in {path.parent for path in below} - whole:
             delete(folder)
 
-    def _give_way(self) -> None:
+    def _stop_publishing(self) -> None:
         if self._state() == self._seen:
             return
         for snapshot in self._shown:
@@ -190,7 +190,7 @@ def _in_store(published: Path) -> Iterator[_InStore]:
     with staging_folder() as staging:
         place = _InStore(published, staging)
         yield place
-        place.delete_leavings()
+        place.delete_leftovers()
 
 
 def _empty(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from amzseg_pipeline.contracts.errors import NothingPublished, SnapshotError
 from amzseg_pipeline.contracts.publish import POINTER_FILE
-from amzseg_pipeline.storage.data_root import home_at, home_from_environment
+from amzseg_pipeline.storage.data_root import data_root_at, data_root_from_environment
 from amzseg_pipeline.storage.fs.object_store import access_errors
 from amzseg_pipeline.storage.snapshots.layout import SNAPSHOTS_FOLDER, pointer_of, snapshot_names, unreadable
 from amzseg_pipeline.storage.snapshots.snapshot import Snapshot, snapshot_at
@@ -61,7 +61,7 @@ def latest_manifest(published: Path) -> dict[str, Any] | None:
 
 
 def _published(root: Path | str | None) -> Path:
-    return (home_from_environment() if root is None else home_at(root)).published
+    return (data_root_from_environment() if root is None else data_root_at(root)).published
 
 
 def _none_yet(published: Path) -> NothingPublished:

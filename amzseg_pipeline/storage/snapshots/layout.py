@@ -18,7 +18,7 @@ SNAPSHOTS_FOLDER = "snapshots"
 STAGING_FOLDER = ".staging"
 LOCK_FILE = ".lock"
 
-MEND = (
+REPAIR_ADVICE = (
     "restore it from a backup, go back to an earlier snapshot with python -m amzseg_pipeline rollback, "
     f"or take {POINTER_FILE} away and run the pipeline again"
 )
@@ -106,7 +106,7 @@ def pointer_from(content: bytes, place: Path) -> Pointer:
 
     Raises SnapshotError when they are no pointer, or one to a place that is not a snapshot below published/.
     """
-    damaged = SnapshotError(f"{place}: this is not a pointer to a snapshot, the file is damaged; {MEND}.")
+    damaged = SnapshotError(f"{place}: this is not a pointer to a snapshot, the file is damaged; {REPAIR_ADVICE}.")
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -127,7 +127,7 @@ def pointer_from(content: bytes, place: Path) -> Pointer:
     if (folder, file) != (SNAPSHOTS_FOLDER, MANIFEST_FILE) or name is None:
         raise SnapshotError(
             f"{place}: {manifest!r} is not a manifest at {SNAPSHOTS_FOLDER}/<snapshot>/{MANIFEST_FILE} "
-            f"below {place.parent}, and nothing else is followed; {MEND}."
+            f"below {place.parent}, and nothing else is followed; {REPAIR_ADVICE}."
         )
     if document.get("sequence") != name.sequence or not _SHA256.fullmatch(sha256):
         raise damaged
@@ -144,7 +144,7 @@ def pointer_of(published: Path) -> Pointer | None:
     path = published / POINTER_FILE
     try:
         if is_link(path):
-            raise SnapshotError(f"{path}: this is a link, and links are not followed; {MEND}.")
+            raise SnapshotError(f"{path}: this is a link, and links are not followed; {REPAIR_ADVICE}.")
         return pointer_from(content_of(path), path)
     except FileNotFoundError:
         return None

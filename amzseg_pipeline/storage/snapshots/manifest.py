@@ -11,7 +11,7 @@ from typing import Any
 
 from amzseg_pipeline.contracts.errors import SnapshotError, UnknownContract
 from amzseg_pipeline.contracts.publish import CONTRACT_VERSION, MANIFEST_FORMAT, Provenance
-from amzseg_pipeline.storage.snapshots.layout import MEND, Pointer
+from amzseg_pipeline.storage.snapshots.layout import REPAIR_ADVICE, Pointer
 
 _TYPES = {
     "run_id": str,
@@ -59,7 +59,7 @@ def manifest_from(content: bytes, pointer: Pointer, *, place: str) -> dict[str, 
     Raises SnapshotError when it is of a format or contract that this code does not know, is not the manifest of the
     pointer's snapshot, or lists a file outside the snapshot's folder.
     """
-    damaged = SnapshotError(f"{place}: this is not the manifest of snapshot {pointer.name}; {MEND}.")
+    damaged = SnapshotError(f"{place}: this is not the manifest of snapshot {pointer.name}; {REPAIR_ADVICE}.")
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -95,6 +95,6 @@ def manifest_from(content: bytes, pointer: Pointer, *, place: str) -> dict[str, 
         if not _FILE_NAME.fullmatch(resource["path"]):
             raise SnapshotError(
                 f"{place}: {resource['path']!r} is not the name of a file in the snapshot's own folder, "
-                f"and nothing else is followed; {MEND}."
+                f"and nothing else is followed; {REPAIR_ADVICE}."
             )
     return document

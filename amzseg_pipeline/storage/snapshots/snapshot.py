@@ -19,7 +19,13 @@ from amzseg_pipeline.contracts.publish import MANIFEST_FILE, MODEL_FILE, POINTER
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.storage.fs.atomic_writes import sha256_of
 from amzseg_pipeline.storage.fs.object_store import access_errors, content_of, is_link, parquet_file
-from amzseg_pipeline.storage.snapshots.layout import MEND, SNAPSHOTS_FOLDER, Pointer, snapshot_names, unreadable
+from amzseg_pipeline.storage.snapshots.layout import (
+    REPAIR_ADVICE,
+    SNAPSHOTS_FOLDER,
+    Pointer,
+    snapshot_names,
+    unreadable,
+)
 from amzseg_pipeline.storage.snapshots.manifest import manifest_from
 
 
@@ -128,12 +134,14 @@ class Snapshot:
         for resource in map(self._resource, file_names) if file_names else self.manifest["resources"]:
             path = self._file(resource["path"])
             try:
-                is_whole = path.stat().st_size == resource["bytes"] and f"sha256:{sha256_of(path)}" == resource["hash"]
+                is_complete = (
+                    path.stat().st_size == resource["bytes"] and f"sha256:{sha256_of(path)}" == resource["hash"]
+                )
             except FileNotFoundError:
                 raise _missing(path) from None
             except access_errors() as error:
                 raise unreadable(path, error) from error
-            if not is_whole:
+            if not is_complete:
                 raise _changed(path)
 
     def _resource(self, file_name: str) -> dict[str, Any]:
@@ -162,7 +170,9 @@ def snapshot_at(published: Path, pointer: Pointer) -> Snapshot:
     _unlinked(path.parent)
     content = _content(_unlinked(path))
     if hashlib.sha256(content).hexdigest() != pointer.sha256:
-        raise SnapshotError(f"{path}: its sha256 is not the one in {POINTER_FILE}, one of the two is damaged; {MEND}.")
+        raise SnapshotError(
+            f"{path}: its sha256 is not the one in {POINTER_FILE}, one of the two is damaged; {REPAIR_ADVICE}."
+        )
     return Snapshot(path.parent, manifest_from(content, pointer, place=str(path)))
 
 
@@ -196,18 +206,18 @@ def _unlinked(path: Path) -> Path:
     except OSError as error:
         raise unreadable(path, error) from error
     if linked:
-        raise SnapshotError(f"{path}: this is a link, and links are not followed in a snapshot; {MEND}.")
+        raise SnapshotError(f"{path}: this is a link, and links are not followed in a snapshot; {REPAIR_ADVICE}.")
     return path
 
 
 def _missing(path: Path) -> SnapshotError:
     return SnapshotError(
         f"{path}: this file of the snapshot is gone. Where the snapshot is an old one, read_latest() gives the newest; "
-        f"else {MEND}."
+        f"else {REPAIR_ADVICE}."
     )
 
 
 def _changed(path: Path) -> SnapshotError:
     return SnapshotError(
-        f"{path}: its bytes are not the ones that were published (the sha256 differs). Do not use it; {MEND}."
+        f"{path}: its bytes are not the ones that were published (the sha256 differs). Do not use it; {REPAIR_ADVICE}."
     )

@@ -18,7 +18,7 @@ from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.fs.object_store import parquet_file, path_at
 from amzseg_pipeline.storage.parquet.partitions import TableParts, part_name, rows_in, write_part
-from amzseg_pipeline.storage.warehouse.partitioning import ROUTED_FOLDER, RoutedReviews, valid_files
+from amzseg_pipeline.storage.warehouse.partitioning import PARTITIONED_FOLDER, PartitionedReviews, valid_files
 from amzseg_pipeline.storage.warehouse.progress import Progress
 from amzseg_pipeline.storage.warehouse.stage import Stage
 
@@ -32,7 +32,7 @@ class Bucket:
 
     number: int
     rows: int
-    settled: str
+    deduplicated_part: str
 
 
 @dataclass(frozen=True)
@@ -52,47 +52,49 @@ class CleanedReviews:
     def parts(self) -> tuple[Path, ...]:
         """Every folder that holds rows."""
         return (
-            *(self.warehouse / ROUTED_FOLDER / name for name in self.batches),
-            *(self.warehouse / _SETTLED_FOLDER / bucket.settled for bucket in self.buckets),
+            *(self.warehouse / PARTITIONED_FOLDER / name for name in self.batches),
+            *(self.warehouse / _SETTLED_FOLDER / bucket.deduplicated_part for bucket in self.buckets),
         )
 
     def frame(self, engine: Engine, *buckets: Bucket) -> nw.LazyFrame:
         """The reviews of these buckets, of all where none is named."""
         chosen = buckets or self.buckets
-        routed = [self.warehouse / ROUTED_FOLDER / name for name in self.batches]
-        settled = [self.warehouse / _SETTLED_FOLDER / bucket.settled for bucket in chosen]
+        partitioned = [self.warehouse / PARTITIONED_FOLDER / name for name in self.batches]
+        deduplicated_part = [self.warehouse / _SETTLED_FOLDER / bucket.deduplicated_part for bucket in chosen]
         return reviews.reviews_once(
-            engine.scan([file for part in routed for bucket in chosen for file in valid_files(part, bucket.number)]),
-            engine.scan([file for part in settled for file in sorted(part.glob("*.parquet"))]),
+            engine.scan(
+                [file for part in partitioned for bucket in chosen for file in valid_files(part, bucket.number)]
+            ),
+            engine.scan([file for part in deduplicated_part for file in sorted(part.glob("*.parquet"))]),
         )
 
 
-def settled_reviews(routed: RoutedReviews, stage: Stage) -> CleanedReviews:
+def deduplicated_reviews(partitioned: PartitionedReviews, stage: Stage) -> CleanedReviews:
     """cleaned_reviews: settles the copies of every bucket whose routed reviews have changed."""
     files = {
-        number: {name: found for name in routed.names if (found := valid_files(routed.folder / name, number))}
-        for number in range(routed.buckets)
+        number: {name: found for name in partitioned.names if (found := valid_files(partitioned.folder / name, number))}
+        for number in range(partitioned.buckets)
     }
     rows = {number: rows_in(path for found in files[number].values() for path in found) for number in files}
-    progress = Progress("settling copies", total=sum(rows.values()), tell=stage.tell)
+    progress = Progress("settling copies", total=sum(rows.values()), log=stage.log)
     buckets = []
     for number, by_batch in files.items():
         if by_batch:
-            name = part_name(f"{number:04d}", sorted(by_batch), stage.code_version, stage.settings.copies)
+            name = part_name(f"{number:04d}", sorted(by_batch), stage.code_version, stage.settings.duplicate_rows)
             part = stage.warehouse / _SETTLED_FOLDER / name
             is_new = write_part(part, partial(_settle, [path for found in by_batch.values() for path in found], stage))
-            buckets.append(Bucket(number, rows[number] - _copies_beyond_one(part), name))
+            buckets.append(Bucket(number, rows[number] - _duplicates_in(part), name))
             progress.add(rows[number], kept=not is_new)
-    return CleanedReviews(stage.warehouse, routed.names, tuple(buckets))
+    return CleanedReviews(stage.warehouse, partitioned.names, tuple(buckets))
 
 
 def user_features(cleaned: CleanedReviews, stage: Stage, *, as_of: date) -> TableParts:
     """user_features: sums up the users of every bucket whose reviews have changed."""
     folder = stage.warehouse / _FEATURES_FOLDER
-    progress = Progress("summing up users", total=cleaned.rows, tell=stage.tell)
+    progress = Progress("summing up users", total=cleaned.rows, log=stage.log)
     names = []
     for bucket in cleaned.buckets:
-        name = part_name(f"{bucket.number:04d}", bucket.settled, stage.code_version, as_of.isoformat())
+        name = part_name(f"{bucket.number:04d}", bucket.deduplicated_part, stage.code_version, as_of.isoformat())
         is_new = write_part(folder / name, partial(_sum_up, cleaned, bucket, stage.engine, as_of=as_of))
         progress.add(bucket.rows, kept=not is_new)
         names.append(name)
@@ -116,19 +118,23 @@ def cleaned_reviews_from_document(document: dict[str, Any], *, place: str) -> Cl
 
 def _settle(valid_files: Sequence[Path], stage: Stage, folder: Path) -> None:
     valid = stage.engine.scan(valid_files)
-    settled = reviews.settled_copies(valid) if stage.settings.copies == "search" else reviews.no_copies(valid)
-    stage.engine.write_parts(settled, folder)
+    deduplicated_part = (
+        reviews.deduplicated(valid)
+        if stage.settings.duplicate_rows == "search"
+        else reviews.without_deduplication(valid)
+    )
+    stage.engine.write_parts(deduplicated_part, folder)
 
 
 def _sum_up(cleaned: CleanedReviews, bucket: Bucket, engine: Engine, folder: Path, *, as_of: date) -> None:
     engine.write_parts(users.user_features(cleaned.frame(engine, bucket), as_of=as_of), folder)
 
 
-def _copies_beyond_one(settled: Path) -> int:
+def _duplicates_in(deduplicated_part: Path) -> int:
     """How many rows of the bucket are copies of a review that stays."""
     beyond = 0
-    for path in sorted(settled.glob("*.parquet")):
+    for path in sorted(deduplicated_part.glob("*.parquet")):
         with parquet_file(path) as file:
-            copies = file.read(columns=["copies"])["copies"]
-        beyond += (pc.sum(copies).as_py() or 0) - len(copies)
+            duplicate_rows = file.read(columns=["duplicate_rows"])["duplicate_rows"]
+        beyond += (pc.sum(duplicate_rows).as_py() or 0) - len(duplicate_rows)
     return beyond

@@ -17,19 +17,19 @@ from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.steps.reviews.deduplication import VALID_COLUMNS
 from amzseg_pipeline.storage.engines import Engine, batch_folder, bucket_folder
-from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_frame, scanning
+from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_frame, reading_in_place
 from amzseg_pipeline.storage.landing.ingest.parts import batch_id
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
-from amzseg_pipeline.storage.parquet.partitions import TableParts, is_whole, part_name, rows_in, write_parts
+from amzseg_pipeline.storage.parquet.partitions import TableParts, is_complete, part_name, rows_in, write_parts
 from amzseg_pipeline.storage.warehouse.progress import Progress
 from amzseg_pipeline.storage.warehouse.stage import Stage
 
-ROUTED_FOLDER = "routed_reviews"
+PARTITIONED_FOLDER = "partitioned_reviews"
 _REJECTED_FILE = "rejected.parquet"
-_MOST_BUCKETS = 4096
+_MAX_BUCKETS = 4096
 _GROUP_ROWS = 2**24
 _ROWS_PER_ITEM = 4
-_MOST_FILES = 512
+_MAX_FILES = 512
 """What one pass over new batches may take and write. A pass has its price: items are hashed once for each, which at
 8.5 million items costs as much as to route five million reviews, and files of one record cost little else. So where
 there are many items a pass takes more."""
@@ -40,7 +40,7 @@ sort rows into several."""
 
 
 @dataclass(frozen=True)
-class RoutedReviews:
+class PartitionedReviews:
     """Every batch as a part of `folder`, its valid reviews in `buckets` buckets; `new_rows` were routed just now."""
 
     folder: Path
@@ -57,32 +57,32 @@ class RoutedReviews:
 
 def bucket_count(rows: int, *, bucket_rows: int) -> int:
     """The power of two that makes buckets of about `bucket_rows` rows."""
-    return min(1 << max(0, round(log2(max(rows, 1) / bucket_rows))), _MOST_BUCKETS)
+    return min(1 << max(0, round(log2(max(rows, 1) / bucket_rows))), _MAX_BUCKETS)
 
 
-def routed_reviews(raw: RawReviews, items: nw.LazyFrame, stage: Stage) -> RoutedReviews:
+def partitioned_reviews(raw: RawReviews, items: nw.LazyFrame, stage: Stage) -> PartitionedReviews:
     """Routes the batches that are not routed yet.
 
     A batch is routed again when its bytes, its reader, the code, any item or the number of buckets has changed.
     """
-    folder = stage.warehouse / ROUTED_FOLDER
+    folder = stage.warehouse / PARTITIONED_FOLDER
     buckets = 1 if stage.engine.splits_work else bucket_count(raw.rows, bucket_rows=stage.settings.bucket_rows)
     items_as_read = sorted(_as_read(batch) for batch in raw.items)
     names = {
         batch: part_name(batch_id(batch.sha256), _as_read(batch), items_as_read, stage.code_version, buckets)
         for batch in raw.reviews
     }
-    new = [batch for batch in raw.reviews if not is_whole(folder / names[batch])]
-    progress = Progress("cleaning", total=raw.rows, tell=stage.tell)
+    new = [batch for batch in raw.reviews if not is_complete(folder / names[batch])]
+    progress = Progress("cleaning", total=raw.rows, log=stage.log)
     progress.add(raw.rows - _rows_of(new), kept=True)
-    most_rows = _ALONE_ROWS if buckets == 1 else max(_GROUP_ROWS, _ROWS_PER_ITEM * raw.item_rows)
+    max_rows = _ALONE_ROWS if buckets == 1 else max(_GROUP_ROWS, _ROWS_PER_ITEM * raw.item_rows)
     if new:
-        items = stage.engine.coded(items, ["currency", "category"])
-    for group in _groups(new, most_rows=most_rows, most=max(1, _MOST_FILES // buckets)):
+        items = stage.engine.dictionary_encoded(items, ["currency", "category"])
+    for group in _groups(new, max_rows=max_rows, most=max(1, _MAX_FILES // buckets)):
         parts = {batch_folder(Path(), batch_id(batch.sha256)).name: folder / names[batch] for batch in group}
-        write_parts(parts, partial(_route, group, items, stage.engine, buckets=buckets))
+        write_parts(parts, partial(_partition, group, items, stage.engine, buckets=buckets))
         progress.add(_rows_of(group))
-    return RoutedReviews(folder, tuple(names.values()), buckets, _rows_of(new))
+    return PartitionedReviews(folder, tuple(names.values()), buckets, _rows_of(new))
 
 
 def valid_files(folder: Path, bucket: int) -> list[Path]:
@@ -90,11 +90,11 @@ def valid_files(folder: Path, bucket: int) -> list[Path]:
     return sorted(bucket_folder(folder, bucket).glob("*.parquet"))
 
 
-def _route(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, folder: Path, *, buckets: int) -> None:
+def _partition(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, folder: Path, *, buckets: int) -> None:
     """One pass over the batches; where one shows that rows were rejected, another that reads little more than ids."""
     raw = raw_reviews_frame(batches, engine)
     valid = reviews.valid_reviews(reviews.with_item_prices(reviews.checked_reviews(raw), items), and_also=("batch",))
-    with scanning(batches):
+    with reading_in_place(batches):
         if len(batches) == buckets == 1:
             only = bucket_folder(batch_folder(folder, batch_id(batches[0].sha256)), 0)
             only.parent.mkdir()
@@ -113,12 +113,12 @@ def _route(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, folder
             _write_nothing(own / _REJECTED_FILE, REJECTED_REVIEWS, REJECTED_REVIEWS.column_names)
 
 
-def _groups(batches: Sequence[Batch], *, most_rows: int, most: int) -> Iterator[list[Batch]]:
+def _groups(batches: Sequence[Batch], *, max_rows: int, most: int) -> Iterator[list[Batch]]:
     """The batches in the order they are routed: together as many as one pass may take, all scanned or none."""
     group: list[Batch] = []
-    for batch in sorted(batches, key=lambda batch: batch.is_scanned):
-        full = len(group) == most or _rows_of(group) + batch.rows > most_rows
-        if group and (full or group[0].is_scanned != batch.is_scanned):
+    for batch in sorted(batches, key=lambda batch: batch.is_read_in_place):
+        full = len(group) == most or _rows_of(group) + batch.rows > max_rows
+        if group and (full or group[0].is_read_in_place != batch.is_read_in_place):
             yield group
             group = []
         group.append(batch)

@@ -6,7 +6,7 @@ No work here, and no opinion on where lines go.
 import time
 from collections.abc import Callable
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 """Where lines go."""
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -15,10 +15,10 @@ _SECONDS_BETWEEN_LINES = 10.0
 class Progress:
     """Counts what is done of `total` rows and tells it, at most every ten seconds: short work tells nothing."""
 
-    def __init__(self, doing: str, *, total: int, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, doing: str, *, total: int, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
         self._doing = doing
         self._total = total
-        self._tell = tell
+        self._tell = log
         self._clock = clock
         self._start = self._told = clock()
         self._done = self._kept = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline.storage.warehouse.progress import Tell
+from amzseg_pipeline.storage.warehouse.progress import Log
 
 
 @dataclass(frozen=True)
@@ -22,4 +22,4 @@ class Stage:
     warehouse: Path
     code_version: str
     settings: Settings
-    tell: Tell
+    log: Log

@@ -46,7 +46,7 @@ def reviews(count: int = 600, *, seed: int = 5) -> list[dict[str, Any]]:
                 "currency": "INR",
                 "category": CATEGORIES[product % 3],
                 "reviewed_at_ms": (15_000 + int(draw.integers(1_200))) * DAY_MS,
-                "copies": 1,
+                "duplicate_rows": 1,
             }
         )
     for name in ("rating_tenths", "discount_bp", "paid_minor", "category"):
@@ -78,13 +78,13 @@ def data_of(
     rejected_rows: Sequence[dict[str, Any]] = (),
     *,
     engine: str = "duckdb",
-    most_reviews: int = 50_000,
+    max_reviews: int = 50_000,
     currency: str | None = "INR",
 ) -> ReviewData:
     """What the figures of the reviews stage draw."""
     cleaned: nw.LazyFrame = frame(CLEANED_REVIEWS, rows, engine=engine)
     rejections: nw.LazyFrame = frame(REJECTED_REVIEWS, list(rejected_rows), engine=engine)
-    return review_data(cleaned, rejections, currency=currency, most_reviews=most_reviews)
+    return review_data(cleaned, rejections, currency=currency, max_reviews=max_reviews)
 
 
 def plain(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amzseg_pipeline.steps.figures.gallery import LeftOut, MissingPlot, Plot, gallery
+from amzseg_pipeline.steps.figures.gallery import MissingPlot, NotApplicable, Plot, gallery
 from amzseg_pipeline.steps.figures.images import png_image, thumbnails
 from amzseg_pipeline.steps.figures.style import canvas, drawing_style
 
@@ -17,8 +17,8 @@ def good(_: int) -> Plot:
     return Plot("A finding", "It shows this: do that.", figure)
 
 
-def without_data(_: int) -> LeftOut:
-    return LeftOut("the source has none")
+def without_data(_: int) -> NotApplicable:
+    return NotApplicable("the source has none")
 
 
 def faulty(count: int) -> Plot:

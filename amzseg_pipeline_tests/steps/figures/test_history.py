@@ -7,9 +7,9 @@ import pytest
 
 from amzseg_pipeline.contracts.history import DRIFT_COLUMNS, NOWHERE, PSI_COLUMNS
 from amzseg_pipeline.contracts.promotion import Drift, DriftFigure
-from amzseg_pipeline.steps.figures import facts, night_gallery
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
-from amzseg_pipeline.steps.figures.history import DRAWINGS, NightData
+from amzseg_pipeline.steps.figures import facts, history_gallery
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
+from amzseg_pipeline.steps.figures.history import DRAWINGS, HistoryData
 from amzseg_pipeline.steps.figures.style import drawing_style
 from amzseg_pipeline_tests.steps.figures.made_up import assert_fit_to_show
 
@@ -38,17 +38,17 @@ def history(shares: list[dict[str, float]], psi: list[dict[str, float]], version
     sequences = [sequence for sequence in range(1, len(shares) + 2) if sequence != 3]
     rows = [
         {
-            "sequence": sequences[night],
+            "sequence": sequences[run_day],
             "segment_id": segment,
             "segment_name": NAMES[segment],
-            "as_of": date(2026, 1, 1) + timedelta(night),
+            "as_of": date(2026, 1, 1) + timedelta(run_day),
             "share": share,
-            "model_version": versions[night] if versions else "a",
+            "model_version": versions[run_day] if versions else "a",
             **dict.fromkeys(column.name for column in DRIFT_COLUMNS),
-            **psi[night],
+            **psi[run_day],
         }
-        for night in range(len(shares))
-        for segment, share in shares[night].items()
+        for run_day in range(len(shares))
+        for segment, share in shares[run_day].items()
     ]
     return pd.DataFrame(rows)
 
@@ -63,14 +63,14 @@ STEADY = [{"S0001": 0.8, "S0002": 0.2}, {"S0001": 0.802, "S0002": 0.198}, {"S000
 GROWING = [*STEADY[:2], {"S0001": 0.7, "S0002": 0.26, "S0004": 0.04}]
 
 
-def night(moves=MOVED, shares=STEADY, psi=({}, QUIET, QUIET), versions="") -> NightData:
-    return NightData(migrations([*STAYED, *moves]), history(shares, list(psi), versions), drift_of(psi[-1]))
+def run_day(moves=MOVED, shares=STEADY, psi=({}, QUIET, QUIET), versions="") -> HistoryData:
+    return HistoryData(migrations([*STAYED, *moves]), history(shares, list(psi), versions), drift_of(psi[-1]))
 
 
-FIRST_NIGHT = NightData(migrations(FIRST), history(STEADY[:1], [{}]), drift_of({}))
+FIRST_RUN = HistoryData(migrations(FIRST), history(STEADY[:1], [{}]), drift_of({}))
 
 
-def drawn(name: str, data: NightData) -> Plot:
+def drawn(name: str, data: HistoryData) -> Plot:
     with drawing_style():
         plot = DRAWINGS[name](data)
     assert isinstance(plot, Plot), plot
@@ -97,13 +97,13 @@ def drawn(name: str, data: NightData) -> Plot:
     ],
 )
 def test_moves_are_told_with_their_causes(moves, title, told) -> None:
-    plot = drawn("segment_moves", night(moves))
+    plot = drawn("segment_moves", run_day(moves))
     assert plot.title.startswith(title)
     assert told in plot.sentence
 
 
 def test_the_heatmap_writes_users_and_shares_of_a_row_and_colours_moves_alone() -> None:
-    plot = drawn("segment_moves", night())
+    plot = drawn("segment_moves", run_day())
     axes = plot.figure.axes[0]
     written = {
         (round(text.get_position()[1] - 0.5), round(text.get_position()[0] - 0.5)): text.get_text()
@@ -127,7 +127,7 @@ def test_the_heatmap_writes_users_and_shares_of_a_row_and_colours_moves_alone() 
     ],
 )
 def test_shares_are_told_over_all_nights(shares, title, told) -> None:
-    plot = drawn("shares_over_nights", night(shares=shares, versions="aab"))
+    plot = drawn("shares_over_nights", run_day(shares=shares, versions="aab"))
     assert plot.title.startswith(title)
     assert told in plot.sentence
     axes = plot.figure.axes[0]
@@ -137,7 +137,7 @@ def test_shares_are_told_over_all_nights(shares, title, told) -> None:
 
 
 def test_drift_is_told_with_its_limit() -> None:
-    quiet, dearer = (drawn("drift_over_nights", night(psi=({}, QUIET, psi))) for psi in (QUIET, DEARER))
+    quiet, dearer = (drawn("drift_over_nights", run_day(psi=({}, QUIET, psi))) for psi in (QUIET, DEARER))
     assert quiet.title.startswith("Nothing drifts")
     assert "the model still fits" in quiet.sentence
     assert dearer.title == "Mean price paid drifts: PSI 0.61 tonight, and 0.10 warns"
@@ -146,26 +146,26 @@ def test_drift_is_told_with_its_limit() -> None:
 
 
 def test_a_first_night_has_nothing_to_draw_and_says_so() -> None:
-    found = night_gallery(FIRST_NIGHT)
+    found = history_gallery(FIRST_RUN)
     assert found.plots == ()
     assert {missing.name: (missing.reason, missing.is_fault) for missing in found.missing} == {
         "segment_moves": ("this is the first night: there is none before to compare it with", False),
         "shares_over_nights": ("there is one night only", False),
         "drift_over_nights": ("drift was measured on fewer than two nights", False),
     }
-    told = facts.night_facts(FIRST_NIGHT.history, FIRST_NIGHT.drift)
+    told = facts.history_facts(FIRST_RUN.history, FIRST_RUN.drift)
     assert told == {"Nights": "1, the first of 2026-01-01", "Drift": "there is no champion yet"}
 
 
 def test_a_year_of_nights_shows_the_last_sixty() -> None:
-    data = night(shares=STEADY[:1] * 365, psi=[QUIET] * 365)
+    data = run_day(shares=STEADY[:1] * 365, psi=[QUIET] * 365)
     axes = drawn("shares_over_nights", data).figure.axes[0]
     assert len(axes.lines[0].get_xdata()) == 60
     assert len(axes.get_xticks()) <= 12
     with drawing_style():
-        assert not isinstance(DRAWINGS["drift_over_nights"](data), LeftOut)
+        assert not isinstance(DRAWINGS["drift_over_nights"](data), NotApplicable)
 
 
 def test_nights_of_an_older_contract_without_drift_leave_that_plot_out() -> None:
     with drawing_style():
-        assert isinstance(DRAWINGS["drift_over_nights"](night(psi=({}, {}, QUIET))), LeftOut)
+        assert isinstance(DRAWINGS["drift_over_nights"](run_day(psi=({}, {}, QUIET))), NotApplicable)

@@ -74,7 +74,7 @@ def test_what_is_missing_is_said_and_a_fault_stands_out():
 
 def test_facts_tell_inputs_counts_segments_and_model():
     batch = {"path": "in/a.csv", "format": "some CSV", "rows": 1_234, "sha256": "ab" * 32}
-    told = review_facts([batch], accounts="1,234 raw rows = all", currency=None)
+    told = review_facts([batch], row_reconciliation="1,234 raw rows = all", currency=None)
     assert told["Inputs"] == "in/a.csv (some CSV, 1,234 rows, sha256 abababababababab…)"
     assert told["Currency"] == "none: nothing was priced"
     lines = segment_facts(DATA)["Segments"].splitlines()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.images import png_image
 from amzseg_pipeline.steps.figures.reviews import DRAWINGS, review_gallery
 from amzseg_pipeline.steps.figures.style import drawing_style
@@ -148,11 +148,11 @@ MISSING = [
 @pytest.mark.parametrize(("column", "name", "reason"), MISSING)
 def test_a_plot_whose_data_the_source_lacks_is_left_out_with_the_reason(column, name, reason):
     data = data_of(without(ROWS, column))
-    assert DRAWINGS[name](data) == LeftOut(reason)
+    assert DRAWINGS[name](data) == NotApplicable(reason)
 
 
 def test_without_rejected_rows_their_plot_is_left_out():
-    assert DRAWINGS["rejected_rows"](data_of(ROWS)) == LeftOut("no row was rejected")
+    assert DRAWINGS["rejected_rows"](data_of(ROWS)) == NotApplicable("no row was rejected")
 
 
 def test_a_source_without_prices_and_dates_still_gives_the_other_plots_and_no_fault():
@@ -173,7 +173,7 @@ def test_a_source_without_prices_and_dates_still_gives_the_other_plots_and_no_fa
     ],
 )
 def test_what_is_the_same_everywhere_shows_no_relation(values, name, reason):
-    assert DRAWINGS[name](data_of(with_all(ROWS, **values))) == LeftOut(reason)
+    assert DRAWINGS[name](data_of(with_all(ROWS, **values))) == NotApplicable(reason)
 
 
 @pytest.mark.parametrize("name", ["price_paid", "rating", "discount", "price_by_rating_level", "categories_by_rating"])
@@ -230,13 +230,13 @@ def test_one_level_of_category_stands_for_itself():
 
 def test_one_category_is_no_ranking():
     left_out = DRAWINGS["categories_by_products"](data_of(with_all(ROWS, category="Gift Cards")))
-    assert left_out == LeftOut("all products are of one category, Gift Cards")
+    assert left_out == NotApplicable("all products are of one category, Gift Cards")
 
 
 def test_the_sample_is_that_of_the_smallest_hashes_whatever_order_and_engine():
     wanted = sorted(ROWS, key=lambda row: (row["user_hash"], row["user_id"], row["review_id"]))[:100]
     for engine in ENGINES:
-        data = data_of(ROWS[::-1], REJECTED, engine=engine, most_reviews=100)
+        data = data_of(ROWS[::-1], REJECTED, engine=engine, max_reviews=100)
         assert data.sample["user_id"].tolist() == [row["user_id"] for row in wanted]
         np.testing.assert_allclose(
             data.sample["paid"].to_numpy(float),

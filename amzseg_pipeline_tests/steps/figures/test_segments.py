@@ -11,15 +11,15 @@ from matplotlib.colors import to_hex
 
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.users import FEATURES, USER_FEATURES
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.segments import DRAWINGS, SegmentData, segment_data
 from amzseg_pipeline.steps.figures.style import drawing_style
 from amzseg_pipeline.steps.segments import scaled_features, scored_users, segment_profiles
 from amzseg_pipeline_tests.frames import ENGINES, frame
 from amzseg_pipeline_tests.steps.figures.made_up import assert_fit_to_show
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 
-USERS = three_kinds(900)
+USERS = three_types(900)
 MODEL = model_of(USERS, k=3)
 SCALED = scaled_features(USERS, MODEL.scaling).set_index("user_id")
 SCORED = scored_users(USERS, MODEL, as_of=date(2024, 1, 1)).set_index("user_id")
@@ -31,11 +31,11 @@ def rows(table: pd.DataFrame) -> list[dict]:
     return pa.Table.from_pandas(table.reset_index(), preserve_index=False).to_pylist()
 
 
-def data_of(*, engine: str = "duckdb", most_users: int = 5_000, **changed) -> SegmentData:
+def data_of(*, engine: str = "duckdb", max_users: int = 5_000, **changed) -> SegmentData:
     assignments = frame(SEGMENT_ASSIGNMENTS, rows(SCORED), engine=engine)
     users = frame(USER_FEATURES, rows(USERS.set_index("user_id")), engine=engine)
     profiles = segment_profiles(assignments, MODEL)
-    data = segment_data(assignments, users, profiles, MODEL, currency="INR", most_users=most_users)
+    data = segment_data(assignments, users, profiles, MODEL, currency="INR", max_users=max_users)
     return replace(data, **changed)
 
 
@@ -178,14 +178,16 @@ def test_names_in_a_plane_do_not_cover_one_another():
 
 def test_a_source_without_discounts_has_no_plane_of_them_and_all_the_rest():
     data = replace(DATA, sample=DATA.sample.assign(avg_discount=np.nan))
-    assert DRAWINGS["price_and_discount"](data) == LeftOut("no user has both a mean price paid and a mean discount")
+    assert DRAWINGS["price_and_discount"](data) == NotApplicable(
+        "no user has both a mean price paid and a mean discount"
+    )
     assert "discount" not in drawn("features_by_segment", data).title
 
 
 @pytest.mark.parametrize("name", ["segment_profile", "features_by_segment", "silhouette_by_user"])
 def test_one_segment_is_compared_with_nothing(name):
     data = replace(DATA, profiles=DATA.profiles.head(1), sample=DATA.sample.assign(segment_id="S0001"))
-    assert DRAWINGS[name](data) == LeftOut("there is one segment only")
+    assert DRAWINGS[name](data) == NotApplicable("there is one segment only")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_one_segment_is_compared_with_nothing(name):
 )
 def test_without_evidence_for_several_numbers_of_segments_there_is_no_curve(name, reason):
     choice = replace(MODEL.choice, evidence=MODEL.choice.evidence[2:3])
-    assert DRAWINGS[name](replace(DATA, model=replace(MODEL, choice=choice))) == LeftOut(reason)
+    assert DRAWINGS[name](replace(DATA, model=replace(MODEL, choice=choice))) == NotApplicable(reason)
 
 
 def test_every_figure_of_the_gate_stands_in_its_place_and_fails_in_bold():
@@ -239,7 +241,7 @@ def test_a_number_that_fails_is_called_a_convention():
 def test_the_sample_is_that_of_the_smallest_hashes_on_every_engine():
     wanted = USERS.sort_values(["user_hash", "user_id"]).head(60)["user_id"].tolist()
     for engine in ENGINES:
-        data = data_of(engine=engine, most_users=60)
+        data = data_of(engine=engine, max_users=60)
         assert data.sample["user_id"].tolist() == wanted
         assert data.sample["segment_id"].tolist() == SEGMENT_OF.reindex(wanted).tolist()
         assert data.note == "60 of 900 users"

@@ -6,23 +6,23 @@ import pyarrow as pa
 import pytest
 
 from amzseg_pipeline.contracts.users import FEATURES, USER_FEATURES
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.style import drawing_style
 from amzseg_pipeline.steps.figures.users import DRAWINGS, UserData, user_data
 from amzseg_pipeline.steps.segments import scaled_features
 from amzseg_pipeline_tests.frames import ENGINES, frame
 from amzseg_pipeline_tests.steps.figures.made_up import assert_fit_to_show
-from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_kinds, users_of
+from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_types, users_of
 
-USERS = three_kinds(800)
+USERS = three_types(800)
 SCALED = scaled_features(USERS, scaling_of(USERS, transform="log"))
 
 
 def data_of(
-    users: pd.DataFrame, *, engine: str = "duckdb", most_users: int = 20_000, transform: str = "log"
+    users: pd.DataFrame, *, engine: str = "duckdb", max_users: int = 20_000, transform: str = "log"
 ) -> UserData:
     table = frame(USER_FEATURES, rows(users), engine=engine)
-    return user_data(table, transform=transform, currency="INR", most_users=most_users)
+    return user_data(table, transform=transform, currency="INR", max_users=max_users)
 
 
 def rows(table: pd.DataFrame) -> list[dict]:
@@ -74,7 +74,7 @@ def test_every_figure_says_what_plain_pandas_says(name):
 def test_a_feature_that_no_user_has_is_left_out_with_the_reason():
     data = data_of(users_of([(1 + i % 3, 4.0 + i % 2, None, 100.0 + i) for i in range(50)]))
     left_out = DRAWINGS["scaling_of_avg_discount"](data)
-    assert left_out == LeftOut("mean discount is no axis of the clusters: no user has a value")
+    assert left_out == NotApplicable("mean discount is no axis of the clusters: no user has a value")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_figure_of_scaling_says_what_was_done(transform, feature, words):
 
 def test_users_who_all_wrote_one_review_are_said_so():
     data = data_of(users_of([(1, 4.0, 10.0 + i, 100.0 + i) for i in range(50)]))
-    assert DRAWINGS["reviews_per_user"](data) == LeftOut("all users have 1 review")
+    assert DRAWINGS["reviews_per_user"](data) == NotApplicable("all users have 1 review")
 
 
 def test_users_who_all_wrote_several_reviews_are_told_by_the_middle_one():
@@ -104,13 +104,13 @@ def test_users_who_all_wrote_several_reviews_are_told_by_the_middle_one():
 
 def test_users_without_differences_have_no_correlations():
     data = data_of(users_of([(1, 4.0, 10.0, 100.0)] * 20))
-    assert DRAWINGS["feature_correlations"](data) == LeftOut("fewer than three features differ between users")
+    assert DRAWINGS["feature_correlations"](data) == NotApplicable("fewer than three features differ between users")
 
 
 def test_before_and_after_show_the_same_users_on_every_engine():
     wanted = USERS.sort_values(["user_hash", "user_id"]).head(50).sort_values("user_id")
     for engine in ENGINES:
-        data = data_of(USERS, engine=engine, most_users=50, transform="none")
+        data = data_of(USERS, engine=engine, max_users=50, transform="none")
         assert data.note == "50 of 800 users"
         expected = wanted[list(FEATURES)].astype(float)
         np.testing.assert_allclose(data.features.to_numpy(float), expected.to_numpy(float))

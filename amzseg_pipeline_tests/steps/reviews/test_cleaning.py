@@ -60,7 +60,7 @@ def test_a_sound_row_becomes_a_typed_review(engine):
             "category": "A|B",
             "reviewed_at_ms": None,
             "unreadable": None,
-            "copies": 1,
+            "duplicate_rows": 1,
         }
     ]
 
@@ -110,7 +110,7 @@ def test_which_copy_stays_depends_on_what_it_says_and_not_on_where_it_stood(firs
         placed = [SOUND | row | {"row_number": number} for number, row in enumerate(rows, start=1)]
         (review,) = cleaned(*placed)
         assert review | kept == review
-        assert review["copies"] == 2
+        assert review["duplicate_rows"] == 2
 
 
 def test_the_same_review_id_of_two_users_is_two_reviews():
@@ -141,11 +141,13 @@ def test_every_row_is_accounted_for_and_their_order_changes_nothing(rows, seed, 
     shuffled = random.Random(seed).sample(raw, len(raw))
     assert cleaned(*raw, engine=engine) == cleaned(*shuffled, engine="duckdb")
     checked = reviews.checked_reviews(frame(RAW_REVIEWS, raw, engine=engine))
-    accounts = reviews.accounts(
+    row_reconciliation = reviews.row_reconciliation(
         raw_rows=len(raw), cleaned=reviews.cleaned_reviews(checked), rejected=reviews.rejected_reviews(checked)
     )
-    assert accounts.balanced
-    assert accounts.cleaned + accounts.duplicates + sum(accounts.rejected.values()) == len(raw)
+    assert row_reconciliation.reconciles
+    assert row_reconciliation.cleaned + row_reconciliation.duplicates + sum(
+        row_reconciliation.rejected.values()
+    ) == len(raw)
 
 
 def as_delivered(review):
@@ -168,24 +170,27 @@ def as_delivered(review):
 def test_what_is_clean_is_cleaned_to_itself(rows, engine):
     once = cleaned(*(SOUND | row | {"row_number": number} for number, row in enumerate(rows, start=1)))
     again = cleaned(*(SOUND | as_delivered(review) for review in once), engine=engine)
-    assert again == [review | {"copies": 1, "unreadable": None} for review in once]
+    assert again == [review | {"duplicate_rows": 1, "unreadable": None} for review in once]
 
 
 def test_accounts_tell_a_lost_row():
     checked = reviews.checked_reviews(frame(RAW_REVIEWS, [SOUND, SOUND | {"review_id": ""}]))
     tables = {"cleaned": reviews.cleaned_reviews(checked), "rejected": reviews.rejected_reviews(checked)}
-    assert reviews.accounts(raw_rows=2, **tables).sentence == "2 raw rows = 1 cleaned + 0 duplicates + 1 rejected"
-    assert not reviews.accounts(raw_rows=3, **tables).balanced
+    assert (
+        reviews.row_reconciliation(raw_rows=2, **tables).sentence
+        == "2 raw rows = 1 cleaned + 0 duplicates + 1 rejected"
+    )
+    assert not reviews.row_reconciliation(raw_rows=3, **tables).reconciles
 
 
 def test_unreadable_values_are_counted_by_column():
     rows = [SOUND | {"review_id": f"R{n}", "rating": "|" if n < 2 else "4"} for n in range(8)]
     checked = reviews.checked_reviews(frame(RAW_REVIEWS, rows))
-    accounts = reviews.accounts(
+    row_reconciliation = reviews.row_reconciliation(
         raw_rows=8, cleaned=reviews.cleaned_reviews(checked), rejected=reviews.rejected_reviews(checked)
     )
-    assert accounts.unreadable == {"rating": 2}
-    assert accounts.lost_shares == {"rejected": 0.0, "unreadable rating": 0.25}
+    assert row_reconciliation.unreadable == {"rating": 2}
+    assert row_reconciliation.lost_shares == {"rejected": 0.0, "unreadable rating": 0.25}
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -28,7 +28,7 @@ REVIEW = {
     "item_id": "P1",
     "review_id": "R",
 }
-ITEM = {"item_id": "P1", "price_minor": 1299, "currency": "USD", "category": "A", "copies": 1}
+ITEM = {"item_id": "P1", "price_minor": 1299, "currency": "USD", "category": "A", "duplicate_rows": 1}
 
 
 def items(*records, engine="duckdb"):
@@ -52,7 +52,7 @@ def test_a_record_becomes_an_item(engine):
             "currency": "USD",
             "category": "A|B",
             "price_fault": None,
-            "copies": 1,
+            "duplicate_rows": 1,
         }
     ]
 
@@ -101,7 +101,7 @@ def test_which_record_stays_depends_on_what_it_says(first, second, kept):
     for pair in ((first, second), (second, first)):
         (item,) = items(*(RECORD | record for record in pair))
         assert item | kept == item
-        assert item["copies"] == 2
+        assert item["duplicate_rows"] == 2
 
 
 @pytest.mark.parametrize(
@@ -152,13 +152,13 @@ def test_accounts_of_items_balance_and_count_prices_that_are_none():
         RECORD | {"item_id": f"P{n % 6}", "price": price} for n, price in enumerate(["$1", "0", "x", "y", "", None] * 2)
     ]
     checked = reviews.checked_items(frame(RAW_ITEMS, [*records, RECORD | {"item_id": ""}]))
-    accounts = reviews.item_accounts(
+    row_reconciliation = reviews.item_reconciliation(
         raw_rows=13, items=reviews.items(checked), rejected=reviews.rejected_items(checked)
     )
-    assert accounts.balanced
-    assert (accounts.cleaned, accounts.duplicates) == (6, 6)
-    assert accounts.rejected == {str(Rejection.MISSING_ITEM): 1}
-    assert accounts.unreadable == {str(PriceFault.UNREADABLE): 2, str(PriceFault.ZERO): 1}
+    assert row_reconciliation.reconciles
+    assert (row_reconciliation.cleaned, row_reconciliation.duplicates) == (6, 6)
+    assert row_reconciliation.rejected == {str(Rejection.MISSING_ITEM): 1}
+    assert row_reconciliation.unreadable == {str(PriceFault.UNREADABLE): 2, str(PriceFault.ZERO): 1}
 
 
 records = st.lists(

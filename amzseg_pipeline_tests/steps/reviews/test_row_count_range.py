@@ -2,7 +2,7 @@
 
 import pytest
 
-from amzseg_pipeline.steps.reviews import RowBand
+from amzseg_pipeline.steps.reviews import RowCountRange
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from amzseg_pipeline.steps.reviews import RowBand
     ],
 )
 def test_half_to_twice_as_many_pass(cleaned, last, kept):
-    assert RowBand(cleaned, last, 0.5, 2.0).kept is kept
+    assert RowCountRange(cleaned, last, 0.5, 2.0).kept is kept
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_half_to_twice_as_many_pass(cleaned, last, kept):
     ],
 )
 def test_the_words_name_the_counts_and_the_way_out(cleaned, words):
-    assert words in RowBand(cleaned, 1_001, 0.5, 2.0).sentence
+    assert words in RowCountRange(cleaned, 1_001, 0.5, 2.0).sentence
 
 
 def test_other_shares_are_another_band():
-    assert RowBand(1, 1_000, 0.0, 2.0).kept
-    assert RowBand(10_000, 1_000, 0.5, 10.0).kept
+    assert RowCountRange(1, 1_000, 0.0, 2.0).kept
+    assert RowCountRange(10_000, 1_000, 0.5, 10.0).kept

@@ -47,7 +47,7 @@ def with_sums(users: pd.DataFrame) -> pd.DataFrame:
     return users.assign(**{name: column.astype("int64") for name, column in sums.items()})
 
 
-def three_kinds(users: int, *, seed: int = 7, unknown: float = 0.02) -> pd.DataFrame:
+def three_types(users: int, *, seed: int = 7, unknown: float = 0.02) -> pd.DataFrame:
     """Loyal users, bargain hunters and full-price buyers, `unknown` of them without a rating or a price."""
     rng = np.random.default_rng(seed)
     kind = rng.choice(3, size=users, p=[0.15, 0.45, 0.4])

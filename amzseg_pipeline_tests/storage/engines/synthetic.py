@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.storage import landing
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.landing import RawReviews
 from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
-from amzseg_pipeline.storage.warehouse.partitioning import RoutedReviews, routed_reviews
+from amzseg_pipeline.storage.warehouse.partitioning import PartitionedReviews, partitioned_reviews
 from amzseg_pipeline.storage.warehouse.stage import Stage
 from benchmarks.generate_reviews import Population, item_rows, review_rows
 
@@ -40,15 +40,15 @@ def item_batch(population: Population = POPULATION) -> pa.Table:
     return item_rows(population, 0, population.items)
 
 
-def home_of(root: Path, **exports: pa.Table) -> Home:
+def data_root_of(root: Path, **exports: pa.Table) -> DataRoot:
     """A home whose landing zone holds `<name>.parquet` for every keyword, and nothing else."""
-    home = Home(root)
-    home.landing.mkdir(parents=True, exist_ok=True)
-    for path in home.landing.iterdir():
+    data_root = DataRoot(root)
+    data_root.landing.mkdir(parents=True, exist_ok=True)
+    for path in data_root.landing.iterdir():
         path.unlink()
     for name, rows in exports.items():
-        pq.write_table(rows, home.landing / f"{name}.parquet")
-    return home
+        pq.write_table(rows, data_root.landing / f"{name}.parquet")
+    return data_root
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Tables:
     engine: Engine
     raw: RawReviews
     items: nw.LazyFrame
-    routed: RoutedReviews
+    partitioned: PartitionedReviews
     cleaned: CleanedReviews
     features: TableParts
 
@@ -66,7 +66,7 @@ class Tables:
         """The rows of cleaned_reviews, rejected_reviews or user_features, in an order of their own."""
         frame = {
             "cleaned_reviews": lambda: self.cleaned.frame(self.engine),
-            "rejected_reviews": lambda: self.engine.scan(self.routed.rejected.paths),
+            "rejected_reviews": lambda: self.engine.scan(self.partitioned.rejected.paths),
             "user_features": lambda: self.engine.scan(self.features.paths),
         }[name]()
         return sorted_rows(frame)
@@ -80,15 +80,17 @@ def sorted_rows(frame: nw.LazyFrame) -> list[dict[str, Any]]:
     return sorted(frame.collect("pyarrow").to_native().to_pylist(), key=lambda row: str(sorted(row.items())))
 
 
-def made_tables(home: Home, engine: Engine, *, code_version: str = "1", as_of: date = AS_OF, **settings: Any) -> Tables:
+def made_tables(
+    data_root: DataRoot, engine: Engine, *, code_version: str = "1", as_of: date = AS_OF, **settings: Any
+) -> Tables:
     """The tables of the landing zone as it is; what earlier calls left in the warehouse is used."""
     values = replace(Settings(), **settings)
-    raw = landing.raw_reviews(home, values, now=time.time(), settle=False)
-    stage = Stage(engine, home.warehouse, code_version, values, tell=[].append)
+    raw = landing.raw_reviews(data_root, values, now=time.time(), settle=False)
+    stage = Stage(engine, data_root.warehouse, code_version, values, log=[].append)
     items = engine.staged(reviews.items(reviews.checked_items(landing.raw_items_frame(raw.reviews, raw.items, engine))))
-    routed = routed_reviews(raw, items, stage)
-    cleaned = buckets.settled_reviews(routed, stage)
-    return Tables(engine, raw, items, routed, cleaned, buckets.user_features(cleaned, stage, as_of=as_of))
+    partitioned = partitioned_reviews(raw, items, stage)
+    cleaned = buckets.deduplicated_reviews(partitioned, stage)
+    return Tables(engine, raw, items, partitioned, cleaned, buckets.user_features(cleaned, stage, as_of=as_of))
 
 
 @contextmanager

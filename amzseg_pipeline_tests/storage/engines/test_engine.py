@@ -7,15 +7,15 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import ExportFile, batch_folder, bucket_folder
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.engines.open_engine import opened_engine
 from amzseg_pipeline.storage.parquet.user_hash import user_hashes
-from amzseg_pipeline_tests.storage.engines.engine_types import ENGINE_KINDS, engine_of
+from amzseg_pipeline_tests.storage.engines.engine_types import ENGINE_TYPES, engine_of
 
 
-@pytest.fixture(scope="module", params=ENGINE_KINDS)
+@pytest.fixture(scope="module", params=ENGINE_TYPES)
 def engine(request, tmp_path_factory):
     with engine_of(request.param, tmp_path_factory.mktemp("engine")) as opened:
         yield opened
@@ -52,9 +52,11 @@ def test_a_staged_frame_is_computed_once(engine, tmp_path):
 def test_columns_coded_for_a_join_come_out_of_it_as_their_texts(engine, tmp_path):
     texts = ["Toys & Games", None, 'it\'s "odd"', "", "Toys & Games"]
     columns = {"id": list(range(5)), "a text": texts, "none": pa.nulls(5, pa.string())}
-    coded = engine.coded(engine.scan([parquet(tmp_path / "few.parquet", **columns)]), ["a text", "none"])
+    dictionary_encoded = engine.dictionary_encoded(
+        engine.scan([parquet(tmp_path / "few.parquet", **columns)]), ["a text", "none"]
+    )
     many = engine.scan([parquet(tmp_path / "many.parquet", id=[4, 3, 2, 1, 0, 9])])
-    joined = many.join(coded, on="id", how="left").with_columns(
+    joined = many.join(dictionary_encoded, on="id", how="left").with_columns(
         found=nw.coalesce(nw.lit(None, dtype=nw.String()), "a text"), missing=nw.coalesce("none", nw.lit("-"))
     )
     engine.write(joined.select("id", "found", "missing"), tmp_path / "out.parquet")
@@ -144,7 +146,7 @@ def test_another_temporary_folder_is_shared_with_nobody(tmp_path):
     mine.parent.mkdir()
     mine.touch()
     settings = Settings(threads=1, memory_limit_mib=60, temporary_folder=str(mine.parent))
-    first, second = (opened_engine(Home(tmp_path / name), settings) for name in ("a", "b"))
+    first, second = (opened_engine(DataRoot(tmp_path / name), settings) for name in ("a", "b"))
     assert len(list(mine.parent.iterdir())) == 3
     first.close()
     second.close()
@@ -152,13 +154,13 @@ def test_another_temporary_folder_is_shared_with_nobody(tmp_path):
 
 
 def test_what_memory_does_not_hold_goes_to_a_folder_of_its_own_below_the_data_root(tmp_path):
-    home = Home(tmp_path / "home")
+    data_root = DataRoot(tmp_path / "home")
     for name, kept in (("", "warehouse"), ("spill", "spill")):
-        opened_engine(home, Settings(threads=1, temporary_folder=name)).close()
-        assert [path.name for path in (home.root / kept).iterdir()] == []
+        opened_engine(data_root, Settings(threads=1, temporary_folder=name)).close()
+        assert [path.name for path in (data_root.root / kept).iterdir()] == []
     (tmp_path / "elsewhere").mkdir()
-    (home.root / "link").symlink_to(tmp_path / "elsewhere")
+    (data_root.root / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SettingsError, match="leads outside the data root by a link"):
-        opened_engine(home, Settings(temporary_folder="link"))
-    opened_engine(home, Settings(threads=1, temporary_folder=str(tmp_path / "elsewhere"))).close()
+        opened_engine(data_root, Settings(temporary_folder="link"))
+    opened_engine(data_root, Settings(threads=1, temporary_folder=str(tmp_path / "elsewhere"))).close()
     assert (tmp_path / "elsewhere").is_dir()

@@ -17,10 +17,10 @@ import pytest
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.storage import landing
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline_tests.storage.engines.engine_types import NEEDS_SPARK, engine_of
-from amzseg_pipeline_tests.storage.engines.synthetic import home_of, item_batch, review_batch
+from amzseg_pipeline_tests.storage.engines.synthetic import data_root_of, item_batch, review_batch
 from benchmarks.generate_reviews import Population
 
 AS_OF = date(2023, 9, 9)
@@ -47,10 +47,10 @@ def scan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             yield lambda path: engine.scan([path])
 
 
-def sources_of(home: Home, engine: Engine) -> tuple[Path, Path]:
+def sources_of(data_root: DataRoot, engine: Engine) -> tuple[Path, Path]:
     """The raw reviews and the raw items of the landing zone, each as one parquet file."""
-    raw = landing.raw_reviews(home, Settings(max_expansion_ratio=10_000), now=time.time(), settle=False)
-    places = home.root / "raw_reviews.parquet", home.root / "raw_items.parquet"
+    raw = landing.raw_reviews(data_root, Settings(max_expansion_ratio=10_000), now=time.time(), settle=False)
+    places = data_root.root / "raw_reviews.parquet", data_root.root / "raw_items.parquet"
     engine.write(landing.raw_reviews_frame(raw.reviews, engine), places[0])
     engine.write(landing.raw_items_frame(raw.reviews, raw.items, engine), places[1])
     return places
@@ -100,9 +100,9 @@ def test_differences_are_told():
     assert differences(table, pa.table({"n": [1.0, 2.0], "x": [1.0, None]}))
 
 
-def assert_parity(home: Home, duckdb_engine: Engine, scan: Scan) -> dict[str, pa.Table]:
+def assert_parity(data_root: DataRoot, duckdb_engine: Engine, scan: Scan) -> dict[str, pa.Table]:
     """The tables that DuckDB makes of the landing zone, which those of the other engine equal."""
-    sources = sources_of(home, duckdb_engine)
+    sources = sources_of(data_root, duckdb_engine)
     ours, theirs = tables_of(lambda path: duckdb_engine.scan([path]), *sources), tables_of(scan, *sources)
     assert {name: differences(ours[name], theirs[name]) for name in ours} == {name: [] for name in ours}
     return ours
@@ -111,7 +111,7 @@ def assert_parity(home: Home, duckdb_engine: Engine, scan: Scan) -> dict[str, pa
 def test_synthetic_reviews(tmp_path, duckdb_engine, scan):
     population = Population(20_000)
     reviews_batch, items = review_batch(0, 20_000, population), item_batch(population)
-    tables = assert_parity(home_of(tmp_path, a=reviews_batch, meta=items), duckdb_engine, scan)
+    tables = assert_parity(data_root_of(tmp_path, a=reviews_batch, meta=items), duckdb_engine, scan)
     assert len(tables["cleaned_reviews"]) < 20_000
     assert tables["user_features"]["avg_spend"].null_count < len(tables["user_features"]) / 2
 
@@ -121,24 +121,24 @@ def test_synthetic_reviews(tmp_path, duckdb_engine, scan):
 def test_a_million_synthetic_reviews(tmp_path, duckdb_engine, scan):
     population = Population(1_000_000)
     reviews_batch, items = review_batch(0, 1_000_000, population), item_batch(population)
-    tables = assert_parity(home_of(tmp_path, a=reviews_batch, meta=items), duckdb_engine, scan)
+    tables = assert_parity(data_root_of(tmp_path, a=reviews_batch, meta=items), duckdb_engine, scan)
     assert len(tables["user_features"]) > 80_000
 
 
 @pytest.mark.real_data
 def test_the_real_sales_export(tmp_path, real_data, duckdb_engine, scan):
-    home = Home(tmp_path)
-    home.landing.mkdir()
-    shutil.copy(real_data / "amazon.csv", home.landing)
-    assert len(assert_parity(home, duckdb_engine, scan)["user_features"]) == 9_050
+    data_root = DataRoot(tmp_path)
+    data_root.landing.mkdir()
+    shutil.copy(real_data / "amazon.csv", data_root.landing)
+    assert len(assert_parity(data_root, duckdb_engine, scan)["user_features"]) == 9_050
 
 
 @pytest.mark.real_data
 def test_the_real_reviews_of_gift_cards(tmp_path, real_data, duckdb_engine, scan):
-    home = Home(tmp_path)
-    home.landing.mkdir()
+    data_root = DataRoot(tmp_path)
+    data_root.landing.mkdir()
     for name in ("Gift_Cards_5.json.gz", "meta_Gift_Cards.json.gz"):
-        shutil.copy(real_data / name, home.landing)
-    tables = assert_parity(home, duckdb_engine, scan)
+        shutil.copy(real_data / name, data_root.landing)
+    tables = assert_parity(data_root, duckdb_engine, scan)
     assert len(tables["user_features"]) == 458
     assert tables["cleaned_reviews"]["paid_minor"].null_count == 2_972 - 2_519

@@ -12,8 +12,8 @@ import pytest
 from amzseg_pipeline.steps.users import as_of_date
 from amzseg_pipeline_tests.storage.engines.synthetic import (
     TABLES,
+    data_root_of,
     duckdb_engine,
-    home_of,
     item_batch,
     made_tables,
     review_batch,
@@ -46,19 +46,21 @@ def odd_reviews() -> pa.Table:
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     root = tmp_path_factory.mktemp("exports")
-    home = home_of(root, Reviews_00000=odd_reviews(), Reviews_00001=review_batch(900, 1_400), meta_00000=item_batch())
-    return Task(home.landing, root / "out", root / "temporary", threads=1, memory_mib=500, publish=False)
+    data_root = data_root_of(
+        root, Reviews_00000=odd_reviews(), Reviews_00001=review_batch(900, 1_400), meta_00000=item_batch()
+    )
+    return Task(data_root.landing, root / "out", root / "temporary", threads=1, memory_mib=500, publish=False)
 
 
 @pytest.fixture(scope="module")
 def ours(task: Task, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rows]:
     folder = tmp_path_factory.mktemp("ours")
-    home = home_of(folder)
+    data_root = data_root_of(folder)
     for path in task.landing.iterdir():
-        (home.landing / path.name).hardlink_to(path)
+        (data_root.landing / path.name).hardlink_to(path)
     with duckdb_engine(folder / "temporary") as engine:
-        newest = as_of_date(made_tables(home, engine).cleaned.frame(engine), run_date=date(2100, 1, 1))
-        tables = made_tables(home, engine, as_of=newest)
+        newest = as_of_date(made_tables(data_root, engine).cleaned.frame(engine), run_date=date(2100, 1, 1))
+        tables = made_tables(data_root, engine, as_of=newest)
         return {name: comparable(tables.rows(name)) for name in TABLES}
 
 
@@ -97,7 +99,7 @@ def test_the_exports_hold_what_tells_peers_apart(ours):
     }
     unreadable = {row["unreadable"] for row in ours["cleaned_reviews"]}
     assert {None, "rating", "reviewed_at", "rating,reviewed_at"} >= unreadable > {None, "rating"}
-    assert max(row["copies"] for row in ours["cleaned_reviews"]) > 1
+    assert max(row["duplicate_rows"] for row in ours["cleaned_reviews"]) > 1
 
 
 def features_file(path: Path, **changes: object) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from amzseg_pipeline.storage.erasure.search import files_holding
+from amzseg_pipeline.storage.erasure.search import files_containing
 
 ID = "AE2X"
 
@@ -48,7 +48,7 @@ def test_an_id_is_found_as_a_word_in_bytes_packed_lines_and_parquet(
     path = tmp_path / "a" / "file"
     path.parent.mkdir()
     path.write_bytes(content)
-    assert files_holding([ID, "another"], tmp_path) == ([path] if is_there else [])
+    assert files_containing([ID, "another"], tmp_path) == ([path] if is_there else [])
 
 
 def test_links_and_what_is_left_out_are_not_looked_into(tmp_path: Path) -> None:
@@ -56,13 +56,13 @@ def test_links_and_what_is_left_out_are_not_looked_into(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "file").write_text(ID)
     (tmp_path / "in/link").symlink_to(tmp_path / "out/file")
-    assert files_holding([ID], tmp_path / "in") == [tmp_path / "in/file"]
-    assert files_holding([ID], tmp_path, without=tmp_path / "out") == [tmp_path / "in/file"]
-    assert files_holding([ID], tmp_path / "missing") == []
+    assert files_containing([ID], tmp_path / "in") == [tmp_path / "in/file"]
+    assert files_containing([ID], tmp_path, without=tmp_path / "out") == [tmp_path / "in/file"]
+    assert files_containing([ID], tmp_path / "missing") == []
 
 
 def test_signs_that_mean_something_in_patterns_are_signs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("A.B")
-    assert files_holding(["A.B"], tmp_path) == [tmp_path / "file"]
+    assert files_containing(["A.B"], tmp_path) == [tmp_path / "file"]
     (tmp_path / "file").write_text("AXB")
-    assert files_holding(["A.B"], tmp_path) == []
+    assert files_containing(["A.B"], tmp_path) == []

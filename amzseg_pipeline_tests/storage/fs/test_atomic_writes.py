@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from amzseg_pipeline.contracts.errors import WriteError
-from amzseg_pipeline.storage.fs.atomic_writes import sha256_of, whole_file
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, sha256_of
 from amzseg_pipeline_tests.storage.snapshots.runs import without_root
 
 
 def test_a_file_appears_with_its_folder_when_the_block_ends_well(tmp_path: Path) -> None:
     path = tmp_path / "a/b/file.txt"
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("whole")
         assert not path.exists()
     assert path.read_text() == "whole"
@@ -23,7 +23,7 @@ def test_a_file_appears_with_its_folder_when_the_block_ends_well(tmp_path: Path)
 def test_an_error_in_the_block_is_passed_on_and_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(ValueError, match="mine"), whole_file(path) as temporary:
+    with pytest.raises(ValueError, match="mine"), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise ValueError("mine")
     assert path.read_text() == "old"
@@ -40,7 +40,7 @@ def test_an_error_in_the_block_is_passed_on_and_leaves_the_old_file(tmp_path: Pa
 )
 def test_what_the_system_refuses_names_file_reason_and_fix(tmp_path: Path, error: OSError, reason: str) -> None:
     path = tmp_path / "file.txt"
-    with pytest.raises(WriteError) as raised, whole_file(path):
+    with pytest.raises(WriteError) as raised, atomic_write(path):
         raise error
     assert str(raised.value).startswith(f"{path}: it cannot be written ({reason}); see to the space")
 
@@ -53,7 +53,7 @@ def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(tmp_path / "closed", 0, 0)
     refusal = pytest.raises(WriteError, match=r"file\.txt: it cannot be written \(Permission denied\)")
-    with without_root(), refusal, whole_file(tmp_path / "closed/file.txt") as temporary:
+    with without_root(), refusal, atomic_write(tmp_path / "closed/file.txt") as temporary:
         temporary.write_text("never")
 
 

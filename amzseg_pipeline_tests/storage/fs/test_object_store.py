@@ -14,9 +14,9 @@ import pytest
 from amzseg_pipeline.contracts.errors import SettingsError, WriteError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.figures.gallery import Gallery, ShownPlot
-from amzseg_pipeline.storage.data_root import Home, home_at, home_from_environment, settings_of
+from amzseg_pipeline.storage.data_root import DataRoot, data_root_at, data_root_from_environment, settings_of
 from amzseg_pipeline.storage.engines.open_engine import opened_engine
-from amzseg_pipeline.storage.fs.atomic_writes import files_below, sha256_of, whole_file, whole_folder
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_folder, atomic_write, files_below, sha256_of
 from amzseg_pipeline.storage.fs.object_store import path_at
 from amzseg_pipeline.storage.parquet.partitions import write_part
 from amzseg_pipeline.storage.serving.plots import plots_of, write_gallery
@@ -42,10 +42,10 @@ def put(path: Path, content: bytes) -> None:
     ],
 )
 def test_an_address_is_a_data_root_whose_exports_lie_on_this_machine(address: str, path: str) -> None:
-    home = home_from_environment({"AMZSEG_DATA": address, "AMZSEG_LOCAL": "/srv/local"})
-    assert str(home.root) == path
-    assert str(home.published) == path.removesuffix("/") + "/published"
-    assert (home.landing, home.dagster, home.lock_file) == tuple(
+    data_root = data_root_from_environment({"AMZSEG_DATA": address, "AMZSEG_LOCAL": "/srv/local"})
+    assert str(data_root.root) == path
+    assert str(data_root.published) == path.removesuffix("/") + "/published"
+    assert (data_root.landing, data_root.dagster, data_root.lock_file) == tuple(
         Path("/srv/local") / name for name in ("landing", "dagster", ".lock")
     )
 
@@ -80,13 +80,13 @@ def test_an_address_is_a_data_root_whose_exports_lie_on_this_machine(address: st
 )
 def test_other_addresses_are_refused(address: str) -> None:
     with pytest.raises(SettingsError, match=r"give a folder of this machine or s3://bucket/prefix"):
-        home_from_environment({"AMZSEG_DATA": address})
+        data_root_from_environment({"AMZSEG_DATA": address})
 
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(SettingsError, match=r'pip install "amzseg-pipeline\[s3\]"'):
-        home_at("s3://bucket-never-named-before/a")
+        data_root_at("s3://bucket-never-named-before/a")
 
 
 def test_a_folder_needs_no_library_of_stores() -> None:
@@ -97,26 +97,26 @@ def test_a_folder_needs_no_library_of_stores() -> None:
 
 def test_spark_is_refused_on_a_store(store: Store) -> None:
     with pytest.raises(SettingsError, match=r'engine = "spark" works on a folder, and the data root is s3://'):
-        opened_engine(home_at(store.address), Settings(engine="spark"))
+        opened_engine(data_root_at(store.address), Settings(engine="spark"))
 
 
 def test_the_settings_lie_in_the_store(store: Store) -> None:
-    home = home_at(store.address)
-    assert settings_of(home, environment={}) == Settings()
-    put(home.root / "settings.toml", b"k = 4")
-    assert settings_of(home, environment={}).k == 4
-    put(home.root / "settings.toml", b"k = ")
+    data_root = data_root_at(store.address)
+    assert settings_of(data_root, environment={}) == Settings()
+    put(data_root.root / "settings.toml", b"k = 4")
+    assert settings_of(data_root, environment={}).k == 4
+    put(data_root.root / "settings.toml", b"k = ")
     with pytest.raises(SettingsError, match=r"s3://.*settings\.toml: this is not TOML"):
-        settings_of(home, environment={})
+        settings_of(data_root, environment={})
 
 
 def test_a_file_whose_writing_fails_is_not_put_and_the_old_one_stays(store: Store, tmp_path: Path) -> None:
     path = path_at(store.address) / "file.txt"
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("old")
         assert not path.exists()
     assert store.writes == ["team/segments/file.txt"]
-    with pytest.raises(ValueError, match="mine"), whole_file(path) as temporary:
+    with pytest.raises(ValueError, match="mine"), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise ValueError("mine")
     assert store.writes == ["team/segments/file.txt"]
@@ -124,7 +124,7 @@ def test_a_file_whose_writing_fails_is_not_put_and_the_old_one_stays(store: Stor
     with (
         store.refusing(from_write=0),
         pytest.raises(WriteError, match=r"s3://.*file\.txt: it cannot be written \(refused by the test\)"),
-        whole_file(path) as temporary,
+        atomic_write(path) as temporary,
     ):
         temporary.write_text("new")
     assert path.read_text() == "old"
@@ -134,7 +134,7 @@ def test_a_file_whose_writing_fails_is_not_put_and_the_old_one_stays(store: Stor
 @pytest.mark.slow
 def test_a_large_file_is_put_in_parts_and_has_its_hash(store: Store) -> None:
     path = path_at(store.address) / "large.bin"
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         with temporary.open("wb") as stream:
             for number in range(105):
                 stream.write(bytes([number]) * 2**20)
@@ -148,7 +148,7 @@ def test_a_folder_is_whole_once_its_last_file_is_there(store: Store, refused: in
     folder = path_at(store.address) / "folder"
 
     def write(content: str, *names: str) -> None:
-        with whole_folder(folder, last="last.json") as draft:
+        with atomic_folder(folder, last="last.json") as draft:
             for name in (*names, "last.json"):
                 (draft / name).parent.mkdir(exist_ok=True)
                 (draft / name).write_text(content)
@@ -180,7 +180,7 @@ def test_a_part_is_written_once_and_again_when_it_is_damaged(store: Store) -> No
 def test_a_folder_may_hold_its_last_file_alone(store: Store) -> None:
     folder = path_at(store.address) / "folder"
     for _ in range(2):
-        with whole_folder(folder, last="last.json") as draft:
+        with atomic_folder(folder, last="last.json") as draft:
             (draft / "last.json").write_text("{}")
     assert names_below(folder) == ["last.json"]
 
@@ -195,7 +195,7 @@ def test_the_files_below_a_folder_are_not_those_of_one_whose_name_goes_on(store:
 
 
 def test_plots_of_stages_are_gathered_on_one_page(store: Store) -> None:
-    artifacts = home_at(store.address).artifacts
+    artifacts = data_root_at(store.address).artifacts
     now = datetime(2024, 1, 1, 2, tzinfo=UTC)
     for group, name in (("users", "old"), ("reviews", "r"), ("users", "u")):
         gallery = Gallery(group, (ShownPlot(name, f"{name} title", f"{name} sentence.", b"png"),), ())
@@ -209,6 +209,11 @@ def test_plots_of_stages_are_gathered_on_one_page(store: Store) -> None:
 
 
 def test_a_home_of_a_folder_is_as_it_was(tmp_path: Path) -> None:
-    home = home_from_environment({"AMZSEG_DATA": str(tmp_path), "AMZSEG_LOCAL": "/elsewhere"})
-    assert home == Home(tmp_path)
-    assert {home.landing.parent, home.warehouse.parent, home.dagster.parent, home.lock_file.parent} == {tmp_path}
+    data_root = data_root_from_environment({"AMZSEG_DATA": str(tmp_path), "AMZSEG_LOCAL": "/elsewhere"})
+    assert data_root == DataRoot(tmp_path)
+    assert {
+        data_root.landing.parent,
+        data_root.warehouse.parent,
+        data_root.dagster.parent,
+        data_root.lock_file.parent,
+    } == {tmp_path}

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing.ingest.raw_reviews import RawReviews, raw_reviews
 
 SALES_COLUMNS = (
@@ -75,19 +75,19 @@ def sales_csv(
     return text.getvalue().encode()
 
 
-def landing_zone(root: Path, exports: Mapping[str, bytes]) -> Home:
+def landing_zone(root: Path, exports: Mapping[str, bytes]) -> DataRoot:
     """A home in `root` with these files below landing/."""
-    home = Home(root)
-    home.landing.mkdir(parents=True, exist_ok=True)
+    data_root = DataRoot(root)
+    data_root.landing.mkdir(parents=True, exist_ok=True)
     for path, content in exports.items():
-        (home.landing / path).parent.mkdir(parents=True, exist_ok=True)
-        (home.landing / path).write_bytes(content)
-    return home
+        (data_root.landing / path).parent.mkdir(parents=True, exist_ok=True)
+        (data_root.landing / path).write_bytes(content)
+    return data_root
 
 
-def reviews_read(home: Home, **settings: Any) -> RawReviews:
+def reviews_read(data_root: DataRoot, **settings: Any) -> RawReviews:
     """The landing zone read as by a run started by hand."""
-    return raw_reviews(home, Settings(**settings), now=time.time(), settle=False)
+    return raw_reviews(data_root, Settings(**settings), now=time.time(), settle=False)
 
 
 def raw_rows(reviews: RawReviews) -> list[dict[str, Any]]:

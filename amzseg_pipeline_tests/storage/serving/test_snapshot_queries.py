@@ -11,7 +11,7 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.serving.snapshot_queries import UNDECIDED_MARGIN, Bins, PublishedUsers
 from amzseg_pipeline.storage.snapshots import Snapshot
 
@@ -176,12 +176,12 @@ def test_the_connection_is_closed_with_whoever_asked(snapshot: Snapshot) -> None
         connection.execute("SELECT 1")
 
 
-def test_a_process_that_ends_while_it_still_could_ask_says_nothing(published_home: Home) -> None:
+def test_a_process_that_ends_while_it_still_could_ask_says_nothing(published_data_root: DataRoot) -> None:
     script = f"""
 import builtins, threading
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline.storage.serving.snapshot_queries import PublishedUsers
-builtins.kept = users = PublishedUsers(read_latest({str(published_home.root)!r}))
+builtins.kept = users = PublishedUsers(read_latest({str(published_data_root.root)!r}))
 threads = [threading.Thread(target=users.means) for _ in range(4)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]

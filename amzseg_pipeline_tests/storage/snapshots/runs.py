@@ -17,10 +17,10 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline.storage.snapshots import Snapshot, publish
 
-FIRST_NIGHT = datetime(2026, 1, 1, 2, 0, 0, tzinfo=UTC)
+FIRST_RUN = datetime(2026, 1, 1, 2, 0, 0, tzinfo=UTC)
 
 
-def segment_assignments(night: int, *, users: int) -> pa.Table:
+def segment_assignments(run_day: int, *, users: int) -> pa.Table:
     """Users in the order of their ids; every third has no rating, spend tells the night."""
     rows = [
         {
@@ -30,7 +30,7 @@ def segment_assignments(night: int, *, users: int) -> pa.Table:
             "total_reviews": 1 + number,
             "avg_rating": None if number % 3 == 0 else 4.1,
             "avg_discount": 33.3,
-            "avg_spend": night + number / 7,
+            "avg_spend": run_day + number / 7,
             "engagement_score": None if number % 3 == 0 else 4.1 * (1 + number),
             "distance": number / 3,
             "second_segment_id": None,
@@ -56,13 +56,13 @@ def segment_assignments(night: int, *, users: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_ASSIGNMENTS))
 
 
-def segment_profiles(night: int) -> pa.Table:
+def segment_profiles(run_day: int) -> pa.Table:
     """Two segments."""
     rows = [
         {
             "segment_id": f"S000{number}",
             "segment_name": name,
-            "users": night,
+            "users": run_day,
             "share": 0.5,
             "total_reviews": 1.5,
             "avg_rating": None,
@@ -78,7 +78,7 @@ def segment_profiles(night: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_PROFILES))
 
 
-def segment_migrations(night: int) -> pa.Table:
+def segment_migrations(run_day: int) -> pa.Table:
     """Everyone stayed, and as many as the night's number came."""
     stayed, new = ("S0001", "Deal Seekers"), ("-", "-")
     rows = [
@@ -88,7 +88,7 @@ def segment_migrations(night: int) -> pa.Table:
             "to_segment_id": "S0001",
             "to_segment_name": "Deal Seekers",
             "cause": cause,
-            "users": night,
+            "users": run_day,
             "share": 1.0,
         }
         for (segment_id, name), cause in ((new, "new user"), (stayed, "stayed"))
@@ -96,7 +96,7 @@ def segment_migrations(night: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_MIGRATIONS))
 
 
-def segment_history(night: int) -> pa.Table:
+def segment_history(run_day: int) -> pa.Table:
     """One segment, of all nights so far."""
     rows = [
         {
@@ -112,31 +112,31 @@ def segment_history(night: int) -> pa.Table:
             "model_version": "m1",
             "psi_avg_spend": 0.25,
         }
-        for number in range(1, night + 1)
+        for number in range(1, run_day + 1)
     ]
     return pa.Table.from_pylist(rows, schema=arrow_schema(SEGMENT_HISTORY))
 
 
-def small_tables(night: int) -> dict[Table, list[pa.RecordBatch]]:
+def small_tables(run_day: int) -> dict[Table, list[pa.RecordBatch]]:
     """All published tables but that of the users."""
     tables = {
-        SEGMENT_PROFILES: segment_profiles(night),
-        SEGMENT_MIGRATIONS: segment_migrations(night),
-        SEGMENT_HISTORY: segment_history(night),
+        SEGMENT_PROFILES: segment_profiles(run_day),
+        SEGMENT_MIGRATIONS: segment_migrations(run_day),
+        SEGMENT_HISTORY: segment_history(run_day),
     }
     return {table: rows.to_batches() for table, rows in tables.items()}
 
 
-def run_id_of(night: int) -> str:
+def run_id_of(run_day: int) -> str:
     """Another run id every night."""
-    return f"{night:08d}-run"
+    return f"{run_day:08d}-run"
 
 
-def provenance_of(night: int) -> Provenance:
+def provenance_of(run_day: int) -> Provenance:
     """One night after another, a day apart."""
     return Provenance(
-        run_id=run_id_of(night),
-        created=FIRST_NIGHT + timedelta(days=night - 1),
+        run_id=run_id_of(run_day),
+        created=FIRST_RUN + timedelta(days=run_day - 1),
         code_version="c1",
         model_version="m1",
         currency="INR",
@@ -144,19 +144,19 @@ def provenance_of(night: int) -> Provenance:
     )
 
 
-def publish_night(
-    published: Path, night: int, *, users: int = 20, settings: Settings | None = None, batch_rows: int = 7
+def publish_run(
+    published: Path, run_day: int, *, users: int = 20, settings: Settings | None = None, batch_rows: int = 7
 ) -> Snapshot:
     """Publishes the tables of a night."""
     return publish(
         published,
-        provenance_of(night),
+        provenance_of(run_day),
         tables={
-            SEGMENT_ASSIGNMENTS: segment_assignments(night, users=users).to_batches(max_chunksize=batch_rows),
-            **small_tables(night),
+            SEGMENT_ASSIGNMENTS: segment_assignments(run_day, users=users).to_batches(max_chunksize=batch_rows),
+            **small_tables(run_day),
         },
         files={
-            RUN_FILE: json.dumps({"night": night}).encode(),
+            RUN_FILE: json.dumps({"night": run_day}).encode(),
             MODEL_FILE: b'{"format": 1}',
             MODEL_EXPORT_FILE: bytes(range(256)),
         },
@@ -164,16 +164,16 @@ def publish_night(
     )
 
 
-def night_of(snapshot: Snapshot) -> int:
+def run_of(snapshot: Snapshot) -> int:
     """The night that every file of the snapshot agrees on."""
-    night = int(snapshot.run()["night"])
-    assert snapshot.run_id == run_id_of(night)
-    assert snapshot.segment_assignments()["avg_spend"].iloc[0] == night
-    assert snapshot.segment_profiles()["users"].eq(night).all()
-    assert snapshot.segment_migrations()["users"].eq(night).all()
-    assert len(snapshot.segment_history()) == night
+    run_day = int(snapshot.run()["night"])
+    assert snapshot.run_id == run_id_of(run_day)
+    assert snapshot.segment_assignments()["avg_spend"].iloc[0] == run_day
+    assert snapshot.segment_profiles()["users"].eq(run_day).all()
+    assert snapshot.segment_migrations()["users"].eq(run_day).all()
+    assert len(snapshot.segment_history()) == run_day
     assert snapshot.rows("segment_assignments") == len(snapshot.segment_assignments())
-    return night
+    return run_day
 
 
 @contextmanager

@@ -18,14 +18,14 @@ from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.snapshots import repoint
 from amzseg_pipeline_tests.faults import Killed, faults
-from amzseg_pipeline_tests.storage.snapshots.runs import night_of, publish_night, without_root
+from amzseg_pipeline_tests.storage.snapshots.runs import publish_run, run_of, without_root
 
 KEEP_ONE = Settings(keep_snapshots=1, keep_snapshot_hours=0)
 
 
-def nights_before(root: Path, nights: int) -> Path:
-    for night in range(1, nights + 1):
-        publish_night(root / "published", night)
+def nights_before(root: Path, runs: int) -> Path:
+    for run_day in range(1, runs + 1):
+        publish_run(root / "published", run_day)
     return root / "published"
 
 
@@ -33,10 +33,10 @@ def copy_of(published: Path, root: Path) -> Path:
     return Path(shutil.copytree(published, root / "published"))
 
 
-def assert_no_leftovers(published: Path, *, most_snapshots: int) -> None:
+def assert_no_leftovers(published: Path, *, max_snapshots: int) -> None:
     assert {path.name for path in published.iterdir()} == {"LATEST.json", "snapshots", ".staging", ".lock"}
     assert list((published / ".staging").iterdir()) == []
-    assert len(list((published / "snapshots").iterdir())) <= most_snapshots
+    assert len(list((published / "snapshots").iterdir())) <= max_snapshots
 
 
 def test_everything_is_on_disk_before_the_step_that_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_everything_is_on_disk_before_the_step_that_shows_it(tmp_path: Path, mon
     monkeypatch.setattr(os, "fsync", told_fsync)
     monkeypatch.setattr(os, "rename", told_rename)
     monkeypatch.setattr(os, "replace", told_replace)
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
 
     name = snapshot.path.name
     shown = steps.index(f"show published/snapshots/{name}")
@@ -75,12 +75,12 @@ def test_everything_is_on_disk_before_the_step_that_shows_it(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
-@pytest.mark.parametrize("nights", [0, 1])
-def test_a_fault_at_any_call_leaves_the_old_or_the_new_snapshot(tmp_path: Path, nights: int, is_kill: bool) -> None:
+@pytest.mark.parametrize("history", [0, 1])
+def test_a_fault_at_any_call_leaves_the_old_or_the_new_snapshot(tmp_path: Path, runs: int, is_kill: bool) -> None:
     (tmp_path / "before/published").mkdir(parents=True)
-    before = nights_before(tmp_path / "before", nights)
+    before = nights_before(tmp_path / "before", runs)
     with faults(None, is_kill=is_kill) as counted:
-        publish_night(copy_of(before, tmp_path / "counted"), nights + 1, settings=KEEP_ONE)
+        publish_run(copy_of(before, tmp_path / "counted"), runs + 1, settings=KEEP_ONE)
     assert counted.calls > 30
     seen = set()
     for at in range(counted.calls):
@@ -88,30 +88,30 @@ def test_a_fault_at_any_call_leaves_the_old_or_the_new_snapshot(tmp_path: Path, 
         published = copy_of(before, root)
         try:
             with faults(at, is_kill=is_kill):
-                publish_night(published, nights + 1, settings=KEEP_ONE)
+                publish_run(published, runs + 1, settings=KEEP_ONE)
         except (Killed, SnapshotError):
             pass
-        seen.add(night_of(read_latest(root)) if has_snapshot(root) else 0)
-        assert night_of(publish_night(published, nights + 2, settings=KEEP_ONE)) == nights + 2
-        assert night_of(read_latest(root)) == nights + 2
-        assert_no_leftovers(published, most_snapshots=1)
-    assert seen == {nights, nights + 1}
+        seen.add(run_of(read_latest(root)) if has_snapshot(root) else 0)
+        assert run_of(publish_run(published, runs + 2, settings=KEEP_ONE)) == runs + 2
+        assert run_of(read_latest(root)) == runs + 2
+        assert_no_leftovers(published, max_snapshots=1)
+    assert seen == {runs, runs + 1}
 
 
 @pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
 def test_a_run_that_is_tried_again_after_a_fault_publishes_once(tmp_path: Path, is_kill: bool) -> None:
     with faults(None, is_kill=is_kill) as counted:
-        publish_night(tmp_path / "counted", 1)
+        publish_run(tmp_path / "counted", 1)
     for at in range(counted.calls):
         published = tmp_path / str(at) / "published"
         try:
             with faults(at, is_kill=is_kill):
-                publish_night(published, 1)
+                publish_run(published, 1)
         except (Killed, SnapshotError):
             pass
-        assert publish_night(published, 1).sequence == 1
-        assert night_of(read_latest(published.parent)) == 1
-        assert_no_leftovers(published, most_snapshots=1)
+        assert publish_run(published, 1).sequence == 1
+        assert run_of(read_latest(published.parent)) == 1
+        assert_no_leftovers(published, max_snapshots=1)
 
 
 def test_a_fault_while_going_back_leaves_one_of_the_two(tmp_path: Path) -> None:
@@ -123,25 +123,25 @@ def test_a_fault_while_going_back_leaves_one_of_the_two(tmp_path: Path) -> None:
         published = copy_of(before, tmp_path / str(at))
         with faults(at, is_kill=True), pytest.raises(Killed):
             repoint(published, 1)
-        assert night_of(read_latest(published.parent)) in (1, 2)
-        assert night_of(repoint(published, 1)) == 1
-        assert_no_leftovers(published, most_snapshots=2)
+        assert run_of(read_latest(published.parent)) in (1, 2)
+        assert run_of(repoint(published, 1)) == 1
+        assert_no_leftovers(published, max_snapshots=2)
 
 
 def test_a_disk_that_takes_no_more_bytes_leaves_the_last_snapshot(tmp_path: Path) -> None:
     published = nights_before(tmp_path, 1)
-    largest_bytes = max(path.stat().st_size for path in publish_night(tmp_path / "other", 2, users=3000).path.iterdir())
+    largest_bytes = max(path.stat().st_size for path in publish_run(tmp_path / "other", 2, users=3000).path.iterdir())
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     for tenths in range(10):
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_bytes * tenths // 10, hard))
         try:
             with pytest.raises(SnapshotError, match="see to the space and the permissions there"):
-                publish_night(published, 2, users=3000)
+                publish_run(published, 2, users=3000)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert night_of(read_latest(tmp_path)) == 1
-    assert night_of(publish_night(published, 2, users=3000)) == 2
-    assert_no_leftovers(published, most_snapshots=2)
+        assert run_of(read_latest(tmp_path)) == 1
+    assert run_of(publish_run(published, 2, users=3000)) == 2
+    assert_no_leftovers(published, max_snapshots=2)
 
 
 def test_a_read_only_folder_can_be_read_and_refuses_to_be_published_to() -> None:
@@ -153,8 +153,8 @@ def test_a_read_only_folder_can_be_read_and_refuses_to_be_published_to() -> None
         published.chmod(0o555)
         with without_root():
             with pytest.raises(SnapshotError, match=r"Permission denied.* still names a whole snapshot"):
-                publish_night(published, 2)
-            assert night_of(read_latest(root)) == 1
+                publish_run(published, 2)
+            assert run_of(read_latest(root)) == 1
         published.chmod(0o700)
         with without_root() if os.geteuid() == 0 else _unreadable(published):
             for read in (read_latest, has_snapshot):
@@ -205,6 +205,6 @@ def test_a_killed_process_blocks_nothing_and_its_leftovers_go(tmp_path: Path) ->
         assert list((published / ".staging").iterdir()) != []
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    assert night_of(read_latest(tmp_path)) == 1
-    assert publish_night(published, 3).sequence == 2
-    assert_no_leftovers(published, most_snapshots=2)
+    assert run_of(read_latest(tmp_path)) == 1
+    assert publish_run(published, 3).sequence == 2
+    assert_no_leftovers(published, max_snapshots=2)

@@ -12,7 +12,7 @@ from amzseg_pipeline.contracts.errors import NothingPublished, SnapshotError
 from amzseg_pipeline.contracts.publish import PUBLISHED_FILES
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.erasure.search import files_holding
+from amzseg_pipeline.storage.erasure.search import files_containing
 from amzseg_pipeline.storage.fs.atomic_writes import files_below
 from amzseg_pipeline.storage.fs.object_store import path_at
 from amzseg_pipeline.storage.snapshots import publish, repoint
@@ -21,9 +21,9 @@ from amzseg_pipeline.storage.snapshots.rewrite import erase_users
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
 from amzseg_pipeline_tests.object_store import Server, Store
 from amzseg_pipeline_tests.storage.snapshots.runs import (
-    night_of,
     provenance_of,
-    publish_night,
+    publish_run,
+    run_of,
     segment_assignments,
     small_tables,
 )
@@ -44,8 +44,8 @@ def test_a_snapshot_in_a_store_is_read_as_one_in_a_folder_and_has_its_bytes(stor
     assert not has_snapshot(store.address)
     with pytest.raises(NothingPublished, match=r"s3://.*nothing has been published yet"):
         read_latest(store.address)
-    stored, local = publish_night(published_in(store), 1), publish_night(tmp_path / "published", 1)
-    assert night_of(read_latest(store.address)) == night_of(stored) == 1
+    stored, local = publish_run(published_in(store), 1), publish_run(tmp_path / "published", 1)
+    assert run_of(read_latest(store.address)) == run_of(stored) == 1
     assert stored.manifest == local.manifest
     assert {path.name: path.read_bytes() for path in files_below(stored.path)} == {
         path.name: path.read_bytes() for path in local.path.iterdir()
@@ -53,9 +53,9 @@ def test_a_snapshot_in_a_store_is_read_as_one_in_a_folder_and_has_its_bytes(stor
 
 
 def test_the_manifest_comes_after_all_files_and_the_pointer_last_in_one_write(store: Store) -> None:
-    for night in (1, 2):
+    for run_day in (1, 2):
         store.writes.clear()
-        snapshot = publish_night(published_in(store), night)
+        snapshot = publish_run(published_in(store), run_day)
         names = [key.rpartition("/")[2] for key in store.writes]
         assert names[-2:] == ["datapackage.json", "LATEST.json"]
         assert sorted(names) == sorted({*names}) and len(names) == len(snapshot.manifest["resources"]) + 2
@@ -63,19 +63,19 @@ def test_the_manifest_comes_after_all_files_and_the_pointer_last_in_one_write(st
 
 def test_whichever_write_is_refused_readers_keep_the_old_snapshot_and_the_next_run_mends_it(store: Store) -> None:
     published = published_in(store)
-    night = 1
-    publish_night(published, night, settings=KEEP_ONE)
+    run_day = 1
+    publish_run(published, run_day, settings=KEEP_ONE)
     pointer = len(store.writes) - 1
     for refused in (3, pointer - 1, pointer):
         with (
             store.refusing(from_write=refused),
             pytest.raises(SnapshotError, match=r"refused by the test.* still names a whole snapshot"),
         ):
-            publish_night(published, night + 1, settings=KEEP_ONE)
-        assert night_of(read_latest(store.address)) == night
-        night += 2
-        assert night_of(publish_night(published, night, settings=KEEP_ONE)) == night
-        assert night_of(read_latest(store.address)) == night
+            publish_run(published, run_day + 1, settings=KEEP_ONE)
+        assert run_of(read_latest(store.address)) == run_day
+        run_day += 2
+        assert run_of(publish_run(published, run_day, settings=KEEP_ONE)) == run_day
+        assert run_of(read_latest(store.address)) == run_day
         assert len({file.split("/")[1] for file in files_of(published) if "/" in file}) == 1
 
 
@@ -84,7 +84,7 @@ def test_whichever_write_is_refused_readers_keep_the_old_snapshot_and_the_next_r
 @pytest.mark.parametrize(
     ("act", "writes"),
     [
-        pytest.param(lambda published: publish_night(published, 3, settings=KEEP_ONE), 9, id="publishing"),
+        pytest.param(lambda published: publish_run(published, 3, settings=KEEP_ONE), 9, id="publishing"),
         pytest.param(lambda published: erase_users(published, lambda _: ["AÉ00000007"]), 17, id="erasing"),
         pytest.param(lambda published: repoint(published, 1), 1, id="going back"),
     ],
@@ -95,7 +95,7 @@ def test_from_whichever_write_on_the_store_refuses_there_is_no_half_snapshot_and
     for refused in range(writes):
         store = _s3_server.store()
         published = published_in(store)
-        before = [publish_night(published, night).manifest for night in (1, 2)][-1]
+        before = [publish_run(published, run_day).manifest for run_day in (1, 2)][-1]
         with store.refusing(from_write=refused), pytest.raises(SnapshotError):
             act(published)
         assert read_latest(store.address).manifest == before
@@ -109,34 +109,34 @@ def test_from_whichever_write_on_the_store_refuses_there_is_no_half_snapshot_and
 
 def test_a_run_that_is_tried_again_after_a_refusal_publishes_once(store: Store) -> None:
     published = published_in(store)
-    publish_night(published, 1)
+    publish_run(published, 1)
     pointer = len(store.writes) - 1
     with store.refusing(from_write=pointer), pytest.raises(SnapshotError):
-        publish_night(published, 2)
+        publish_run(published, 2)
     store.writes.clear()
-    assert publish_night(published, 2).sequence == 2
+    assert publish_run(published, 2).sequence == 2
     assert store.writes == ["team/segments/published/LATEST.json"]
 
 
 def test_a_pointer_whose_answer_is_lost_is_written_once_and_counts(store: Store) -> None:
     published = published_in(store)
-    publish_night(published, 1)
+    publish_run(published, 1)
     store.writes.clear()
     store.lose_answer_to = "LATEST.json"
-    assert publish_night(published, 2).sequence == 2
+    assert publish_run(published, 2).sequence == 2
     assert [key.endswith("LATEST.json") for key in store.writes[-2:]] == [True, True]
-    assert night_of(read_latest(store.address)) == 2
+    assert run_of(read_latest(store.address)) == 2
     assert [name.sequence for name in snapshot_names(published)] == [1, 2]
 
 
-@pytest.mark.parametrize("nights", [0, 1])
-def test_of_two_that_publish_at_once_the_second_gives_way(store: Store, nights: int) -> None:
+@pytest.mark.parametrize("history", [0, 1])
+def test_of_two_that_publish_at_once_the_second_gives_way(store: Store, runs: int) -> None:
     published = published_in(store)
-    for night in range(1, nights + 1):
-        publish_night(published, night)
+    for run_day in range(1, runs + 1):
+        publish_run(published, run_day)
 
     def overtaken_batches() -> Any:
-        publish_night(published, 8)
+        publish_run(published, 8)
         yield from segment_assignments(9, users=20).to_batches()
 
     with pytest.raises(SnapshotError, match="another process has published meanwhile"):
@@ -147,25 +147,25 @@ def test_of_two_that_publish_at_once_the_second_gives_way(store: Store, nights: 
             files=dict.fromkeys(PUBLISHED_FILES, b"{}"),
             settings=Settings(),
         )
-    assert night_of(read_latest(store.address)) == 8
-    assert [name.sequence for name in snapshot_names(published)] == list(range(1, nights + 2))
+    assert run_of(read_latest(store.address)) == 8
+    assert [name.sequence for name in snapshot_names(published)] == list(range(1, runs + 2))
 
 
 def test_files_without_a_manifest_are_no_snapshot_and_go_with_the_next_one(store: Store) -> None:
     published = published_in(store)
-    publish_night(published, 1)
+    publish_run(published, 1)
     half = published / "snapshots/000002-20260102T020000Z-00000002/segment_profiles.parquet"
     cast(Any, half).fs.pipe_file(cast(Any, half).path, b"half")
     assert [name.sequence for name in snapshot_names(published)] == [1]
     with pytest.raises(SnapshotError, match="there is no snapshot 2; there are 000001"):
         repoint(published, 2)
-    assert publish_night(published, 3).sequence == 2
+    assert publish_run(published, 3).sequence == 2
     assert not half.exists()
 
 
 def test_expired_snapshots_go_with_all_their_files(store: Store) -> None:
-    for night in (1, 2, 3):
-        publish_night(published_in(store), night, settings=KEEP_ONE)
+    for run_day in (1, 2, 3):
+        publish_run(published_in(store), run_day, settings=KEEP_ONE)
     assert {file.split("/")[1] for file in files_of(published_in(store)) if "/" in file} == {
         "000003-20260103T020000Z-00000003"
     }
@@ -173,17 +173,17 @@ def test_expired_snapshots_go_with_all_their_files(store: Store) -> None:
 
 def test_going_back_and_forth_moves_the_pointer_alone(store: Store) -> None:
     published = published_in(store)
-    for night in (1, 2):
-        publish_night(published, night)
+    for run_day in (1, 2):
+        publish_run(published, run_day)
     store.writes.clear()
-    assert night_of(repoint(published, 1)) == night_of(read_latest(store.address)) == 1
-    assert night_of(repoint(published, 2)) == night_of(read_latest(store.address)) == 2
+    assert run_of(repoint(published, 1)) == run_of(read_latest(store.address)) == 1
+    assert run_of(repoint(published, 2)) == run_of(read_latest(store.address)) == 2
     assert store.writes == ["team/segments/published/LATEST.json"] * 2
 
 
 @pytest.mark.parametrize("name", ["segment_assignments.parquet", "model.json", "datapackage.json"])
 def test_a_damaged_object_is_found_by_its_hash(store: Store, name: str) -> None:
-    path = cast(Any, publish_night(published_in(store), 1).path / name)
+    path = cast(Any, publish_run(published_in(store), 1).path / name)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.fs.pipe_file(path.path, bytes(content))
@@ -192,7 +192,7 @@ def test_a_damaged_object_is_found_by_its_hash(store: Store, name: str) -> None:
 
 
 def test_an_object_that_is_gone_is_named(store: Store) -> None:
-    path = cast(Any, publish_night(published_in(store), 1).path / "segment_profiles.parquet")
+    path = cast(Any, publish_run(published_in(store), 1).path / "segment_profiles.parquet")
     path.fs.rm(path.path)
     with pytest.raises(SnapshotError, match=r"segment_profiles\.parquet: this file of the snapshot is gone"):
         read_latest(store.address)
@@ -200,8 +200,8 @@ def test_an_object_that_is_gone_is_named(store: Store) -> None:
 
 def test_an_erased_user_is_in_no_snapshot_and_the_latest_gets_a_new_number(store: Store) -> None:
     published = published_in(store)
-    for night in (1, 2, 3):
-        publish_night(published, night)
+    for run_day in (1, 2, 3):
+        publish_run(published, run_day)
     user = "AÉ00000007"
     erased = erase_users(published, lambda _: [user])
     assert [(each.was, each.sequence, each.users) for each in erased] == [(1, 1, 1), (2, 2, 1), (3, 4, 1)]
@@ -225,15 +225,15 @@ def test_an_erasure_that_is_refused_leaves_no_half_snapshot_and_can_be_done_agai
     store: Store, refused: int, left: list[int]
 ) -> None:
     published, user = published_in(store), "AÉ00000007"
-    for night in (1, 2):
-        publish_night(published, night)
+    for run_day in (1, 2):
+        publish_run(published, run_day)
     with (
         store.refusing(from_write=refused),
         pytest.raises(SnapshotError, match="refused by the test"),
     ):
         erase_users(published, lambda _: [user])
-    assert night_of(read_latest(store.address)) == 2
+    assert run_of(read_latest(store.address)) == 2
     assert [name.sequence for name in snapshot_names(published)] == left
     assert erase_users(published, lambda _: [user]) != ()
-    assert files_holding([user], published) == []
-    assert night_of(read_latest(store.address)) == 2
+    assert files_containing([user], published) == []
+    assert run_of(read_latest(store.address)) == 2

@@ -19,7 +19,7 @@ from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.publish import CONTRACT_VERSION
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.snapshots import Snapshot, latest_manifest
-from amzseg_pipeline_tests.storage.snapshots.runs import night_of, publish_night
+from amzseg_pipeline_tests.storage.snapshots.runs import publish_run, run_of
 
 
 def test_reading_imports_neither_dagster_nor_streamlit_nor_sklearn() -> None:
@@ -30,18 +30,18 @@ def test_reading_imports_neither_dagster_nor_streamlit_nor_sklearn() -> None:
 
 
 def test_a_snapshot_tells_where_it_comes_from(tmp_path: Path) -> None:
-    publish_night(tmp_path / "published", 1)
+    publish_run(tmp_path / "published", 1)
     snapshot = read_latest(tmp_path)
     assert (snapshot.sequence, snapshot.run_id) == (1, "00000001-run")
     assert snapshot.created == datetime(2026, 1, 1, 2, tzinfo=UTC)
     assert (snapshot.contract_version, snapshot.model_version, snapshot.currency) == ("1.1", "m1", "INR")
     assert snapshot.inputs == [{"path": "amazon.csv", "batch": "0123456789abcdef", "rows": 20}]
     assert snapshot.model_document() == {"format": 1}
-    assert night_of(snapshot) == 1
+    assert run_of(snapshot) == 1
 
 
 def test_the_data_root_is_given_or_taken_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish_night(tmp_path / "data/published", 1)
+    publish_run(tmp_path / "data/published", 1)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AMZSEG_DATA", raising=False)
     snapshots = [read_latest(), read_latest("data"), read_latest(tmp_path / "data")]
@@ -56,7 +56,7 @@ def test_without_a_snapshot_the_reader_is_told_to_run_the_pipeline(tmp_path: Pat
     assert latest_manifest(tmp_path / "published") is None
     with pytest.raises(SnapshotError, match="nothing has been published yet; run the pipeline"):
         read_latest(tmp_path)
-    publish_night(tmp_path / "published", 1)
+    publish_run(tmp_path / "published", 1)
     assert has_snapshot(tmp_path)
     (tmp_path / "published/LATEST.json").unlink()
     with pytest.raises(SnapshotError, match=r"LATEST\.json: there is no such file, though snapshots/ holds 000001-"):
@@ -64,7 +64,7 @@ def test_without_a_snapshot_the_reader_is_told_to_run_the_pipeline(tmp_path: Pat
 
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
     with pytest.raises(SnapshotError, match=r"no segment_prices\.parquet .* it holds segment_assignments\.parquet, "):
         snapshot.table("segment_prices")
 
@@ -83,7 +83,7 @@ FILES = (
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_flipped_byte_in_any_file_is_caught(tmp_path: Path, name: str) -> None:
-    path = publish_night(tmp_path / "published", 1).path / name
+    path = publish_run(tmp_path / "published", 1).path / name
     whole = path.read_bytes()
     places = random.Random(7).sample(range(len(whole)), min(60, len(whole)))
     for place in (0, len(whole) - 1, *places):
@@ -94,11 +94,11 @@ def test_a_flipped_byte_in_any_file_is_caught(tmp_path: Path, name: str) -> None
             read_latest(tmp_path)
         assert "amzseg_pipeline rollback" in str(caught.value)
     path.write_bytes(whole)
-    assert night_of(read_latest(tmp_path)) == 1
+    assert run_of(read_latest(tmp_path)) == 1
 
 
 def test_a_flipped_bit_anywhere_in_the_pointer_is_caught(tmp_path: Path) -> None:
-    publish_night(tmp_path / "published", 1)
+    publish_run(tmp_path / "published", 1)
     pointer = tmp_path / "published/LATEST.json"
     whole = pointer.read_bytes()
     for bit in range(8 * len(whole)):
@@ -112,7 +112,7 @@ def test_a_flipped_bit_anywhere_in_the_pointer_is_caught(tmp_path: Path) -> None
 
 
 def test_a_truncated_pointer_is_caught(tmp_path: Path) -> None:
-    publish_night(tmp_path / "published", 1)
+    publish_run(tmp_path / "published", 1)
     pointer = tmp_path / "published/LATEST.json"
     whole = pointer.read_bytes()
     for length in range(len(whole) - 1):
@@ -123,7 +123,7 @@ def test_a_truncated_pointer_is_caught(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_or_shortened_file_is_caught(tmp_path: Path, name: str) -> None:
-    path = publish_night(tmp_path / "published", 1).path / name
+    path = publish_run(tmp_path / "published", 1).path / name
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(SnapshotError, match=re.escape(str(path))):
         read_latest(tmp_path)
@@ -136,7 +136,7 @@ def test_a_missing_or_shortened_file_is_caught(tmp_path: Path, name: str) -> Non
 
 
 def test_damage_after_opening_is_an_error_of_ours_too(tmp_path: Path) -> None:
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
     for name, read in (
         ("segment_profiles.parquet", snapshot.segment_profiles),
         ("run.json", snapshot.run),
@@ -151,7 +151,7 @@ def test_damage_after_opening_is_an_error_of_ours_too(tmp_path: Path) -> None:
 
 
 def test_without_verifying_the_data_files_are_not_read(tmp_path: Path) -> None:
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
     snapshot.table_path("segment_assignments").write_bytes(b"")
     assert read_latest(tmp_path, verify=False) == snapshot
     assert latest_manifest(tmp_path / "published") == snapshot.manifest
@@ -186,7 +186,7 @@ def _rewritten_manifest(snapshot: Snapshot, change: Callable[[dict[str, Any]], o
     ],
 )
 def test_a_pointer_leads_nowhere_else(tmp_path: Path, manifest: str) -> None:
-    publish_night(tmp_path / "published", 1)
+    publish_run(tmp_path / "published", 1)
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/datapackage.json").write_text("{}")
     _rewritten_pointer(tmp_path / "published", manifest=manifest)
@@ -196,7 +196,7 @@ def test_a_pointer_leads_nowhere_else(tmp_path: Path, manifest: str) -> None:
 
 @pytest.mark.parametrize("rest", ["/../../outside", "/..", "\\..", "\0", "://bucket", " "])
 def test_a_run_id_names_no_other_folder(tmp_path: Path, rest: str) -> None:
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
     run_id = f"{snapshot.run_id[:8]}{rest}"
     _rewritten_manifest(snapshot, lambda document: document.update(run_id=run_id))
     _rewritten_pointer(tmp_path / "published", run_id=run_id)
@@ -206,7 +206,7 @@ def test_a_run_id_names_no_other_folder(tmp_path: Path, rest: str) -> None:
 
 @pytest.mark.parametrize("path", ["../LATEST.json", "/etc/passwd", "a/b", "s3://bucket/key", "..", ".lock", ""])
 def test_a_manifest_leads_nowhere_else(tmp_path: Path, path: str) -> None:
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
     _rewritten_manifest(snapshot, lambda document: document["resources"][0].update(path=path))
     with pytest.raises(SnapshotError, match="nothing else is followed"):
         read_latest(tmp_path)
@@ -217,7 +217,7 @@ def test_a_manifest_leads_nowhere_else(tmp_path: Path, path: str) -> None:
     ["LATEST.json", "snapshots", "{snapshot}", "{snapshot}/datapackage.json", "{snapshot}/segment_profiles.parquet"],
 )
 def test_links_are_not_followed(tmp_path: Path, linked: str) -> None:
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
     path = tmp_path / "published" / linked.format(snapshot=f"snapshots/{snapshot.path.name}")
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
@@ -226,13 +226,13 @@ def test_links_are_not_followed(tmp_path: Path, linked: str) -> None:
 
 
 def test_the_data_root_itself_may_be_a_link(tmp_path: Path) -> None:
-    publish_night(tmp_path / "disk/published", 1)
+    publish_run(tmp_path / "disk/published", 1)
     (tmp_path / "data").symlink_to("disk")
-    assert night_of(read_latest(tmp_path / "data")) == 1
+    assert run_of(read_latest(tmp_path / "data")) == 1
 
 
 def test_a_newer_form_is_refused_with_advice_and_a_minor_version_is_not(tmp_path: Path) -> None:
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
     _rewritten_manifest(snapshot, lambda document: document.update(contract_version="1.7", added="since"))
     assert read_latest(tmp_path).contract_version == "1.7"
     for change, message in (
@@ -264,7 +264,7 @@ def test_a_newer_form_is_refused_with_advice_and_a_minor_version_is_not(tmp_path
     ],
 )
 def test_a_manifest_that_is_not_the_snapshots_own_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
     _rewritten_manifest(snapshot, lambda document: document.update(change))
     with pytest.raises(SnapshotError, match=r"datapackage\.json: this is not the manifest of snapshot 000001-"):
         read_latest(tmp_path)
@@ -274,30 +274,30 @@ def test_a_reader_whose_snapshot_is_taken_away_reads_the_newer_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = tmp_path / "published"
-    old = publish_night(published, 1)
+    old = publish_run(published, 1)
     plain_open = io.open
 
     def open_as_the_next_night_comes(file: Any, *arguments: Any, **options: Any) -> Any:
         if os.fspath(file) == str(old.path / "segment_profiles.parquet"):
             monkeypatch.setattr(io, "open", plain_open)
-            publish_night(published, 2, settings=Settings(keep_snapshots=1, keep_snapshot_hours=0))
+            publish_run(published, 2, settings=Settings(keep_snapshots=1, keep_snapshot_hours=0))
         return plain_open(file, *arguments, **options)
 
     monkeypatch.setattr(io, "open", open_as_the_next_night_comes)
-    assert night_of(read_latest(tmp_path)) == 2
+    assert run_of(read_latest(tmp_path)) == 2
     assert not old.path.exists()
 
 
 def test_readers_see_whole_snapshots_while_nights_pass(tmp_path: Path) -> None:
     published = tmp_path / "published"
-    publish_night(published, 1)
+    publish_run(published, 1)
     settings = Settings(keep_snapshots=2, keep_snapshot_hours=0)
 
-    def nights() -> None:
-        for night in range(2, 26):
-            publish_night(published, night, settings=settings)
+    def runs() -> None:
+        for run_day in range(2, 26):
+            publish_run(published, run_day, settings=settings)
 
-    publisher = threading.Thread(target=nights)
+    publisher = threading.Thread(target=runs)
     publisher.start()
     seen = []
     while publisher.is_alive():
@@ -305,4 +305,4 @@ def test_readers_see_whole_snapshots_while_nights_pass(tmp_path: Path) -> None:
     publisher.join()
     assert seen == sorted(seen)
     assert len(set(seen)) > 3
-    assert night_of(read_latest(tmp_path)) == 25
+    assert run_of(read_latest(tmp_path)) == 25

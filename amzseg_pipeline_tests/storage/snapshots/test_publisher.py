@@ -23,9 +23,9 @@ from amzseg_pipeline.storage.fs.atomic_writes import sha256_of
 from amzseg_pipeline.storage.parquet.arrow_schema import CONTRACT_METADATA, arrow_schema
 from amzseg_pipeline.storage.snapshots import latest_manifest, publish, read_latest, repoint
 from amzseg_pipeline_tests.storage.snapshots.runs import (
-    night_of,
     provenance_of,
-    publish_night,
+    publish_run,
+    run_of,
     segment_assignments,
     segment_history,
     segment_migrations,
@@ -39,7 +39,7 @@ def files_in(published: Path) -> set[str]:
 
 
 def test_a_snapshot_has_the_form_of_the_contract(tmp_path: Path) -> None:
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
 
     folder = "snapshots/000001-20260101T020000Z-00000001"
     tables_and_files = {f"{table.name}.parquet" for table in PUBLISHED_TABLES} | set(PUBLISHED_FILES)
@@ -60,7 +60,7 @@ def test_a_snapshot_has_the_form_of_the_contract(tmp_path: Path) -> None:
 
 
 def test_the_manifest_says_what_is_published(tmp_path: Path) -> None:
-    snapshot = publish_night(tmp_path / "published", 1, users=20)
+    snapshot = publish_run(tmp_path / "published", 1, users=20)
     manifest = json.loads((snapshot.path / "datapackage.json").read_bytes())
 
     assert manifest == snapshot.manifest == latest_manifest(tmp_path / "published")
@@ -103,7 +103,7 @@ READERS = {
 
 @pytest.mark.parametrize("reader", READERS)
 def test_every_reader_gives_the_same_types_and_rows(tmp_path: Path, reader: str) -> None:
-    snapshot = publish_night(tmp_path / "published", 1)
+    snapshot = publish_run(tmp_path / "published", 1)
     for table, rows in {
         SEGMENT_ASSIGNMENTS: segment_assignments(1, users=20),
         SEGMENT_PROFILES: segment_profiles(1),
@@ -117,7 +117,7 @@ def test_every_reader_gives_the_same_types_and_rows(tmp_path: Path, reader: str)
 
 
 def test_duckdb_and_polars_see_the_contracts_types(tmp_path: Path) -> None:
-    path = publish_night(tmp_path / "published", 1).table_path("segment_assignments")
+    path = publish_run(tmp_path / "published", 1).table_path("segment_assignments")
     duck = {"string": "VARCHAR", "int64": "BIGINT", "float64": "DOUBLE", "bool": "BOOLEAN", "date": "DATE"}
     polars = {"string": pl.String, "int64": pl.Int64, "float64": pl.Float64, "bool": pl.Boolean, "date": pl.Date}
 
@@ -127,7 +127,7 @@ def test_duckdb_and_polars_see_the_contracts_types(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_hands_out_plain_dtypes(tmp_path: Path) -> None:
-    frame = publish_night(tmp_path / "published", 1).segment_assignments()
+    frame = publish_run(tmp_path / "published", 1).segment_assignments()
 
     dtypes = {"string": "str", "int64": "int64", "float64": "float64", "bool": "bool", "date": "datetime64[ms]"}
     assert [str(kind) for kind in frame.dtypes] == [dtypes[column.type] for column in SEGMENT_ASSIGNMENTS.columns]
@@ -135,7 +135,7 @@ def test_a_snapshot_hands_out_plain_dtypes(tmp_path: Path) -> None:
 
 
 def test_the_file_carries_its_contract(tmp_path: Path) -> None:
-    schema = pq.read_schema(publish_night(tmp_path / "published", 1).table_path("segment_assignments"))
+    schema = pq.read_schema(publish_run(tmp_path / "published", 1).table_path("segment_assignments"))
 
     contract = json.loads(schema.metadata[CONTRACT_METADATA])
     assert (contract["version"], contract["table"], contract["primaryKey"]) == (
@@ -148,46 +148,46 @@ def test_the_file_carries_its_contract(tmp_path: Path) -> None:
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
-    one = publish_night(tmp_path / "one/published", 1, users=500, batch_rows=7)
-    other = publish_night(tmp_path / "other/published", 1, users=500, batch_rows=300)
+    one = publish_run(tmp_path / "one/published", 1, users=500, batch_rows=7)
+    other = publish_run(tmp_path / "other/published", 1, users=500, batch_rows=300)
     for path in sorted(one.path.iterdir()):
         assert path.read_bytes() == (other.path / path.name).read_bytes(), path.name
 
 
 def test_sequences_count_on_over_rollback_and_losses(tmp_path: Path) -> None:
     published = tmp_path / "published"
-    for night in (1, 2, 3):
-        assert publish_night(published, night).sequence == night
+    for run_day in (1, 2, 3):
+        assert publish_run(published, run_day).sequence == run_day
     assert repoint(published, 1).sequence == 1
-    assert night_of(read_latest(tmp_path)) == 1
-    assert publish_night(published, 4).sequence == 4
+    assert run_of(read_latest(tmp_path)) == 1
+    assert publish_run(published, 4).sequence == 4
     (published / "LATEST.json").write_bytes(b"{")
-    assert publish_night(published, 5).sequence == 5
+    assert publish_run(published, 5).sequence == 5
     (published / "LATEST.json").unlink()
-    assert publish_night(published, 6).sequence == 6
+    assert publish_run(published, 6).sequence == 6
     shutil.rmtree(published / "snapshots")
-    assert publish_night(published, 7).sequence == 7
-    assert night_of(read_latest(tmp_path)) == 7
+    assert publish_run(published, 7).sequence == 7
+    assert run_of(read_latest(tmp_path)) == 7
 
 
 def test_a_retried_step_only_moves_the_pointer(tmp_path: Path) -> None:
     published = tmp_path / "published"
-    first = publish_night(published, 1)
-    publish_night(published, 2)
+    first = publish_run(published, 1)
+    publish_run(published, 2)
     before = files_in(published)
 
-    assert publish_night(published, 1) == first
+    assert publish_run(published, 1) == first
     assert read_latest(tmp_path) == first
     assert files_in(published) == before
 
 
 def test_a_run_never_publishes_other_bytes(tmp_path: Path) -> None:
     published = tmp_path / "published"
-    publish_night(published, 1)
+    publish_run(published, 1)
     with pytest.raises(
         SnapshotError, match=r"00000001-run has published this before, and segment_assignments\.parquet"
     ):
-        publish_night(published, 1, users=21)
+        publish_run(published, 1, users=21)
     assert len(read_latest(tmp_path).segment_assignments()) == 20
 
 
@@ -207,17 +207,17 @@ def test_runs_whose_ids_begin_alike_are_told_apart(tmp_path: Path) -> None:
 
 def test_a_damaged_snapshot_is_not_pointed_to_again(tmp_path: Path) -> None:
     published = tmp_path / "published"
-    damaged = publish_night(published, 1).path / "run.json"
-    publish_night(published, 2)
+    damaged = publish_run(published, 1).path / "run.json"
+    publish_run(published, 2)
     damaged.write_bytes(b"{}")
-    for again in (lambda: repoint(published, 1), lambda: publish_night(published, 1)):
+    for again in (lambda: repoint(published, 1), lambda: publish_run(published, 1)):
         with pytest.raises(SnapshotError, match=re.escape(str(damaged))):
             again()
-    assert night_of(read_latest(tmp_path)) == 2
+    assert run_of(read_latest(tmp_path)) == 2
 
 
 def test_going_back_to_what_is_not_there_lists_what_is(tmp_path: Path) -> None:
-    publish_night(tmp_path / "published", 1)
+    publish_run(tmp_path / "published", 1)
     with pytest.raises(SnapshotError, match="no snapshot 7; there are 000001-20260101T020000Z-00000001"):
         repoint(tmp_path / "published", 7)
 
@@ -244,7 +244,7 @@ REFUSED_ROWS = {
 @pytest.mark.parametrize("message", REFUSED_ROWS)
 def test_rows_that_break_the_contract_are_refused_and_leave_nothing(tmp_path: Path, message: str) -> None:
     published = tmp_path / "published"
-    publish_night(published, 1)
+    publish_run(published, 1)
     before = files_in(published)
     rows = REFUSED_ROWS[message](segment_assignments(2, users=5))
     with pytest.raises(TableError, match=re.escape(message)) as caught:
@@ -257,7 +257,7 @@ def test_rows_that_break_the_contract_are_refused_and_leave_nothing(tmp_path: Pa
         )
     assert "segment_assignments.parquet" in str(caught.value)
     assert files_in(published) == before
-    assert night_of(read_latest(tmp_path)) == 1
+    assert run_of(read_latest(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_a_snapshot_lacks_nothing_and_holds_nothing_else(tmp_path: Path) -> None
 
 def test_an_error_of_the_source_leaves_the_last_snapshot(tmp_path: Path) -> None:
     published = tmp_path / "published"
-    publish_night(published, 1)
+    publish_run(published, 1)
 
     def broken() -> Iterator[pa.RecordBatch]:
         yield from segment_assignments(2, users=20).to_batches(max_chunksize=5)[:2]
@@ -307,7 +307,7 @@ def test_an_error_of_the_source_leaves_the_last_snapshot(tmp_path: Path) -> None
             files=dict.fromkeys(PUBLISHED_FILES, b"{}"),
             settings=Settings(),
         )
-    assert night_of(read_latest(tmp_path)) == 1
+    assert run_of(read_latest(tmp_path)) == 1
     assert list((published / ".staging").iterdir()) == []
 
 
@@ -315,15 +315,15 @@ def test_two_publishers_at_once_take_turns(tmp_path: Path) -> None:
     published = tmp_path / "published"
     sequences: list[int] = []
 
-    def nights(first: int) -> None:
-        sequences.extend(publish_night(published, night).sequence for night in range(first, first + 5))
+    def runs(first: int) -> None:
+        sequences.extend(publish_run(published, run_day).sequence for run_day in range(first, first + 5))
 
-    threads = [threading.Thread(target=nights, args=(first,)) for first in (1, 101)]
+    threads = [threading.Thread(target=runs, args=(first,)) for first in (1, 101)]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
         if (published / "LATEST.json").exists():
-            night_of(read_latest(tmp_path))
+            run_of(read_latest(tmp_path))
     for thread in threads:
         thread.join()
     assert sorted(sequences) == list(range(1, 11))

@@ -9,12 +9,12 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline.storage.snapshots.layout import SnapshotName, snapshot_names
 from amzseg_pipeline.storage.snapshots.retention import expired_snapshots
-from amzseg_pipeline_tests.storage.snapshots.runs import FIRST_NIGHT, night_of, publish_night
+from amzseg_pipeline_tests.storage.snapshots.runs import FIRST_RUN, publish_run, run_of
 
 
-def nights(count: int, *, hours_apart: float) -> list[SnapshotName]:
+def runs(count: int, *, hours_apart: float) -> list[SnapshotName]:
     return [
-        SnapshotName(number, FIRST_NIGHT + timedelta(hours=hours_apart * number), f"run{number}")
+        SnapshotName(number, FIRST_RUN + timedelta(hours=hours_apart * number), f"run{number}")
         for number in range(1, count + 1)
     ]
 
@@ -38,7 +38,7 @@ def nights(count: int, *, hours_apart: float) -> list[SnapshotName]:
 def test_old_snapshots_beyond_the_limits_expire(
     settings: Settings, hours_apart: float, latest: int, expired: list[int]
 ) -> None:
-    names = nights(10, hours_apart=hours_apart)
+    names = runs(10, hours_apart=hours_apart)
     found = expired_snapshots(dict.fromkeys(names, 100), names[latest - 1], now=names[-1].created, settings=settings)
     assert [name.sequence for name in found] == expired
 
@@ -54,20 +54,20 @@ def test_old_snapshots_beyond_the_limits_expire(
 def test_no_limit_ever_takes_the_latest_the_newest_or_a_young_snapshot(
     ages_hours: list[float], sizes: list[int], latest: int, keep: int, keep_bytes: int, keep_hours: float
 ) -> None:
-    names = [SnapshotName(n, FIRST_NIGHT - timedelta(hours=age), str(n)) for n, age in enumerate(ages_hours)]
+    names = [SnapshotName(n, FIRST_RUN - timedelta(hours=age), str(n)) for n, age in enumerate(ages_hours)]
     named = names[latest % len(names)]
     by_size = dict(zip(names, sizes, strict=False))
     settings = Settings(keep_snapshots=keep, keep_snapshot_bytes=keep_bytes, keep_snapshot_hours=keep_hours)
-    expired = expired_snapshots(by_size, named, now=FIRST_NIGHT, settings=settings)
+    expired = expired_snapshots(by_size, named, now=FIRST_RUN, settings=settings)
 
     assert named not in expired and names[-1] not in expired
-    assert all(FIRST_NIGHT - name.created >= timedelta(hours=keep_hours) for name in expired)
+    assert all(FIRST_RUN - name.created >= timedelta(hours=keep_hours) for name in expired)
     kept_freely = [
         name
         for name in names
         if name not in expired
         and name not in (named, names[-1])
-        and FIRST_NIGHT - name.created >= timedelta(hours=keep_hours)
+        and FIRST_RUN - name.created >= timedelta(hours=keep_hours)
     ]
     assert len(kept_freely) <= keep
     assert sum(by_size[name] for name in kept_freely) <= keep_bytes
@@ -77,11 +77,11 @@ def test_no_limit_ever_takes_the_latest_the_newest_or_a_young_snapshot(
 def test_publishing_takes_expired_snapshots_away(tmp_path: Path) -> None:
     published = tmp_path / "published"
     settings = Settings(keep_snapshots=3)
-    for night in range(1, 8):
-        publish_night(published, night, settings=settings)
+    for run_day in range(1, 8):
+        publish_run(published, run_day, settings=settings)
     assert [name.sequence for name in snapshot_names(published)] == [5, 6, 7]
-    assert night_of(read_latest(tmp_path)) == 7
-    publish_night(published, 8, settings=Settings(keep_snapshots=1))
+    assert run_of(read_latest(tmp_path)) == 7
+    publish_run(published, 8, settings=Settings(keep_snapshots=1))
     assert [name.sequence for name in snapshot_names(published)] == [7, 8]  # 7 is a day old
 
 
@@ -91,7 +91,7 @@ def test_folders_that_are_not_snapshots_are_left_alone(tmp_path: Path) -> None:
     ]
     for other in others:
         other.mkdir(parents=True)
-    for night in range(1, 4):
-        publish_night(tmp_path / "published", night, settings=Settings(keep_snapshots=1, keep_snapshot_hours=0))
+    for run_day in range(1, 4):
+        publish_run(tmp_path / "published", run_day, settings=Settings(keep_snapshots=1, keep_snapshot_hours=0))
     assert all(other.is_dir() for other in others)
     assert len(list((tmp_path / "published/snapshots").iterdir())) == 4

@@ -16,14 +16,14 @@ from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 from amzseg_pipeline.storage.snapshots.rewrite import ErasedSnapshot, erase_users
 from amzseg_pipeline.storage.snapshots.snapshot import Snapshot, pointer_to, snapshot_at
 from amzseg_pipeline_tests.faults import Killed, faults
-from amzseg_pipeline_tests.storage.snapshots.runs import night_of, publish_night
+from amzseg_pipeline_tests.storage.snapshots.runs import publish_run, run_of
 
 USER, OTHER, STRANGER = "AÉ00000003", "AÉ00000004", "AÉ99999999"
 
 
-def published_nights(root: Path, nights: int) -> Path:
-    for night in range(1, nights + 1):
-        publish_night(root / "published", night)
+def published_runs(root: Path, runs: int) -> Path:
+    for run_day in range(1, runs + 1):
+        publish_run(root / "published", run_day)
     return root / "published"
 
 
@@ -36,7 +36,7 @@ def sequences(published: Path) -> list[int]:
 
 
 def test_rows_go_from_every_snapshot_and_nothing_else_does(tmp_path: Path) -> None:
-    published = published_nights(tmp_path, 3)
+    published = published_runs(tmp_path, 3)
     before = {sequence: snapshot_number(published, sequence) for sequence in (1, 2, 3)}
     tables = {sequence: snapshot.segment_assignments() for sequence, snapshot in before.items()}
     files = {
@@ -51,7 +51,7 @@ def test_rows_go_from_every_snapshot_and_nothing_else_does(tmp_path: Path) -> No
     for was, now in ((1, 1), (2, 2), (3, 4)):
         snapshot = snapshot_number(published, now)
         snapshot.verify()
-        assert night_of(snapshot) == was
+        assert run_of(snapshot) == was
         assert snapshot.manifest["erased_users"] == 2
         kept = tables[was][~tables[was]["user_id"].isin([USER, OTHER])].reset_index(drop=True)
         assert snapshot.segment_assignments().equals(kept)
@@ -63,7 +63,7 @@ def test_rows_go_from_every_snapshot_and_nothing_else_does(tmp_path: Path) -> No
 
 
 def test_the_table_keeps_types_order_and_contract(tmp_path: Path) -> None:
-    published = published_nights(tmp_path, 1)
+    published = published_runs(tmp_path, 1)
     before = pq.read_table(read_latest(tmp_path).table_path("segment_assignments"))
     erase_users(published, lambda _: [USER])
     path = read_latest(tmp_path).table_path("segment_assignments")
@@ -74,7 +74,7 @@ def test_the_table_keeps_types_order_and_contract(tmp_path: Path) -> None:
 
 
 def test_a_stranger_changes_nothing(tmp_path: Path) -> None:
-    published = published_nights(tmp_path, 2)
+    published = published_runs(tmp_path, 2)
     before = {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
     assert erase_users(published, lambda _: [STRANGER]) == ()
     assert erase_users(published, lambda _: []) == ()
@@ -82,21 +82,21 @@ def test_a_stranger_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_each_snapshot_may_have_another_id_for_the_user(tmp_path: Path) -> None:
-    published = published_nights(tmp_path, 2)
+    published = published_runs(tmp_path, 2)
     erase_users(published, lambda snapshot: [USER] if snapshot.sequence == 1 else [OTHER])
     gone = [USER not in set(snapshot_number(published, n).segment_assignments()["user_id"]) for n in (1, 3)]
     assert gone == [True, False]
 
 
 def test_the_next_night_is_published_after_it_as_ever(tmp_path: Path) -> None:
-    published = published_nights(tmp_path, 2)
+    published = published_runs(tmp_path, 2)
     erase_users(published, lambda _: [USER])
-    assert publish_night(published, 3).sequence == 4
-    assert night_of(repoint(published, 1)) == 1
+    assert publish_run(published, 3).sequence == 4
+    assert run_of(repoint(published, 1)) == 1
 
 
 def test_a_damaged_snapshot_is_not_made_to_look_whole(tmp_path: Path) -> None:
-    published = published_nights(tmp_path, 2)
+    published = published_runs(tmp_path, 2)
     path = snapshot_number(published, 1).path / "model.json"
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(SnapshotError, match=r"model\.json: its bytes are not the ones that were published"):
@@ -104,7 +104,7 @@ def test_a_damaged_snapshot_is_not_made_to_look_whole(tmp_path: Path) -> None:
 
 
 def test_what_readers_were_taken_back_to_waits_for_the_next_night(tmp_path: Path) -> None:
-    published = published_nights(tmp_path, 2)
+    published = published_runs(tmp_path, 2)
     repoint(published, 1)
     with pytest.raises(SnapshotError, match="run the pipeline first, then forget again"):
         erase_users(published, lambda _: [USER])
@@ -114,7 +114,7 @@ def test_what_readers_were_taken_back_to_waits_for_the_next_night(tmp_path: Path
 @pytest.mark.slow
 @pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
 def test_a_fault_at_any_call_leaves_whole_snapshots_and_is_mended(tmp_path: Path, is_kill: bool) -> None:
-    before = published_nights(tmp_path / "before", 2)
+    before = published_runs(tmp_path / "before", 2)
     with faults(None, is_kill=is_kill) as counted:
         erase_users(Path(shutil.copytree(before, tmp_path / "counted/published")), lambda _: [USER])
     assert counted.calls > 30
@@ -125,24 +125,24 @@ def test_a_fault_at_any_call_leaves_whole_snapshots_and_is_mended(tmp_path: Path
                 erase_users(published, lambda _: [USER])
         except (Killed, SnapshotError):
             pass
-        assert night_of(read_latest(published.parent)) == 2
+        assert run_of(read_latest(published.parent)) == 2
         erase_users(published, lambda _: [USER])
         latest = read_latest(published.parent)
-        assert night_of(latest) == 2
+        assert run_of(latest) == 2
         for sequence in sequences(published):
             snapshot = snapshot_number(published, sequence)
             snapshot.verify()
             assert USER not in set(snapshot.segment_assignments()["user_id"])
-        assert night_of(snapshot_number(published, 1)) == 1
+        assert run_of(snapshot_number(published, 1)) == 1
         assert {path.name for path in published.iterdir()} == {"LATEST.json", "snapshots", ".staging", ".lock"}
         assert list((published / ".staging").iterdir()) == []
         assert not list(published.glob("snapshots/*.rewritten"))
-        assert publish_night(published, 3, settings=Settings()).sequence > latest.sequence
+        assert publish_run(published, 3, settings=Settings()).sequence > latest.sequence
         shutil.rmtree(published.parent)
 
 
 def test_readers_see_whole_snapshots_while_users_are_erased(tmp_path: Path) -> None:
-    published = published_nights(tmp_path, 2)
+    published = published_runs(tmp_path, 2)
     done = threading.Event()
     seen: set[int] = set()
     errors: list[Exception] = []

@@ -14,7 +14,7 @@ class Clock:
 def lines_of(*steps: tuple[float, int, bool], total: int) -> list[str]:
     """The lines told when each step takes so many seconds for so many rows, kept ones or not."""
     clock, lines = Clock(), []
-    progress = Progress("cleaning", total=total, tell=lines.append, clock=clock)
+    progress = Progress("cleaning", total=total, log=lines.append, clock=clock)
     for seconds, rows, kept in steps:
         clock.seconds += seconds
         progress.add(rows, kept=kept)

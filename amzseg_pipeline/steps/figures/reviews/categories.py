@@ -3,27 +3,27 @@
 import pandas as pd
 
 from amzseg_pipeline.presentation.formatting import category_name, counted, percent
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import bars
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, PALE, canvas, count_axis, number_axis, percent_axis
 
-_MOST_SHOWN = 10
-_FEWEST_PRODUCTS = 5
+_MAX_SHOWN = 10
+_MIN_PRODUCTS = 5
 _LEADING_SHARE = 0.15
 _TELLING_STARS = 0.1
 _TELLING_PERCENT = 5
 _HEIGHT = 5.0
 
 
-def categories_by_products(data: ReviewData) -> Plot | LeftOut:
+def categories_by_products(data: ReviewData) -> Plot | NotApplicable:
     """The ten categories with the most products."""
     if data.categories.empty:
-        return LeftOut("no review has a category")
+        return NotApplicable("no review has a category")
     ranked = _named(data.categories).sort_values(["products", "name"], ascending=[False, True])
     if len(ranked) == 1:
-        return LeftOut(f"all products are of one category, {ranked['name'].iloc[0]}")
-    top, products = ranked.head(_MOST_SHOWN), int(ranked["products"].sum())
+        return NotApplicable(f"all products are of one category, {ranked['name'].iloc[0]}")
+    top, products = ranked.head(_MAX_SHOWN), int(ranked["products"].sum())
     first, most = str(top["name"].iloc[0]), int(top["products"].iloc[0])
     title = f"Most products: {first}, {most:,}"
     note = f"{counted(products, 'product')}, {len(ranked):,} second-level categories"
@@ -43,12 +43,12 @@ def categories_by_products(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def categories_by_rating(data: ReviewData) -> Plot | LeftOut:
+def categories_by_rating(data: ReviewData) -> Plot | NotApplicable:
     """The ten categories of best mean rating, among those with enough products to tell."""
     ranked = _ranked(data.categories, "mean_stars")
     if len(ranked) < 2:
-        return LeftOut(_too_few("rating"))
-    top = ranked.head(_MOST_SHOWN)
+        return NotApplicable(_too_few("rating"))
+    top = ranked.head(_MAX_SHOWN)
     (best, high), (worst, low) = _ends(ranked, "mean_stars")
     overall = float((ranked["mean_stars"] * ranked["rated"]).sum() / ranked["rated"].sum())
     differ = high - low >= _TELLING_STARS
@@ -89,12 +89,12 @@ def categories_by_rating(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def categories_by_discount(data: ReviewData) -> Plot | LeftOut:
+def categories_by_discount(data: ReviewData) -> Plot | NotApplicable:
     """The ten categories of deepest mean discount, among those with enough products to tell."""
     ranked = _ranked(data.categories, "mean_discount")
     if len(ranked) < 2:
-        return LeftOut(_too_few("discount"))
-    top = ranked.head(_MOST_SHOWN)
+        return NotApplicable(_too_few("discount"))
+    top = ranked.head(_MAX_SHOWN)
     (deepest, high), (smallest, low) = _ends(ranked, "mean_discount")
     differ = high - low >= _TELLING_PERCENT
     title = (
@@ -132,7 +132,7 @@ def _named(categories: pd.DataFrame) -> pd.DataFrame:
 def _ranked(categories: pd.DataFrame, column: str) -> pd.DataFrame:
     """Those that have a value and enough products, the highest first."""
     known = _named(categories).dropna(subset=[column])
-    return known[known["products"] >= _FEWEST_PRODUCTS].sort_values([column, "name"], ascending=[False, True])
+    return known[known["products"] >= _MIN_PRODUCTS].sort_values([column, "name"], ascending=[False, True])
 
 
 def _by_name(categories: pd.DataFrame, column: str) -> dict[str, float]:
@@ -144,9 +144,9 @@ def _first_stands_out(categories: pd.DataFrame) -> list[str]:
 
 
 def _too_few(what: str) -> str:
-    return f"fewer than two categories have {_FEWEST_PRODUCTS} products and a {what}"
+    return f"fewer than two categories have {_MIN_PRODUCTS} products and a {what}"
 
 
 def _note(ranked: pd.DataFrame) -> str:
     reviews = counted(int(ranked["reviews"].sum()), "review")
-    return f"{reviews}, {len(ranked):,} second-level categories of {_FEWEST_PRODUCTS} products or more"
+    return f"{reviews}, {len(ranked):,} second-level categories of {_MIN_PRODUCTS} products or more"

@@ -41,11 +41,11 @@ def review_data(
     rejected_reviews: nw.LazyFrame[Any],
     *,
     currency: str | None,
-    most_reviews: int = 50_000,
+    max_reviews: int = 50_000,
 ) -> ReviewData:
     """The data of the figures: at most `most_reviews` reviews, those of the users of smallest hash."""
     return ReviewData(
-        sample=_frame(_sample(cleaned_reviews, most_reviews)),
+        sample=_frame(_sample(cleaned_reviews, max_reviews)),
         categories=_with_means(_frame(_categories(cleaned_reviews))),
         days=_frame(_days(cleaned_reviews)),
         rejected=_frame(rejected_reviews.group_by("reason").agg(rows=nw.len())),
@@ -54,10 +54,10 @@ def review_data(
     )
 
 
-def _sample(reviews: nw.LazyFrame[Any], most_reviews: int) -> nw.LazyFrame[Any]:
+def _sample(reviews: nw.LazyFrame[Any], max_reviews: int) -> nw.LazyFrame[Any]:
     return (
         reviews.sort("user_hash", "user_id", "review_id")
-        .head(most_reviews)
+        .head(max_reviews)
         .select(
             "user_id",
             paid=nw.col("paid_minor").cast(nw.Float64) / 100,

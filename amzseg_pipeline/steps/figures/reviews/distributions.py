@@ -3,7 +3,7 @@
 import numpy as np
 
 from amzseg_pipeline.presentation.formatting import money, money_unit, percent
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import Values, histogram
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.style import canvas, count_axis, marked_line, money_axis, percent_axis
@@ -12,11 +12,11 @@ _DEEP_DISCOUNT_PERCENT = 50
 _FEW_RATINGS = 100
 
 
-def price_paid(data: ReviewData) -> Plot | LeftOut:
+def price_paid(data: ReviewData) -> Plot | NotApplicable:
     """The distribution of prices paid."""
     paid = data.known("paid").query("paid > 0")
     if paid.empty:
-        return LeftOut("no review has a price paid")
+        return NotApplicable("no review has a price paid")
     low, median, high, highest = (
         money(value, data.currency) for value in paid["paid"].quantile([0.25, 0.5, 0.75, 0.9])
     )
@@ -41,11 +41,11 @@ def price_paid(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def list_price(data: ReviewData) -> Plot | LeftOut:
+def list_price(data: ReviewData) -> Plot | NotApplicable:
     """The distribution of list prices."""
     listed = data.known("list_price").query("list_price > 0")
     if listed.empty:
-        return LeftOut("no review has a list price")
+        return NotApplicable("no review has a list price")
     typical = listed["list_price"].median()
     median = money(typical, data.currency)
     title = f"Half of all reviews are of products listed at {median} or more"
@@ -68,11 +68,11 @@ def list_price(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, f"The median list price is {median}; {follows}.", figure)
 
 
-def discount(data: ReviewData) -> Plot | LeftOut:
+def discount(data: ReviewData) -> Plot | NotApplicable:
     """The distribution of discounts."""
     known = data.known("discount")
     if known.empty:
-        return LeftOut("no review has a discount")
+        return NotApplicable("no review has a discount")
     typical = known["discount"].median()
     deep = (known["discount"] >= _DEEP_DISCOUNT_PERCENT).mean()
     title = f"Half of all reviews are of products at {typical:.0f} % off or more"
@@ -95,11 +95,11 @@ def discount(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def rating(data: ReviewData) -> Plot | LeftOut:
+def rating(data: ReviewData) -> Plot | NotApplicable:
     """The distribution of ratings."""
     known = data.known("stars")
     if known.empty:
-        return LeftOut("no review has a rating")
+        return NotApplicable("no review has a rating")
     stars = known["stars"]
     good, low, spread = (stars >= 4).mean(), (stars < 3).mean(), stars.std(ddof=0)
     title = f"{percent(good)} of ratings are 4 stars or better"
@@ -120,11 +120,11 @@ def rating(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def rating_count(data: ReviewData) -> Plot | LeftOut:
+def rating_count(data: ReviewData) -> Plot | NotApplicable:
     """The distribution of the number of ratings a product has, on a logarithmic axis."""
     known = data.known("ratings").query("ratings > 0")
     if known.empty:
-        return LeftOut("no product has a number of ratings")
+        return NotApplicable("no product has a number of ratings")
     ratings = known["ratings"]
     few = (ratings < _FEW_RATINGS).mean()
     title = f"Half of all reviews are of products with {ratings.median():,.0f} ratings or more"

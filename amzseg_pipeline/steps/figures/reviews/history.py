@@ -7,7 +7,7 @@ import pandas as pd
 
 from amzseg_pipeline.contracts.reviews import Rejection
 from amzseg_pipeline.presentation.formatting import counted, percent, sampled
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import bars
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, canvas, count_axis
@@ -23,15 +23,15 @@ _REASONS = {
 }
 
 
-def reviews_over_time(data: ReviewData) -> Plot | LeftOut:
+def reviews_over_time(data: ReviewData) -> Plot | NotApplicable:
     """Reviews per month, or per day where the history is short."""
     if data.days.empty:
-        return LeftOut("no review has a date")
+        return NotApplicable("no review has a date")
     dates = np.datetime64("1970-01-01", "D") + data.days["day"].to_numpy(np.int64).astype("timedelta64[D]")
     index = pd.DatetimeIndex(dates)
     daily = pd.Series(data.days["reviews"].to_numpy(), index=index)
     if len(daily) < 2:
-        return LeftOut("all reviews are of one day")
+        return NotApplicable("all reviews are of one day")
     is_short = (daily.index[-1] - daily.index[0]).days <= _DAYS_OF_A_SHORT_HISTORY
     counts = daily.resample("D" if is_short else "MS").sum()
     form = "%-d %B %Y" if is_short else "%B %Y"
@@ -63,10 +63,10 @@ def reviews_over_time(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, f"Reviews peaked in {peak:{form}} with {counts.max():,}; {trend}; {follows}.", figure)
 
 
-def rejected_rows(data: ReviewData) -> Plot | LeftOut:
+def rejected_rows(data: ReviewData) -> Plot | NotApplicable:
     """Rows that could not become a review, by reason."""
     if data.rejected.empty:
-        return LeftOut("no row was rejected")
+        return NotApplicable("no row was rejected")
     ranked = data.rejected.sort_values(["rows", "reason"], ascending=[False, True])
     total, first = int(ranked["rows"].sum()), ranked.iloc[0]
     title = f"{counted(total, 'row')} could not become a review"

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from amzseg_pipeline.presentation.formatting import money, money_unit
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import Values, boxes
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.style import ACCENT, canvas, money_axis, percent_axis
 
-_FEWEST_REVIEWS = 30
+_MIN_REVIEWS = 30
 _HALF_STARS = {"under 3.5": (0, 3.5), "3.5 to 3.9": (3.5, 4), "4 to 4.4": (4, 4.5), "4.5 to 5": (4.5, 6)}
 _WHOLE_STARS = {"1": (1, 2), "2": (2, 3), "3": (3, 4), "4": (4, 5), "5": (5, 6)}
 _TELLING_RATIO = 1.25
@@ -45,11 +45,11 @@ class _Levels:
         return {f"{name}\n({len(values):,})": values for name, values in self.values.items()}
 
 
-def price_by_rating_level(data: ReviewData) -> Plot | LeftOut:
+def price_by_rating_level(data: ReviewData) -> Plot | NotApplicable:
     """Prices paid within each level of rating."""
     levels = _levels(data, "paid")
     if levels is None:
-        return LeftOut(f"fewer than two levels of rating have {_FEWEST_REVIEWS} reviews with a price paid")
+        return NotApplicable(f"fewer than two levels of rating have {_MIN_REVIEWS} reviews with a price paid")
     low, high = money(levels.low, data.currency), money(levels.high, data.currency)
     ratio = levels.high / levels.low
     way = (
@@ -69,11 +69,11 @@ def price_by_rating_level(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def discount_by_rating_level(data: ReviewData) -> Plot | LeftOut:
+def discount_by_rating_level(data: ReviewData) -> Plot | NotApplicable:
     """Discounts within each level of rating."""
     levels = _levels(data, "discount")
     if levels is None:
-        return LeftOut(f"fewer than two levels of rating have {_FEWEST_REVIEWS} reviews with a discount")
+        return NotApplicable(f"fewer than two levels of rating have {_MIN_REVIEWS} reviews with a discount")
     step = levels.high - levels.low
     way = (
         "grow with"
@@ -106,5 +106,5 @@ def _levels(data: ReviewData, column: str) -> _Levels | None:
     found = {
         name: pairs.loc[(stars >= low) & (stars < high), column].to_numpy() for name, (low, high) in limits.items()
     }
-    values = {name: group for name, group in found.items() if len(group) >= _FEWEST_REVIEWS}
+    values = {name: group for name, group in found.items() if len(group) >= _MIN_REVIEWS}
     return _Levels(values, data.note(pairs)) if len(values) > 1 else None

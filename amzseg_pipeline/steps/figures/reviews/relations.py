@@ -7,7 +7,7 @@ import pandas as pd
 
 from amzseg_pipeline.presentation.formatting import money_unit, percent, signed, strength
 from amzseg_pipeline.steps.figures.correlations import correlation_table, rank_correlation, ranked_pairs
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import Values, density, heatmap, trend
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.reviews.distributions import star_edges
@@ -16,7 +16,7 @@ from amzseg_pipeline.steps.figures.style import MUTED, canvas, count_axis, money
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FEWEST_REVIEWS = 10
+_MIN_REVIEWS = 10
 _TELLING_STARS = 0.1
 _TELLING_SHARE = 0.1
 _NAMES = {
@@ -28,7 +28,7 @@ _NAMES = {
 }
 
 
-def price_and_rating(data: ReviewData) -> Plot | LeftOut:
+def price_and_rating(data: ReviewData) -> Plot | NotApplicable:
     """Whether dearer products are rated better."""
     pairs = data.known("paid", "stars").query("paid > 0")
     if absent := _unrelated(pairs):
@@ -54,7 +54,7 @@ def price_and_rating(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def rating_count_and_rating(data: ReviewData) -> Plot | LeftOut:
+def rating_count_and_rating(data: ReviewData) -> Plot | NotApplicable:
     """Whether products that many people rated are rated better."""
     pairs = data.known("ratings", "stars").query("ratings > 0")
     if absent := _unrelated(pairs):
@@ -78,7 +78,7 @@ def rating_count_and_rating(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def discount_and_rating(data: ReviewData) -> Plot | LeftOut:
+def discount_and_rating(data: ReviewData) -> Plot | NotApplicable:
     """Whether discounted products are rated better."""
     pairs = data.known("discount", "stars")
     if absent := _unrelated(pairs):
@@ -102,7 +102,7 @@ def discount_and_rating(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def list_price_and_price_paid(data: ReviewData) -> Plot | LeftOut:
+def list_price_and_price_paid(data: ReviewData) -> Plot | NotApplicable:
     """How far below the list price buyers pay, at every level of price."""
     pairs = data.known("list_price", "paid").query("list_price > 0 and paid > 0")
     if absent := _unrelated(pairs):
@@ -135,11 +135,11 @@ def list_price_and_price_paid(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def review_correlations(data: ReviewData) -> Plot | LeftOut:
+def review_correlations(data: ReviewData) -> Plot | NotApplicable:
     """Rank correlations of all numbers a review has."""
     table = correlation_table(data.sample, _NAMES)
     if table is None:
-        return LeftOut(f"fewer than three of {', '.join(_NAMES.values())} differ between reviews")
+        return NotApplicable(f"fewer than three of {', '.join(_NAMES.values())} differ between reviews")
     pairs = ranked_pairs(table)
     # That the two prices go together is no finding.
     told = [pair for pair in pairs if (pair.first, pair.second) != ("price paid", "list price")]
@@ -161,12 +161,12 @@ def review_correlations(data: ReviewData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def _unrelated(pairs: pd.DataFrame) -> LeftOut | None:
+def _unrelated(pairs: pd.DataFrame) -> NotApplicable | None:
     names = [_NAMES[column] for column in pairs.columns]
-    if len(pairs) < _FEWEST_REVIEWS:
-        return LeftOut(f"fewer than {_FEWEST_REVIEWS} reviews have both {' and '.join(names)}")
+    if len(pairs) < _MIN_REVIEWS:
+        return NotApplicable(f"fewer than {_MIN_REVIEWS} reviews have both {' and '.join(names)}")
     alike = [name for column, name in zip(pairs.columns, names, strict=True) if pairs[column].nunique() < 2]
-    return LeftOut(f"all reviews have the same {alike[0]}") if alike else None
+    return NotApplicable(f"all reviews have the same {alike[0]}") if alike else None
 
 
 def _ends(by: pd.Series, of: pd.Series) -> tuple[float, float]:

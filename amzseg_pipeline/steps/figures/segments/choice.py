@@ -6,7 +6,7 @@ import numpy as np
 
 from amzseg_pipeline.contracts.model import KChoice
 from amzseg_pipeline.presentation.formatting import counted, percent, sampled
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import ACCENT, INK, apart, canvas, count_axis, marked_point, whole_axis
 
@@ -17,12 +17,12 @@ _LABEL_SHARE = 0.078
 _NOTE_CHARACTERS = 110
 
 
-def elbow(data: SegmentData) -> Plot | LeftOut:
+def elbow(data: SegmentData) -> Plot | NotApplicable:
     """Inertia by the number of segments."""
     choice = data.model.choice
     inertias = {evidence.k: evidence.inertia for evidence in choice.evidence}
     if len(inertias) < 3 or choice.k not in inertias or not inertias[min(inertias)] > 0:
-        return LeftOut("inertia was measured for fewer than three numbers of segments")
+        return NotApplicable("inertia was measured for fewer than three numbers of segments")
     title = (
         f"The curve bends at {choice.knee} segments"
         if choice.knee
@@ -51,12 +51,12 @@ def elbow(data: SegmentData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def silhouette_by_k(data: SegmentData) -> Plot | LeftOut:
+def silhouette_by_k(data: SegmentData) -> Plot | NotApplicable:
     """The mean silhouette by the number of segments."""
     choice = data.model.choice
     measured = {evidence.k: evidence.silhouette for evidence in choice.evidence if evidence.silhouette is not None}
     if len(measured) < 2 or choice.k not in measured:
-        return LeftOut("silhouettes were measured for fewer than two numbers of segments")
+        return NotApplicable("silhouettes were measured for fewer than two numbers of segments")
     best = max(measured, key=measured.__getitem__)
     chosen = measured[choice.k]
     title = f"{best} segments are told apart best: silhouette {measured[best]:.2f}"
@@ -78,12 +78,12 @@ def silhouette_by_k(data: SegmentData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def silhouette_by_user(data: SegmentData) -> Plot | LeftOut:
+def silhouette_by_user(data: SegmentData) -> Plot | NotApplicable:
     """The silhouette of every user of a sample, sorted within segments."""
     labels = data.sample["segment_id"].head(_SILHOUETTE_USERS).to_numpy()
     points = data.scaled.head(_SILHOUETTE_USERS).to_numpy()
     if not 2 <= len(set(labels)) < len(labels):
-        return LeftOut("there is one segment only")
+        return NotApplicable("there is one segment only")
     from sklearn.metrics import silhouette_samples
 
     widths = silhouette_samples(points, labels)

@@ -59,10 +59,10 @@ def segment_data(
     model: Model,
     *,
     currency: str | None,
-    most_users: int = 5_000,
+    max_users: int = 5_000,
 ) -> SegmentData:
     """The data of the figures: at most `most_users` users, those of smallest hash."""
-    chosen = user_features.sort("user_hash", "user_id").head(most_users)
+    chosen = user_features.sort("user_hash", "user_id").head(max_users)
     chosen = chosen.select("user_id", "user_hash", *FEATURES, *REVIEW_COUNTS.values())
     scored = chosen.join(segment_assignments.select("user_id", "segment_id"), on="user_id")
     sample: pd.DataFrame = scored.collect("pyarrow").to_native().to_pandas()

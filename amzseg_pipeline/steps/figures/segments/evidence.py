@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from amzseg_pipeline.contracts.model import KChoice, KEvidence, KLimits
 from amzseg_pipeline.presentation.formatting import counted, percent
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, INK, MUTED, PALE, canvas, whole_axis
 
@@ -36,12 +36,12 @@ _OUT_OF_RANGE = 0.45
 _NOTE_CHARACTERS = 110
 
 
-def evidence_for_k(data: SegmentData) -> Plot | LeftOut:
+def evidence_for_k(data: SegmentData) -> Plot | NotApplicable:
     """Every number of segments against the tests of the gate, and the number that each rule alone would take."""
     choice = data.model.choice
     measured = [each for each in choice.evidence if each.prediction_strength is not None and each.jaccard is not None]
     if choice.limits is None or len(measured) < 2 or choice.k not in {each.k for each in measured}:
-        return LeftOut("the tests of the gate were measured for fewer than two numbers of segments")
+        return NotApplicable("the tests of the gate were measured for fewer than two numbers of segments")
     limits = choice.limits
     passing = [each.k for each in measured if not each.refusals and limits.k_min <= each.k <= limits.k_max]
     title = (

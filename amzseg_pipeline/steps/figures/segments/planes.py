@@ -8,7 +8,7 @@ import pandas as pd
 
 from amzseg_pipeline.presentation.formatting import counted, money, money_unit, percent, sampled
 from amzseg_pipeline.presentation.labels import FEATURE_NAMES
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import Values
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import INK, apart, canvas, money_axis, percent_axis
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _HEIGHT = 5.4
-_MOST_POINTS = 2_000
+_MAX_POINTS = 2_000
 _OUTSIDE_PERCENT = 0.1
 _LABEL_SHARE = 0.085
 _AXIS_CHARACTERS = 48
 _LEADING_LOADING = 0.6
-_MOST_FEATURES = 3
+_MAX_FEATURES = 3
 _TELLING_SHARE = 0.7
 
 
-def price_and_discount(data: SegmentData) -> Plot | LeftOut:
+def price_and_discount(data: SegmentData) -> Plot | NotApplicable:
     """What users pay and which discounts they get."""
     users = data.sample[["segment_id", "avg_discount", "avg_spend"]].dropna()
     users = users[users["avg_spend"] > 0].set_axis(["segment_id", "x", "y"], axis=1)
     if users.empty:
-        return LeftOut("no user has both a mean price paid and a mean discount")
+        return NotApplicable("no user has both a mean price paid and a mean discount")
     centres = _centres(users)
     keenest = max(centres, key=lambda segment: centres[segment][0])
     freest = max(centres, key=lambda segment: centres[segment][1])
@@ -62,11 +62,11 @@ def price_and_discount(data: SegmentData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def projection(data: SegmentData) -> Plot | LeftOut:
+def projection(data: SegmentData) -> Plot | NotApplicable:
     """The two directions in which scaled users differ most."""
     matrix = data.scaled.to_numpy()
     if matrix.shape[1] < 2 or len(matrix) < 3:
-        return LeftOut("fewer than two features differ between users")
+        return NotApplicable("fewer than two features differ between users")
     plane = segments.projection(matrix)
     scores = segments.projected(matrix, plane)
     names = [FEATURE_NAMES[feature.name] for feature in data.model.scaling.features]
@@ -103,7 +103,7 @@ def _direction(loadings: Values, names: list[str]) -> str:
     """The features a component is mostly made of, at most three, the strongest first."""
     order = np.argsort(-np.abs(loadings), kind="stable")
     leading = [i for i in order if abs(loadings[i]) >= _LEADING_LOADING * abs(loadings[order[0]])]
-    return ", ".join(f"{'higher' if loadings[i] > 0 else 'lower'} {names[i]}" for i in leading[:_MOST_FEATURES])
+    return ", ".join(f"{'higher' if loadings[i] > 0 else 'lower'} {names[i]}" for i in leading[:_MAX_FEATURES])
 
 
 def _wrapped(direction: str, share: float) -> str:
@@ -112,7 +112,7 @@ def _wrapped(direction: str, share: float) -> str:
 
 
 def _note(data: SegmentData, users: int) -> str:
-    shown = min(users, _MOST_POINTS)
+    shown = min(users, _MAX_POINTS)
     return f"points: {sampled(shown, data.users, 'user')}; large dots: medians"
 
 
@@ -127,7 +127,7 @@ def _points(axes: "Axes", data: SegmentData, users: pd.DataFrame) -> None:
     import seaborn
 
     seaborn.scatterplot(
-        users.head(_MOST_POINTS), x="x", y="y", hue="segment_id", palette=data.colours, ax=axes, s=20, alpha=0.55,
+        users.head(_MAX_POINTS), x="x", y="y", hue="segment_id", palette=data.colours, ax=axes, s=20, alpha=0.55,
         linewidth=0, legend=False,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ import pandas as pd
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.formatting import counted, percent
 from amzseg_pipeline.presentation.labels import FEATURE_NAMES, feature_axis, feature_label, feature_value
-from amzseg_pipeline.steps.figures.gallery import LeftOut, Plot
+from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import bars, boxes, heatmap
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import canvas, count_axis
@@ -20,11 +20,11 @@ _MOST_SD_SHOWN = 3.0
 _COLUMNS = 3
 
 
-def segment_sizes(data: SegmentData) -> Plot | LeftOut:
+def segment_sizes(data: SegmentData) -> Plot | NotApplicable:
     """Users of each segment."""
     ranked = data.profiles.sort_values(["users", "segment_id"], ascending=[False, True])
     if ranked.empty:
-        return LeftOut("no segment has users")
+        return NotApplicable("no segment has users")
     largest, smallest = ranked.iloc[0], ranked.iloc[-1]
     title = f"{largest['segment_name']} are the largest segment: {percent(float(largest['share']))} of users"
     figure, axes = canvas(title, note=counted(data.users, "user"), height=1.8 + 0.55 * len(ranked))
@@ -44,11 +44,11 @@ def segment_sizes(data: SegmentData) -> Plot | LeftOut:
     return Plot(title, sentence, figure)
 
 
-def segment_profile(data: SegmentData) -> Plot | LeftOut:
+def segment_profile(data: SegmentData) -> Plot | NotApplicable:
     """The centroid of each segment in standard deviations from the mean of all users."""
     features = [feature.name for feature in data.model.scaling.features]
     if not features or len(data.profiles) < 2:
-        return LeftOut("there is one segment only")
+        return NotApplicable("there is one segment only")
     centroids = {segment.segment_id: np.array(segment.centroid) for segment in data.model.segments}
     traits = {segment: int(np.abs(centroids[segment]).argmax()) for segment in data.names}
     special = max(data.names, key=lambda segment: abs(centroids[segment][traits[segment]]))
@@ -74,12 +74,12 @@ def segment_profile(data: SegmentData) -> Plot | LeftOut:
     return Plot(title, f"{', '.join(told)}: let each segment's campaign start from that trait.", figure)
 
 
-def features_by_segment(data: SegmentData) -> Plot | LeftOut:
+def features_by_segment(data: SegmentData) -> Plot | NotApplicable:
     """Every feature within every segment."""
     order = [segment for segment in data.names if (data.sample["segment_id"] == segment).any()]
     known = [name for name in FEATURES if data.sample[name].notna().any()]
     if len(order) < 2:
-        return LeftOut("there is one segment only")
+        return NotApplicable("there is one segment only")
     explained = {name: _explained(data.sample[["segment_id", name]].dropna(), name) for name in known}
     parted = max(known, key=explained.__getitem__)
     medians = data.sample.groupby("segment_id")[parted].median()

@@ -9,7 +9,7 @@ from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
 
 _STARTS = 3
-_MOST_USERS = 2_000
+_MAX_USERS = 2_000
 
 
 def reference_silhouettes(
@@ -21,7 +21,7 @@ def reference_silhouettes(
     as the real ones are. Clusters of a long cloud without any gap come out the same each time, so measures of stability
     cannot tell them from kinds of users; this can (Liu et al. 2008, SigClust, do it for two clusters).
     """
-    users = min(len(points), _MOST_USERS)
+    users = min(len(points), _MAX_USERS)
     drawn = np.random.default_rng(seed).normal(size=(users, points.shape[1])) @ _root(points, weights)
     labellings = [clusters(drawn, k, seed=seed, n_init=_STARTS).labels for k in numbers_of_clusters]
     return silhouettes(drawn, labellings)

@@ -9,7 +9,7 @@ import pandas as pd
 _STRATA = (("1", 1), ("2", 2), ("3-5", 5))
 """Strata of total_reviews with the largest number in each; more is 6+."""
 
-_LEAST_STRATUM_SHARE = 1 / 20
+_MIN_STRATUM_SHARE = 1 / 20
 """Of a sample, every stratum gets as much if it has so many: 1,000 of 20,000."""
 
 
@@ -50,7 +50,7 @@ def _quotas(sizes: dict[str, int], *, users: int) -> dict[str, int]:
     """How many users to take of each stratum."""
     if sum(sizes.values()) <= users:
         return sizes
-    least = max(1, int(users * _LEAST_STRATUM_SHARE))
+    least = max(1, int(users * _MIN_STRATUM_SHARE))
     rare: dict[str, int] = {}
     while True:
         common = {stratum: size for stratum, size in sizes.items() if stratum not in rare}

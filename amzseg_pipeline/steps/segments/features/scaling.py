@@ -25,11 +25,11 @@ from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 
 Matrix = npt.NDArray[np.float64]
 
-LEAST_VARIANCE = 1e-12
+MIN_VARIANCE = 1e-12
 WINSORISED_PERCENTILES = (0.5, 99.5)
 
 MOST_COMMON_OVER_SECOND = 19.0
-FEWEST_DISTINCT_SHARE = 0.1
+MIN_DISTINCT_SHARE = 0.1
 """A feature beyond both is nearly constant (Kuhn and Johnson 2013, the rule of caret's nearZeroVar)."""
 
 REVIEW_COUNTS = {"avg_rating": "rated_reviews", "avg_discount": "discounted_reviews", "avg_spend": "priced_reviews"}
@@ -144,8 +144,8 @@ def _fitted(
     least = variance if feature.name == "engagement_score" else min(variance, _mean_and_variance(known)[1])
     if not math.isfinite(variance):
         return DroppedFeature(feature.name, "its variance is beyond what a float64 holds")
-    if least < LEAST_VARIANCE:
-        reason = f"users do not differ: its variance, {least:.2g}, is below {LEAST_VARIANCE:g}"
+    if least < MIN_VARIANCE:
+        reason = f"users do not differ: its variance, {least:.2g}, is below {MIN_VARIANCE:g}"
         return DroppedFeature(feature.name, reason)
     return replace(feature, mean=mean, scale=math.sqrt(variance))
 
@@ -184,7 +184,7 @@ def _nearly_constant(features: Iterable[ScaledFeature], values: Mapping[str, Mat
         if len(distinct) < 2:
             continue
         second, most = np.sort(counts)[-2:]
-        if most > MOST_COMMON_OVER_SECOND * second and len(distinct) < FEWEST_DISTINCT_SHARE * len(known):
+        if most > MOST_COMMON_OVER_SECOND * second and len(distinct) < MIN_DISTINCT_SHARE * len(known):
             common = distinct[counts.argmax()]
             reason = f"nearly constant: {most / len(known):.1%} of users have {common:g}, {most / second:.0f} times the"
             yield FeatureWarning(feature.name, f"{reason} next most common value, and {len(distinct)} values occur")

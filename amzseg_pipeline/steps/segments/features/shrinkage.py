@@ -8,8 +8,8 @@ import narwhals as nw
 
 from amzseg_pipeline.contracts.model import Shrinkage
 
-LEAST_REVIEWS = 0.1
-MOST_REVIEWS = 50.0
+MIN_REVIEWS = 0.1
+MAX_REVIEWS = 50.0
 UNKNOWN_REVIEWS = 5.0
 """The weight of the prior where users do not tell: no one has two values, or all values are one."""
 
@@ -84,5 +84,5 @@ def _prior_reviews(*, users: int, reviews: int, usual_reviews: Fraction, within:
     within_mean = within / (reviews - users)
     variance_between = (between - (users - 1) * within_mean) / usual_reviews
     if variance_between <= 0:
-        return MOST_REVIEWS if within_mean else UNKNOWN_REVIEWS
-    return min(max(float(within_mean / variance_between), LEAST_REVIEWS), MOST_REVIEWS)
+        return MAX_REVIEWS if within_mean else UNKNOWN_REVIEWS
+    return min(max(float(within_mean / variance_between), MIN_REVIEWS), MAX_REVIEWS)

@@ -9,16 +9,16 @@ import pandas as pd
 
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureScaling, Model, Segment
-from amzseg_pipeline.contracts.promotion import Challenger, Drift, NightMemory
+from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionState
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clusters.distances import Indices, nearest_centroids, squared_distances
 from amzseg_pipeline.steps.segments.clusters.k_evidence import scaled_points
 from amzseg_pipeline.steps.segments.clusters.kmeans import Clusters, clusters
 from amzseg_pipeline.steps.segments.features.scaling import Matrix, scaled_matrix
 from amzseg_pipeline.steps.segments.lifecycle.drift import training_reference
-from amzseg_pipeline.steps.segments.lifecycle.lineage import Family, family, lineage, next_segment_number
+from amzseg_pipeline.steps.segments.lifecycle.lineage import LineageMatch, lineage, lineage_match, next_segment_number
 from amzseg_pipeline.steps.segments.lifecycle.model_comparison import model_comparison, own_inertia, segment_means
-from amzseg_pipeline.steps.segments.lifecycle.promotion_state import waiting_model
+from amzseg_pipeline.steps.segments.lifecycle.promotion_state import pending_model
 from amzseg_pipeline.steps.segments.model.fit import cluster_model
 from amzseg_pipeline.steps.segments.model.naming import named_segments
 from amzseg_pipeline.steps.segments.model.serialization import model_version
@@ -28,7 +28,13 @@ BEFORE = "before_segment_id"
 
 
 def training_reason(
-    champion: Model | None, memory: NightMemory, drift: Drift, settings: Settings, *, now: datetime, forced: bool
+    champion: Model | None,
+    promotion_state: PromotionState,
+    drift: Drift,
+    settings: Settings,
+    *,
+    now: datetime,
+    forced: bool,
 ) -> tuple[bool, str]:
     """Whether to train a challenger tonight, and why or why not.
 
@@ -39,12 +45,12 @@ def training_reason(
         return True, "there is no champion yet"
     if forced:
         return True, "somebody asked for it"
-    if memory.challenger_settings != settings.model_hash:
+    if promotion_state.challenger_settings != settings.model_hash:
         return True, "the settings that shape the model changed"
-    days = (now.date() - datetime.fromisoformat(memory.challenger_trained_at).date()).days
+    days = (now.date() - datetime.fromisoformat(promotion_state.challenger_trained_at).date()).days
     if days >= settings.challenger_days:
         return True, f"the last one is {days} days old"
-    waiting = waiting_model(memory, champion)
+    waiting = pending_model(promotion_state, champion)
     if drift.triggers and waiting is None:
         return True, f"drift: {'; '.join(drift.triggers)}"
     rest = f"model {waiting.version} waits for a person" if waiting else "no drift asks for one"
@@ -83,14 +89,14 @@ def challenger(
     points = scaled_matrix(sample, used)
     was = _places(sample, champion)
     means = segment_means(points, was, len(champion.segments))
-    descent = family(_overlap(sample, champion, found), _distances(means, found), champion, settings)
-    model = _model_of(found, descent, replace(cold, scaling=used), champion)
+    event = lineage_match(_overlap(sample, champion, found), _distances(means, found), champion, settings)
+    model = _model_of(found, event, replace(cold, scaling=used), champion)
     few = np.sort(np.lexsort((sample["user_id"], sample["user_hash"]))[: settings.silhouette_users])
     return Challenger(
         reason=reason,
         model=replace(model, reference=training_reference(sample, model)),
         start=start,
-        comparison=model_comparison(points, was, found, descent, champion, few=few),
+        comparison=model_comparison(points, was, found, event, champion, few=few),
     )
 
 
@@ -150,13 +156,13 @@ def _distances(means: Matrix, found: Clusters) -> Matrix:
     return np.where(np.isfinite(squares), np.sqrt(squares), np.inf)
 
 
-def _model_of(found: Clusters, descent: Family, cold: Model, champion: Model) -> Model:
+def _model_of(found: Clusters, event: LineageMatch, cold: Model, champion: Model) -> Model:
     """`cold` with the clusters found, under the ids of the family; survivors keep their names."""
-    kept = {j: champion.segments[i].name for j, i in enumerate(descent.ancestors) if i is not None}
+    kept = {j: champion.segments[i].name for j, i in enumerate(event.ancestors) if i is not None}
     named = named_segments(found.centroids, cold.scaling, kept=kept)
     segments = [
         Segment(
-            segment_id=descent.segment_ids[j],
+            segment_id=event.segment_ids[j],
             name=named[j].persona.name,
             strategy=named[j].persona.strategy,
             name_fit=named[j].name_fit,
@@ -172,7 +178,7 @@ def _model_of(found: Clusters, descent: Family, cold: Model, champion: Model) ->
         version=model_version(cold.scaling, by_id),
         segments=by_id,
         inertia=found.inertia,
-        lineage=lineage(descent, [segment.name for segment in segments], champion),
+        lineage=lineage(event, [segment.name for segment in segments], champion),
     )
     return replace(model, next_segment_number=max(next_segment_number(champion), next_segment_number(model)))
 

@@ -38,9 +38,9 @@ def segment_history(
         "departed": ids.map(departed).fillna(0),
         **{column.name: [measured.get(column.name)] * len(profiles) for column in DRIFT_COLUMNS},
     }
-    night = contract_frame(SEGMENT_HISTORY, tonight)
+    run_day = contract_frame(SEGMENT_HISTORY, tonight)
     if before is None:
-        return night
+        return run_day
     known = before.reindex(columns=list(SEGMENT_HISTORY.column_names))
     earlier = contract_frame(SEGMENT_HISTORY, {name: known[name] for name in SEGMENT_HISTORY.column_names})
-    return pd.concat([earlier, night], ignore_index=True)
+    return pd.concat([earlier, run_day], ignore_index=True)

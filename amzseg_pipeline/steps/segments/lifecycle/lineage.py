@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from amzseg_pipeline.contracts.model import Descent, Model
+from amzseg_pipeline.contracts.model import LineageEvent, Model
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
 
@@ -15,7 +15,7 @@ _MOST = 0.5
 
 
 @dataclass(frozen=True)
-class Family:
+class LineageMatch:
     """Per cluster its segment_id and the place of the champion's segment that lives on in it, None for a new one.
 
     `overlap` counts users: champion's segments x clusters; None where they were matched by distance.
@@ -26,7 +26,9 @@ class Family:
     overlap: npt.NDArray[np.int64] | None
 
 
-def family(overlap: npt.NDArray[np.int64], distances: Matrix, champion: Model, settings: Settings) -> Family:
+def lineage_match(
+    overlap: npt.NDArray[np.int64], distances: Matrix, champion: Model, settings: Settings
+) -> LineageMatch:
     """What becomes of the champion's segments.
 
     `overlap` counts the users whom the last snapshot had in a segment and who are in a cluster now, `distances` are
@@ -54,15 +56,15 @@ def family(overlap: npt.NDArray[np.int64], distances: Matrix, champion: Model, s
         else:
             ids.append(f"S{number:04d}")
             number += 1
-    return Family(tuple(ids), tuple(ancestor.get(j) for j in range(len(ids))), overlap if by_overlap else None)
+    return LineageMatch(tuple(ids), tuple(ancestor.get(j) for j in range(len(ids))), overlap if by_overlap else None)
 
 
-def lineage(found: Family, names: Sequence[str], champion: Model) -> tuple[Descent, ...]:
+def lineage(found: LineageMatch, names: Sequence[str], champion: Model) -> tuple[LineageEvent, ...]:
     """The family in words, `names` being those of the clusters; in the order of ids."""
-    descents = [_origin(j, found, names[j], champion) for j in range(len(names))]
+    events = [_origin(j, found, names[j], champion) for j in range(len(names))]
     gone = set(range(len(champion.segments))) - set(found.ancestors)
-    descents += [_end(i, found, champion) for i in gone]
-    return tuple(sorted(descents, key=lambda descent: descent.segment_id))
+    events += [_end(i, found, champion) for i in gone]
+    return tuple(sorted(events, key=lambda event: event.segment_id))
 
 
 def next_segment_number(model: Model) -> int:
@@ -82,27 +84,27 @@ def _paired(costs: Matrix) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(costs), strict=True)]
 
 
-def _origin(j: int, found: Family, name: str, champion: Model) -> Descent:
+def _origin(j: int, found: LineageMatch, name: str, champion: Model) -> LineageEvent:
     segment_id, ancestor, overlap = found.segment_ids[j], found.ancestors[j], found.overlap
     if ancestor is not None:
         shared = None if overlap is None else float(jaccard_indices(overlap)[ancestor, j])
-        return Descent("kept", segment_id, name, None, shared)
+        return LineageEvent("kept", segment_id, name, None, shared)
     if overlap is None:
-        return Descent("born", segment_id, name, None, None)
+        return LineageEvent("born", segment_id, name, None, None)
     origin, share = _largest(overlap[:, j])
     if share > _MOST:
-        return Descent("split", segment_id, name, champion.segments[origin].segment_id, share)
-    return Descent("born", segment_id, name, None, share)
+        return LineageEvent("split", segment_id, name, champion.segments[origin].segment_id, share)
+    return LineageEvent("born", segment_id, name, None, share)
 
 
-def _end(i: int, found: Family, champion: Model) -> Descent:
+def _end(i: int, found: LineageMatch, champion: Model) -> LineageEvent:
     segment = champion.segments[i]
     if found.overlap is None:
-        return Descent("died", segment.segment_id, segment.name, None, None)
+        return LineageEvent("died", segment.segment_id, segment.name, None, None)
     place, share = _largest(found.overlap[i])
     if share > _MOST:
-        return Descent("merged", segment.segment_id, segment.name, found.segment_ids[place], share)
-    return Descent("died", segment.segment_id, segment.name, None, share)
+        return LineageEvent("merged", segment.segment_id, segment.name, found.segment_ids[place], share)
+    return LineageEvent("died", segment.segment_id, segment.name, None, share)
 
 
 def _largest(users: npt.NDArray[np.int64]) -> tuple[int, float]:

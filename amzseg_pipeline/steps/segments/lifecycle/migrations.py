@@ -20,7 +20,7 @@ _CARRIED = ("segment_id", "segment_name", "segment_since", "as_of", *FEATURES, *
 _BEFORE = "before_"
 
 
-def with_night_before(
+def with_previous_segments(
     user_features: nw.LazyFrame[Any], assignments_before: nw.LazyFrame[Any] | None
 ) -> nw.LazyFrame[Any]:
     """`user_features` and, as `before_*`, what the snapshot before said of each user; null where it said nothing.
@@ -51,11 +51,11 @@ def followed_users(users: pd.DataFrame, model: Model, *, champion: Model | None,
     movers = moved.to_numpy(zero_copy_only=False)
     if champion is not None and movers.any():
         cause[movers] = _causes(users[movers], model=model, champion=champion)
-    first_night = pc.coalesce(_before(users, "segment_since", pa.date32()), _before(users, "as_of", pa.date32()))
+    first_run = pc.coalesce(_before(users, "segment_since", pa.date32()), _before(users, "as_of", pa.date32()))
     filled = {
         "previous_segment_id": was,
         "previous_segment_name": _before(users, "segment_name", pa.string()),
-        "segment_since": pc.if_else(pc.or_(is_new, moved), pa.array(scored["as_of"]), first_night),
+        "segment_since": pc.if_else(pc.or_(is_new, moved), pa.array(scored["as_of"]), first_run),
         "change_cause": pa.array(cause, pa.string()),
     }
     return scored.assign(**{name: pd.arrays.ArrowExtensionArray(values) for name, values in filled.items()})

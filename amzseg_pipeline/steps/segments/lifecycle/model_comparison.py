@@ -10,11 +10,11 @@ from amzseg_pipeline.steps.segments.clusters.distances import Indices
 from amzseg_pipeline.steps.segments.clusters.kmeans import Clusters
 from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
-from amzseg_pipeline.steps.segments.lifecycle.lineage import Family
+from amzseg_pipeline.steps.segments.lifecycle.lineage import LineageMatch
 
 
 def model_comparison(
-    points: Matrix, was: Indices, found: Clusters, family: Family, champion: Model, *, few: Indices
+    points: Matrix, was: Indices, found: Clusters, lineage_match: LineageMatch, champion: Model, *, few: Indices
 ) -> ModelComparison:
     """The two models on `points`, tonight's training sample in the challenger's scaled units.
 
@@ -24,10 +24,10 @@ def model_comparison(
     k = len(champion.segments)
     means = segment_means(points, was, k)
     ids = np.array([segment.segment_id for segment in champion.segments], dtype=object)
-    moved = ids[was] != np.array(family.segment_ids, dtype=object)[found.labels]
+    moved = ids[was] != np.array(lineage_match.segment_ids, dtype=object)[found.labels]
     shifts = [
         float(np.sqrt(((means[i] - found.centroids[j]) ** 2).sum()))
-        for j, i in enumerate(family.ancestors)
+        for j, i in enumerate(lineage_match.ancestors)
         if i is not None and np.isfinite(means[i]).all()
     ]
     before, after = silhouettes(points[few], [was[few], found.labels[few]])
@@ -39,7 +39,7 @@ def model_comparison(
         adjusted_rand=adjusted_rand(was, found.labels),
         moved_share=float(np.mean(moved)),
         centroid_shift=max(shifts, default=None),
-        survivors=sum(ancestor is not None for ancestor in family.ancestors),
+        survivors=sum(ancestor is not None for ancestor in lineage_match.ancestors),
         champion_k=k,
         challenger_k=len(found.sizes),
     )

@@ -10,18 +10,18 @@ from amzseg_pipeline.contracts.promotion import (
     Challenger,
     Decision,
     Drift,
-    GateLedger,
-    GateTest,
     ModelComparison,
-    NightMemory,
+    PromotionCriterion,
+    PromotionReport,
+    PromotionState,
 )
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments.lifecycle.promotion_state import waiting_model
+from amzseg_pipeline.steps.segments.lifecycle.promotion_state import pending_model
 
 
-def gate_ledger(
-    champion: Model | None, challenger: Challenger, drift: Drift, memory: NightMemory, settings: Settings
-) -> GateLedger:
+def promotion_report(
+    champion: Model | None, challenger: Challenger, drift: Drift, promotion_state: PromotionState, settings: Settings
+) -> PromotionReport:
     """PROMOTE, HOLD or REJECT with every figure behind it; KEEP where there is no challenger.
 
     A failed absolute test is REJECT, and so is what is neither better nor asked for by drift or other settings. What is
@@ -31,29 +31,29 @@ def gate_ledger(
     """
     model = challenger.model
     if model is None:
-        return GateLedger("KEEP", challenger.reason, _version(champion), "", ())
+        return PromotionReport("KEEP", challenger.reason, _version(champion), "", ())
     absolute = _absolute_tests(model, champion, settings)
-    relative = [] if champion is None else _relative_tests(challenger.comparison, drift, memory, settings)
+    relative = [] if champion is None else _relative_tests(challenger.comparison, drift, promotion_state, settings)
     decision, reason = _decision(absolute, relative)
     if champion is None and decision == "REJECT":
         raise ModelError(f"challenger_model: {reason}, and there is no champion to publish in its place.")
-    return GateLedger(decision, reason, _version(champion), model.version, (*absolute, *relative))
+    return PromotionReport(decision, reason, _version(champion), model.version, (*absolute, *relative))
 
 
-def approved_ledger(version: str, champion: Model | None, memory: NightMemory) -> GateLedger:
-    """The ledger of the held model `version`, approved. Raises ModelError where it does not wait."""
-    held, waiting = memory.held, waiting_model(memory, champion)
-    if held is None or waiting is None or waiting.version != version:
+def approved_report(version: str, champion: Model | None, promotion_state: PromotionState) -> PromotionReport:
+    """The ledger of the pending model `version`, approved. Raises ModelError where it does not wait."""
+    pending, waiting = promotion_state.pending, pending_model(promotion_state, champion)
+    if pending is None or waiting is None or waiting.version != version:
         there = f"{waiting.version} does" if waiting else "none does"
         raise ModelError(
             f"approve: model {version} does not wait for approval, {there}; which one does stands in run.json of the "
             "last snapshot and in the metadata of promotion_gate."
         )
-    reason = f"a person approved it; the gate had held it: {held.ledger.reason}"
-    return GateLedger("PROMOTE", reason, held.ledger.champion, version, held.ledger.tests)
+    reason = f"a person approved it; the gate had pending it: {pending.report.reason}"
+    return PromotionReport("PROMOTE", reason, pending.report.champion, version, pending.report.tests)
 
 
-def _decision(absolute: Sequence[GateTest], relative: Sequence[GateTest]) -> tuple[Decision, str]:
+def _decision(absolute: Sequence[PromotionCriterion], relative: Sequence[PromotionCriterion]) -> tuple[Decision, str]:
     failed = [test.name for test in absolute if not test.passed]
     if failed:
         return "REJECT", f"it failed {', '.join(failed)}"
@@ -65,7 +65,7 @@ def _decision(absolute: Sequence[GateTest], relative: Sequence[GateTest]) -> tup
     return "HOLD", f"it is better, but failed {', '.join(missed)}"
 
 
-def _absolute_tests(model: Model, champion: Model | None, settings: Settings) -> list[GateTest]:
+def _absolute_tests(model: Model, champion: Model | None, settings: Settings) -> list[PromotionCriterion]:
     names = [segment.name for segment in model.segments]
     numbers = [number for segment in model.segments for number in (*segment.centroid, segment.outlier_distance)]
     not_finite = sum(not math.isfinite(number) for number in numbers)
@@ -76,7 +76,7 @@ def _absolute_tests(model: Model, champion: Model | None, settings: Settings) ->
     ]
 
 
-def _k_gate(model: Model, champion: Model | None, settings: Settings) -> GateTest:
+def _k_gate(model: Model, champion: Model | None, settings: Settings) -> PromotionCriterion:
     choice = model.choice
     refusals = next((evidence.refusals for evidence in choice.evidence if evidence.k == choice.k), ())
     waiver = ""
@@ -88,12 +88,14 @@ def _k_gate(model: Model, champion: Model | None, settings: Settings) -> GateTes
         waiver = "the settings name k"
     passed = choice.confidence == "high"
     meaning = f"tests of the gate of k that k = {choice.k} fails: {'; '.join(refusals) or 'none'}"
-    return GateTest("k_gate", "absolute", len(refusals), 0, passed or bool(waiver), _waived(meaning, passed, waiver))
+    return PromotionCriterion(
+        "k_gate", "absolute", len(refusals), 0, passed or bool(waiver), _waived(meaning, passed, waiver)
+    )
 
 
 def _relative_tests(
-    comparison: ModelComparison | None, drift: Drift, memory: NightMemory, settings: Settings
-) -> list[GateTest]:
+    comparison: ModelComparison | None, drift: Drift, promotion_state: PromotionState, settings: Settings
+) -> list[PromotionCriterion]:
     if comparison is None:
         raise ModelError("challenger_model: it was not compared with the champion; materialise it again.")
     told = comparison
@@ -101,12 +103,14 @@ def _relative_tests(
     loss = 0.0 if before is None else None if after is None else before - after
     rand, least_rand = told.adjusted_rand, settings.promote_adjusted_rand
     return [
-        _better(told, drift, memory, settings),
+        _better(told, drift, promotion_state, settings),
         _at_most("silhouette", loss, settings.promote_silhouette_loss, "what the silhouette loses, at most"),
-        GateTest("adjusted_rand", "relative", rand, least_rand, rand >= least_rand, "agreement of the two, at least"),
+        PromotionCriterion(
+            "adjusted_rand", "relative", rand, least_rand, rand >= least_rand, "agreement of the two, at least"
+        ),
         _at_most("moved_share", told.moved_share, settings.promote_moved_share, "users the model alone moves, at most"),
         _at_most("centroid_shift", told.centroid_shift, settings.promote_centroid_shift, "sd a segment moves, at most"),
-        GateTest(
+        PromotionCriterion(
             "same_segments",
             "relative",
             told.challenger_k,
@@ -114,20 +118,31 @@ def _relative_tests(
             told.survivors == told.champion_k == told.challenger_k,
             f"number of segments, the same as before; {told.survivors} live on",
         ),
-        GateTest("unattended", "relative", None, 0, not memory.approval_needed, memory.approval_needed or "allowed"),
+        PromotionCriterion(
+            "unattended",
+            "relative",
+            None,
+            0,
+            not promotion_state.approval_needed,
+            promotion_state.approval_needed or "allowed",
+        ),
     ]
 
 
-def _better(told: ModelComparison, drift: Drift, memory: NightMemory, settings: Settings) -> GateTest:
+def _better(
+    told: ModelComparison, drift: Drift, promotion_state: PromotionState, settings: Settings
+) -> PromotionCriterion:
     gain = 1 - told.challenger_inertia / told.champion_inertia if told.champion_inertia else 0.0
     waiver = ""
     if drift.triggers:
         waiver = f"drift: {'; '.join(drift.triggers)}"
-    elif memory.challenger_settings != settings.model_hash:
+    elif promotion_state.challenger_settings != settings.model_hash:
         waiver = "other settings"
     passed = gain >= settings.promote_inertia_gain
     meaning = _waived("part by which inertia is lower, at least", passed, waiver)
-    return GateTest("better", "relative", gain, settings.promote_inertia_gain, passed or bool(waiver), meaning)
+    return PromotionCriterion(
+        "better", "relative", gain, settings.promote_inertia_gain, passed or bool(waiver), meaning
+    )
 
 
 def _at_most(
@@ -137,8 +152,8 @@ def _at_most(
     meaning: str,
     *,
     kind: Literal["absolute", "relative"] = "relative",
-) -> GateTest:
-    return GateTest(name, kind, value, limit, value is not None and value <= limit, meaning)
+) -> PromotionCriterion:
+    return PromotionCriterion(name, kind, value, limit, value is not None and value <= limit, meaning)
 
 
 def _waived(meaning: str, passed: bool, waiver: str) -> str:

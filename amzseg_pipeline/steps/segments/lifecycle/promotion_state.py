@@ -2,43 +2,45 @@
 
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import Model
-from amzseg_pipeline.contracts.promotion import Challenger, GateLedger, HeldModel, NightMemory
+from amzseg_pipeline.contracts.promotion import Challenger, PendingModel, PromotionReport, PromotionState
 from amzseg_pipeline.contracts.settings import Settings
 
 
-def memory_after(before: NightMemory, ledger: GateLedger, challenger: Challenger, settings: Settings) -> NightMemory:
-    """What the next night must know. Only the newest held model is kept, and only while its champion is champion."""
+def promotion_state_after(
+    before: PromotionState, report: PromotionReport, challenger: Challenger, settings: Settings
+) -> PromotionState:
+    """What the next night must know. Only the newest pending model is kept, and only while its champion is champion."""
     model = challenger.model
-    held = before.held
-    if ledger.decision == "HOLD" and model is not None:
-        held = HeldModel(model, ledger)
-    elif ledger.decision == "PROMOTE" or (held is not None and held.ledger.champion != ledger.champion):
-        held = None
-    return NightMemory(
-        held=held,
+    pending = before.pending
+    if report.decision == "HOLD" and model is not None:
+        pending = PendingModel(model, report)
+    elif report.decision == "PROMOTE" or (pending is not None and pending.report.champion != report.champion):
+        pending = None
+    return PromotionState(
+        pending=pending,
         challenger_trained_at=before.challenger_trained_at if model is None else model.trained_at,
         challenger_settings=before.challenger_settings if model is None else settings.model_hash,
         # Where a person is needed the gate promotes nothing by itself: a promotion is a person's.
-        approval_needed="" if ledger.decision == "PROMOTE" else before.approval_needed,
+        approval_needed="" if report.decision == "PROMOTE" else before.approval_needed,
     )
 
 
-def model_of_the_night(
-    ledger: GateLedger, challenger: Challenger, champion: Model | None, memory: NightMemory
+def serving_model(
+    report: PromotionReport, challenger: Challenger, champion: Model | None, promotion_state: PromotionState
 ) -> Model:
     """The model that the gate's decision leaves to score tonight. Raises ModelError where there is none."""
-    if ledger.decision != "PROMOTE":
+    if report.decision != "PROMOTE":
         model = champion
     elif challenger.model is not None:
         model = challenger.model
     else:
-        model = waiting_model(memory, champion)
-    if model is None or (ledger.decision == "PROMOTE" and model.version != ledger.challenger):
+        model = pending_model(promotion_state, champion)
+    if model is None or (report.decision == "PROMOTE" and model.version != report.challenger):
         raise ModelError("promotion_gate: what it decided is not of this night; run the job segment_users as a whole.")
     return model
 
 
-def waiting_model(memory: NightMemory, champion: Model | None) -> Model | None:
-    """The held model, if it may still take this champion's place."""
-    held = memory.held
-    return held.model if held and champion and held.ledger.champion == champion.version else None
+def pending_model(promotion_state: PromotionState, champion: Model | None) -> Model | None:
+    """The pending model, if it may still take this champion's place."""
+    pending = promotion_state.pending
+    return pending.model if pending and champion and pending.report.champion == champion.version else None

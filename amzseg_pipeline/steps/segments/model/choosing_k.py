@@ -9,7 +9,7 @@ from amzseg_pipeline.contracts.model import FeatureScaling, KChoice, KEvidence
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clusters.k_evidence import k_evidence, limits, weighted_points
 from amzseg_pipeline.steps.segments.clusters.stability import places
-from amzseg_pipeline.steps.segments.model.naming import most_segments, too_many_segments
+from amzseg_pipeline.steps.segments.model.naming import max_segments, too_many_segments
 
 _USUAL_K = 3
 
@@ -23,7 +23,7 @@ def k_choice(
     result. Raises ModelError when the setting k asks for more segments than there are names.
     """
     selection = weighted_points(scaled, scaling, users=settings.selection_users)
-    most, differing = most_segments(scaling), int(places(selection.points).max()) + 1
+    most, differing = max_segments(scaling), int(places(selection.points).max()) + 1
     if min(settings.k, differing) > most:
         raise ModelError(too_many_segments(settings.k, scaling))
     apart = min(most, differing)

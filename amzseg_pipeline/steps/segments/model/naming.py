@@ -68,14 +68,14 @@ def named_segments(
     )
 
 
-def most_segments(scaling: FeatureScaling) -> int:
+def max_segments(scaling: FeatureScaling) -> int:
     """The largest number of segments there are names for: 21, and 14 where the source has no discounts."""
     return len(_personas(scaling))
 
 
 def too_many_segments(k: int, scaling: FeatureScaling) -> str:
     """What to tell when `k` is above `most_segments`."""
-    most = most_segments(scaling)
+    most = max_segments(scaling)
     unknown = " and ".join(axis for axis in _AXES if axis not in _known(scaling))
     why = f" for users whose {unknown} is unknown or all alike" if unknown else ""
     return f"settings: {k} segments, but there are only {most} names{why}; lower k to at most {most}, or set it to 0."

@@ -26,7 +26,7 @@ def from_format_1(document: Mapping[str, Any], *, place: str) -> dict[str, Any]:
     try:
         scoring = {"scaling": document["scaling"], "segments": document["segments"]}
         text = json.dumps(scoring, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        is_whole = hashlib.sha256(text.encode()).hexdigest()[:12] == document["version"]
+        is_complete = hashlib.sha256(text.encode()).hexdigest()[:12] == document["version"]
         scaling, choice = document["scaling"], document["choice"]
         upgraded = {
             **document,
@@ -44,8 +44,8 @@ def from_format_1(document: Mapping[str, Any], *, place: str) -> dict[str, Any]:
             },
         }
     except (KeyError, TypeError, ValueError):
-        is_whole = False
-    if not is_whole:
+        is_complete = False
+    if not is_complete:
         raise ModelError(f"{place}: it is no model of format 1 as it was published; restore the file.")
     return upgraded
 

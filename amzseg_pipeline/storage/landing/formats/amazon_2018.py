@@ -11,7 +11,7 @@ import pyarrow as pa
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.amazon_items import completed_items
-from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.readers.json_lines import (
     NUMBER,
     PRICE,
@@ -50,7 +50,7 @@ def _item_rows(path: Path, settings: Settings) -> Iterator[pa.Table]:
     return map(completed_items, json_rows(path, settings, _ITEM))
 
 
-REVIEWS_2018 = ReadFormat(
+REVIEWS_2018 = ParsedFormat(
     name="Amazon Reviews 2018",
     version="reviews2018-1",
     medium="JSON Lines",
@@ -58,7 +58,7 @@ REVIEWS_2018 = ReadFormat(
     needed=tuple(_REVIEW.kinds),
     raw_rows=_review_rows,
 )
-ITEMS_2018 = ReadFormat(
+ITEMS_2018 = ParsedFormat(
     name="Amazon Reviews 2018 items",
     version="items2018-1",
     medium="JSON Lines",

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.amazon_items import completed_items
-from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat, ScannedFormat
+from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards import parquet as parquet_guard
 from amzseg_pipeline.storage.landing.readers.json_lines import (
     NUMBER,
@@ -95,7 +95,7 @@ _ITEM_KINDS = {
     "main_category": parquet_guard.VALUE,
 }
 
-REVIEWS_2023 = ReadFormat(
+REVIEWS_2023 = ParsedFormat(
     name="Amazon Reviews 2023",
     version="reviews2023-1",
     medium="JSON Lines",
@@ -103,7 +103,7 @@ REVIEWS_2023 = ReadFormat(
     needed=tuple(_REVIEW.kinds),
     raw_rows=_review_rows,
 )
-ITEMS_2023 = ReadFormat(
+ITEMS_2023 = ParsedFormat(
     name="Amazon Reviews 2023 items",
     version="items2023-1",
     medium="JSON Lines",
@@ -112,7 +112,7 @@ ITEMS_2023 = ReadFormat(
     foreign=("user_id", "rating"),
     raw_rows=_item_rows,
 )
-REVIEWS_2023_PARQUET = ScannedFormat(
+REVIEWS_2023_PARQUET = InPlaceFormat(
     name="Amazon Reviews 2023 parquet",
     version="reviews2023parquet-1",
     medium="parquet",
@@ -126,7 +126,7 @@ REVIEWS_2023_PARQUET = ScannedFormat(
     },
     raw_frame=_raw_frame,
 )
-ITEMS_2023_PARQUET = ReadFormat(
+ITEMS_2023_PARQUET = ParsedFormat(
     name="Amazon Reviews 2023 items parquet",
     version="items2023parquet-1",
     medium="parquet",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, Rejection
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.readers.csv_records import CsvRecords, Numbers, csv_records
 from amzseg_pipeline.storage.landing.readers.raw_text import check_lengths, currencies_of, trimmed
 from amzseg_pipeline.storage.parquet.user_hash import user_hashes
@@ -53,7 +53,7 @@ def _raw_rows(path: Path, _settings: Settings) -> Iterator[pa.Table]:
         yield from _exploded(records)
 
 
-SALES_CSV = ReadFormat(
+SALES_CSV = ParsedFormat(
     name="Amazon Sales Dataset CSV",
     version="sales1",
     medium="CSV",

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, Rejection
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.guards import parquet as parquet_guard
 from amzseg_pipeline.storage.landing.readers.csv_records import Numbers, csv_records
 from amzseg_pipeline.storage.landing.readers.parquet_texts import parquet_texts
@@ -131,7 +131,7 @@ def _mapped(column: pa.Array, function: Callable[[str], str]) -> pa.Array:
     return pa.array(map(function, unique.dictionary.to_pylist()), pa.string()).take(unique.indices)
 
 
-CANONICAL_CSV = ReadFormat(
+CANONICAL_CSV = ParsedFormat(
     name="canonical CSV",
     version="canonical1",
     medium="CSV",
@@ -140,7 +140,7 @@ CANONICAL_CSV = ReadFormat(
     known=COLUMNS,
     raw_rows=_csv_rows,
 )
-CANONICAL_PARQUET = ReadFormat(
+CANONICAL_PARQUET = ParsedFormat(
     name="canonical parquet",
     version="canonicalparquet1",
     medium="parquet",

@@ -16,10 +16,10 @@ from amzseg_pipeline.storage.landing.formats.amazon_2023 import (
 )
 from amzseg_pipeline.storage.landing.formats.amazon_sales import SALES_CSV
 from amzseg_pipeline.storage.landing.formats.canonical import CANONICAL_CSV, CANONICAL_PARQUET
-from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat, ScannedFormat
+from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.scan.file_head import head_of
 
-FORMATS: tuple[ReadFormat | ScannedFormat, ...] = (
+FORMATS: tuple[ParsedFormat | InPlaceFormat, ...] = (
     SALES_CSV,
     REVIEWS_2018,
     ITEMS_2018,
@@ -34,7 +34,7 @@ FORMATS: tuple[ReadFormat | ScannedFormat, ...] = (
 FORMAT_BY_NAME = {export_format.name: export_format for export_format in FORMATS}
 
 
-def format_of(path: Path, settings: Settings) -> ReadFormat | ScannedFormat:
+def format_of(path: Path, settings: Settings) -> ParsedFormat | InPlaceFormat:
     """The format of the export at `path`, told by its content. RefusedInput where there is none."""
     head = head_of(path, settings)
     candidates = [export_format for export_format in FORMATS if export_format.medium == head.medium]

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.guards.parquet import ColumnKind
+from amzseg_pipeline.storage.landing.guards.parquet import ColumnTypeCheck
 
 Medium = Literal["CSV", "JSON Lines", "parquet"]
 
@@ -59,7 +59,7 @@ class ExportFormat:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadFormat(ExportFormat):
+class ParsedFormat(ExportFormat):
     """A format that is read into a part.
 
     `raw_rows` gives the file's rows as tables with columns of `holds`, `row_number` among them, without gaps and never
@@ -70,14 +70,14 @@ class ReadFormat(ExportFormat):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScannedFormat(ExportFormat):
+class InPlaceFormat(ExportFormat):
     """A format of parquet that engines read where it lies: nothing is copied.
 
     `kinds` says of each needed column which types it may have. `raw_frame` makes rows of `holds` out of an
     engine's scan of the needed columns, which has `source_file`, `batch`, `row_number` and `user_hash` beside them.
     """
 
-    kinds: Mapping[str, ColumnKind]
+    kinds: Mapping[str, ColumnTypeCheck]
     raw_frame: Callable[[nw.LazyFrame], nw.LazyFrame]
 
 

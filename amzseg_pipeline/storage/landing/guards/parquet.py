@@ -21,7 +21,7 @@ PARQUET_MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
-class ColumnKind:
+class ColumnTypeCheck:
     """The types a column may have, and how a message calls them."""
 
     words: str
@@ -44,13 +44,13 @@ def _is_list(kind: pa.DataType) -> bool:
     )
 
 
-TEXT = ColumnKind("text", lambda kind: _is_text(kind))
-NUMBER = ColumnKind("a number", lambda kind: _is_number(kind))
-WHOLE_NUMBER = ColumnKind("a whole number", lambda kind: bool(pt.is_integer(kind)))
-ID = ColumnKind("text or a whole number", lambda kind: _is_text(kind) or pt.is_integer(kind))
-VALUE = ColumnKind("text or a number", lambda kind: _is_text(kind) or _is_number(kind) or pt.is_null(kind))
-TIME = ColumnKind("text, a whole number or a timestamp", lambda kind: VALUE.accepts(kind) or pt.is_temporal(kind))
-TEXTS = ColumnKind("a list of texts", lambda kind: _is_list(kind) or pt.is_null(kind))
+TEXT = ColumnTypeCheck("text", lambda kind: _is_text(kind))
+NUMBER = ColumnTypeCheck("a number", lambda kind: _is_number(kind))
+WHOLE_NUMBER = ColumnTypeCheck("a whole number", lambda kind: bool(pt.is_integer(kind)))
+ID = ColumnTypeCheck("text or a whole number", lambda kind: _is_text(kind) or pt.is_integer(kind))
+VALUE = ColumnTypeCheck("text or a number", lambda kind: _is_text(kind) or _is_number(kind) or pt.is_null(kind))
+TIME = ColumnTypeCheck("text, a whole number or a timestamp", lambda kind: VALUE.accepts(kind) or pt.is_temporal(kind))
+TEXTS = ColumnTypeCheck("a list of texts", lambda kind: _is_list(kind) or pt.is_null(kind))
 
 
 def is_parquet(path: Path) -> bool:
@@ -67,7 +67,7 @@ def parquet_schema(path: Path) -> pa.Schema:
         raise damaged_parquet(error) from error
 
 
-def parquet_rows(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnKind]) -> int:
+def parquet_rows(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnTypeCheck]) -> int:
     """The number of rows, once it is seen that the columns in `kinds` are of them and within the settings' ceilings.
 
     What the footer says of sizes is not believed: the headers of the pages are. A row counts as a byte at least: a

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
-from amzseg_pipeline.storage.fs.atomic_writes import delete, files_below, whole_file
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, delete, files_below
 from amzseg_pipeline.storage.fs.object_store import footer
 from amzseg_pipeline.storage.landing.formats.detection import FORMATS, format_of
-from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, ScannedFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat
 from amzseg_pipeline.storage.landing.guards.parquet import parquet_rows
 from amzseg_pipeline.storage.landing.readers.pseudonymized import keyed_rows, raw_rows_of
 from amzseg_pipeline.storage.landing.scan.identity import check_unchanged
@@ -87,7 +87,7 @@ def new_part(
     """
     export = landing / file.path
     export_format = format_of(export, settings)
-    if isinstance(export_format, ScannedFormat) and user_key is None:
+    if isinstance(export_format, InPlaceFormat) and user_key is None:
         rows = parquet_rows(export, settings, kinds=export_format.kinds)
         check_unchanged(landing, file)
         return Part(export, export_format.name, rows, records=rows, reader_faults=0, currency=None)
@@ -118,7 +118,7 @@ def _written_part(
     rows = records = reader_faults = 0
     currency: str | None = None
     with (
-        whole_file(path) as temporary,
+        atomic_write(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES) as writer,
     ):
         for group in _row_groups(tables if user_key is None else (keyed_rows(table, user_key) for table in tables)):

@@ -12,7 +12,7 @@ import narwhals as nw
 from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.storage.engines import Engine, ExportFile
-from amzseg_pipeline.storage.landing.formats.export_format import ScannedFormat
+from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat
 from amzseg_pipeline.storage.landing.guards.parquet import parquet_schema
 from amzseg_pipeline.storage.landing.guards.text import reading
 from amzseg_pipeline.storage.landing.ingest.parts import batch_id
@@ -27,7 +27,7 @@ def raw_reviews_frame(batches: Sequence[Batch], engine: Engine) -> nw.LazyFrame:
     Where all of them are scanned, rating and reviewed_at are numbers; else everything is text. RefusedForNow where an
     export that is scanned is no longer the one that raw_reviews saw.
     """
-    parts = [batch.part for batch in batches if not batch.is_scanned]
+    parts = [batch.part for batch in batches if not batch.is_read_in_place]
     frames = list(_scanned(batches, engine))
     if parts:
         frames = [_as_text(frame) for frame in frames]
@@ -44,7 +44,7 @@ def raw_items_frame(reviews: Sequence[Batch], items: Sequence[Batch], engine: En
 
 
 @contextmanager
-def scanning(batches: Sequence[Batch]) -> Iterator[None]:
+def reading_in_place(batches: Sequence[Batch]) -> Iterator[None]:
     """Turns an engine's error on the rows of `batches` into a RefusedInput where pages of an export are damaged.
 
     Only its footer is read beforehand: to read every page as well would be to read every export twice.
@@ -55,13 +55,13 @@ def scanning(batches: Sequence[Batch]) -> Iterator[None]:
         raise
     except Exception:
         for batch in batches:
-            if batch.is_scanned:
+            if batch.is_read_in_place:
                 _check_pages(batch)
         raise
 
 
 def _check_pages(batch: Batch) -> None:
-    assert isinstance(batch.export_format, ScannedFormat)
+    assert isinstance(batch.export_format, InPlaceFormat)
     try:
         check_pages(batch.part, batch.export_format.kinds)
     except RefusedInput as refusal:
@@ -70,11 +70,11 @@ def _check_pages(batch: Batch) -> None:
 
 def _scanned(batches: Sequence[Batch], engine: Engine) -> Iterator[nw.LazyFrame]:
     """A frame for all exports of one format and of the same types."""
-    scanned = [batch for batch in batches if batch.is_scanned]
+    scanned = [batch for batch in batches if batch.is_read_in_place]
     for _, alike in groupby(sorted(scanned, key=_types), key=_types):
         group = list(alike)
         export_format = group[0].export_format
-        assert isinstance(export_format, ScannedFormat)
+        assert isinstance(export_format, InPlaceFormat)
         files = [ExportFile(batch.part, source_file=batch.path, batch=batch_id(batch.sha256)) for batch in group]
         yield export_format.raw_frame(engine.scan_exports(files, columns=tuple(export_format.kinds), user_id="user_id"))
 

@@ -12,13 +12,13 @@ from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing.formats.detection import FORMAT_BY_NAME, FORMATS
-from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat, ScannedFormat
+from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards.text import check_size
 from amzseg_pipeline.storage.landing.ingest.parts import Part, delete_other_parts, kept_part, new_part, part_reader
 from amzseg_pipeline.storage.landing.scan.identity import known_sha256, remember, remembered_sha256, sha256_now
-from amzseg_pipeline.storage.landing.scan.listing import LandingFile, LeftFile, Listing, RefusedFile, landing_listing
+from amzseg_pipeline.storage.landing.scan.listing import LandingFile, Listing, RefusedFile, SkippedFile, landing_listing
 from amzseg_pipeline.storage.landing.scan.refusals import remember_refusals, remembered_refusals
 from amzseg_pipeline.storage.landing.scan.sidecars import check_sidecars
 
@@ -46,14 +46,14 @@ class Batch:
         return {name: value for name, value in asdict(self).items() if name != "part"}
 
     @property
-    def export_format(self) -> ReadFormat | ScannedFormat:
+    def export_format(self) -> ParsedFormat | InPlaceFormat:
         """The format of this name."""
         return FORMAT_BY_NAME[self.format]
 
     @property
-    def is_scanned(self) -> bool:
+    def is_read_in_place(self) -> bool:
         """Whether the rows are read where the export lies; with a key they are not, for its ids are no pseudonyms."""
-        return isinstance(self.export_format, ScannedFormat) and self.user_key_id is None
+        return isinstance(self.export_format, InPlaceFormat) and self.user_key_id is None
 
     @property
     def reader(self) -> str:
@@ -66,7 +66,7 @@ class RawReviews:
     """The landing zone as read: its batches in the order of their paths, and the files that gave no rows."""
 
     batches: tuple[Batch, ...]
-    left: tuple[LeftFile, ...]
+    left: tuple[SkippedFile, ...]
     refused: tuple[RefusedFile, ...]
 
     @property
@@ -111,7 +111,7 @@ class RawReviews:
 
 
 def raw_reviews(
-    home: Home, settings: Settings, *, now: float, settle: bool, user_key: UserKey | None = None
+    data_root: DataRoot, settings: Settings, *, now: float, settle: bool, user_key: UserKey | None = None
 ) -> RawReviews:
     """Reads what is new in the landing zone into parts; with `settle`, files too young are left for the next run.
 
@@ -121,82 +121,91 @@ def raw_reviews(
     `on_refused_file = "skip"` such files are reported in the result, unless nothing else is there. Files in different
     currencies are always refused: none of them is the one at fault.
     """
-    listing = landing_listing(home.landing, now=now, settle_seconds=settings.settle_seconds if settle else None)
+    listing = landing_listing(data_root.landing, now=now, settle_seconds=settings.settle_seconds if settle else None)
     if not listing.files and not listing.refused:
-        raise RefusedInput(_nothing_there(home.landing, listing))
+        raise RefusedInput(_nothing_there(data_root.landing, listing))
 
     errors: dict[LandingFile, RefusedInput] = {}
-    copies_by_sha256 = _copies_by_sha256(home, listing.files, settings, errors)
+    copies_by_sha256 = _copies_by_sha256(data_root, listing.files, settings, errors)
     batches = []
-    for sha256, copies in copies_by_sha256.items():
+    for sha256, duplicate_rows in copies_by_sha256.items():
         try:
-            part = _part(home, settings, sha256, copies, user_key)
+            part = _part(data_root, settings, sha256, duplicate_rows, user_key)
         except RefusedInput as error:
-            errors |= dict.fromkeys(copies, error)
+            errors |= dict.fromkeys(duplicate_rows, error)
         else:
-            batches.append(_batch(sha256, copies, part))
+            batches.append(_batch(sha256, duplicate_rows, part))
 
-    remember_refusals(home, (file for file, error in errors.items() if not isinstance(error, RefusedForNow)))
+    remember_refusals(data_root, (file for file, error in errors.items() if not isinstance(error, RefusedForNow)))
     refused = [*listing.refused, *(RefusedFile(file.path, str(error)) for file, error in errors.items())]
     if refused and (settings.on_refused_file == "fail" or not batches):
-        raise RefusedInput(_refusals(home.landing, refused))
+        raise RefusedInput(_refusals(data_root.landing, refused))
     if len({batch.currency for batch in batches} - {None}) > 1:
-        raise RefusedInput(_mixed_currencies(home.landing, batches))
-    same = [LeftFile(path, f"same content as {batch.path}, read once") for batch in batches for path in batch.also_at]
+        raise RefusedInput(_mixed_currencies(data_root.landing, batches))
+    same = [
+        SkippedFile(path, f"same content as {batch.path}, read once") for batch in batches for path in batch.also_at
+    ]
     raw = RawReviews(tuple(batches), tuple(sorted((*listing.left, *same))), tuple(sorted(refused)))
     if not raw.reviews:
-        raise RefusedInput(_items_alone(home.landing, raw))
-    delete_other_parts(_parts_folder(home), (batch.part for batch in batches))
+        raise RefusedInput(_items_alone(data_root.landing, raw))
+    delete_other_parts(_parts_folder(data_root), (batch.part for batch in batches))
     return raw
 
 
-def known_contents(home: Home, listing: Listing, *, without_refused: bool) -> dict[str, str | None]:
+def known_contents(data_root: DataRoot, listing: Listing, *, without_refused: bool) -> dict[str, str | None]:
     """The sha256 of every file of `listing` by path, without opening any; None for one that was not hashed yet.
 
     `without_refused` leaves out the files that the last run refused for their bytes.
     """
-    refused = remembered_refusals(home) if without_refused else frozenset()
-    return known_sha256((file for file in listing.files if file not in refused), remembered_sha256(home))
+    refused = remembered_refusals(data_root) if without_refused else frozenset()
+    return known_sha256((file for file in listing.files if file not in refused), remembered_sha256(data_root))
 
 
-def _parts_folder(home: Home) -> Path:
-    return home.warehouse / "raw_reviews"
+def _parts_folder(data_root: DataRoot) -> Path:
+    return data_root.warehouse / "raw_reviews"
 
 
 def _copies_by_sha256(
-    home: Home, files: Iterable[LandingFile], settings: Settings, errors: dict[LandingFile, RefusedInput]
+    data_root: DataRoot, files: Iterable[LandingFile], settings: Settings, errors: dict[LandingFile, RefusedInput]
 ) -> dict[str, list[LandingFile]]:
     """The files by their content, in the order of the first path of each; unreadable ones are added to `errors`."""
-    memory = remembered_sha256(home)
+    memory = remembered_sha256(data_root)
     sha256_by_file: dict[LandingFile, str] = {}
     for file in files:
         try:
             check_size(file, settings)
-            sha256_by_file[file] = memory.get(file) or sha256_now(home.landing, file)
+            sha256_by_file[file] = memory.get(file) or sha256_now(data_root.landing, file)
         except RefusedInput as error:
             errors[file] = error
-    remember(home, sha256_by_file)
-    copies: dict[str, list[LandingFile]] = {}
+    remember(data_root, sha256_by_file)
+    duplicate_rows: dict[str, list[LandingFile]] = {}
     for file, sha256 in sha256_by_file.items():
-        copies.setdefault(sha256, []).append(file)
-    return copies
+        duplicate_rows.setdefault(sha256, []).append(file)
+    return duplicate_rows
 
 
-def _part(home: Home, settings: Settings, sha256: str, copies: list[LandingFile], user_key: UserKey | None) -> Part:
+def _part(
+    data_root: DataRoot, settings: Settings, sha256: str, duplicate_rows: list[LandingFile], user_key: UserKey | None
+) -> Part:
     """The part of a batch, read now where it is not kept already. RefusedInput where the file is not to be trusted."""
-    first = copies[0]
-    part = kept_part(_parts_folder(home), sha256, user_key=user_key)
+    first = duplicate_rows[0]
+    part = kept_part(_parts_folder(data_root), sha256, user_key=user_key)
     if part is None:
         part = new_part(
-            _parts_folder(home), sha256, landing=home.landing, file=first, settings=settings, user_key=user_key
+            _parts_folder(data_root),
+            sha256,
+            landing=data_root.landing,
+            file=first,
+            settings=settings,
+            user_key=user_key,
         )
-    for copy in copies:
-        check_sidecars(home.landing / copy.path, sha256=sha256, records=part.records)
+    for copy in duplicate_rows:
+        check_sidecars(data_root.landing / copy.path, sha256=sha256, records=part.records)
     return part
 
 
-def _batch(sha256: str, copies: list[LandingFile], part: Part) -> Batch:
-    first, *others = copies
+def _batch(sha256: str, duplicate_rows: list[LandingFile], part: Part) -> Batch:
+    first, *others = duplicate_rows
     return Batch(
         path=first.path,
         also_at=tuple(copy.path for copy in others),

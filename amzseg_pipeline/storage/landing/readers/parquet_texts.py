@@ -13,13 +13,18 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.guards.parquet import ColumnKind, damaged_parquet, parquet_rows, parquet_schema
+from amzseg_pipeline.storage.landing.guards.parquet import (
+    ColumnTypeCheck,
+    damaged_parquet,
+    parquet_rows,
+    parquet_schema,
+)
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_TEXT_BYTES
 
 _BATCH_ROWS = 2**14
 
 
-def parquet_texts(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnKind]) -> Iterator[pa.RecordBatch]:
+def parquet_texts(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnTypeCheck]) -> Iterator[pa.RecordBatch]:
     """The columns of `kinds` that the file has, as text, and `row_number`, counted from 1.
 
     Times are milliseconds since 1970 UTC, lists joined by |, and texts cut where they are too long for a raw row.
@@ -29,13 +34,13 @@ def parquet_texts(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnK
     yield from _texts(path, kinds)
 
 
-def check_pages(path: Path, kinds: Mapping[str, ColumnKind]) -> None:
+def check_pages(path: Path, kinds: Mapping[str, ColumnTypeCheck]) -> None:
     """RefusedInput where a page of the columns of `kinds` is damaged; reads them all."""
     for _ in _texts(path, kinds):
         pass
 
 
-def _texts(path: Path, kinds: Mapping[str, ColumnKind]) -> Iterator[pa.RecordBatch]:
+def _texts(path: Path, kinds: Mapping[str, ColumnTypeCheck]) -> Iterator[pa.RecordBatch]:
     schema = parquet_schema(path)
     columns = [name for name in kinds if name in schema.names]
     flat = [name for name in columns if not pt.is_nested(schema.field(name).type)]

@@ -13,7 +13,7 @@ import pyarrow as pa
 from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
-from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat, ScannedFormat
+from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.readers.parquet_texts import parquet_texts
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline.storage.parquet.user_hash import user_hashes
@@ -37,9 +37,9 @@ def keyed_rows(rows: pa.Table, user_key: UserKey) -> pa.Table:
     return rows
 
 
-def raw_rows_of(export_format: ReadFormat | ScannedFormat, export: Path, settings: Settings) -> Iterator[pa.Table]:
+def raw_rows_of(export_format: ParsedFormat | InPlaceFormat, export: Path, settings: Settings) -> Iterator[pa.Table]:
     """The rows of an export of any format, as a ReadFormat gives them."""
-    if isinstance(export_format, ReadFormat):
+    if isinstance(export_format, ParsedFormat):
         yield from export_format.raw_rows(export, settings)
         return
     schema = arrow_schema(RAW_REVIEWS)

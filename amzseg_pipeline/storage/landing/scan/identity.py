@@ -9,8 +9,8 @@ from dataclasses import astuple
 from pathlib import Path
 
 from amzseg_pipeline.contracts.errors import RefusedForNow
-from amzseg_pipeline.storage.data_root import Home
-from amzseg_pipeline.storage.fs.atomic_writes import sha256_of, whole_file
+from amzseg_pipeline.storage.data_root import DataRoot
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, sha256_of
 from amzseg_pipeline.storage.landing.guards.text import reading
 from amzseg_pipeline.storage.landing.scan.listing import LandingFile, landing_file
 
@@ -22,10 +22,10 @@ def known_sha256(files: Iterable[LandingFile], memory: Mapping[LandingFile, str]
     return {file.path: memory.get(file) for file in files}
 
 
-def remembered_sha256(home: Home) -> dict[LandingFile, str]:
+def remembered_sha256(data_root: DataRoot) -> dict[LandingFile, str]:
     """The sha256 of the files hashed before, each as it was then; empty where the memory is missing or damaged."""
     try:
-        memory = json.loads(_memory_file(home).read_bytes())
+        memory = json.loads(_memory_file(data_root).read_bytes())
         if memory["format"] != _FORMAT:
             return {}
         return dict(_entry(row) for row in memory["files"])
@@ -33,12 +33,12 @@ def remembered_sha256(home: Home) -> dict[LandingFile, str]:
         return {}
 
 
-def remember(home: Home, sha256_by_file: Mapping[LandingFile, str]) -> None:
+def remember(data_root: DataRoot, sha256_by_file: Mapping[LandingFile, str]) -> None:
     """Writes the memory, if it is not what is written already."""
-    if remembered_sha256(home) == sha256_by_file:
+    if remembered_sha256(data_root) == sha256_by_file:
         return
     files = [[*astuple(file), sha256] for file, sha256 in sorted(sha256_by_file.items())]
-    with whole_file(_memory_file(home)) as temporary:
+    with atomic_write(_memory_file(data_root)) as temporary:
         temporary.write_text(json.dumps({"format": _FORMAT, "files": files}), encoding="utf-8")
 
 
@@ -58,8 +58,8 @@ def check_unchanged(landing: Path, file: LandingFile) -> None:
         raise RefusedForNow("it changed while it was being read; run again once its delivery has ended.")
 
 
-def _memory_file(home: Home) -> Path:
-    return home.warehouse / "landing.json"
+def _memory_file(data_root: DataRoot) -> Path:
+    return data_root.warehouse / "landing.json"
 
 
 def _entry(row: object) -> tuple[LandingFile, str]:

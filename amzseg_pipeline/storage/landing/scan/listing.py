@@ -35,7 +35,7 @@ class LandingFile:
 
 
 @dataclass(frozen=True, order=True)
-class LeftFile:
+class SkippedFile:
     """A file or folder that is not read this time, and why; `is_settling` when it will be once it is old enough."""
 
     path: str
@@ -56,7 +56,7 @@ class Listing:
     """The landing zone at one moment; each part is sorted by path."""
 
     files: tuple[LandingFile, ...]
-    left: tuple[LeftFile, ...]
+    left: tuple[SkippedFile, ...]
     refused: tuple[RefusedFile, ...]
 
 
@@ -68,19 +68,19 @@ def landing_listing(landing: Path, *, now: float, settle_seconds: float | None) 
     """
     found = list(_found(landing))
     files = [thing for thing in found if isinstance(thing, LandingFile)]
-    left = [thing for thing in found if isinstance(thing, LeftFile)]
+    left = [thing for thing in found if isinstance(thing, SkippedFile)]
     refused = [thing for thing in found if isinstance(thing, RefusedFile)]
 
     samples = {file for file in files if is_sample(file.path)}
     if refused or len(samples) < len(files):
-        left += [LeftFile(file.path, "a sample is ignored once another file is there") for file in samples]
+        left += [SkippedFile(file.path, "a sample is ignored once another file is there") for file in samples]
         files = [file for file in files if file not in samples]
 
     if settle_seconds is not None:
         # An age is taken without its sign: a clock a little ahead is settling too, a date years ahead is not.
         young = {file: age for file in files if (age := abs(now - file.modified_ns / _NANOSECONDS)) < settle_seconds}
         left += [
-            LeftFile(file.path, f"modified {age:.0f} s ago; it is read once it is {settle_seconds:g} s old", True)
+            SkippedFile(file.path, f"modified {age:.0f} s ago; it is read once it is {settle_seconds:g} s old", True)
             for file, age in young.items()
         ]
         files = [file for file in files if file not in young]
@@ -97,7 +97,7 @@ def landing_file(landing: Path, path: str) -> LandingFile:
     return _landing_file(path, (landing / path).stat())
 
 
-def _found(landing: Path) -> Iterator[LandingFile | LeftFile | RefusedFile]:
+def _found(landing: Path) -> Iterator[LandingFile | SkippedFile | RefusedFile]:
     root = os.path.realpath(landing)
     folders = [""]
     while folders:
@@ -127,13 +127,13 @@ def _found(landing: Path) -> Iterator[LandingFile | LeftFile | RefusedFile]:
                 continue
 
 
-def _thing(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | LeftFile | RefusedFile | None:
+def _thing(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | SkippedFile | RefusedFile | None:
     """What an entry is to us; None for a folder to look into, and for a sidecar."""
     name = entry.name
     if name.startswith((".", "_")):
-        return LeftFile(_printable(path), f"names starting with {name[0]} are left alone")
+        return SkippedFile(_printable(path), f"names starting with {name[0]} are left alone")
     if name.lower().endswith(UNFINISHED_SUFFIXES):
-        return LeftFile(_printable(path), "its name says that it is not finished")
+        return SkippedFile(_printable(path), "its name says that it is not finished")
     if _UNPRINTABLE.search(name):
         return RefusedFile(_printable(path), "the name holds control characters or is not UTF-8; rename it.")
     if entry.is_symlink():
@@ -141,7 +141,7 @@ def _thing(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | LeftF
         if refusal:
             return RefusedFile(path, refusal)
         if entry.is_dir():
-            return LeftFile(path, "a link to a folder of landing/, which is read where it lies")
+            return SkippedFile(path, "a link to a folder of landing/, which is read where it lies")
     elif entry.is_dir():
         if not name.lower().endswith(_DATA_SUFFIXES):
             return None

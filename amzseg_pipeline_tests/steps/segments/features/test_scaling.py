@@ -18,7 +18,7 @@ from amzseg_pipeline.steps.segments.features.scaling import (
     scaled_features,
     scaled_matrix,
 )
-from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_kinds, users_of
+from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_types, users_of
 
 USER = st.tuples(
     st.integers(1, 50),
@@ -29,7 +29,7 @@ USER = st.tuples(
 
 
 def test_scaling_equals_scikit_learns_standard_scaler() -> None:
-    users = three_kinds(500)
+    users = three_types(500)
     raw = SimpleImputer().fit_transform(users[list(FEATURES)].to_numpy())
     theirs = StandardScaler().fit(raw)
     scaling = feature_scaling(users, transform="none")
@@ -46,7 +46,7 @@ SHRINKAGES = {
 
 
 def test_logarithms_are_taken_means_shrunk_and_long_tails_cut_at_the_percentiles() -> None:
-    users = three_kinds(1000)
+    users = three_types(1000)
     users.loc[0, "avg_spend"] = 1e8
     users.loc[1, ["avg_spend", "avg_rating", "avg_discount"]] = np.nan
     users.loc[2, "rated_reviews"] = 0
@@ -65,7 +65,7 @@ def test_logarithms_are_taken_means_shrunk_and_long_tails_cut_at_the_percentiles
 
 
 def test_counts_that_lack_or_are_null_are_total_reviews() -> None:
-    users = three_kinds(300, unknown=0)
+    users = three_types(300, unknown=0)
     scaling = feature_scaling(users, transform="log", shrinkages=SHRINKAGES)
     expected = scaled_matrix(users, scaling)
     counts = list(REVIEW_COUNTS.values())
@@ -78,7 +78,7 @@ def test_counts_that_lack_or_are_null_are_total_reviews() -> None:
 
 
 def test_an_unknown_mean_is_at_the_prior_mean_whatever_is_said_to_stand_behind_it() -> None:
-    users = three_kinds(300, unknown=0)
+    users = three_types(300, unknown=0)
     scaling = feature_scaling(users, transform="log", shrinkages=SHRINKAGES)
     unknown = users.assign(**dict.fromkeys(("avg_rating", "avg_discount", "avg_spend", "engagement_score")))
     prior = users.assign(avg_rating=4.0, avg_discount=40.0, avg_spend=np.expm1(6.0))
@@ -95,7 +95,7 @@ def test_a_mean_of_many_reviews_stands_for_itself_and_of_one_hardly() -> None:
 
 def test_logarithms_without_the_shrinkage_of_a_mean_are_refused() -> None:
     with pytest.raises(ModelError, match="no shrinkage of avg_discount is given; compute it over all users"):
-        feature_scaling(three_kinds(9), transform="log", shrinkages={"avg_rating": Shrinkage(4.0, 2.0)})
+        feature_scaling(three_types(9), transform="log", shrinkages={"avg_rating": Shrinkage(4.0, 2.0)})
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_logarithms_without_the_shrinkage_of_a_mean_are_refused() -> None:
 )
 @pytest.mark.parametrize("transform", ["none", "log"])
 def test_a_nearly_constant_feature_is_kept_and_warned_of(values: list[int], warned: bool, transform: str) -> None:
-    users = three_kinds(100, unknown=0).assign(total_reviews=values)
+    users = three_types(100, unknown=0).assign(total_reviews=values)
     scaling = scaling_of(users, transform=transform)
     assert ["total_reviews" in each.reason or each.name for each in scaling.warnings] == ["total_reviews"] * warned
     if warned:
@@ -140,7 +140,7 @@ def test_the_order_of_users_changes_no_bit(rows, random, transform) -> None:  # 
 def test_a_feature_that_tells_nothing_is_dropped_with_the_reason(
     column: str, value: object, reason: str, transform: str
 ) -> None:
-    users = three_kinds(50).assign(**{column: value})
+    users = three_types(50).assign(**{column: value})
     scaling = scaling_of(users, transform=transform)
     assert [d.name for d in scaling.dropped] == [column]
     assert reason in scaling.dropped[0].reason
@@ -149,13 +149,13 @@ def test_a_feature_that_tells_nothing_is_dropped_with_the_reason(
 
 @pytest.mark.parametrize("spend", [[1e200, 0.0], [1.7e308, 1.7e308]])
 def test_a_variance_beyond_float64_is_dropped_without_a_warning(spend: list[float]) -> None:
-    users = three_kinds(2, unknown=0).assign(avg_spend=spend)
+    users = three_types(2, unknown=0).assign(avg_spend=spend)
     dropped = {d.name: d.reason for d in feature_scaling(users, transform="none").dropped}
     assert "beyond" in dropped["avg_spend"]
 
 
 def test_a_variance_just_above_the_least_is_kept() -> None:
-    users = three_kinds(2, unknown=0).assign(avg_discount=[10.0, 10.0 + 4e-6])
+    users = three_types(2, unknown=0).assign(avg_discount=[10.0, 10.0 + 4e-6])
     assert "avg_discount" in [f.name for f in feature_scaling(users, transform="none").features]
 
 
@@ -172,7 +172,7 @@ def test_a_variance_just_above_the_least_is_kept() -> None:
     ],
 )
 def test_impossible_values_are_refused_by_name_and_number(column: str, value: float, words: str) -> None:
-    users = three_kinds(9)
+    users = three_types(9)
     scaling = feature_scaling(users, transform="none")
     users.loc[[3, 4], column] = value
     for refused in (lambda: feature_scaling(users, transform="none"), lambda: scaled_matrix(users, scaling)):
@@ -183,9 +183,9 @@ def test_impossible_values_are_refused_by_name_and_number(column: str, value: fl
 @pytest.mark.parametrize(
     ("users", "words"),
     [
-        (three_kinds(3).head(0), "no users to fit a model on"),
-        (three_kinds(3).drop(columns="avg_spend"), "no column avg_spend"),
-        (three_kinds(3).assign(avg_spend="cheap"), "avg_spend holds what is no number"),
+        (three_types(3).head(0), "no users to fit a model on"),
+        (three_types(3).drop(columns="avg_spend"), "no column avg_spend"),
+        (three_types(3).assign(avg_spend="cheap"), "avg_spend holds what is no number"),
     ],
 )
 def test_users_that_cannot_be_scaled_are_refused(users: pd.DataFrame, words: str) -> None:
@@ -195,11 +195,11 @@ def test_users_that_cannot_be_scaled_are_refused(users: pd.DataFrame, words: str
 
 def test_an_unknown_transform_is_refused() -> None:
     with pytest.raises(ModelError, match="'logs'; give none or log"):
-        feature_scaling(three_kinds(3), transform="logs")
+        feature_scaling(three_types(3), transform="logs")
 
 
 def test_scaled_features_keep_their_contract_and_dropped_ones_are_null() -> None:
-    users = three_kinds(20).assign(avg_discount=None)
+    users = three_types(20).assign(avg_discount=None)
     scaled = scaled_features(users, feature_scaling(users, transform="none"))
     assert tuple(scaled.columns) == SCALED_FEATURES.column_names
     assert scaled["avg_discount"].isna().all()
@@ -209,7 +209,7 @@ def test_scaled_features_keep_their_contract_and_dropped_ones_are_null() -> None
 
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
 def test_every_kind_of_pandas_column_gives_the_same_numbers(backend: str) -> None:
-    users = three_kinds(40)
+    users = three_types(40)
     scaling = scaling_of(users, transform="log")
     converted = users.convert_dtypes(dtype_backend=backend)  # type: ignore[call-overload]
     assert scaling_of(converted, transform="log") == scaling

@@ -16,7 +16,7 @@ from amzseg_pipeline.steps.segments import scaled_features, scored_users
 from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
 from amzseg_pipeline.steps.segments.lifecycle.algorithm_comparison import algorithm_comparison, comparison_sample
 from amzseg_pipeline_tests.frames import ENGINES
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, users_of
 
 ALGORITHMS = ["KMeans", "BisectingKMeans", "GaussianMixture", "AgglomerativeClustering", "DBSCAN", "HDBSCAN"]
 
@@ -36,7 +36,7 @@ def compared(users: pd.DataFrame, *, engine: str = "polars", **settings: Any) ->
 
 @pytest.fixture(scope="module")
 def comparison() -> pd.DataFrame:
-    return compared(three_kinds(400, unknown=0)).set_index("algorithm")
+    return compared(three_types(400, unknown=0)).set_index("algorithm")
 
 
 def test_every_algorithm_has_a_row_of_the_contract(comparison: pd.DataFrame) -> None:
@@ -48,7 +48,7 @@ def test_every_algorithm_has_a_row_of_the_contract(comparison: pd.DataFrame) -> 
 
 
 def test_figures_are_those_of_scikit_learn(comparison: pd.DataFrame) -> None:
-    users = three_kinds(400, unknown=0)
+    users = three_types(400, unknown=0)
     model = model_of(users, k=3)
     points = np.ascontiguousarray(scaled_matrix(users, model.scaling))
     labels = AgglomerativeClustering(3, linkage="ward").fit_predict(points)
@@ -77,10 +77,10 @@ def test_noise_is_measured_and_in_no_cluster() -> None:
 @pytest.mark.parametrize(
     ("users", "failing"),
     [
-        (three_kinds(1), ALGORITHMS),
+        (three_types(1), ALGORITHMS),
         (users_of([(1, 4.0, 10.0, 5.0)] * 9), ALGORITHMS),
-        (three_kinds(3, unknown=0), []),
-        (three_kinds(7, unknown=0), []),
+        (three_types(3, unknown=0), []),
+        (three_types(7, unknown=0), []),
     ],
     ids=["one user", "all alike", "three users", "seven users"],
 )
@@ -94,4 +94,4 @@ def test_few_users_are_compared_or_the_row_says_why_not(users: pd.DataFrame, fai
 
 @pytest.mark.parametrize("engine", ["polars", "pandas"])
 def test_the_sample_is_bounded_by_the_smallest_hashes(engine: str) -> None:
-    assert set(compared(three_kinds(200), engine=engine, comparison_users=50)["users"]) == {50}
+    assert set(compared(three_types(200), engine=engine, comparison_users=50)["users"]) == {50}

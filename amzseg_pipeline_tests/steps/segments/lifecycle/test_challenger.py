@@ -8,11 +8,11 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import Model
-from amzseg_pipeline.contracts.promotion import Challenger, Drift, GateLedger, HeldModel, NightMemory
+from amzseg_pipeline.contracts.promotion import Challenger, Drift, PendingModel, PromotionReport, PromotionState
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments import challenger, gate_ledger, scaled_features, scored_users, training_reason
+from amzseg_pipeline.steps.segments import challenger, promotion_report, scaled_features, scored_users, training_reason
 from amzseg_pipeline.steps.segments.model.serialization import model_version
-from amzseg_pipeline_tests.steps.segments.users import TRAINED_AT, scaling_of, three_kinds, with_sums
+from amzseg_pipeline_tests.steps.segments.users import TRAINED_AT, scaling_of, three_types, with_sums
 
 QUICK: dict[str, Any] = {"k_min": 2, "k_max": 4, "n_init": 2, "prediction_splits": 1, "jaccard_bootstraps": 1}
 NOW = datetime(2026, 1, 20, 2, tzinfo=UTC)
@@ -40,15 +40,15 @@ def challenged(
     )
 
 
-USERS = three_kinds(200)
+USERS = three_types(200)
 FIRST = challenged(USERS).model
 NAMES = {segment.segment_id: segment.name for segment in FIRST.segments}
 
 
-def decided(found: Challenger, champion: Model, **settings: Any) -> GateLedger:
+def decided(found: Challenger, champion: Model, **settings: Any) -> PromotionReport:
     used = Settings(**{**QUICK, "k": 3, **settings})
     sure = replace(champion, choice=replace(champion.choice, confidence="high"))
-    return gate_ledger(sure, found, NO_DRIFT, NightMemory(challenger_settings=used.model_hash), used)
+    return promotion_report(sure, found, NO_DRIFT, PromotionState(challenger_settings=used.model_hash), used)
 
 
 def test_the_first_model_carries_what_later_nights_need() -> None:
@@ -69,7 +69,7 @@ def test_training_on_the_same_users_again_moves_nobody() -> None:
 
 
 def test_neither_the_order_of_users_nor_that_of_segments_changes_a_challenger() -> None:
-    grown = three_kinds(240, seed=8)
+    grown = three_types(240, seed=8)
     champion = shuffled_ids(FIRST)
     expected = challenged(grown, champion)
     assert challenged(grown.sample(frac=1, random_state=5), champion) == expected
@@ -88,7 +88,7 @@ def shuffled_ids(model: Model) -> Model:
 def test_segments_keep_ids_and_names_whatever_their_size_or_number_was() -> None:
     champion = shuffled_ids(FIRST)
     named = {segment.segment_id: segment.name for segment in champion.segments}
-    found = challenged(three_kinds(240, seed=8), champion).model
+    found = challenged(three_types(240, seed=8), champion).model
     assert {segment.segment_id: segment.name for segment in found.segments} == named
     assert [segment.segment_id for segment in found.segments] == sorted(named)
     assert found.next_segment_number == 8
@@ -110,9 +110,9 @@ def test_another_number_of_segments_is_held_and_the_new_one_gets_a_free_name_and
     new = set(ids) - set(NAMES)
     assert new <= {"S0004", "S0005"}
     assert all(ids[segment_id] == NAMES[segment_id] for segment_id in set(ids) & set(NAMES))
-    ledger = decided(found, FIRST, k=4)
-    assert ledger.decision == "HOLD"
-    assert "same_segments" in ledger.reason
+    report = decided(found, FIRST, k=4)
+    assert report.decision == "HOLD"
+    assert "same_segments" in report.reason
 
 
 def test_fewer_segments_keep_the_ids_of_those_that_live_on() -> None:
@@ -124,10 +124,10 @@ def test_fewer_segments_keep_the_ids_of_those_that_live_on() -> None:
 
 def test_people_decide_who_a_segment_is_even_where_all_prices_have_doubled() -> None:
     doubled = with_sums(USERS.assign(avg_spend=USERS["avg_spend"] * 3))
-    last_night = scored_users(USERS, FIRST, as_of=NOW.date())["segment_id"].set_axis(USERS.index)
-    found = challenged(doubled, FIRST, last_night).model
+    previous_run = scored_users(USERS, FIRST, as_of=NOW.date())["segment_id"].set_axis(USERS.index)
+    found = challenged(doubled, FIRST, previous_run).model
     now = scored_users(doubled, found, as_of=NOW.date())["segment_id"].set_axis(USERS.index)
-    assert (now == last_night).mean() > 0.95
+    assert (now == previous_run).mean() > 0.95
 
 
 def test_an_axis_that_was_none_does_not_stop_the_start_from_the_champion() -> None:
@@ -142,7 +142,7 @@ def test_an_axis_that_was_none_does_not_stop_the_start_from_the_champion() -> No
 
 def grown(users: int, *, dearer: float = 1.0) -> pd.DataFrame:
     """The users there are, unchanged, and as many new ones of the same kinds who pay `dearer` times as much."""
-    new = three_kinds(users, seed=21).assign(user_id=lambda frame: "new " + frame["user_id"])
+    new = three_types(users, seed=21).assign(user_id=lambda frame: "new " + frame["user_id"])
     return pd.concat([USERS, with_sums(new.assign(avg_spend=new["avg_spend"] * dearer))], ignore_index=True)
 
 
@@ -180,10 +180,10 @@ def test_a_start_from_anew_is_taken_only_where_it_is_much_better() -> None:
 
 @pytest.mark.parametrize("users", [1, 2, 3, 8])
 def test_few_users_are_enough(users: int) -> None:
-    few = three_kinds(users, unknown=0)
+    few = three_types(users, unknown=0)
     champion = challenged(few, k=0).model
     assert challenged(few, champion, k=0).comparison.moved_share == 0
-    assert len(challenged(three_kinds(30), champion, k=3).model.segments) == 3
+    assert len(challenged(three_types(30), champion, k=3).model.segments) == 3
 
 
 def test_a_sample_of_other_users_is_refused() -> None:
@@ -203,15 +203,15 @@ def test_a_sample_of_other_users_is_refused() -> None:
 
 
 SETTINGS = Settings()
-WEEK_OLD = NightMemory(challenger_trained_at="2026-01-13T02:00:30+00:00", challenger_settings=SETTINGS.model_hash)
+WEEK_OLD = PromotionState(challenger_trained_at="2026-01-13T02:00:30+00:00", challenger_settings=SETTINGS.model_hash)
 SIX_DAYS_OLD = replace(WEEK_OLD, challenger_trained_at="2026-01-14T01:59:00+00:00")
-WAITING = replace(SIX_DAYS_OLD, held=HeldModel(FIRST, GateLedger("HOLD", "", FIRST.version, "", ())))
+WAITING = replace(SIX_DAYS_OLD, pending=PendingModel(FIRST, PromotionReport("HOLD", "", FIRST.version, "", ())))
 
 
 @pytest.mark.parametrize(
-    ("champion", "memory", "drift", "forced", "expected"),
+    ("champion", "promotion_state", "drift", "forced", "expected"),
     [
-        (None, NightMemory(), NO_DRIFT, False, (True, "there is no champion yet")),
+        (None, PromotionState(), NO_DRIFT, False, (True, "there is no champion yet")),
         (FIRST, SIX_DAYS_OLD, NO_DRIFT, False, (False, "the last one is 6 days old")),
         (FIRST, WEEK_OLD, NO_DRIFT, False, (True, "the last one is 7 days old")),
         (FIRST, SIX_DAYS_OLD, NO_DRIFT, True, (True, "somebody asked")),
@@ -220,7 +220,7 @@ WAITING = replace(SIX_DAYS_OLD, held=HeldModel(FIRST, GateLedger("HOLD", "", FIR
         (FIRST, WAITING, DRIFT, False, (False, f"model {FIRST.version} waits for a person")),
         (FIRST, replace(WAITING, challenger_trained_at=WEEK_OLD.challenger_trained_at), DRIFT, False, (True, "7 days")),
         (replace(FIRST, version="later"), WAITING, DRIFT, False, (True, "drift")),
-        (FIRST, NightMemory(), NO_DRIFT, False, (True, "the settings")),
+        (FIRST, PromotionState(), NO_DRIFT, False, (True, "the settings")),
     ],
     ids=[
         "the first night",
@@ -235,7 +235,7 @@ WAITING = replace(SIX_DAYS_OLD, held=HeldModel(FIRST, GateLedger("HOLD", "", FIR
         "a champion of before challengers",
     ],
 )
-def test_when_a_challenger_is_trained(champion, memory, drift, forced, expected) -> None:
-    is_due, reason = training_reason(champion, memory, drift, SETTINGS, now=NOW, forced=forced)
+def test_when_a_challenger_is_trained(champion, promotion_state, drift, forced, expected) -> None:
+    is_due, reason = training_reason(champion, promotion_state, drift, SETTINGS, now=NOW, forced=forced)
     assert is_due == expected[0]
     assert expected[1] in reason

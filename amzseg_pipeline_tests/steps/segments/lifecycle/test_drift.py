@@ -10,7 +10,7 @@ from amzseg_pipeline.contracts.model import FeatureReference, Model
 from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments import drift, training_reference
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of, with_sums
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, users_of, with_sums
 
 SETTINGS = Settings()
 
@@ -20,9 +20,9 @@ def trained(users: pd.DataFrame, **settings: Any) -> Model:
     return replace(model, reference=training_reference(users, model))
 
 
-USERS = three_kinds(2_000)
+USERS = three_types(2_000)
 CHAMPION = trained(USERS)
-EVERYONE = three_kinds(20_000, seed=11)
+EVERYONE = three_types(20_000, seed=11)
 
 
 def others(users: pd.DataFrame) -> pd.DataFrame:
@@ -75,8 +75,8 @@ def test_without_drift_there_is_no_warning_in_95_of_100_nights(users: int, champ
     champion = trained(EVERYONE.sample(users, random_state=champion_seed))
     seen = replace(champion.reference, seen_hashes=tuple(sorted(EVERYONE["user_hash"])))
     champion = replace(champion, reference=seen)
-    nights = (EVERYONE.sample(users, random_state=night) for night in range(100))
-    assert sum(not drift(night, champion, SETTINGS).warnings for night in nights) >= 95
+    runs = (EVERYONE.sample(users, random_state=run_day) for run_day in range(100))
+    assert sum(not drift(run_day, champion, SETTINGS).warnings for run_day in runs) >= 95
 
 
 def test_users_unknown_at_training_are_counted_on_the_smallest_hashes() -> None:
@@ -96,11 +96,11 @@ def test_one_feature_alone_warns_before_it_asks_for_a_challenger() -> None:
 
 
 def test_neither_the_order_of_users_nor_their_types_change_a_figure() -> None:
-    shuffled = three_kinds(2_000, seed=9).sample(frac=1, random_state=1)
+    shuffled = three_types(2_000, seed=9).sample(frac=1, random_state=1)
     typed = shuffled.convert_dtypes(dtype_backend="pyarrow")
-    expected = drift(three_kinds(2_000, seed=9), CHAMPION, SETTINGS)
+    expected = drift(three_types(2_000, seed=9), CHAMPION, SETTINGS)
     assert drift(shuffled, CHAMPION, SETTINGS) == drift(typed, CHAMPION, SETTINGS) == expected
-    assert training_reference(shuffled, CHAMPION) == training_reference(three_kinds(2_000, seed=9), CHAMPION)
+    assert training_reference(shuffled, CHAMPION) == training_reference(three_types(2_000, seed=9), CHAMPION)
 
 
 def test_bins_are_deciles_with_a_place_for_the_unknown_and_for_what_is_below_a_common_smallest_value() -> None:
@@ -115,17 +115,17 @@ def test_bins_are_deciles_with_a_place_for_the_unknown_and_for_what_is_below_a_c
 
 
 def test_a_feature_nobody_had_is_watched_for_its_return() -> None:
-    unknown = three_kinds(500).assign(avg_discount=np.nan)
+    unknown = three_types(500).assign(avg_discount=np.nan)
     champion = trained(with_sums(unknown))
     assert not drift(with_sums(unknown), champion, SETTINGS).warnings
-    back = drift(three_kinds(500), champion, SETTINGS)
+    back = drift(three_types(500), champion, SETTINGS)
     assert back.figures[0].name == "psi_avg_discount"
     assert back.triggers
 
 
 @pytest.mark.parametrize("users", [1, 2, 5, 12])
 def test_few_users_never_warn_of_themselves(users: int) -> None:
-    some = three_kinds(users)
+    some = three_types(users)
     assert drift(some, trained(some, k=0), SETTINGS).warnings == ()
 
 

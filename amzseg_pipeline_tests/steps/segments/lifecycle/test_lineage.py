@@ -5,12 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amzseg_pipeline.contracts.model import Descent, Model
+from amzseg_pipeline.contracts.model import LineageEvent, Model
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments.lifecycle.lineage import family, jaccard_indices, lineage, next_segment_number
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds
+from amzseg_pipeline.steps.segments.lifecycle.lineage import (
+    jaccard_indices,
+    lineage,
+    lineage_match,
+    next_segment_number,
+)
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 
-CHAMPION = model_of(three_kinds(200), k=3)
+CHAMPION = model_of(three_types(200), k=3)
 SECOND = CHAMPION.segments[1].name
 
 
@@ -18,7 +23,7 @@ def told(overlap, champion: Model = CHAMPION, **changed) -> list[tuple]:
     """What became of the champion's segments, with the share rounded."""
     counts = np.array(overlap)
     far = np.full(counts.shape, 9.0)
-    found = family(counts, far, champion, Settings(**{"lineage_users": 1, **changed}))
+    found = lineage_match(counts, far, champion, Settings(**{"lineage_users": 1, **changed}))
     names = [f"cluster {j}" for j in range(counts.shape[1])]
     return [
         (d.event, d.segment_id, d.other_id, None if d.overlap is None else round(d.overlap, 2))
@@ -78,16 +83,20 @@ def test_a_segment_without_common_users_is_born_and_one_without_users_died() -> 
 def test_below_the_least_number_of_common_users_distances_match() -> None:
     overlap = np.array([[9, 0, 0], [0, 9, 0], [0, 0, 9]])
     distances = np.array([[0.1, 5.0, 4.0], [5.0, 4.0, 0.2], [9.0, 3.0, 3.0]])
-    found = family(overlap, distances, CHAMPION, Settings(lineage_users=28))
+    found = lineage_match(overlap, distances, CHAMPION, Settings(lineage_users=28))
     assert found.segment_ids == ("S0001", "S0003", "S0002")
-    assert family(overlap, distances, CHAMPION, Settings(lineage_users=27)).segment_ids == ("S0001", "S0002", "S0003")
+    assert lineage_match(overlap, distances, CHAMPION, Settings(lineage_users=27)).segment_ids == (
+        "S0001",
+        "S0002",
+        "S0003",
+    )
     events = {d.segment_id: (d.event, d.overlap) for d in lineage(found, ["x", "y", "z"], CHAMPION)}
     assert events == {"S0001": ("kept", None), "S0003": ("kept", None), "S0002": ("kept", None)}
 
 
 def test_by_distance_a_segment_survives_only_where_each_is_nearest_to_the_other() -> None:
     distances = np.array([[0.1, 0.3, 9.0], [0.5, 0.4, 9.0], [np.inf, np.inf, np.inf]])
-    found = family(np.zeros((3, 3), int), distances, CHAMPION, Settings())
+    found = lineage_match(np.zeros((3, 3), int), distances, CHAMPION, Settings())
     assert found.segment_ids == ("S0001", "S0004", "S0005")
     assert [(d.event, d.segment_id) for d in lineage(found, ["x", "y", "z"], CHAMPION)] == [
         ("kept", "S0001"),
@@ -114,8 +123,8 @@ def test_the_order_of_clusters_changes_nobodys_descent(data: st.DataObject) -> N
     overlap[np.diag_indices(3)] += 200
     order = data.draw(st.permutations(range(3)))
     far = np.full((3, 3), 9.0)
-    found = family(overlap, far, CHAMPION, Settings(lineage_users=1))
-    permuted = family(overlap[:, order], far, CHAMPION, Settings(lineage_users=1))
+    found = lineage_match(overlap, far, CHAMPION, Settings(lineage_users=1))
+    permuted = lineage_match(overlap[:, order], far, CHAMPION, Settings(lineage_users=1))
     assert permuted.segment_ids == tuple(found.segment_ids[j] for j in order)
 
 
@@ -124,10 +133,10 @@ def test_jaccard_indices_are_users_in_both_over_users_in_either() -> None:
 
 
 def test_a_descent_bears_the_name_of_its_segment() -> None:
-    found = family(np.array([[9, 0], [9, 0], [0, 9]]), np.zeros((3, 2)), CHAMPION, Settings(lineage_users=1))
+    found = lineage_match(np.array([[9, 0], [9, 0], [0, 9]]), np.zeros((3, 2)), CHAMPION, Settings(lineage_users=1))
     assert [(d.event, d.name) for d in lineage(found, ["new name", "third"], CHAMPION)] == [
         ("kept", "new name"),
         ("merged", SECOND),
         ("kept", "third"),
     ]
-    assert all(isinstance(d, Descent) for d in lineage(found, ["new name", "third"], CHAMPION))
+    assert all(isinstance(d, LineageEvent) for d in lineage(found, ["new name", "third"], CHAMPION))

@@ -18,14 +18,14 @@ from amzseg_pipeline.steps.segments import (
     moved_by_model,
     scored_users,
     segment_migrations,
-    with_night_before,
+    with_previous_segments,
 )
 from amzseg_pipeline.steps.segments.model.serialization import model_version
 from amzseg_pipeline_tests.frames import ENGINES
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of, with_sums
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, users_of, with_sums
 
 FIRST, SECOND = date(2026, 1, 1), date(2026, 1, 2)
-USERS = three_kinds(300, unknown=0)
+USERS = three_types(300, unknown=0)
 CHAMPION = model_of(USERS, k=3)
 FOLLOWED = ["previous_segment_id", "previous_segment_name", "segment_since", "change_cause"]
 
@@ -46,14 +46,16 @@ def lazy(frame: pd.DataFrame, engine: str = "pandas") -> nw.LazyFrame:
     return nw.from_native(ENGINES[engine](pa.Table.from_pandas(typed, preserve_index=False))).lazy()
 
 
-def night(users: pd.DataFrame, before: pd.DataFrame | None, *, model: Model = CHAMPION, as_of: date = SECOND):
+def run_day(users: pd.DataFrame, before: pd.DataFrame | None, *, model: Model = CHAMPION, as_of: date = SECOND):
     """The assignments of `users`, after a night with those of `before`."""
-    joined = with_night_before(lazy(users), None if before is None else lazy(before)).collect("pyarrow").to_native()
+    joined = (
+        with_previous_segments(lazy(users), None if before is None else lazy(before)).collect("pyarrow").to_native()
+    )
     frame = joined.to_pandas(types_mapper=pd.ArrowDtype).sort_values("user_id", ignore_index=True)
     return followed_users(frame, model, champion=None if before is None else CHAMPION, as_of=as_of)
 
 
-BEFORE = night(USERS, None, as_of=FIRST)
+BEFORE = run_day(USERS, None, as_of=FIRST)
 
 
 def told(assignments: pd.DataFrame) -> dict[str, int]:
@@ -79,16 +81,16 @@ def test_what_a_model_decides_is_what_scoring_says() -> None:
 
 
 def test_who_stays_keeps_the_first_date_and_has_no_cause() -> None:
-    after = night(USERS, BEFORE)
+    after = run_day(USERS, BEFORE)
     assert told(after) == {"stayed": 300}
     assert set(after["segment_since"]) == {FIRST}
     assert (after["previous_segment_id"] == after["segment_id"]).all()
     assert (after["previous_segment_name"] == after["segment_name"]).all()
-    assert night(USERS, after)["segment_since"].tolist() == [FIRST] * 300
+    assert run_day(USERS, after)["segment_since"].tolist() == [FIRST] * 300
 
 
 def test_who_behaves_otherwise_moves_for_that_reason_on_that_day() -> None:
-    after = night(dearer(USERS, slice(0, 60)), BEFORE)
+    after = run_day(dearer(USERS, slice(0, 60)), BEFORE)
     moved = after[after["segment_id"] != after["previous_segment_id"]]
     assert 20 < len(moved) < 60
     assert set(moved["change_cause"]) == {"behaviour"}
@@ -98,7 +100,7 @@ def test_who_behaves_otherwise_moves_for_that_reason_on_that_day() -> None:
 
 
 def test_whom_another_model_puts_elsewhere_it_has_moved() -> None:
-    after = night(USERS, BEFORE, model=OTHER)
+    after = run_day(USERS, BEFORE, model=OTHER)
     causes = told(after)
     assert set(causes) == {"stayed", "model"}
     assert moved_by_model(lazy(after)) == causes["model"] > 20
@@ -106,7 +108,7 @@ def test_whom_another_model_puts_elsewhere_it_has_moved() -> None:
 
 def test_causes_are_told_apart_user_by_user() -> None:
     changed = dearer(USERS, slice(0, 150))
-    after = night(changed, BEFORE, model=OTHER)
+    after = run_day(changed, BEFORE, model=OTHER)
     old, new = (scored_users(USERS, model, as_of=FIRST)["segment_id"].to_numpy() for model in (CHAMPION, OTHER))
     old_now = scored_users(changed, CHAMPION, as_of=FIRST)["segment_id"].to_numpy()
     now = after["segment_id"].to_numpy()
@@ -119,12 +121,12 @@ def test_causes_are_told_apart_user_by_user() -> None:
 
 
 def test_the_same_model_that_scores_otherwise_is_found_out() -> None:
-    after = night(USERS, BEFORE, model=replace(OTHER, version=CHAMPION.version))
+    after = run_day(USERS, BEFORE, model=replace(OTHER, version=CHAMPION.version))
     assert moved_by_model(lazy(after)) > 20
 
 
 def test_new_users_are_told_from_those_who_stay() -> None:
-    after = night(USERS, BEFORE.head(280))
+    after = run_day(USERS, BEFORE.head(280))
     assert told(after) == {"stayed": 280, "new user": 20}
     assert after["previous_segment_id"].isna().sum() == 20
 
@@ -133,7 +135,7 @@ def test_new_users_are_told_from_those_who_stay() -> None:
 def test_migrations_add_up_to_both_nights(engine: str) -> None:
     changed = dearer(USERS, slice(0, 150)).tail(250)
     before = BEFORE.tail(290)
-    after = night(changed, before.head(270), model=OTHER)
+    after = run_day(changed, before.head(270), model=OTHER)
     found = segment_migrations(lazy(after, engine), lazy(before.head(270), engine))
     assert tuple(found.columns) == SEGMENT_MIGRATIONS.column_names
     users = found["users"]
@@ -156,17 +158,17 @@ def test_migrations_of_the_first_night_are_all_new_users() -> None:
 
 def test_a_night_after_one_of_an_older_contract_lacks_only_what_it_did_not_say() -> None:
     newer = ("rated_reviews", "discounted_reviews", "priced_reviews", *FOLLOWED)
-    after = night(USERS, BEFORE.drop(columns=[*newer]))
+    after = run_day(USERS, BEFORE.drop(columns=[*newer]))
     assert told(after) == {"stayed": 300}
     assert set(after["segment_since"]) == {FIRST}
-    assert set(told(night(USERS, BEFORE.drop(columns=[*newer]), model=OTHER))) == {"stayed", "model"}
+    assert set(told(run_day(USERS, BEFORE.drop(columns=[*newer]), model=OTHER))) == {"stayed", "model"}
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(0, 300), max_size=4))
 def test_splitting_into_batches_changes_no_bit(cuts: list[int]) -> None:
     changed = dearer(USERS, slice(0, 150))
-    frame = with_night_before(lazy(changed), lazy(BEFORE)).collect("pyarrow").to_native()
+    frame = with_previous_segments(lazy(changed), lazy(BEFORE)).collect("pyarrow").to_native()
     joined = frame.to_pandas(types_mapper=pd.ArrowDtype).sort_values("user_id", ignore_index=True)
     whole = followed_users(joined, OTHER, champion=CHAMPION, as_of=SECOND)
     edges = [0, *sorted(cuts), len(joined)]
@@ -177,7 +179,7 @@ def test_splitting_into_batches_changes_no_bit(cuts: list[int]) -> None:
 
 
 def test_no_users_give_no_rows() -> None:
-    after = night(USERS.head(0), BEFORE)
+    after = run_day(USERS.head(0), BEFORE)
     assert (len(after), tuple(after.columns)) == (0, SEGMENT_ASSIGNMENTS.column_names)
     gone = segment_migrations(lazy(after), lazy(BEFORE))
     assert set(gone["cause"]) == {"left"}
@@ -186,4 +188,4 @@ def test_no_users_give_no_rows() -> None:
 
 def test_one_user_who_comes_back_is_new() -> None:
     users = users_of([(3, 4.0, 10.0, 500.0)] * 2)
-    assert told(night(users, night(users.head(1), None, as_of=FIRST))) == {"stayed": 1, "new user": 1}
+    assert told(run_day(users, run_day(users.head(1), None, as_of=FIRST))) == {"stayed": 1, "new user": 1}

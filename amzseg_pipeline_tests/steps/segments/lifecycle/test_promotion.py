@@ -6,15 +6,22 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import Model
-from amzseg_pipeline.contracts.promotion import Challenger, Drift, GateLedger, HeldModel, ModelComparison, NightMemory
+from amzseg_pipeline.contracts.promotion import (
+    Challenger,
+    Drift,
+    ModelComparison,
+    PendingModel,
+    PromotionReport,
+    PromotionState,
+)
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments import approved_ledger, gate_ledger, memory_after, model_of_the_night
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds
+from amzseg_pipeline.steps.segments import approved_report, promotion_report, promotion_state_after, serving_model
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 
-CHAMPION = replace(model_of(three_kinds(200), k=3), version="champion")
-CHALLENGER = replace(model_of(three_kinds(210, seed=8), k=3), version="challenger")
+CHAMPION = replace(model_of(three_types(200), k=3), version="champion")
+CHALLENGER = replace(model_of(three_types(210, seed=8), k=3), version="challenger")
 SETTINGS = Settings()
-MEMORY = NightMemory(challenger_trained_at="2024-01-01T02:00:00+00:00", challenger_settings=SETTINGS.model_hash)
+MEMORY = PromotionState(challenger_trained_at="2024-01-01T02:00:00+00:00", challenger_settings=SETTINGS.model_hash)
 NO_DRIFT = Drift("champion", 200, (), (), (), "")
 DRIFT = replace(NO_DRIFT, triggers=("PSI of avg_spend is 0.90 (limit 0.10)",))
 
@@ -41,24 +48,24 @@ HIGH = with_confidence(CHALLENGER, "high")
 SURE_CHAMPION = with_confidence(CHAMPION, "high")
 
 
-def ledger(
+def report(
     comparison: ModelComparison | None = BETTER,
     *,
     model: Model | None = HIGH,
     champion: Model | None = SURE_CHAMPION,
     drift: Drift = NO_DRIFT,
-    memory: NightMemory = MEMORY,
+    promotion_state: PromotionState = MEMORY,
     settings: Settings = SETTINGS,
-) -> GateLedger:
-    return gate_ledger(champion, Challenger("weekly", model, "warm", comparison), drift, memory, settings)
+) -> PromotionReport:
+    return promotion_report(champion, Challenger("weekly", model, "warm", comparison), drift, promotion_state, settings)
 
 
-def failed(found: GateLedger) -> set[str]:
+def failed(found: PromotionReport) -> set[str]:
     return {test.name for test in found.tests if not test.passed}
 
 
 def test_better_and_within_every_limit_is_promoted() -> None:
-    found = ledger()
+    found = report()
     assert (found.decision, failed(found)) == ("PROMOTE", set())
     assert (found.champion, found.challenger) == ("champion", "challenger")
     assert {test.name: test.kind for test in found.tests} == {
@@ -79,7 +86,7 @@ BEYOND = {
 
 @pytest.mark.parametrize("name", BEYOND)
 def test_better_but_beyond_one_limit_is_held(name: str) -> None:
-    found = ledger(replace(BETTER, **BEYOND[name]))
+    found = report(replace(BETTER, **BEYOND[name]))
     assert (found.decision, failed(found)) == ("HOLD", {name})
     assert name in found.reason
 
@@ -95,33 +102,33 @@ def test_better_but_beyond_one_limit_is_held(name: str) -> None:
     ids=["a silhouette that is not defined", "nobody survives", "one died and one was born", "two became one"],
 )
 def test_what_cannot_be_measured_or_lost_a_segment_is_held(change: dict[str, Any], name: str) -> None:
-    found = ledger(replace(BETTER, **change))
+    found = report(replace(BETTER, **change))
     assert found.decision == "HOLD"
     assert name in failed(found)
 
 
 def test_a_champion_without_a_silhouette_has_none_to_lose() -> None:
-    assert ledger(replace(BETTER, champion_silhouette=None, challenger_silhouette=None)).decision == "PROMOTE"
+    assert report(replace(BETTER, champion_silhouette=None, challenger_silhouette=None)).decision == "PROMOTE"
 
 
 @pytest.mark.parametrize("also", [{}, *BEYOND.values()], ids=["nothing else", *BEYOND])
 def test_not_better_is_rejected_silently_whatever_else_holds(also: dict[str, Any]) -> None:
-    found = ledger(replace(BETTER, **{"challenger_inertia": 99.01, **also}))
+    found = report(replace(BETTER, **{"challenger_inertia": 99.01, **also}))
     assert (found.decision, found.reason) == ("REJECT", "not better")
 
 
 def test_drift_and_other_settings_stand_for_better() -> None:
     worse = replace(BETTER, challenger_inertia=130.0)
     other_settings = replace(MEMORY, challenger_settings="another")
-    assert ledger(worse, drift=DRIFT).decision == "PROMOTE"
-    assert ledger(worse, memory=other_settings).decision == "PROMOTE"
-    assert ledger(replace(worse, moved_share=0.3), drift=DRIFT).decision == "HOLD"
-    words = {test.name: test.meaning for test in ledger(worse, drift=DRIFT).tests}
+    assert report(worse, drift=DRIFT).decision == "PROMOTE"
+    assert report(worse, promotion_state=other_settings).decision == "PROMOTE"
+    assert report(replace(worse, moved_share=0.3), drift=DRIFT).decision == "HOLD"
+    words = {test.name: test.meaning for test in report(worse, drift=DRIFT).tests}
     assert "PSI of avg_spend is 0.90" in words["better"]
 
 
 def test_an_inertia_of_nothing_cannot_be_beaten() -> None:
-    assert ledger(replace(BETTER, champion_inertia=0.0, challenger_inertia=0.0)).reason == "not better"
+    assert report(replace(BETTER, champion_inertia=0.0, challenger_inertia=0.0)).reason == "not better"
 
 
 @pytest.mark.parametrize(
@@ -137,20 +144,20 @@ def test_an_inertia_of_nothing_cannot_be_beaten() -> None:
     ids=["no number of segments stands the tests", "a number that is none", "a name twice"],
 )
 def test_a_failed_absolute_test_is_rejected_even_with_drift(model: Model, name: str) -> None:
-    found = ledger(model=model, drift=DRIFT)
+    found = report(model=model, drift=DRIFT)
     assert (found.decision, failed(found)) == ("REJECT", {name})
 
 
 def test_low_confidence_is_no_reason_against_a_number_somebody_set_or_a_champion_no_better() -> None:
     low = with_confidence(CHALLENGER, "low")
-    assert ledger(model=low, champion=with_confidence(CHAMPION, "low")).decision == "PROMOTE"
+    assert report(model=low, champion=with_confidence(CHAMPION, "low")).decision == "PROMOTE"
     set_k = Settings(k=3)
-    memory = replace(MEMORY, challenger_settings=set_k.model_hash)
-    assert ledger(model=low, settings=set_k, memory=memory).decision == "PROMOTE"
+    promotion_state = replace(MEMORY, challenger_settings=set_k.model_hash)
+    assert report(model=low, settings=set_k, promotion_state=promotion_state).decision == "PROMOTE"
 
 
 def test_the_first_model_is_published_with_low_confidence_rather_than_nothing() -> None:
-    first = ledger(None, model=with_confidence(CHALLENGER, "low"), champion=None, memory=NightMemory())
+    first = report(None, model=with_confidence(CHALLENGER, "low"), champion=None, promotion_state=PromotionState())
     assert (first.decision, first.champion) == ("PROMOTE", "")
     assert {test.kind for test in first.tests} == {"absolute"}
 
@@ -158,95 +165,97 @@ def test_the_first_model_is_published_with_low_confidence_rather_than_nothing() 
 def test_a_first_model_that_cannot_be_published_is_an_error() -> None:
     broken = replace(HIGH, segments=(replace(HIGH.segments[0], outlier_distance=math.inf),))
     with pytest.raises(ModelError, match="failed finite, and there is no champion"):
-        ledger(None, model=broken, champion=None)
+        report(None, model=broken, champion=None)
 
 
 def test_without_a_challenger_the_champion_stays() -> None:
-    found = ledger(None, model=None)
+    found = report(None, model=None)
     assert (found.decision, found.reason, found.challenger, found.tests) == ("KEEP", "weekly", "", ())
 
 
 def test_a_challenger_that_was_not_compared_is_an_error() -> None:
     with pytest.raises(ModelError, match="not compared"):
-        ledger(None)
+        report(None)
 
 
 PROMISE = "somebody went back from snapshot 5 to 3"
 
 
 def test_after_a_rollback_nothing_is_promoted_without_a_person() -> None:
-    found = ledger(memory=replace(MEMORY, approval_needed=PROMISE))
+    found = report(promotion_state=replace(MEMORY, approval_needed=PROMISE))
     assert (found.decision, failed(found)) == ("HOLD", {"unattended"})
     assert PROMISE in {test.meaning for test in found.tests}
 
 
-def held(model: Model = HIGH) -> NightMemory:
-    """The memory of a night that held `model`."""
+def pending(model: Model = HIGH) -> PromotionState:
+    """The promotion_state of a night that pending `model`."""
     challenger = Challenger("weekly", model, "warm", replace(BETTER, moved_share=0.5))
-    found = gate_ledger(SURE_CHAMPION, challenger, NO_DRIFT, MEMORY, SETTINGS)
-    return memory_after(MEMORY, found, challenger, SETTINGS)
+    found = promotion_report(SURE_CHAMPION, challenger, NO_DRIFT, MEMORY, SETTINGS)
+    return promotion_state_after(MEMORY, found, challenger, SETTINGS)
 
 
 NOT_TRAINED = Challenger("not due", None, "", None)
 
 
 def test_a_held_model_waits_over_nights_and_takes_its_place_when_approved() -> None:
-    memory = held()
-    assert memory.held == HeldModel(HIGH, memory.held.ledger)
-    quiet = gate_ledger(SURE_CHAMPION, NOT_TRAINED, NO_DRIFT, memory, SETTINGS)
-    later = memory_after(memory, quiet, NOT_TRAINED, SETTINGS)
-    assert later == memory
-    assert model_of_the_night(quiet, NOT_TRAINED, SURE_CHAMPION, memory) == SURE_CHAMPION
-    approved = approved_ledger("challenger", SURE_CHAMPION, later)
+    promotion_state = pending()
+    assert promotion_state.pending == PendingModel(HIGH, promotion_state.pending.report)
+    quiet = promotion_report(SURE_CHAMPION, NOT_TRAINED, NO_DRIFT, promotion_state, SETTINGS)
+    later = promotion_state_after(promotion_state, quiet, NOT_TRAINED, SETTINGS)
+    assert later == promotion_state
+    assert serving_model(quiet, NOT_TRAINED, SURE_CHAMPION, promotion_state) == SURE_CHAMPION
+    approved = approved_report("challenger", SURE_CHAMPION, later)
     assert (approved.decision, approved.challenger) == ("PROMOTE", "challenger")
     assert "a person approved it" in approved.reason
-    assert model_of_the_night(approved, NOT_TRAINED, SURE_CHAMPION, later) == HIGH
-    assert memory_after(later, approved, NOT_TRAINED, SETTINGS).held is None
+    assert serving_model(approved, NOT_TRAINED, SURE_CHAMPION, later) == HIGH
+    assert promotion_state_after(later, approved, NOT_TRAINED, SETTINGS).pending is None
 
 
 def test_only_the_newest_held_model_is_kept() -> None:
     newer = replace(HIGH, version="newer")
     challenger = Challenger("weekly", newer, "warm", replace(BETTER, moved_share=0.5))
-    found = gate_ledger(SURE_CHAMPION, challenger, NO_DRIFT, held(), SETTINGS)
-    assert memory_after(held(), found, challenger, SETTINGS).held.model == newer
+    found = promotion_report(SURE_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS)
+    assert promotion_state_after(pending(), found, challenger, SETTINGS).pending.model == newer
 
 
 def test_a_rejected_challenger_leaves_the_one_that_waits() -> None:
     challenger = Challenger("weekly", replace(HIGH, version="worse"), "warm", replace(BETTER, challenger_inertia=101.0))
-    found = gate_ledger(SURE_CHAMPION, challenger, NO_DRIFT, held(), SETTINGS)
+    found = promotion_report(SURE_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS)
     assert found.decision == "REJECT"
-    assert memory_after(held(), found, challenger, SETTINGS).held == held().held
+    assert promotion_state_after(pending(), found, challenger, SETTINGS).pending == pending().pending
 
 
 def test_a_promotion_ends_the_waiting_and_the_need_for_a_person() -> None:
-    memory = replace(held(), approval_needed=PROMISE)
-    approved = approved_ledger("challenger", SURE_CHAMPION, memory)
-    after = memory_after(memory, approved, NOT_TRAINED, SETTINGS)
-    assert (after.held, after.approval_needed) == (None, "")
+    promotion_state = replace(pending(), approval_needed=PROMISE)
+    approved = approved_report("challenger", SURE_CHAMPION, promotion_state)
+    after = promotion_state_after(promotion_state, approved, NOT_TRAINED, SETTINGS)
+    assert (after.pending, after.approval_needed) == (None, "")
 
 
 @pytest.mark.parametrize(
-    ("version", "champion", "memory"),
+    ("version", "champion", "promotion_state"),
     [
-        ("another", SURE_CHAMPION, held()),
-        ("challenger", replace(SURE_CHAMPION, version="a later one"), held()),
+        ("another", SURE_CHAMPION, pending()),
+        ("challenger", replace(SURE_CHAMPION, version="a later one"), pending()),
         ("challenger", SURE_CHAMPION, MEMORY),
-        ("challenger", None, NightMemory()),
+        ("challenger", None, PromotionState()),
     ],
-    ids=["of another version", "against a champion of before", "none is held", "on the first night"],
+    ids=["of another version", "against a champion of before", "none is pending", "on the first night"],
 )
-def test_what_does_not_wait_cannot_be_approved(version: str, champion: Model | None, memory: NightMemory) -> None:
+def test_what_does_not_wait_cannot_be_approved(
+    version: str, champion: Model | None, promotion_state: PromotionState
+) -> None:
     with pytest.raises(ModelError, match=f"model {version} does not wait for approval"):
-        approved_ledger(version, champion, memory)
+        approved_report(version, champion, promotion_state)
 
 
 def test_a_model_held_against_another_champion_is_forgotten() -> None:
     other = replace(SURE_CHAMPION, version="a later one")
-    quiet = gate_ledger(other, NOT_TRAINED, NO_DRIFT, held(), SETTINGS)
-    assert memory_after(held(), quiet, NOT_TRAINED, SETTINGS).held is None
+    quiet = promotion_report(other, NOT_TRAINED, NO_DRIFT, pending(), SETTINGS)
+    assert promotion_state_after(pending(), quiet, NOT_TRAINED, SETTINGS).pending is None
 
 
 def test_a_decision_of_another_night_is_refused() -> None:
-    promoted = ledger()
+    promoted = report()
     with pytest.raises(ModelError, match="not of this night"):
-        model_of_the_night(promoted, NOT_TRAINED, SURE_CHAMPION, MEMORY)
+        serving_model(promoted, NOT_TRAINED, SURE_CHAMPION, MEMORY)

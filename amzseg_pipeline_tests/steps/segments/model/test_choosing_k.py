@@ -13,7 +13,7 @@ from amzseg_pipeline.contracts.model import KChoice, KEvidence
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.features.scaling import feature_scaling, scaled_features, scaled_matrix
 from amzseg_pipeline.steps.segments.model.choosing_k import choice_on, k_choice
-from amzseg_pipeline_tests.steps.segments.users import QUICK, three_kinds, users_of
+from amzseg_pipeline_tests.steps.segments.users import QUICK, three_types, users_of
 
 
 def choice_of(users: pd.DataFrame, *, jobs: int = 1, champion_k: int | None = None, **settings: Any) -> KChoice:
@@ -24,11 +24,11 @@ def choice_of(users: pd.DataFrame, *, jobs: int = 1, champion_k: int | None = No
 
 @cache
 def choice_of_three_kinds() -> KChoice:
-    return choice_of(three_kinds(300))
+    return choice_of(three_types(300))
 
 
 def test_the_evidence_is_what_scikit_learn_and_kneed_say() -> None:
-    users = three_kinds(300)
+    users = three_types(300)
     matrix = np.ascontiguousarray(scaled_matrix(users, feature_scaling(users, transform="none")))
     choice = choice_of_three_kinds()
     fits = {k: KMeans(k, n_init=3, random_state=42).fit(matrix) for k in range(1, 9)}
@@ -58,7 +58,7 @@ def test_one_cluster_has_an_inertia_and_nothing_to_compare() -> None:
 
 
 def test_three_kinds_of_users_are_found_with_confidence() -> None:
-    choice = choice_of(three_kinds(600, unknown=0))
+    choice = choice_of(three_types(600, unknown=0))
     assert (choice.k, choice.confidence) == (3, "high")
 
 
@@ -74,7 +74,7 @@ def test_three_kinds_of_users_are_found_with_confidence() -> None:
 )
 def test_every_test_of_the_gate_can_refuse_a_number_in_words(limit: dict[str, float], words: str) -> None:
     assert choice_of_three_kinds().evidence[2].refusals == ()
-    choice = choice_of(three_kinds(300), **limit)
+    choice = choice_of(three_types(300), **limit)
     (refusal,) = choice.evidence[2].refusals
     assert refusal.startswith(words)
     assert refusal.endswith(f"is below {next(iter(limit.values())):g}")
@@ -170,7 +170,7 @@ def test_the_knee_alone_is_near_the_best_silhouette_or_gives_way_to_it(ratio: fl
 
 @pytest.mark.parametrize("k", [2, 5, 10])
 def test_the_setting_k_decides_and_the_evidence_is_still_given(k: int) -> None:
-    choice = choice_of(three_kinds(150), k=k)
+    choice = choice_of(three_types(150), k=k)
     assert (choice.k, choice.rule) == (k, f"the setting k = {k}")
     assert [e.k for e in choice.evidence] == list(range(1, max(k, 8) + 1))
     assert choice.confidence == ("low" if choice.evidence[k - 1].refusals else "high")
@@ -200,7 +200,7 @@ def test_the_setting_k_is_lowered_to_the_users_that_differ() -> None:
 
 
 def test_without_prices_no_more_segments_are_tried_than_there_are_names() -> None:
-    users = three_kinds(100).assign(avg_discount=None, avg_spend=None)
+    users = three_types(100).assign(avg_discount=None, avg_spend=None)
     assert choice_of(users).evidence[-1].k == 7
     assert choice_of(users, k=7).k == 7
     with pytest.raises(ModelError, match="8 segments, but there are only 7 names for users whose spend and discount"):
@@ -208,12 +208,12 @@ def test_without_prices_no_more_segments_are_tried_than_there_are_names() -> Non
 
 
 def test_neither_jobs_nor_the_order_of_rows_change_anything() -> None:
-    assert choice_of(three_kinds(300), jobs=2) == choice_of_three_kinds()
-    assert choice_of(three_kinds(300).sample(frac=1, random_state=3)) == choice_of_three_kinds()
+    assert choice_of(three_types(300), jobs=2) == choice_of_three_kinds()
+    assert choice_of(three_types(300).sample(frac=1, random_state=3)) == choice_of_three_kinds()
 
 
 def test_the_cost_is_bounded_by_samples_whose_weights_stand_for_all_users() -> None:
-    users = three_kinds(2_000, unknown=0)
+    users = three_types(2_000, unknown=0)
     scaling = feature_scaling(users, transform="none")
     bounded = choice_of(users, selection_users=300, silhouette_users=200, stability_users=100)
     assert all(295 <= sum(e.sizes) <= 300 for e in bounded.evidence)
@@ -227,7 +227,7 @@ def test_the_cost_is_bounded_by_samples_whose_weights_stand_for_all_users() -> N
 
 
 def test_scaled_features_of_another_scaling_are_refused() -> None:
-    users = three_kinds(50)
+    users = three_types(50)
     other = users.assign(avg_discount=None)
     scaled = scaled_features(other, feature_scaling(other, transform="none"))
     with pytest.raises(ModelError, match="scaled_features: a feature of the scaling has null values"):

@@ -20,7 +20,7 @@ from amzseg_pipeline_tests.steps.segments.users import (
     model_in_parts,
     model_of,
     scaling_of,
-    three_kinds,
+    three_types,
     users_of,
 )
 
@@ -33,7 +33,7 @@ FEW_VALUES = st.tuples(
 
 
 def test_three_kinds_of_users_get_the_three_names() -> None:
-    model = model_of(three_kinds(600, unknown=0))
+    model = model_of(three_types(600, unknown=0))
     assert [s.segment_id for s in model.segments] == ["S0001", "S0002", "S0003"]
     assert [s.name for s in model.segments] == ["Deal Seekers", "Casual Buyers", "Premium Loyalists"]
     sizes = [s.training_users for s in model.segments]
@@ -43,7 +43,7 @@ def test_three_kinds_of_users_get_the_three_names() -> None:
 
 @pytest.mark.parametrize("transform", ["none", "log"])
 def test_neither_the_order_of_users_nor_jobs_nor_parts_change_the_model(transform: str) -> None:
-    users = three_kinds(300)
+    users = three_types(300)
     model = model_of(users, transform=transform)
     assert model_of(users.sample(frac=1, random_state=1), transform=transform) == model
     settings = Settings(**QUICK, transform=transform)
@@ -52,7 +52,7 @@ def test_neither_the_order_of_users_nor_jobs_nor_parts_change_the_model(transfor
 
 
 def test_refitting_the_same_users_moves_nobody() -> None:
-    users = three_kinds(300)
+    users = three_types(300)
     first, again = (scored_users(users, model_of(users), as_of=date(2024, 1, 1)) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
 
@@ -60,13 +60,13 @@ def test_refitting_the_same_users_moves_nobody() -> None:
 @pytest.mark.parametrize("transform", ["none", "log"])
 @pytest.mark.parametrize("k", range(2, 11))
 def test_names_are_unique_for_every_number_of_segments(k: int, transform: str) -> None:
-    model = model_of(three_kinds(150), transform=transform, k=k, k_min=2, k_max=2, n_init=1)
+    model = model_of(three_types(150), transform=transform, k=k, k_min=2, k_max=2, n_init=1)
     assert len({s.name for s in model.segments}) == len(model.segments) == k
 
 
 @pytest.mark.parametrize("transform", ["none", "log"])
 def test_the_training_users_of_a_segment_are_those_it_scores(transform: str) -> None:
-    users = three_kinds(400)
+    users = three_types(400)
     model = model_of(users, transform=transform)
     counts = scored_users(users, model, as_of=date(2024, 1, 1))["segment_id"].value_counts()
     assert {s.segment_id: s.training_users for s in model.segments} == counts.to_dict()
@@ -77,7 +77,7 @@ def test_the_training_users_of_a_segment_are_those_it_scores(transform: str) -> 
 
 @pytest.mark.parametrize("transform", ["none", "log"])
 def test_names_are_those_of_the_centroids_in_population_sd(transform: str) -> None:
-    users = three_kinds(600, unknown=0)
+    users = three_types(600, unknown=0)
     model = model_of(users, transform=transform, k=3)
     assert [s.name for s in model.segments] == ["Deal Seekers", "Casual Buyers", "Premium Loyalists"]
     named = named_segments(np.array([s.centroid for s in model.segments]), model.scaling)
@@ -99,10 +99,10 @@ def test_the_champions_number_of_segments_is_kept_where_the_evidence_supports_no
 @pytest.mark.parametrize(
     ("users", "segments"),
     [
-        (three_kinds(1), 1),
+        (three_types(1), 1),
         (users_of([(1, 4.0, 10.0, 5.0)] * 30), 1),
         (users_of([(1, 4.0, 10.0, 5.0), (7, 4.0, 10.0, 5.0)] * 8), 2),
-        (three_kinds(2, unknown=0), 2),
+        (three_types(2, unknown=0), 2),
     ],
     ids=["one user", "users all alike", "two kinds of users", "two users"],
 )
@@ -117,18 +117,18 @@ def test_few_or_equal_users_get_as_many_segments_as_differ(users: pd.DataFrame, 
 
 @pytest.mark.parametrize("column", ["avg_rating", "avg_discount", "avg_spend"])
 def test_a_feature_nobody_has_is_left_out_and_named(column: str) -> None:
-    model = model_of(three_kinds(100).assign(**{column: None}))
+    model = model_of(three_types(100).assign(**{column: None}))
     assert [d.name for d in model.scaling.dropped] == [column]
     assert all(len(s.centroid) == 4 for s in model.segments)
 
 
 def test_no_users_are_an_error() -> None:
     with pytest.raises(ModelError, match="there are no users"):
-        model_of(three_kinds(5).head(0))
+        model_of(three_types(5).head(0))
 
 
 def test_infinite_values_are_an_error() -> None:
-    users = three_kinds(5)
+    users = three_types(5)
     users.loc[2, "avg_spend"] = math.inf
     with pytest.raises(ModelError, match="avg_spend of 1 of 5 users"):
         model_of(users)
@@ -146,7 +146,7 @@ def test_any_few_users_get_a_model_without_a_warning(rows: list[Any], transform:
 
 
 def test_the_version_follows_what_scores_and_nothing_else() -> None:
-    users = three_kinds(200)
+    users = three_types(200)
     version = model_of(users).version
     later = fitted_model(users, Settings(**QUICK), trained_at="2030-01-01T00:00:00+00:00", jobs=1)
     assert later.version == version

@@ -12,14 +12,14 @@ from amzseg_pipeline.contracts.model import FeatureScaling
 from amzseg_pipeline.contracts.segments import PERSONAS
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps.segments.features.scaling import feature_scaling
-from amzseg_pipeline.steps.segments.model.naming import most_segments, named_segments
-from amzseg_pipeline_tests.steps.segments.users import three_kinds
+from amzseg_pipeline.steps.segments.model.naming import max_segments, named_segments
+from amzseg_pipeline_tests.steps.segments.users import three_types
 
 CORE = {"Premium Loyalists", "Deal Seekers", "Casual Buyers"}
 OF_DISCOUNTS = {persona.name for persona in PERSONAS if "discount" in persona.claims}
 CLAIMED = {"engagement": "total_reviews", "spend": "avg_spend", "discount": "avg_discount", "rating": "avg_rating"}
 CORE_POSITIONS = np.array([(2.4, 0.3, 0.1, 0.9, 2.6), (-0.3, -0.2, 0.9, -0.6, -0.3), (-0.5, 0.1, -0.8, 0.1, -0.5)])
-USERS = three_kinds(50)
+USERS = three_types(50)
 
 
 def scaling_without(*dropped: str) -> FeatureScaling:
@@ -132,7 +132,7 @@ def test_without_discounts_no_name_speaks_of_them(seed: int, k: int) -> None:
 @pytest.mark.parametrize(("scaling", "most"), [(ALL, 21), (NO_DISCOUNTS, 14), (ONLY_RATINGS, 7)])
 def test_more_segments_than_names_are_refused(scaling: FeatureScaling, most: int) -> None:
     features = len(scaling.features)
-    assert most_segments(scaling) == most
+    assert max_segments(scaling) == most
     assert len(set(names_of(positions_of(0, most, features), scaling))) == most
     with pytest.raises(ModelError, match=f"{most + 1} segments, but there are only {most} names.*lower k to at most"):
         names_of(positions_of(0, most + 1, features), scaling)

@@ -11,9 +11,9 @@ from amzseg_pipeline.contracts.segments import SEGMENT_PROFILES
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps.segments import scored_users, segment_profiles
 from amzseg_pipeline_tests.frames import ENGINES
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 
-USERS = three_kinds(900, unknown=0.05)
+USERS = three_types(900, unknown=0.05)
 MODEL = model_of(USERS, k=4)
 SCORED = scored_users(USERS, MODEL, as_of=date(2024, 1, 1))
 

@@ -17,10 +17,10 @@ from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps.segments import scored_users
 from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_kinds, users_of
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, users_of
 
 AS_OF = date(2024, 5, 17)
-USERS = three_kinds(700)
+USERS = three_types(700)
 MODELS = {transform: model_of(USERS, transform=transform, k=5) for transform in ("none", "log")}
 ONE_SEGMENT = model_of(users_of([(1, 4.0, 10.0, 5.0)] * 3))
 
@@ -39,7 +39,7 @@ def with_centroids(*centroids: tuple[float, ...]) -> Model:
 @pytest.mark.parametrize("transform", MODELS)
 def test_segments_are_those_scikit_learn_predicts(transform: str) -> None:
     model = MODELS[transform]
-    others = three_kinds(3000, seed=11)
+    others = three_types(3000, seed=11)
     kmeans = KMeans(5, n_init=1, random_state=0).fit(scaled_matrix(USERS, model.scaling))
     kmeans.cluster_centers_ = np.array([segment.centroid for segment in model.segments])
     matrix = np.ascontiguousarray(scaled_matrix(others, model.scaling))

@@ -16,14 +16,14 @@ from amzseg_pipeline.steps.segments.model.serialization import (
     model_from_document,
     model_version,
 )
-from amzseg_pipeline_tests.steps.segments.users import as_json, model_of, three_kinds, users_of
+from amzseg_pipeline_tests.steps.segments.users import as_json, model_of, three_types, users_of
 
-MODEL = model_of(three_kinds(200), transform="log")
+MODEL = model_of(three_types(200), transform="log")
 
 
 @pytest.mark.parametrize(
     "model",
-    [MODEL, model_of(three_kinds(1)), model_of(three_kinds(60).assign(avg_discount=None), k=6, n_init=1)],
+    [MODEL, model_of(three_types(1)), model_of(three_types(60).assign(avg_discount=None), k=6, n_init=1)],
     ids=["usual", "one segment without features", "a feature dropped"],
 )
 def test_a_model_comes_back_as_it_was_written(model: Model) -> None:

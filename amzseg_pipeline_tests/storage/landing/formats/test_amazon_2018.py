@@ -11,11 +11,11 @@ import pytest
 
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.amazon_2018 import ITEMS_2018, REVIEWS_2018
-from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline_tests.storage.landing.exports import item_2018, json_lines, review_2018
 
 
-def rows_of(export_format: ReadFormat, folder: Path, *records: dict[str, Any]) -> list[dict[str, Any]]:
+def rows_of(export_format: ParsedFormat, folder: Path, *records: dict[str, Any]) -> list[dict[str, Any]]:
     (folder / "a.json").write_bytes(json_lines(records))
     return pa.concat_tables(export_format.raw_rows(folder / "a.json", Settings())).to_pylist()
 

@@ -10,11 +10,11 @@ import pytest
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.amazon_2023 import ITEMS_2023, ITEMS_2023_PARQUET, REVIEWS_2023
-from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline_tests.storage.landing.exports import item_2023, json_lines, parquet, review_2023
 
 
-def rows_of(export_format: ReadFormat, folder: Path, content: bytes) -> list[dict[str, Any]]:
+def rows_of(export_format: ParsedFormat, folder: Path, content: bytes) -> list[dict[str, Any]]:
     (folder / "a").write_bytes(content)
     return pa.concat_tables(export_format.raw_rows(folder / "a", Settings())).to_pylist()
 

@@ -17,14 +17,14 @@ from amzseg_pipeline.contracts.reviews import Rejection
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.canonical import CANONICAL_CSV, CANONICAL_PARQUET, COLUMNS
 from amzseg_pipeline.storage.landing.formats.detection import format_of
-from amzseg_pipeline.storage.landing.formats.export_format import ReadFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline_tests.storage.landing.exports import canonical_csv, parquet
 
 TEMPLATE = Path(__file__).parents[4] / "docs" / "template_canonical.csv"
 TEXTS = {"user_id": "U1", "item_id": "I1", "rating": "4.5", "paid_price": "12.99", "currency": "USD"}
 
 
-def rows_of(export_format: ReadFormat, folder: Path, content: bytes) -> list[dict[str, Any]]:
+def rows_of(export_format: ParsedFormat, folder: Path, content: bytes) -> list[dict[str, Any]]:
     (folder / "a").write_bytes(content)
     return pa.concat_tables(export_format.raw_rows(folder / "a", Settings())).to_pylist()
 

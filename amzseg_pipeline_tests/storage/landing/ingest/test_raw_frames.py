@@ -19,7 +19,7 @@ from amzseg_pipeline.storage.landing import (
     raw_reviews_document,
     raw_reviews_frame,
     raw_reviews_from_document,
-    scanning,
+    reading_in_place,
 )
 from amzseg_pipeline_tests.frames import rows_of
 from amzseg_pipeline_tests.storage.landing.exports import (
@@ -46,12 +46,12 @@ def rows(raw: RawReviews, engine: DuckDBEngine) -> list[dict[str, Any]]:
 
 
 def test_parquet_is_scanned_where_it_lies(tmp_path: Path, engine: DuckDBEngine) -> None:
-    home = landing_zone(tmp_path, {"2023/a'b.parquet": parquet([review_2023(1), review_2023(2)])})
-    raw = reviews_read(home)
+    data_root = landing_zone(tmp_path, {"2023/a'b.parquet": parquet([review_2023(1), review_2023(2)])})
+    raw = reviews_read(data_root)
     [batch] = raw.batches
-    assert batch.part == home.landing / "2023/a'b.parquet"
+    assert batch.part == data_root.landing / "2023/a'b.parquet"
     assert (batch.rows, batch.records, batch.reader_faults, raw.rows, raw.currency) == (2, 2, 0, 2, None)
-    assert not list(home.warehouse.rglob("*.parquet"))
+    assert not list(data_root.warehouse.rglob("*.parquet"))
     first, second = rows(raw, engine)
     assert first == dict.fromkeys(RAW_REVIEWS.column_names) | {
         "source_file": "2023/a'b.parquet",
@@ -90,8 +90,8 @@ def test_scanned_parquet_and_read_json_lines_become_the_same_tables(
         "a.jsonl": json_lines(RECORDS),
         "a.parquet": parquet(RECORDS, {"rating": rating, "user_id": text, "parent_asin": text}),
     }.items():
-        home = landing_zone(tmp_path / name, {name: content})
-        checked = reviews.checked_reviews(raw_reviews_frame(reviews_read(home).reviews, engine))
+        data_root = landing_zone(tmp_path / name, {name: content})
+        checked = reviews.checked_reviews(raw_reviews_frame(reviews_read(data_root).reviews, engine))
         rejected = rows_of(reviews.rejected_reviews(checked).drop("batch", "source_file", "rating"), "row_number")
         tables.append((rows_of(reviews.cleaned_reviews(checked), "user_id", "review_id"), rejected))
     assert tables[0] == tables[1]
@@ -99,7 +99,7 @@ def test_scanned_parquet_and_read_json_lines_become_the_same_tables(
 
 
 def test_parts_and_scanned_exports_of_any_format_are_one_frame_of_text(tmp_path: Path, engine: DuckDBEngine) -> None:
-    home = landing_zone(
+    data_root = landing_zone(
         tmp_path,
         {
             "a.parquet": parquet([review_2023(1)]),
@@ -108,7 +108,7 @@ def test_parts_and_scanned_exports_of_any_format_are_one_frame_of_text(tmp_path:
             "d.json": json_lines([review_2018()]),
         },
     )
-    raw = reviews_read(home)
+    raw = reviews_read(data_root)
     found = rows(raw, engine)
     assert [(row["source_file"], row["rating"]) for row in found] == [
         ("a.parquet", "5.0"),
@@ -139,8 +139,10 @@ def test_names_that_mean_something_elsewhere_mean_nothing_here(tmp_path: Path, e
 
 
 def test_items_come_with_what_their_records_say(tmp_path: Path, engine: DuckDBEngine) -> None:
-    home = landing_zone(tmp_path, {"a.jsonl": json_lines([review_2023()]), "b.jsonl": json_lines([item_2023(), b"{"])})
-    raw = reviews_read(home)
+    data_root = landing_zone(
+        tmp_path, {"a.jsonl": json_lines([review_2023()]), "b.jsonl": json_lines([item_2023(), b"{"])}
+    )
+    raw = reviews_read(data_root)
     assert (raw.rows, raw.item_rows, raw.records, raw.reader_faults, raw.currency) == (1, 2, 3, 1, "USD")
     item, fault = rows_of(raw_items_frame(raw.reviews, raw.items, engine), "row_number")
     assert (item["item_id"], item["price"], item["source_file"]) == ("B000000001", "12.99", "b.jsonl")
@@ -158,11 +160,11 @@ def test_without_items_there_are_none(tmp_path: Path, engine: DuckDBEngine, cont
 
 @pytest.mark.parametrize("on_refused_file", ["fail", "skip"])
 def test_items_without_reviews_are_refused_saying_so(tmp_path: Path, on_refused_file: str) -> None:
-    home = landing_zone(tmp_path, {"meta.jsonl": json_lines([item_2023()])})
+    data_root = landing_zone(tmp_path, {"meta.jsonl": json_lines([item_2023()])})
     with pytest.raises(
         RefusedInput, match=r"items and no reviews; put the reviews .*\n  meta.jsonl: Amazon Reviews 2023"
     ):
-        reviews_read(home, on_refused_file=on_refused_file)
+        reviews_read(data_root, on_refused_file=on_refused_file)
 
 
 def test_items_in_another_currency_than_the_reviews_are_refused(tmp_path: Path) -> None:
@@ -172,12 +174,12 @@ def test_items_in_another_currency_than_the_reviews_are_refused(tmp_path: Path) 
 
 
 def test_an_export_that_changed_after_it_was_read_is_not_scanned(tmp_path: Path, engine: DuckDBEngine) -> None:
-    home = landing_zone(tmp_path, {"a.parquet": parquet([review_2023(1)])})
-    raw = reviews_read(home)
+    data_root = landing_zone(tmp_path, {"a.parquet": parquet([review_2023(1)])})
+    raw = reviews_read(data_root)
     landing_zone(tmp_path, {"a.parquet": parquet([review_2023(1), review_2023(2)])})
     with pytest.raises(RefusedForNow, match=r"a.parquet: it changed after .*materialise raw_reviews again"):
         raw_reviews_frame(raw.reviews, engine)
-    (home.landing / "a.parquet").unlink()
+    (data_root.landing / "a.parquet").unlink()
     with pytest.raises(RefusedForNow, match="vanished"):
         raw_reviews_frame(raw.reviews, engine)
 
@@ -185,9 +187,12 @@ def test_an_export_that_changed_after_it_was_read_is_not_scanned(tmp_path: Path,
 def test_damaged_pages_are_refused_by_the_name_of_their_export(tmp_path: Path, engine: DuckDBEngine) -> None:
     content = bytearray(parquet([review_2023(n) for n in range(3_000)]))
     content[100:2_000] = b"\xff" * 1_900
-    home = landing_zone(tmp_path, {"a.parquet": bytes(content)})
-    [batch] = reviews_read(home).batches
-    with pytest.raises(RefusedInput, match=r"^a.parquet: the parquet file is damaged or cut \("), scanning([batch]):
+    data_root = landing_zone(tmp_path, {"a.parquet": bytes(content)})
+    [batch] = reviews_read(data_root).batches
+    with (
+        pytest.raises(RefusedInput, match=r"^a.parquet: the parquet file is damaged or cut \("),
+        reading_in_place([batch]),
+    ):
         rows_of(raw_reviews_frame([batch], engine), "row_number")
 
 
@@ -195,14 +200,14 @@ def test_damaged_pages_are_refused_by_the_name_of_their_export(tmp_path: Path, e
 @pytest.mark.parametrize("content", [sales_csv([{}]), parquet([review_2023()])])
 def test_any_other_error_stays_what_it_is(tmp_path: Path, content: bytes, error: type[Exception]) -> None:
     [batch] = reviews_read(landing_zone(tmp_path, {"a": content})).batches
-    with pytest.raises(error, match=r"^mine$"), scanning([batch]):
+    with pytest.raises(error, match=r"^mine$"), reading_in_place([batch]):
         raise error("mine")
 
 
 def test_what_is_scanned_is_found_again_from_the_document(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"x/a.parquet": parquet([review_2023(1)]), "b.csv": sales_csv([{}])})
-    raw = reviews_read(home)
+    data_root = landing_zone(tmp_path, {"x/a.parquet": parquet([review_2023(1)]), "b.csv": sales_csv([{}])})
+    raw = reviews_read(data_root)
     document = raw_reviews_document(raw)
-    assert raw_reviews_from_document(document, place=str(home.warehouse / "raw_reviews.json")) == raw
+    assert raw_reviews_from_document(document, place=str(data_root.warehouse / "raw_reviews.json")) == raw
     moved = raw_reviews_from_document(document, place="/elsewhere/warehouse/raw_reviews.json")
     assert [str(batch.part)[:19] for batch in moved.batches] == ["/elsewhere/warehous", "/elsewhere/landing/"]

@@ -12,7 +12,7 @@ import pytest
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, Rejection
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing.ingest.raw_reviews import raw_reviews
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline_tests.storage.landing.exports import landing_zone, raw_rows, reviews_read, sales_csv
@@ -31,13 +31,13 @@ def refused(*messages: str) -> Iterator[None]:
         assert message in str(caught.value)
 
 
-def parts_in(home: Home) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (home.warehouse / "raw_reviews").iterdir()}
+def parts_in(data_root: DataRoot) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (data_root.warehouse / "raw_reviews").iterdir()}
 
 
 def test_every_export_becomes_a_part_of_the_contract(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"2024/b.csv": B, "a.csv": A})
-    reviews = reviews_read(home)
+    data_root = landing_zone(tmp_path, {"2024/b.csv": B, "a.csv": A})
+    reviews = reviews_read(data_root)
     b, a = reviews.batches
     assert (a.path, a.also_at, a.rows, a.records, a.reader_faults, a.currency) == ("a.csv", (), 2, 1, 0, "INR")
     assert (b.path, b.size_bytes, b.rows, b.records, b.reader_faults) == ("2024/b.csv", len(B), 3, 2, 1)
@@ -60,18 +60,18 @@ def test_rows_say_where_they_come_from_and_name_every_column(tmp_path: Path) -> 
 
 
 def test_a_second_run_writes_nothing(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A, "b.csv": B})
-    first = reviews_read(home)
+    data_root = landing_zone(tmp_path, {"a.csv": A, "b.csv": B})
+    first = reviews_read(data_root)
     inodes = {batch.part: batch.part.stat().st_ino for batch in first.batches}
-    assert reviews_read(home) == first
+    assert reviews_read(data_root) == first
     assert {batch.part: batch.part.stat().st_ino for batch in first.batches} == inodes
 
 
 def test_nothing_is_written_or_moved_in_the_landing_zone(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A, "b/b.csv": B, "b/c.csv": A})
-    before = {path: path.stat().st_ctime_ns for path in (home.landing, *home.landing.rglob("*"))}
-    reviews_read(home)
-    assert {path: path.stat().st_ctime_ns for path in (home.landing, *home.landing.rglob("*"))} == before
+    data_root = landing_zone(tmp_path, {"a.csv": A, "b/b.csv": B, "b/c.csv": A})
+    before = {path: path.stat().st_ctime_ns for path in (data_root.landing, *data_root.landing.rglob("*"))}
+    reviews_read(data_root)
+    assert {path: path.stat().st_ctime_ns for path in (data_root.landing, *data_root.landing.rglob("*"))} == before
 
 
 def test_the_same_bytes_under_two_names_are_one_batch(tmp_path: Path) -> None:
@@ -85,54 +85,56 @@ def test_the_same_bytes_under_two_names_are_one_batch(tmp_path: Path) -> None:
 
 
 def test_new_bytes_under_an_old_name_replace_the_batch(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A})
-    old = parts_in_after_reading(home)
+    data_root = landing_zone(tmp_path, {"a.csv": A})
+    old = parts_in_after_reading(data_root)
     landing_zone(tmp_path, {"a.csv": B})
-    assert {row["item_id"] for row in raw_rows(reviews_read(home))} == {"B", None}
-    assert not old.keys() & parts_in(home).keys()
+    assert {row["item_id"] for row in raw_rows(reviews_read(data_root))} == {"B", None}
+    assert not old.keys() & parts_in(data_root).keys()
 
 
 def test_new_bytes_of_the_old_size_and_time_replace_the_batch(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A})
-    reviews_read(home)
-    before = (home.landing / "a.csv").stat()
+    data_root = landing_zone(tmp_path, {"a.csv": A})
+    reviews_read(data_root)
+    before = (data_root.landing / "a.csv").stat()
     landing_zone(tmp_path, {"a.csv": A.replace(b"\nA,", b"\nZ,")})
-    os.utime(home.landing / "a.csv", ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert (home.landing / "a.csv").stat().st_size == before.st_size
-    assert {row["item_id"] for row in raw_rows(reviews_read(home))} == {"Z"}
+    os.utime(data_root.landing / "a.csv", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (data_root.landing / "a.csv").stat().st_size == before.st_size
+    assert {row["item_id"] for row in raw_rows(reviews_read(data_root))} == {"Z"}
 
 
 def test_a_file_that_is_gone_is_taken_out(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A, "b.csv": B})
-    reviews_read(home)
-    (home.landing / "b.csv").unlink()
-    reviews = reviews_read(home)
+    data_root = landing_zone(tmp_path, {"a.csv": A, "b.csv": B})
+    reviews_read(data_root)
+    (data_root.landing / "b.csv").unlink()
+    reviews = reviews_read(data_root)
     assert [batch.path for batch in reviews.batches] == ["a.csv"]
-    assert list(parts_in(home)) == [reviews.batches[0].part.name]
+    assert list(parts_in(data_root)) == [reviews.batches[0].part.name]
 
 
 def test_a_renamed_file_is_the_same_batch_under_its_new_name(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A})
-    before = parts_in_after_reading(home)
-    (home.landing / "a.csv").rename(home.landing / "b.csv")
-    assert [batch.path for batch in reviews_read(home).batches] == ["b.csv"]
-    assert parts_in(home) == before
+    data_root = landing_zone(tmp_path, {"a.csv": A})
+    before = parts_in_after_reading(data_root)
+    (data_root.landing / "a.csv").rename(data_root.landing / "b.csv")
+    assert [batch.path for batch in reviews_read(data_root).batches] == ["b.csv"]
+    assert parts_in(data_root) == before
 
 
-@pytest.mark.parametrize("damage", ["parts", "memory", "all", "half a part", "another contract", "a killed write"])
+@pytest.mark.parametrize(
+    "damage", ["parts", "promotion_state", "all", "half a part", "another contract", "a killed write"]
+)
 def test_a_damaged_warehouse_is_made_anew(tmp_path: Path, damage: str) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A})
-    before = parts_in_after_reading(home)
+    data_root = landing_zone(tmp_path, {"a.csv": A})
+    before = parts_in_after_reading(data_root)
     [name] = before
-    part = home.warehouse / "raw_reviews" / name
+    part = data_root.warehouse / "raw_reviews" / name
     match damage:
         case "parts":
             part.unlink()
-        case "memory":
-            (home.warehouse / "landing.json").write_bytes(b"{")
+        case "promotion_state":
+            (data_root.warehouse / "landing.json").write_bytes(b"{")
         case "all":
             part.unlink()
-            (home.warehouse / "landing.json").unlink()
+            (data_root.warehouse / "landing.json").unlink()
         case "half a part":
             part.write_bytes(before[name][: len(before[name]) // 2])
         case "another contract":
@@ -140,8 +142,8 @@ def test_a_damaged_warehouse_is_made_anew(tmp_path: Path, damage: str) -> None:
             pq.write_table(pq.read_table(part).drop_columns("category").replace_schema_metadata(facts), part)
         case "a killed write":
             (part.parent / f".{name}.tmp").write_bytes(b"half")
-    reviews_read(home)
-    assert parts_in(home) == before
+    reviews_read(data_root)
+    assert parts_in(data_root) == before
 
 
 @pytest.mark.parametrize(
@@ -166,93 +168,93 @@ def test_a_damaged_warehouse_is_made_anew(tmp_path: Path, damage: str) -> None:
     ],
 )
 def test_a_broken_file_is_refused_by_name_place_and_fix(tmp_path: Path, content: bytes, message: str) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A})
-    before = parts_in_after_reading(home)
+    data_root = landing_zone(tmp_path, {"a.csv": A})
+    before = parts_in_after_reading(data_root)
     landing_zone(tmp_path, {"broken.csv": content})
-    with refused(str(home.landing), "\n  broken.csv: ", message):
-        reviews_read(home)
-    assert parts_in(home) == before
+    with refused(str(data_root.landing), "\n  broken.csv: ", message):
+        reviews_read(data_root)
+    assert parts_in(data_root) == before
 
 
 def test_all_refused_files_are_listed_at_once(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A, "b.csv": b"", "c/c.csv": B[:-1], "d.csv/part-0.csv": A})
-    (home.landing / "e.csv").symlink_to("/etc/hosts")
+    data_root = landing_zone(tmp_path, {"a.csv": A, "b.csv": b"", "c/c.csv": B[:-1], "d.csv/part-0.csv": A})
+    (data_root.landing / "e.csv").symlink_to("/etc/hosts")
     with refused("files refused: 4", "\n  b.csv: the file is empty", "\n  c/c.csv: the file", "\n  d.csv: a folder"):
-        reviews_read(home)
+        reviews_read(data_root)
     with refused("\n  e.csv: a link that leads outside"):
-        reviews_read(home)
+        reviews_read(data_root)
 
 
 def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A})
-    (home.landing / "a.csv").chmod(0)
-    if os.access(home.landing / "a.csv", os.R_OK):
+    data_root = landing_zone(tmp_path, {"a.csv": A})
+    (data_root.landing / "a.csv").chmod(0)
+    if os.access(data_root.landing / "a.csv", os.R_OK):
         pytest.skip("permissions do not bind this user")
     with refused("a.csv: no permission to read it"):
-        reviews_read(home)
+        reviews_read(data_root)
 
 
 def test_refused_files_are_skipped_and_reported_where_the_setting_says_so(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A, "b.csv": b"", "c.csv": b"x\n", "d.csv": b"x\n"})
-    reviews = reviews_read(home, on_refused_file="skip")
+    data_root = landing_zone(tmp_path, {"a.csv": A, "b.csv": b"", "c.csv": b"x\n", "d.csv": b"x\n"})
+    reviews = reviews_read(data_root, on_refused_file="skip")
     assert [batch.path for batch in reviews.batches] == ["a.csv"]
     assert [file.path for file in reviews.refused] == ["b.csv", "c.csv", "d.csv"]
     assert all(file.reason for file in reviews.refused)
 
 
 def test_nothing_left_after_skipping_is_refused(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"b.csv": b"", "sample_a.csv": A})
+    data_root = landing_zone(tmp_path, {"b.csv": b"", "sample_a.csv": A})
     with refused("b.csv: the file is empty"):
-        reviews_read(home, on_refused_file="skip")
+        reviews_read(data_root, on_refused_file="skip")
 
 
 @pytest.mark.parametrize("on_refused_file", ["fail", "skip"])
 def test_files_in_different_currencies_are_refused_by_name(tmp_path: Path, on_refused_file: str) -> None:
     plain = sales_csv([{"discounted_price": "4", "actual_price": "5"}])
-    home = landing_zone(tmp_path, {"a.csv": A, "plain.csv": plain})
-    assert reviews_read(home, on_refused_file=on_refused_file).currency == "INR"
-    before = parts_in(home)
+    data_root = landing_zone(tmp_path, {"a.csv": A, "plain.csv": plain})
+    assert reviews_read(data_root, on_refused_file=on_refused_file).currency == "INR"
+    before = parts_in(data_root)
     landing_zone(tmp_path, {"us.csv": DOLLARS})
     with refused("different currencies", "\n  a.csv: INR", "\n  us.csv: USD"):
-        reviews_read(home, on_refused_file=on_refused_file)
-    assert before.items() <= parts_in(home).items()
+        reviews_read(data_root, on_refused_file=on_refused_file)
+    assert before.items() <= parts_in(data_root).items()
 
 
 def test_a_file_above_the_ceiling_is_refused(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A})
-    assert reviews_read(home, max_file_bytes=len(A)).rows == 2
+    data_root = landing_zone(tmp_path, {"a.csv": A})
+    assert reviews_read(data_root, max_file_bytes=len(A)).rows == 2
     with refused("a.csv: ", "max_file_bytes"):
-        reviews_read(home, max_file_bytes=len(A) - 1)
+        reviews_read(data_root, max_file_bytes=len(A) - 1)
 
 
 @pytest.mark.parametrize("exports", [{}, {".hidden.csv": A, "a.csv.part": A}])
 def test_an_empty_landing_zone_says_where_to_put_an_export(tmp_path: Path, exports: dict[str, bytes]) -> None:
-    home = landing_zone(tmp_path, exports)
-    with refused(f"{home.landing}: there is no export to read; put one there", *exports):
-        reviews_read(home)
+    data_root = landing_zone(tmp_path, exports)
+    with refused(f"{data_root.landing}: there is no export to read; put one there", *exports):
+        reviews_read(data_root)
 
 
 def test_a_missing_landing_zone_says_where_to_put_an_export(tmp_path: Path) -> None:
     with refused("landing: there is no export to read"):
-        reviews_read(Home(tmp_path))
+        reviews_read(DataRoot(tmp_path))
 
 
 def test_by_night_a_young_file_waits(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"old.csv": A, "young.csv": B})
+    data_root = landing_zone(tmp_path, {"old.csv": A, "young.csv": B})
     now = time.time()
-    os.utime(home.landing / "old.csv", (now - 3600, now - 3600))
-    by_night = raw_reviews(home, Settings(), now=now, settle=True)
+    os.utime(data_root.landing / "old.csv", (now - 3600, now - 3600))
+    by_night = raw_reviews(data_root, Settings(), now=now, settle=True)
     assert [batch.path for batch in by_night.batches] == ["old.csv"]
     assert [file.path for file in by_night.left] == ["young.csv"]
-    assert len(reviews_read(home).batches) == 2
+    assert len(reviews_read(data_root).batches) == 2
 
 
 def test_a_sidecar_is_compared_on_every_run_and_for_every_copy(tmp_path: Path) -> None:
-    home = landing_zone(tmp_path, {"a.csv": A, "a.csv.rows": b"1\n", "copy.csv": A})
-    assert reviews_read(home).rows == 2
+    data_root = landing_zone(tmp_path, {"a.csv": A, "a.csv.rows": b"1\n", "copy.csv": A})
+    assert reviews_read(data_root).rows == 2
     landing_zone(tmp_path, {"copy.csv.rows": b"2\n"})
     with refused("copy.csv: copy.csv.rows says '2' and the file holds 1"):
-        reviews_read(home)
+        reviews_read(data_root)
 
 
 def test_a_damaged_record_is_a_row_and_not_a_refusal(tmp_path: Path) -> None:
@@ -265,8 +267,8 @@ def test_the_real_export_gives_its_known_rows(tmp_path: Path) -> None:
     folder = Path(os.environ.get("AMZSEG_REAL_DATA", ""))
     if not (folder / "amazon.csv").is_file():
         pytest.skip("AMZSEG_REAL_DATA names no folder with amazon.csv")
-    home = landing_zone(tmp_path, {"amazon.csv": (folder / "amazon.csv").read_bytes()})
-    reviews = reviews_read(home)
+    data_root = landing_zone(tmp_path, {"amazon.csv": (folder / "amazon.csv").read_bytes()})
+    reviews = reviews_read(data_root)
     assert (reviews.rows, reviews.records, reviews.reader_faults, reviews.currency) == (11_503, 1_465, 0, "INR")
     rows = raw_rows(reviews)
     assert len({row["user_id"] for row in rows}) == len({(row["user_id"], row["user_hash"]) for row in rows}) == 9_050
@@ -275,6 +277,6 @@ def test_the_real_export_gives_its_known_rows(tmp_path: Path) -> None:
     assert sorted({row["item_id"] for row in rows if row["rating_count"] is None}) == ["B0B94JPY2N", "B0BQRJ3C47"]
 
 
-def parts_in_after_reading(home: Home) -> dict[str, bytes]:
-    reviews_read(home)
-    return parts_in(home)
+def parts_in_after_reading(data_root: DataRoot) -> dict[str, bytes]:
+    reviews_read(data_root)
+    return parts_in(data_root)

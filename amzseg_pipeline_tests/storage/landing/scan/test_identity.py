@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing.scan.identity import known_sha256, remember, remembered_sha256, sha256_now
 from amzseg_pipeline.storage.landing.scan.listing import LandingFile, landing_file
 
@@ -16,14 +16,14 @@ FILE = LandingFile("2024/₹.csv", 3, 1_800_000_000_123_456_789, 1_800_000_001_0
 
 
 def test_what_is_remembered_comes_back_to_the_nanosecond(tmp_path: Path) -> None:
-    remember(Home(tmp_path), {FILE: SHA256})
-    assert remembered_sha256(Home(tmp_path)) == {FILE: SHA256}
+    remember(DataRoot(tmp_path), {FILE: SHA256})
+    assert remembered_sha256(DataRoot(tmp_path)) == {FILE: SHA256}
 
 
 def test_a_memory_that_is_right_already_is_not_written_again(tmp_path: Path) -> None:
-    remember(Home(tmp_path), {FILE: SHA256})
+    remember(DataRoot(tmp_path), {FILE: SHA256})
     before = (tmp_path / "warehouse/landing.json").stat()
-    remember(Home(tmp_path), {FILE: SHA256})
+    remember(DataRoot(tmp_path), {FILE: SHA256})
     assert (tmp_path / "warehouse/landing.json").stat().st_ino == before.st_ino
 
 
@@ -56,13 +56,13 @@ def test_a_file_that_differs_in_anything_is_unknown(field: str, value: object) -
 def test_a_damaged_memory_is_forgotten(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "warehouse").mkdir()
     (tmp_path / "warehouse/landing.json").write_bytes(content)
-    assert remembered_sha256(Home(tmp_path)) == {}
-    remember(Home(tmp_path), {FILE: SHA256})
+    assert remembered_sha256(DataRoot(tmp_path)) == {}
+    remember(DataRoot(tmp_path), {FILE: SHA256})
     assert json.loads((tmp_path / "warehouse/landing.json").read_bytes())["format"] == 1
 
 
 def test_a_missing_memory_is_empty(tmp_path: Path) -> None:
-    assert remembered_sha256(Home(tmp_path)) == {}
+    assert remembered_sha256(DataRoot(tmp_path)) == {}
 
 
 def test_the_bytes_of_a_file_are_hashed(tmp_path: Path) -> None:
