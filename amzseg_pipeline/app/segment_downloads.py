@@ -1,6 +1,6 @@
 """Segments as files, sent piece by piece: of millions of users the server holds one batch at a time.
 
-Streamlit's own downloads are pending whole in promotion_state; that suits what somebody uploaded, not what is published.
+Streamlit keeps its own downloads in memory: that suits small uploads, not published tables.
 """
 
 import hashlib

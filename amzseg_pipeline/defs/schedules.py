@@ -121,7 +121,8 @@ def _nothing_to_read(data_root: DataRoot, found: Comparison, *, settling: list[s
     if settling:
         return f"no export to read in {data_root.landing} yet; still settling: {names(settling)}"
     if found.snapshot is not None:
-        return f"no export to read in {data_root.landing}, though snapshot {found.snapshot} was made of some; is it mounted?"
+        before = f"though snapshot {found.snapshot} was made of some; is it mounted?"
+        return f"no export to read in {data_root.landing}, {before}"
     return f"no export to read in {data_root.landing}; put one there"
 
 

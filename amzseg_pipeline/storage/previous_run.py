@@ -28,7 +28,7 @@ PROMOTION_STATE_KEY = "promotion_state"
 
 @dataclass(frozen=True)
 class PreviousRun:
-    """The snapshot before, its model as tonight's champion, and its promotion_state; before the first night there is none."""
+    """The previous snapshot, its model (the champion) and its promotion state; before the first run there is none."""
 
     snapshot: Snapshot | None = None
     champion: Model | None = None

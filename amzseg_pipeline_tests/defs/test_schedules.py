@@ -52,7 +52,7 @@ def data_root(published_once, tmp_path):
 
 
 def _relearn(data_root):
-    """Sets the times of change in the promotion_state of hashes, which a copy does not keep, to those of the copied files."""
+    """Sets the change times in the hash cache to those of the copied files, since copying does not keep them."""
     memory_file = data_root.warehouse / "landing.json"
     promotion_state = json.loads(memory_file.read_text())
     for row in promotion_state["files"]:

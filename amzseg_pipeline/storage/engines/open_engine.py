@@ -19,8 +19,8 @@ def opened_engine(data_root: DataRoot, settings: Settings) -> Engine:
     store = store_of(data_root.root)
     if settings.engine == "spark" and store is not None:
         raise SettingsError(
-            f'settings: engine = "spark" works on a folder, and the data root is {data_root.root}; take engine = "duckdb", '
-            "or a folder that all of Spark's machines see."
+            f'settings: engine = "spark" works on a folder, and the data root is {data_root.root}; take '
+            'engine = "duckdb", or a folder that all of Spark\'s machines see.'
         )
     if settings.engine == "spark":
         from amzseg_pipeline.storage.engines.spark import SparkEngine
@@ -38,7 +38,8 @@ def _temporary_folder(data_root: DataRoot, settings: Settings) -> Path:
     given = Path(settings.temporary_folder)
     if not given.is_absolute() and not (data_root.local / given).resolve().is_relative_to(data_root.local.resolve()):
         raise SettingsError(
-            f"{data_root.local / given}: temporary_folder leads outside the data root by a link; give a folder below it."
+            f"{data_root.local / given}: temporary_folder leads outside the data root by a link; "
+            "give a folder below it."
         )
     root = hashlib.sha256(str(data_root.root.absolute()).encode()).hexdigest()[:16]
     return data_root.local / given / f"amzseg_pipeline-{root}"

@@ -86,8 +86,9 @@ def _require_known_keys(data_root: DataRoot, ids_by_key: dict[str | None, str]) 
     if unknown:
         told = "; ".join(f"snapshots {', '.join(map(str, there))} of key {key_id}" for key_id, there in unknown.items())
         raise ErasureError(
-            f"{data_root.published}: there are {told}, which is not given, so the user cannot be found there. Put that key "
-            "into AMZSEG_USER_KEY, or into AMZSEG_FORMER_USER_KEYS if it is no longer in use. Nothing was changed."
+            f"{data_root.published}: there are {told}, which is not given, so the user cannot be found there. "
+            "Put that key into AMZSEG_USER_KEY, or into AMZSEG_FORMER_USER_KEYS if it is no longer in use. "
+            "Nothing was changed."
         )
 
 

@@ -75,7 +75,7 @@ def test_everything_is_on_disk_before_the_step_that_shows_it(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
-@pytest.mark.parametrize("history", [0, 1])
+@pytest.mark.parametrize("runs", [0, 1])
 def test_a_fault_at_any_call_leaves_the_old_or_the_new_snapshot(tmp_path: Path, runs: int, is_kill: bool) -> None:
     (tmp_path / "before/published").mkdir(parents=True)
     before = nights_before(tmp_path / "before", runs)

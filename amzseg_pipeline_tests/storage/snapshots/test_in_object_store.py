@@ -129,7 +129,7 @@ def test_a_pointer_whose_answer_is_lost_is_written_once_and_counts(store: Store)
     assert [name.sequence for name in snapshot_names(published)] == [1, 2]
 
 
-@pytest.mark.parametrize("history", [0, 1])
+@pytest.mark.parametrize("runs", [0, 1])
 def test_of_two_that_publish_at_once_the_second_gives_way(store: Store, runs: int) -> None:
     published = published_in(store)
     for run_day in range(1, runs + 1):
