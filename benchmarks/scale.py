@@ -128,7 +128,7 @@ def _night(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    """Writes the medians of all results into docs/scale.md and README.md."""
+    """Writes the medians of all results to docs/scale.md."""
     write_tables(options.folder / RESULTS, Path(__file__).parent.parent)
 
 

@@ -1,4 +1,4 @@
-"""The tables of docs/scale.md and README.md, made of the results of benchmarks/scale.py."""
+"""The table of docs/scale.md, from the results of benchmarks/scale.py."""
 
 import json
 import statistics
@@ -22,15 +22,13 @@ _HEADS = (
 
 
 def write_tables(results: Path, project: Path) -> None:
-    """Puts the table of all results, and README's, between their marks."""
+    """Writes the table of all results between its marks in docs/scale.md."""
     measured = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-    for place in (project / "docs" / "scale.md", project / "README.md"):
-        text = place.read_text(encoding="utf-8")
-        before, _, rest = text.partition(_BEGIN)
-        mark, _, rest = rest.partition("\n")
-        _, _, after = rest.partition(_END)
-        rows = table(measured) if place.name == "scale.md" else table(_of_readme(measured))
-        place.write_text(f"{before}{_BEGIN}{mark}\n{rows}\n{_END}{after}", encoding="utf-8")
+    page = project / "docs" / "scale.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
+    mark, _, rest = rest.partition("\n")
+    _, _, after = rest.partition(_END)
+    page.write_text(f"{before}{_BEGIN}{mark}\n{table(measured)}\n{_END}{after}", encoding="utf-8")
 
 
 def table(results: Iterable[Mapping[str, Any]]) -> str:
@@ -56,10 +54,6 @@ def _row(key: tuple[int, str, str], runs: Sequence[Mapping[str, Any]]) -> Sequen
     load = f"{statistics.median(run['load_before'] for run in runs):.1f}"
     counts = {sum(bool(run[point]) for run in runs) for point in ("to_features", "to_published")} - {0}
     return [f"{rows:,}", what, *figures, _gib(memory), _gib(temporary), load, " to ".join(map(str, sorted(counts)))]
-
-
-def _of_readme(results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [result for result in results if result["rows"] >= 10_000_000]
 
 
 def _gib(mib: float) -> str:
