@@ -13,8 +13,8 @@ from amzseg_pipeline.defs.schedules import landing_sensor, nightly
 defs = dg.Definitions(
     assets=[
         reviews.raw_reviews,
-        reviews.checked_items,
-        reviews.checked_reviews,
+        reviews.validated_items,
+        reviews.validated_reviews,
         users.user_features,
         segments.feature_scaling,
         segments.scaled_features,

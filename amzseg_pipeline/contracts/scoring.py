@@ -32,7 +32,7 @@ USERS_TO_SCORE = Table(
 """A nullable value that is not known is left empty."""
 
 
-class RowFault(StrEnum):
+class RowIssue(StrEnum):
     """Why a row cannot be scored. A row has one reason: the first that holds, in this order."""
 
     FIELDS = "the row has more or fewer fields than the header"
@@ -80,7 +80,7 @@ REJECTED_USERS = Table(
     "The rows that could not be scored, each with one reason, and their text as it stands in the file.",
     (
         _ROW_NUMBER,
-        Column("reason", "string", "why the row was rejected (a RowFault)"),
+        Column("reason", "string", "why the row was rejected (a RowIssue)"),
         *(Column(column.name, "string", f"{column.name} as text", nullable=True) for column in USERS_TO_SCORE.columns),
     ),
     key=("row_number",),

@@ -150,9 +150,9 @@ class Settings:
     keep_run_days: float = _setting(90.0, "history of runs that is kept", minimum=1)
     stale_days: float = _setting(3.0, "the app warns of a snapshot older than this", minimum=0)
     plots: str = _setting("on", "whether a run draws its plots and report", choices=("on", "off"))
-    duplicate_rows: str = _setting(
+    deduplication: str = _setting(
         "search",
-        "search for copies of reviews, or trust that no export repeats a review, neither its own nor another's",
+        "search: remove duplicate reviews; none: trust that no review is delivered twice",
         choices=("search", "none"),
         changes_result=True,
     )

@@ -27,12 +27,14 @@ def contract_check(
         description="Columns, types, nulls, ranges and keys are as the contract promises.",
     )
     def schema_contract(frame: nw.LazyFrame) -> dg.AssetCheckResult:
-        faults = contract.schema_faults(frame, table)
+        faults = contract.schema_violations(frame, table)
         counts: dict[str, int] = {}
         if not faults:
-            counts = {name: int(count or 0) for name, count in _only_row(contract.row_faults(frame, table)).items()}
+            counts = {
+                name: int(count or 0) for name, count in _only_row(contract.rule_violations(frame, table)).items()
+            }
             if table.key and search_repeats:
-                counts["repeated keys"] = int(_only_row(contract.repeated_keys(frame, table))["repeated"] or 0)
+                counts["duplicate keys"] = int(_only_row(contract.duplicate_keys(frame, table))["duplicates"] or 0)
             rows = counts.pop("rows")
             faults = [f"{rule}: {count:,} rows" for rule, count in counts.items() if count]
             if rows == 0 and not may_be_empty:

@@ -1,4 +1,4 @@
-"""Whether the rows of a frame keep their table's contract."""
+"""Checks of a frame against the contract of its table."""
 
 import narwhals as nw
 
@@ -13,33 +13,33 @@ _TYPES = {
 }
 
 
-def schema_faults(frame: nw.LazyFrame, table: Table) -> list[str]:
-    """Sentences on columns that lack, that should not be there or that have another type; empty when all is well."""
+def schema_violations(frame: nw.LazyFrame, table: Table) -> list[str]:
+    """One message per column that is missing, unexpected or of another type; empty for a valid schema."""
     schema = frame.collect_schema()
-    promised = {column.name: _TYPES[column.type] for column in table.columns}
+    expected = {column.name: _TYPES[column.type] for column in table.columns}
     return [
-        *(f"column {name!r} lacks" for name in promised if name not in schema),
-        *(f"column {name!r} is not in the contract" for name in schema if name not in promised),
+        *(f"column {name!r} is missing" for name in expected if name not in schema),
+        *(f"column {name!r} is not in the contract" for name in schema if name not in expected),
         *(
-            f"column {name!r} is {schema[name]}, not {kind}"
-            for name, kind in promised.items()
-            if name in schema and schema[name] != kind
+            f"column {name!r} is {schema[name]}, not {type_}"
+            for name, type_ in expected.items()
+            if name in schema and schema[name] != type_
         ),
     ]
 
 
-def row_faults(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
-    """One row: `rows`, and per rule of the contract the number of values that break it, named in words."""
-    return frame.select(rows=nw.len(), **_broken_rules(table))
+def rule_violations(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
+    """One row: `rows`, and per rule of the contract the number of values that violate it."""
+    return frame.select(rows=nw.len(), **_violation_counts(table))
 
 
-def repeated_keys(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
-    """One row: `repeated`, the number of rows whose key an earlier row has already."""
-    duplicate_rows = frame.group_by(*table.key).agg(duplicate_rows=nw.len())
-    return duplicate_rows.select(repeated=(nw.col("duplicate_rows") - 1).sum())
+def duplicate_keys(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
+    """One row: `duplicates`, the number of rows beyond the first of each key."""
+    per_key = frame.group_by(*table.key).agg(rows=nw.len())
+    return per_key.select(duplicates=(nw.col("rows") - 1).sum())
 
 
-def _broken_rules(table: Table) -> dict[str, nw.Expr]:
+def _violation_counts(table: Table) -> dict[str, nw.Expr]:
     rules: dict[str, nw.Expr] = {}
     for column in table.columns:
         value = nw.col(column.name)
@@ -51,4 +51,4 @@ def _broken_rules(table: Table) -> dict[str, nw.Expr]:
             rules[f"{column.name} below {column.minimum:g}"] = value < column.minimum
         if column.maximum is not None:
             rules[f"{column.name} above {column.maximum:g}"] = value > column.maximum
-    return {name: nw.when(broken.fill_null(False)).then(1).otherwise(0).sum() for name, broken in rules.items()}
+    return {name: nw.when(violates.fill_null(False)).then(1).otherwise(0).sum() for name, violates in rules.items()}

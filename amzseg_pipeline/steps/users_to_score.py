@@ -2,7 +2,7 @@
 
 import narwhals as nw
 
-from amzseg_pipeline.contracts.scoring import MAX_REVIEWS, MAX_SPEND, MAX_USER_ID_CHARACTERS, USERS_TO_SCORE, RowFault
+from amzseg_pipeline.contracts.scoring import MAX_REVIEWS, MAX_SPEND, MAX_USER_ID_CHARACTERS, USERS_TO_SCORE, RowIssue
 
 _DIGITS = "(?:[0-9]{1,13}|[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,2}(?:,[0-9]{2}){1,5},[0-9]{3})"
 
@@ -19,7 +19,7 @@ PERCENTAGE = rf"{NUMBER[:-1]} ?%?$"
 def users_to_score(rows: nw.LazyFrame) -> nw.LazyFrame:
     """`rows` (row_number and contracts.USERS_TO_SCORE as text) with numbers for text, engagement_score and `fault`.
 
-    `fault` is the row's contracts.RowFault, null where all is well; an empty text is a missing value. A number that is
+    `fault` is the row's contracts.RowIssue, null where all is well; an empty text is a missing value. A number that is
     not of its rule or out of its range is null, and the row's fault says so.
     """
     return (
@@ -40,11 +40,11 @@ def users_to_score(rows: nw.LazyFrame) -> nw.LazyFrame:
             avg_spend=nw.col("spend_number"),
             engagement_score=nw.col("reviews_number") * nw.col("rating_number"),
             fault=nw.coalesce(
-                _fault(RowFault.USER, _is_no_user_id()),
-                _fault(RowFault.REVIEWS, nw.col("reviews_number").is_null()),
-                _fault(RowFault.RATING, _is_unread("avg_rating", "rating_number")),
-                _fault(RowFault.DISCOUNT, _is_unread("avg_discount", "discount_number")),
-                _fault(RowFault.SPEND, _is_unread("avg_spend", "spend_number")),
+                _fault(RowIssue.USER, _is_no_user_id()),
+                _fault(RowIssue.REVIEWS, nw.col("reviews_number").is_null()),
+                _fault(RowIssue.RATING, _is_unread("avg_rating", "rating_number")),
+                _fault(RowIssue.DISCOUNT, _is_unread("avg_discount", "discount_number")),
+                _fault(RowIssue.SPEND, _is_unread("avg_spend", "spend_number")),
             ),
         )
     )
@@ -68,5 +68,5 @@ def _is_unread(name: str, number: str) -> nw.Expr:
     return ~nw.col(name).is_null() & nw.col(number).is_null()
 
 
-def _fault(fault: RowFault, holds: nw.Expr) -> nw.Expr:
+def _fault(fault: RowIssue, holds: nw.Expr) -> nw.Expr:
     return nw.when(holds.fill_null(False)).then(nw.lit(fault.value))

@@ -91,7 +91,7 @@ def test_every_format_lies_beside_every_other(tmp_path):
     row_reconciliation = snapshot.run()["row_reconciliation"]
     assert row_reconciliation["raw"] == 92 + 21 + 36 + 20 + 3
     assert row_reconciliation["cleaned"] == 90 + 20 + 18 + 20 + 3
-    assert row_reconciliation["duplicate_rows"] == row_reconciliation["raw"] - 1
+    assert row_reconciliation["duplicates"] == row_reconciliation["raw"] - row_reconciliation["cleaned"] - 1
     assert sum(row_reconciliation["rejected"].values()) == 1
     assert {user: int(users["total_reviews"][user]) for user in ("U0", "P1", "E1", "C1", "D")} == {
         "U0": 3,
@@ -162,10 +162,10 @@ def test_the_real_reviews_of_2018_come_out_as_measured(tmp_path, real_data):
     assert result.success, scenario.failure(result)
     snapshot, users = published(data_root)
     row_reconciliation = snapshot.run()["row_reconciliation"]
-    assert (row_reconciliation["raw"], row_reconciliation["cleaned"], row_reconciliation["duplicate_rows"]) == (
+    assert (row_reconciliation["raw"], row_reconciliation["cleaned"], row_reconciliation["duplicates"]) == (
         2_972,
         2_972,
-        2_972,
+        0,
     )
     assert (row_reconciliation["rejected"], row_reconciliation["unreadable"]) == ({}, {})
     assert len(users) == 458

@@ -41,10 +41,10 @@ def test_the_sample_gives_three_segments_with_the_names_of_the_personas(sample_d
 def test_the_snapshot_tells_where_every_row_went_and_which_checks_passed(sample_data_root):
     run = read_latest(sample_data_root.root).run()
     row_reconciliation = run["row_reconciliation"]
-    assert (row_reconciliation["raw"], row_reconciliation["cleaned"], row_reconciliation["duplicate_rows"]) == (
+    assert (row_reconciliation["raw"], row_reconciliation["cleaned"], row_reconciliation["duplicates"]) == (
         2_933,
         2_738,
-        2_930,
+        192,
     )
     assert sum(row_reconciliation["rejected"].values()) == 3
     assert {check["asset"] for check in run["checks"]} >= {"cleaned_reviews", "user_features", "segment_assignments"}
@@ -222,10 +222,10 @@ def test_the_real_export_comes_out_as_measured(tmp_path, real_data):
     assert scenario.run(data_root, settings={"k": 3, "n_init": 2}).success
     snapshot = read_latest(data_root.root)
     row_reconciliation = snapshot.run()["row_reconciliation"]
-    assert (row_reconciliation["raw"], row_reconciliation["cleaned"], row_reconciliation["duplicate_rows"]) == (
+    assert (row_reconciliation["raw"], row_reconciliation["cleaned"], row_reconciliation["duplicates"]) == (
         11_503,
         9_269,
-        11_503,
+        2_234,
     )
     assert row_reconciliation["rejected"] == {}
     assert row_reconciliation["unreadable"] == {"rating": 8}

@@ -185,7 +185,7 @@ def test_half_to_twice_the_reviews_of_the_last_snapshot_pass_and_more_needs_a_wo
     assert read_latest(data_root.root).sequence == 1
     assert changes(data_root) == "new: much.csv"
     [failed] = [check for check in result.get_asset_check_evaluations() if not check.passed]
-    assert failed.description.startswith("50 cleaned reviews after 24 in the last snapshot; 12 to 48 pass")
+    assert failed.description.startswith("50 cleaned reviews, 24 in the previous snapshot; accepted range 12 to 48")
     assert scenario.run(data_root, settings={**scenario.QUICK, "max_rows_share": 3}).success
     assert reason(data_root) == "nothing changed since snapshot 2"
     (data_root.landing / "much.csv").unlink()

@@ -187,23 +187,23 @@ def _fault_in_counts(raw: RawReviews, content: bytes, account: Callable[[bytes],
     except (ValueError, csv.Error, OSError, EOFError, zlib.error) as error:
         return f"{raw.rows} rows were read where a strict reader says: {error}"
     records = sum(batch.records for batch in raw.reviews)
-    if (records, raw.rows) != (expected.records, expected.rows) or raw.reader_faults < expected.faults:
-        return f"{records} records, {raw.rows} rows and {raw.reader_faults} faults were read of {expected}"
+    if (records, raw.rows) != (expected.records, expected.rows) or raw.read_errors < expected.faults:
+        return f"{records} records, {raw.rows} rows and {raw.read_errors} faults were read of {expected}"
     return ""
 
 
 def _fault_in_rows(read: Sequence[RawReviews], temporary: Path) -> str:
     batches = [batch for raw in read for batch in raw.reviews]
     engine = DuckDBEngine(Settings(threads=1, memory_limit_mib=512), temporary=temporary)
-    checked = engine.staged(reviews.checked_reviews(raw_reviews_frame(batches, engine)))
-    items = reviews.items(reviews.checked_items(raw_items_frame(batches, read[0].items, engine)))
+    checked = engine.staged(reviews.validated_reviews(raw_reviews_frame(batches, engine)))
+    items = reviews.items(reviews.validated_items(raw_items_frame(batches, read[0].items, engine)))
     row_reconciliation = reviews.row_reconciliation(
         raw_rows=sum(raw.rows for raw in read),
         cleaned=reviews.cleaned_reviews(reviews.with_item_prices(checked, items)),
         rejected=reviews.rejected_reviews(checked),
     )
     engine.close()
-    return "" if row_reconciliation.reconciles else f"rows are lost: {row_reconciliation.sentence}"
+    return "" if row_reconciliation.reconciles else f"rows are lost: {row_reconciliation.summary}"
 
 
 def _fault_in_words(message: str, name: str) -> str:

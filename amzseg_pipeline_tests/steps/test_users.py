@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS
 from amzseg_pipeline.contracts.users import USER_FEATURES
-from amzseg_pipeline.steps.table_contract import repeated_keys, row_faults, schema_faults
+from amzseg_pipeline.steps.table_contract import duplicate_keys, rule_violations, schema_violations
 from amzseg_pipeline.steps.users import as_of_date, user_features
 from amzseg_pipeline_tests.frames import ENGINES, frame, rows_of
 
@@ -28,7 +28,7 @@ def day_ms(day: str) -> int:
 
 def reviews_of(*reviews):
     """Reviews with the columns that every review has."""
-    common = {"user_hash": 1, "item_id": "P", "duplicate_rows": 1}
+    common = {"user_hash": 1, "item_id": "P", "duplicate_count": 1}
     return [common | {"review_id": f"R{n}"} | review for n, review in enumerate(reviews)]
 
 
@@ -43,7 +43,7 @@ REVIEWS = reviews_of(
 @pytest.mark.parametrize("engine", ENGINES)
 def test_features_are_means_of_what_is_known(engine):
     features = user_features(frame(CLEANED_REVIEWS, REVIEWS, engine=engine), as_of=AS_OF)
-    assert schema_faults(features, USER_FEATURES) == []
+    assert schema_violations(features, USER_FEATURES) == []
     first, second = rows_of(features, "user_id")
     assert first == {
         "user_id": "U1",
@@ -89,21 +89,24 @@ def test_the_contract_holds_for_features_and_tells_what_breaks_it(engine):
         "avg_rating above 5": 1,
         "total_reviews below 1": 1,
         "avg_spend is not finite": 1,
-        "repeated": 1,
+        "duplicates": 1,
     }
 
 
 def faults_of(rows, engine):
     """Every rule of the contract with how many values break it."""
     table = frame(USER_FEATURES, rows, engine=engine)
-    (faults,), (repeats,) = rows_of(row_faults(table, USER_FEATURES)), rows_of(repeated_keys(table, USER_FEATURES))
+    (faults,), (repeats,) = (
+        rows_of(rule_violations(table, USER_FEATURES)),
+        rows_of(duplicate_keys(table, USER_FEATURES)),
+    )
     return {rule: int(count) for rule, count in (faults | repeats).items() if rule != "rows"}
 
 
 def test_a_schema_that_differs_is_told_column_by_column():
     reviews = frame(CLEANED_REVIEWS, REVIEWS)
-    assert "column 'total_reviews' lacks" in schema_faults(reviews, USER_FEATURES)
-    assert "column 'rating_tenths' is not in the contract" in schema_faults(reviews, USER_FEATURES)
+    assert "column 'total_reviews' is missing" in schema_violations(reviews, USER_FEATURES)
+    assert "column 'rating_tenths' is not in the contract" in schema_violations(reviews, USER_FEATURES)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.schema import Column, Table
-from amzseg_pipeline.contracts.scoring import MAX_REVIEWS, MAX_SPEND, MAX_USER_ID_CHARACTERS, USERS_TO_SCORE, RowFault
+from amzseg_pipeline.contracts.scoring import MAX_REVIEWS, MAX_SPEND, MAX_USER_ID_CHARACTERS, USERS_TO_SCORE, RowIssue
 from amzseg_pipeline.steps.users_to_score import users_to_score
 from amzseg_pipeline_tests.frames import ENGINES, frame, rows_of
 
@@ -78,14 +78,14 @@ def test_a_text_of_its_rule_is_the_number_it_says(engine: str, column: str, text
 @pytest.mark.parametrize(
     ("column", "text", "fault"),
     [
-        ("user_id", "", RowFault.USER),
-        ("user_id", None, RowFault.USER),
-        ("user_id", "  ", RowFault.USER),
-        ("user_id", "x" * (MAX_USER_ID_CHARACTERS + 1), RowFault.USER),
-        ("user_id", "a\nb", RowFault.USER),
-        ("user_id", "a\x00b", RowFault.USER),
+        ("user_id", "", RowIssue.USER),
+        ("user_id", None, RowIssue.USER),
+        ("user_id", "  ", RowIssue.USER),
+        ("user_id", "x" * (MAX_USER_ID_CHARACTERS + 1), RowIssue.USER),
+        ("user_id", "a\nb", RowIssue.USER),
+        ("user_id", "a\x00b", RowIssue.USER),
         *(
-            ("total_reviews", text, RowFault.REVIEWS)
+            ("total_reviews", text, RowIssue.REVIEWS)
             for text in (
                 "",
                 None,
@@ -102,26 +102,26 @@ def test_a_text_of_its_rule_is_the_number_it_says(engine: str, column: str, text
             )
         ),
         *(
-            ("avg_rating", text, RowFault.RATING)
+            ("avg_rating", text, RowIssue.RATING)
             for text in ("0", "0.99", "5.01", "-4", "NaN", "inf", "4,2", "four", "=4", "4.2 stars", "1e99")
         ),
-        *(("avg_discount", text, RowFault.DISCOUNT) for text in ("-1", "100.1", "nan", "%", "50%%", "=50", "+50")),
+        *(("avg_discount", text, RowIssue.DISCOUNT) for text in ("-1", "100.1", "nan", "%", "50%%", "=50", "+50")),
         *(
-            ("avg_spend", text, RowFault.SPEND)
+            ("avg_spend", text, RowIssue.SPEND)
             for text in ("-0.01", "nan", "-inf", "₹499", "free", "1e13", "9" * 400, "=SUM(A1)", "1,2345")
         ),
     ],
 )
 def test_a_text_against_its_rule_is_a_fault_and_never_a_guess(
-    engine: str, column: str, text: str | None, fault: RowFault
+    engine: str, column: str, text: str | None, fault: RowIssue
 ) -> None:
     assert read(engine, **{column: text})["fault"] == fault.value
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_row_has_the_first_of_its_faults(engine: str) -> None:
-    assert read(engine, user_id="", total_reviews="0", avg_rating="9")["fault"] == RowFault.USER.value
-    assert read(engine, total_reviews="0", avg_rating="9", avg_spend="x")["fault"] == RowFault.REVIEWS.value
+    assert read(engine, user_id="", total_reviews="0", avg_rating="9")["fault"] == RowIssue.USER.value
+    assert read(engine, total_reviews="0", avg_rating="9", avg_spend="x")["fault"] == RowIssue.REVIEWS.value
 
 
 def test_a_user_without_a_rating_has_no_engagement() -> None:
@@ -152,7 +152,7 @@ def test_what_python_writes_is_read_back_exactly(spend: float, rating: float, di
         avg_discount=repr(discount),
         total_reviews=str(reviews),
     )
-    expected = RowFault.DISCOUNT if 0 < discount < 1e-99 else RowFault.SPEND if 0 < spend < 1e-99 else None
+    expected = RowIssue.DISCOUNT if 0 < discount < 1e-99 else RowIssue.SPEND if 0 < spend < 1e-99 else None
     if expected is None:
         assert (row["avg_spend"], row["avg_rating"], row["avg_discount"], row["total_reviews"]) == (
             spend,

@@ -57,7 +57,7 @@ COPY (
                          AND abs(rating * 10 - floor(rating * 10 + 0.5)) < 1e-4
                         THEN CAST(floor(rating * 10 + 0.5) AS BIGINT) END) AS rating_tenths,
                count(rating) = count(*) AS every_rating_stated,
-               count(*) AS copies
+               count(*) - 1 AS duplicate_count
         FROM read_parquet({reviews})
         WHERE user_id <> '' AND parent_asin <> '' AND timestamp IS NOT NULL
         GROUP BY user_id, parent_asin, timestamp
@@ -70,7 +70,7 @@ COPY (
            nullif(concat_ws(',', CASE WHEN rating_tenths IS NULL AND every_rating_stated THEN 'rating' END,
                             CASE WHEN timestamp < 0 OR timestamp >= 100000000000000 THEN 'reviewed_at' END), '')
                AS unreadable,
-           copies
+           duplicate_count
     FROM once LEFT JOIN items USING (item_id)
 ) TO {path} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)
 """

@@ -30,7 +30,7 @@ def write_tables(task: Task) -> None:
     try:
         raw = landing.raw_reviews(data_root, settings, now=time.time(), settle=False)
         stage = Stage(engine, data_root.warehouse, "benchmark", settings, log=lambda line: print(line, flush=True))
-        checked = engine.staged(reviews.checked_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
+        checked = engine.staged(reviews.validated_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
         items = data_root.warehouse / "items.parquet"
         engine.write(reviews.items(checked), items)
         engine.write(reviews.rejected_items(checked), data_root.warehouse / "rejected_items.parquet")

@@ -90,12 +90,15 @@ def _cleaned(valid: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
     valid["rating_tenths"] = whole.where(is_rating)
     valid["is_stated"] = valid["rating"].notna()
     groups = valid.groupby(_KEY, sort=False)
-    duplicate_rows = groups["rating_tenths"].transform("size")
-    # Few rows are copies: only they are grouped, which is far cheaper than to group all.
-    single, several = valid[duplicate_rows == 1].assign(duplicate_rows=1), valid[duplicate_rows > 1]
+    group_rows = groups["rating_tenths"].transform("size")
+    # Only the few rows with duplicates are grouped: grouping all rows costs far more.
+    single, several = valid[group_rows == 1].assign(duplicate_count=0), valid[group_rows > 1]
     merged = several.groupby(_KEY, sort=False, as_index=False).agg(
-        rating_tenths=("rating_tenths", "max"), is_stated=("is_stated", "all"), duplicate_rows=("rating_tenths", "size")
+        rating_tenths=("rating_tenths", "max"),
+        is_stated=("is_stated", "all"),
+        duplicate_count=("rating_tenths", "size"),
     )
+    merged["duplicate_count"] -= 1
     once = pd.concat([single, merged], ignore_index=True).merge(items, on="parent_asin", how="left")
     time, is_time = once["timestamp"], once["timestamp"].between(0, 10**14 - 1)
     unread = once["rating_tenths"].isna() & once["is_stated"]
@@ -120,7 +123,7 @@ def _cleaned(valid: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
             "category": once["category"],
             "reviewed_at_ms": time.where(is_time).astype("Int64"),
             "unreadable": pd.Series(words, index=once.index).where(lambda texts: texts != ""),
-            "duplicate_rows": once["duplicate_rows"],
+            "duplicate_count": once["duplicate_count"],
         }
     )
 

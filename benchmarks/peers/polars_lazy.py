@@ -91,7 +91,7 @@ def _cleaned(valid: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFrame:
     once = valid.group_by("user_id", "parent_asin", "timestamp").agg(
         rating_tenths=pl.when(is_rating).then(whole).max().cast(pl.Int64),
         every_rating_stated=pl.col("rating").is_not_null().all(),
-        duplicate_rows=pl.len().cast(pl.Int64),
+        duplicate_count=pl.len().cast(pl.Int64) - 1,
     )
     unread = pl.col("rating_tenths").is_null() & pl.col("every_rating_stated")
     unreadable = pl.concat_str(
@@ -115,7 +115,7 @@ def _cleaned(valid: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFrame:
         category="category",
         reviewed_at_ms=pl.when(is_time).then(time),
         unreadable=pl.when(unreadable != "").then(unreadable),
-        duplicate_rows="duplicate_rows",
+        duplicate_count="duplicate_count",
     )
 
 

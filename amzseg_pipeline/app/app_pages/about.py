@@ -33,7 +33,7 @@ def page() -> None:
 
 
 def _accounts(row_reconciliation: dict[str, Any]) -> None:
-    if not {"raw", "cleaned", "duplicate_rows", "rejected"} <= row_reconciliation.keys():
+    if not {"raw", "cleaned", "duplicates", "rejected"} <= row_reconciliation.keys():
         return
     st.header("Every row accounted for", anchor=False)
     rejected = sum(row_reconciliation["rejected"].values())
@@ -41,7 +41,7 @@ def _accounts(row_reconciliation: dict[str, Any]) -> None:
         {
             "Rows delivered": f"{row_reconciliation['raw']:,}",
             "Reviews, each counted once": f"{row_reconciliation['cleaned']:,}",
-            "Copies of them": f"{row_reconciliation['copies'] - row_reconciliation['cleaned']:,}",
+            "Duplicate rows": f"{row_reconciliation['duplicates']:,}",
             "Rejected rows": f"{rejected:,}",
         }
     )

@@ -48,7 +48,7 @@ def eda_reviews(
             raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews
         )
         inputs = [batch.identity for batch in raw_reviews.batches]
-        told = facts.review_facts(inputs, row_reconciliation=row_reconciliation.sentence, currency=raw_reviews.currency)
+        told = facts.review_facts(inputs, row_reconciliation=row_reconciliation.summary, currency=raw_reviews.currency)
         yield _hung(context, figures.review_gallery(data), told, pipeline=pipeline)
 
 

@@ -70,12 +70,12 @@ def has_rows(raw: landing.RawReviews) -> dg.AssetCheckResult:
         "rejected_items": dg.AssetOut(**described_table(REJECTED_ITEMS, stage="reviews", kinds={"duckdb"})),
     }
 )
-def checked_items(
+def validated_items(
     raw_reviews: landing.RawReviews, engine: dg.ResourceParam[Engine]
 ) -> Iterator[dg.Output[nw.LazyFrame]]:
     """One pass over the items' metadata makes both tables; both are empty where there is none."""
     raw_items = landing.raw_items_frame(raw_reviews.reviews, raw_reviews.items, engine)
-    checked = engine.staged(reviews.checked_items(raw_items))
+    checked = engine.staged(reviews.validated_items(raw_items))
     yield dg.Output(reviews.items(checked), "items")
     yield dg.Output(reviews.rejected_items(checked), "rejected_items")
 
@@ -84,7 +84,7 @@ def checked_items(
     asset="items",
     additional_ins={"raw_reviews": dg.AssetIn("raw_reviews"), "rejected_items": dg.AssetIn("rejected_items")},
     blocking=True,
-    description="Every record of metadata is an item, a copy of one, or rejected, and few are.",
+    description="Metadata records = items + duplicates + rejected, and the rejection rate is below max_rejected_share.",
 )
 def item_reconciliation(
     raw_reviews: landing.RawReviews, items: nw.LazyFrame, rejected_items: nw.LazyFrame, pipeline: PipelineResource
@@ -93,10 +93,10 @@ def item_reconciliation(
     row_reconciliation = reviews.item_reconciliation(
         raw_rows=raw_reviews.item_rows, items=items, rejected=rejected_items
     )
-    rejected = row_reconciliation.lost_shares["rejected"]
+    rejected = row_reconciliation.loss_rates["rejected"]
     return dg.AssetCheckResult(
         passed=row_reconciliation.reconciles and rejected < pipeline.values.max_rejected_share,
-        description=f"{row_reconciliation.sentence}; {rejected:.1%} are rejected",
+        description=f"{row_reconciliation.summary}; {rejected:.1%} are rejected",
         metadata={**row_reconciliation.rejected, **row_reconciliation.unreadable},
     )
 
@@ -107,7 +107,7 @@ def item_reconciliation(
         "rejected_reviews": dg.AssetOut(**described_table(REJECTED_REVIEWS, stage="reviews", kinds={"duckdb"})),
     }
 )
-def checked_reviews(
+def validated_reviews(
     context: dg.AssetExecutionContext,
     raw_reviews: landing.RawReviews,
     items: nw.LazyFrame,
@@ -130,7 +130,7 @@ def checked_reviews(
             asset="cleaned_reviews",
             additional_deps=["raw_reviews", "rejected_reviews"],
             blocking=True,
-            description="Every raw row is a cleaned review, a copy of one, or rejected.",
+            description="Raw rows = cleaned reviews + duplicates + rejected rows.",
         ),
         dg.AssetCheckSpec(
             "rejection_rate",
@@ -164,7 +164,7 @@ def review_reconciliation(
     yield dg.AssetCheckResult(
         check_name="rows_reconcile",
         passed=row_reconciliation.reconciles,
-        description=row_reconciliation.sentence,
+        description=row_reconciliation.summary,
         metadata={
             "raw": row_reconciliation.raw,
             "cleaned": row_reconciliation.cleaned,
@@ -172,7 +172,7 @@ def review_reconciliation(
             **row_reconciliation.rejected,
         },
     )
-    shares = row_reconciliation.lost_shares
+    shares = row_reconciliation.loss_rates
     too_many = [f"{name} {share:.1%}" for name, share in shares.items() if not share < limit]
     yield dg.AssetCheckResult(
         check_name="rejection_rate",
@@ -183,7 +183,7 @@ def review_reconciliation(
     last = _last_cleaned(pipeline)
     band = reviews.RowCountRange(row_reconciliation.cleaned, last, settings.min_rows_share, settings.max_rows_share)
     yield dg.AssetCheckResult(
-        check_name="row_count_in_range", passed=band.kept, description=band.sentence, metadata=band.counts
+        check_name="row_count_in_range", passed=band.contains_count, description=band.summary, metadata=band.metadata
     )
 
 

@@ -37,7 +37,7 @@ def landing_metadata(raw: RawReviews, *, known: frozenset[str]) -> dict[str, Any
         "files_refused": len(raw.refused),
         "files_left": len(raw.left),
         "records": raw.records,
-        "reader_faults": raw.reader_faults,
+        "read_errors": raw.read_errors,
         "currency": raw.currency or "none",
     }
 

@@ -1,7 +1,7 @@
-"""Which valid rows are copies of one another, and which of them stays.
+"""Deduplication of valid reviews: which rows are the same review, and which of them is kept.
 
-Few rows are copies. The others are never compared value by value: rows are counted by a short key that copies share,
-and only those that share theirs with another row are put in order.
+Few rows have duplicates. Rows are first counted by a short key that duplicates share; only rows that share it with
+another row are sorted.
 """
 
 from collections.abc import Sequence
@@ -9,23 +9,23 @@ from collections.abc import Sequence
 import narwhals as nw
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS
-from amzseg_pipeline.steps.reviews.cleaning import told_by_time
+from amzseg_pipeline.steps.reviews.cleaning import has_item_time_ids
 
-VALID_COLUMNS = tuple(name for name in CLEANED_REVIEWS.column_names if name != "duplicate_rows")
-"""The columns of valid_reviews, which is cleaned_reviews before copies are settled."""
+VALID_COLUMNS = tuple(name for name in CLEANED_REVIEWS.column_names if name != "duplicate_count")
+"""The columns of valid_reviews: those of cleaned_reviews before deduplication."""
 
 _SHORT_KEY = ("user_hash", "short_id", "short_time")
 _LAST = 2**62
 
 
-def valid_reviews(checked: nw.LazyFrame, *, and_also: Sequence[str] = ()) -> nw.LazyFrame:
-    """The rows of checked_reviews without a reason, copies among them, in VALID_COLUMNS and columns wanted beside them.
+def valid_reviews(validated: nw.LazyFrame, *, and_also: Sequence[str] = ()) -> nw.LazyFrame:
+    """The rows of validated_reviews without a reason, duplicates included: VALID_COLUMNS and the columns `and_also`.
 
-    A review_id that says no more than item and time, as readers make them, is null: it is the longest text of all.
+    A review_id that readers built from item and time is null here: it is the longest text and can be rebuilt.
     """
-    valid = checked.filter(nw.col("reason").is_null())
+    valid = validated.filter(nw.col("reason").is_null())
     short_id: nw.Expr = _short_id()
-    if told_by_time(checked.collect_schema()):
+    if has_item_time_ids(validated.collect_schema()):
         as_stated = nw.concat_str("item_id", nw.lit("@"), nw.col("reviewed_at").cast(nw.String()))
         short_id = nw.when(nw.col("reviewed_at_ms").is_null()).then(as_stated)
     return valid.with_columns(rating_count=nw.col("rating_count_value"), review_id=short_id).select(
@@ -33,17 +33,17 @@ def valid_reviews(checked: nw.LazyFrame, *, and_also: Sequence[str] = ()) -> nw.
     )
 
 
-def cleaned_reviews(checked: nw.LazyFrame) -> nw.LazyFrame:
-    """CLEANED_REVIEWS of checked_reviews: what the functions below make together, all at once."""
-    valid = valid_reviews(checked)
-    return reviews_once(valid, deduplicated(valid))
+def cleaned_reviews(validated: nw.LazyFrame) -> nw.LazyFrame:
+    """CLEANED_REVIEWS of validated_reviews, in one step: valid_reviews, deduplicated, unique_reviews."""
+    valid = valid_reviews(validated)
+    return unique_reviews(valid, deduplicated(valid))
 
 
 def deduplicated(valid: nw.LazyFrame) -> nw.LazyFrame:
-    """One row, with its `copies`, for every review among those rows of valid_reviews that may have copies.
+    """CLEANED_REVIEWS of those rows of valid_reviews that share their short key with another row.
 
-    Copies are rows with the same user_id and review_id. Which one stays is a total order over what they say, never over
-    where they stood: most ratings, smallest item_id, lowest price paid, lowest list price, lowest discount, highest
+    Duplicates have the same user_id and review_id. The row that is kept is the first in a total order of values, never
+    of positions: most ratings, smallest item_id, lowest price paid, lowest list price, lowest discount, highest
     rating, then every other column; nulls come last.
     """
     keyed = _with_short_key(valid)
@@ -61,43 +61,44 @@ def deduplicated(valid: nw.LazyFrame) -> nw.LazyFrame:
     }
     ordered = (
         _with_review_id(keyed.join(shared, on=list(_SHORT_KEY), how="semi"))
-        .with_columns(duplicate_rows=nw.len().over(*CLEANED_REVIEWS.key).cast(nw.Int64()), **order)
+        .with_columns(duplicate_count=nw.len().over(*CLEANED_REVIEWS.key).cast(nw.Int64()) - 1, **order)
         .unique(subset=list(CLEANED_REVIEWS.key), keep="first", order_by=["order_ratings", "item_id", *list(order)[1:]])
     )
     return ordered.select(CLEANED_REVIEWS.column_names)
 
 
-def without_deduplication(valid: nw.LazyFrame) -> nw.LazyFrame:
-    """What settled_copies is where no review has copies, without a search: nothing, for every valid row has a user."""
-    return _every_row(valid.filter(nw.col("user_id").is_null()))
+def no_deduplicated_reviews(valid: nw.LazyFrame) -> nw.LazyFrame:
+    """The empty result of `deduplicated` for data without duplicates, without a search."""
+    return _without_duplicates(valid.filter(nw.col("user_id").is_null()))
 
 
-def reviews_once(valid: nw.LazyFrame, deduplicated_part: nw.LazyFrame) -> nw.LazyFrame:
-    """CLEANED_REVIEWS: the settled_copies of `valid`, and its rows that share their key with no other."""
-    taken = _with_short_key(deduplicated_part.with_columns(review_id=_short_id())).select(*_SHORT_KEY)
-    single = _with_short_key(valid).join(taken, on=list(_SHORT_KEY), how="anti")
-    return nw.concat([_every_row(single), deduplicated_part.select(CLEANED_REVIEWS.column_names)])
+def unique_reviews(valid: nw.LazyFrame, deduplicated_part: nw.LazyFrame) -> nw.LazyFrame:
+    """CLEANED_REVIEWS: the rows of `deduplicated_part`, and those of `valid` whose short key is not among them."""
+    keys = _with_short_key(deduplicated_part.with_columns(review_id=_short_id())).select(*_SHORT_KEY)
+    single = _with_short_key(valid).join(keys, on=list(_SHORT_KEY), how="anti")
+    return nw.concat([_without_duplicates(single), deduplicated_part.select(CLEANED_REVIEWS.column_names)])
 
 
-def _every_row(valid: nw.LazyFrame) -> nw.LazyFrame:
-    once = _with_review_id(valid).with_columns(duplicate_rows=nw.lit(1).cast(nw.Int64()))
-    return once.select(CLEANED_REVIEWS.column_names)
+def _without_duplicates(valid: nw.LazyFrame) -> nw.LazyFrame:
+    reviews = _with_review_id(valid).with_columns(duplicate_count=nw.lit(0).cast(nw.Int64()))
+    return reviews.select(CLEANED_REVIEWS.column_names)
 
 
 def _with_short_key(valid: nw.LazyFrame) -> nw.LazyFrame:
-    """`valid` with columns that copies have in common; the few others that have them in common do no harm."""
-    by_time = nw.when(nw.col("review_id").is_null()).then(nw.col("reviewed_at_ms"))
-    return valid.with_columns(short_id=nw.col("review_id").fill_null(""), short_time=by_time.fill_null(-1))
+    """`valid` with _SHORT_KEY. Duplicates always share it; different reviews that share it are only sorted in vain."""
+    time = nw.when(nw.col("review_id").is_null()).then(nw.col("reviewed_at_ms"))
+    return valid.with_columns(short_id=nw.col("review_id").fill_null(""), short_time=time.fill_null(-1))
 
 
 def _with_review_id(valid: nw.LazyFrame) -> nw.LazyFrame:
-    return valid.with_columns(review_id=nw.coalesce("review_id", _item_and_time()))
+    return valid.with_columns(review_id=nw.coalesce("review_id", _item_time_id()))
 
 
 def _short_id() -> nw.Expr:
-    says_more = ~(nw.col("review_id") == _item_and_time()).fill_null(False)
-    return nw.when(says_more).then(nw.col("review_id"))
+    """The review_id, null where it is the item-time id."""
+    is_other = ~(nw.col("review_id") == _item_time_id()).fill_null(False)
+    return nw.when(is_other).then(nw.col("review_id"))
 
 
-def _item_and_time() -> nw.Expr:
+def _item_time_id() -> nw.Expr:
     return nw.concat_str("item_id", nw.lit("@"), nw.col("reviewed_at_ms").cast(nw.String()))

@@ -1,4 +1,4 @@
-"""Where every raw row went, counted from the tables themselves."""
+"""Row reconciliation: raw rows = cleaned + duplicates + rejected, counted from the tables."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,63 +10,63 @@ from amzseg_pipeline.steps.reviews.cleaning import VALUE_RULES
 
 @dataclass(frozen=True)
 class RowReconciliation:
-    """Rows in and out. `copies` are the raw rows that the cleaned reviews stand for, themselves among them."""
+    """Row counts: `rejected` by reason, `unreadable` cleaned rows by column (for items, by PriceIssue)."""
 
     raw: int
     cleaned: int
-    duplicate_rows: int
+    duplicates: int
     rejected: dict[str, int]
     unreadable: dict[str, int]
 
     @property
-    def duplicates(self) -> int:
-        """The raw rows that are copies of a review that stayed."""
-        return self.duplicate_rows - self.cleaned
+    def rejected_rows(self) -> int:
+        """The number of rejected rows."""
+        return sum(self.rejected.values())
 
     @property
     def reconciles(self) -> bool:
-        """Whether no raw row was lost and none came from nowhere."""
-        return self.raw == self.duplicate_rows + sum(self.rejected.values())
+        """Whether raw = cleaned + duplicates + rejected."""
+        return self.raw == self.cleaned + self.duplicates + self.rejected_rows
 
     @property
-    def sentence(self) -> str:
-        """The equation in words."""
-        parts = f"{self.cleaned:,} cleaned + {self.duplicates:,} duplicates + {sum(self.rejected.values()):,} rejected"
+    def summary(self) -> str:
+        """The equation as text."""
+        parts = f"{self.cleaned:,} cleaned + {self.duplicates:,} duplicates + {self.rejected_rows:,} rejected"
         return f"{self.raw:,} raw rows {'=' if self.reconciles else 'are not'} {parts}"
 
     @property
-    def lost_shares(self) -> dict[str, float]:
-        """Rejected rows as a share of raw rows, and per column the unreadable texts as a share of cleaned reviews."""
-        shares = {"rejected": sum(self.rejected.values()) / max(self.raw, 1)}
-        return shares | {f"unreadable {column}": n / max(self.cleaned, 1) for column, n in self.unreadable.items()}
+    def loss_rates(self) -> dict[str, float]:
+        """Rejected rows as a share of raw rows, and unreadable values per column as a share of cleaned reviews."""
+        rates = {"rejected": self.rejected_rows / max(self.raw, 1)}
+        return rates | {f"unreadable {column}": n / max(self.cleaned, 1) for column, n in self.unreadable.items()}
 
 
 def row_reconciliation(*, raw_rows: int, cleaned: nw.LazyFrame, rejected: nw.LazyFrame) -> RowReconciliation:
-    """The Accounts of the tables cleaned_reviews and rejected_reviews that were made from `raw_rows` raw rows."""
+    """The RowReconciliation of cleaned_reviews and rejected_reviews made from `raw_rows` rows of raw_reviews."""
     counts = cleaned.select(
         cleaned=nw.len(),
-        duplicate_rows=nw.col("duplicate_rows").sum(),
+        duplicates=nw.col("duplicate_count").sum(),
         **{source: _flag(nw.col("unreadable").str.contains(f"(?:^|,){source}(?:,|$)")).sum() for source in VALUE_RULES},
     )
-    kept = {name: int(count or 0) for name, count in _rows(counts)[0].items()}
+    count_by_name = {name: int(count or 0) for name, count in _rows(counts)[0].items()}
     return RowReconciliation(
         raw=raw_rows,
-        cleaned=kept.pop("cleaned"),
-        duplicate_rows=kept.pop("duplicate_rows"),
+        cleaned=count_by_name.pop("cleaned"),
+        duplicates=count_by_name.pop("duplicates"),
         rejected=_counts(rejected, "reason"),
-        unreadable={source: count for source, count in kept.items() if count},
+        unreadable={source: count for source, count in count_by_name.items() if count},
     )
 
 
 def item_reconciliation(*, raw_rows: int, items: nw.LazyFrame, rejected: nw.LazyFrame) -> RowReconciliation:
-    """The Accounts of the tables items and rejected_items; `unreadable` counts items by their PriceFault."""
-    kept = _rows(items.select(items=nw.len(), duplicate_rows=nw.col("duplicate_rows").sum()))[0]
+    """The RowReconciliation of items and rejected_items made from `raw_rows` rows of raw_items."""
+    counts = _rows(items.select(items=nw.len(), duplicates=nw.col("duplicate_count").sum()))[0]
     return RowReconciliation(
         raw=raw_rows,
-        cleaned=int(kept["items"]),
-        duplicate_rows=int(kept["duplicate_rows"] or 0),
+        cleaned=int(counts["items"]),
+        duplicates=int(counts["duplicates"] or 0),
         rejected=_counts(rejected, "reason"),
-        unreadable=_counts(items.filter(~nw.col("price_fault").is_null()), "price_fault"),
+        unreadable=_counts(items.filter(~nw.col("price_issue").is_null()), "price_issue"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether there are about as many reviews as in the last snapshot: accidents in the landing zone show here."""
+"""Comparison of the number of cleaned reviews with the previous snapshot, which shows accidents in the landing zone."""
 
 import math
 from dataclasses import dataclass
@@ -6,35 +6,37 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RowCountRange:
-    """Cleaned reviews beside those of the last snapshot (`last`, None for none), and the shares of them that pass."""
+    """Cleaned reviews of this run and of the previous snapshot (None without one), and the accepted shares."""
 
     cleaned: int
-    last: int | None
+    previous: int | None
     min_share: float
     max_share: float
 
     @property
-    def kept(self) -> bool:
-        """Whether the count is within the band, its ends included; without a last snapshot any count is."""
-        return self.last is None or self.min_share * self.last <= self.cleaned <= self.max_share * self.last
+    def contains_count(self) -> bool:
+        """Whether the count is in the range, ends included; always true without a previous snapshot."""
+        return self.previous is None or self.min_share * self.previous <= self.cleaned <= self.max_share * self.previous
 
     @property
-    def sentence(self) -> str:
-        """The comparison in words, with what to do where the band is not kept."""
-        if self.last is None:
-            return f"{self.cleaned:,} cleaned reviews, and no snapshot of real exports to compare with"
-        told = (
-            f"{self.cleaned:,} cleaned reviews after {self.last:,} in the last snapshot; "
-            f"{math.ceil(self.min_share * self.last):,} to {math.floor(self.max_share * self.last):,} pass"
+    def summary(self) -> str:
+        """The comparison as text, with the fix where the count is out of range."""
+        if self.previous is None:
+            return f"{self.cleaned:,} cleaned reviews; there is no snapshot of real exports to compare with"
+        comparison = (
+            f"{self.cleaned:,} cleaned reviews, {self.previous:,} in the previous snapshot; accepted range "
+            f"{math.ceil(self.min_share * self.previous):,} to {math.floor(self.max_share * self.previous):,}"
         )
-        if self.kept:
-            return told
-        setting = "min_rows_share" if self.cleaned < self.last else "max_rows_share"
-        return f"{told}. See what changed in the landing zone; if it is meant, run once by hand with another {setting}"
+        if self.contains_count:
+            return comparison
+        setting = "min_rows_share" if self.cleaned < self.previous else "max_rows_share"
+        return (
+            f"{comparison}. Check what changed in landing/; if the change is intended, run once with another {setting}"
+        )
 
     @property
-    def counts(self) -> dict[str, int | float]:
-        """The numbers behind the sentence."""
-        if not self.last:
+    def metadata(self) -> dict[str, int | float]:
+        """The counts of the comparison by name."""
+        if not self.previous:
             return {"cleaned": self.cleaned}
-        return {"cleaned": self.cleaned, "last": self.last, "share of the last": self.cleaned / self.last}
+        return {"cleaned": self.cleaned, "previous": self.previous, "share of previous": self.cleaned / self.previous}

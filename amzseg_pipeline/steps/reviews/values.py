@@ -1,7 +1,7 @@
-"""How a text becomes a number: each rule is one anchored pattern and one integer unit.
+"""Parsing of text values: each rule is one anchored pattern and one integer unit.
 
-A text that does not match becomes null; it is never guessed at. Integers are exact, so that sums do not depend on row
-order or engine; `floor(x + 0.5)` on float64 gives the same integer on every engine, which their `round` do not.
+Text that does not match becomes null. Integers are exact, so sums do not depend on row order or engine. Rounding is
+`floor(x + 0.5)` on float64, which gives the same integer on every engine; their `round` functions differ.
 """
 
 import narwhals as nw
@@ -12,7 +12,7 @@ _GROUPED_DIGITS = "(?:[0-9]{1,12}|[0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,2}(?:,[0-
 _SYMBOLS = "".join(CURRENCY_BY_SYMBOL)
 
 MONEY = rf"^(?:[{_SYMBOLS}] ?)?{_GROUPED_DIGITS}(?:\.[0-9]{{1,2}})?$"
-"""Western (1,234,567) and Indian (12,34,567) grouping, at most two decimals, no sign: `-5` and `free` are no prices."""
+"""Western (1,234,567) and Indian (12,34,567) grouping, at most two decimals, no sign; `-5` and `free` do not match."""
 
 PERCENT = r"^(?:100(?:\.00?)?|[0-9]{1,2}(?:\.[0-9]{1,2})?) ?%?$"
 STARS = r"^(?:[1-4](?:\.[0-9]0*)?|5(?:\.0+)?)$"
@@ -20,7 +20,7 @@ COUNT = rf"^{_GROUPED_DIGITS}$"
 MILLISECONDS = r"^[0-9]{1,14}$"
 
 _FLOAT32_ERROR = 1e-4
-"""A rating kept as float32 is no farther than 3e-6 from its tenth."""
+"""Tolerance for ratings stored as float32, which differ from their tenth by at most 3e-6."""
 
 
 def money_minor(text: nw.Expr) -> nw.Expr:
@@ -49,27 +49,27 @@ def milliseconds(text: nw.Expr) -> nw.Expr:
 
 
 def stars_tenths_of_number(number: nw.Expr) -> nw.Expr:
-    """The rating in tenths of a star, where it is a number: what `stars_tenths` reads in its text."""
+    """The rating in tenths of a star of a numeric column; equals `stars_tenths` of its text."""
     tenths = number.cast(nw.Float64()) * 10
-    whole = (tenths + 0.5).floor()
-    is_rating = (whole >= 10) & (whole <= 50) & ((tenths - whole).abs() < _FLOAT32_ERROR)
-    return nw.when(is_rating).then(whole).cast(nw.Int64())
+    rounded = (tenths + 0.5).floor()
+    is_rating = (rounded >= 10) & (rounded <= 50) & ((tenths - rounded).abs() < _FLOAT32_ERROR)
+    return nw.when(is_rating).then(rounded).cast(nw.Int64())
 
 
 def milliseconds_of_number(number: nw.Expr) -> nw.Expr:
-    """The time in milliseconds since 1970 UTC, below 10^14, where it is a whole number."""
+    """The time in milliseconds since 1970 UTC of an integer column, below 10^14."""
     return nw.when((number >= 0) & (number < 10**14)).then(number).cast(nw.Int64())
 
 
 def discount_bp(*, paid_minor: nw.Expr, list_minor: nw.Expr, stated_bp: nw.Expr) -> nw.Expr:
-    """(list - paid) / list in basis points; the stated discount where a price lacks.
+    """(list - paid) / list in basis points; the stated discount where a price is missing.
 
-    Null where the list price is 0 or below the price paid: such a pair is no discount, whatever is stated.
+    Null where the list price is 0 or below the price paid, whatever discount is stated.
     """
     both_known = ~paid_minor.is_null() & ~list_minor.is_null()
-    sound = both_known & (list_minor > 0) & (paid_minor <= list_minor)
-    whole = nw.when(sound).then(list_minor).cast(nw.Float64)
-    computed = _rounded((whole - paid_minor.cast(nw.Float64)) / whole * 10_000)
+    is_valid = both_known & (list_minor > 0) & (paid_minor <= list_minor)
+    list_price = nw.when(is_valid).then(list_minor).cast(nw.Float64)
+    computed = _rounded((list_price - paid_minor.cast(nw.Float64)) / list_price * 10_000)
     return nw.when(both_known).then(computed).otherwise(stated_bp)
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.schema import Table
-from amzseg_pipeline.contracts.scoring import REJECTED_USERS, SCORED_USERS, USERS_TO_SCORE, RowFault
+from amzseg_pipeline.contracts.scoring import REJECTED_USERS, SCORED_USERS, USERS_TO_SCORE, RowIssue
 from amzseg_pipeline.steps.segments import scored_users
 from amzseg_pipeline.steps.users_to_score import users_to_score
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
@@ -88,7 +88,7 @@ def _split(part: TextRows) -> tuple[pa.Table, pa.Table]:
     damaged = pa.table(
         {
             "row_number": pa.array(part.damaged, pa.int64()),
-            "reason": pa.repeat(RowFault.FIELDS.value, len(part.damaged)),
+            "reason": pa.repeat(RowIssue.FIELDS.value, len(part.damaged)),
             **{name: pa.nulls(len(part.damaged), pa.string()) for name in USERS_TO_SCORE.column_names},
         }
     )

@@ -61,7 +61,7 @@ class CleanedReviews:
         chosen = buckets or self.buckets
         partitioned = [self.warehouse / PARTITIONED_FOLDER / name for name in self.batches]
         deduplicated_part = [self.warehouse / _SETTLED_FOLDER / bucket.deduplicated_part for bucket in chosen]
-        return reviews.reviews_once(
+        return reviews.unique_reviews(
             engine.scan(
                 [file for part in partitioned for bucket in chosen for file in valid_files(part, bucket.number)]
             ),
@@ -80,7 +80,7 @@ def deduplicated_reviews(partitioned: PartitionedReviews, stage: Stage) -> Clean
     buckets = []
     for number, by_batch in files.items():
         if by_batch:
-            name = part_name(f"{number:04d}", sorted(by_batch), stage.code_version, stage.settings.duplicate_rows)
+            name = part_name(f"{number:04d}", sorted(by_batch), stage.code_version, stage.settings.deduplication)
             part = stage.warehouse / _SETTLED_FOLDER / name
             is_new = write_part(part, partial(_settle, [path for found in by_batch.values() for path in found], stage))
             buckets.append(Bucket(number, rows[number] - _duplicates_in(part), name))
@@ -120,8 +120,8 @@ def _settle(valid_files: Sequence[Path], stage: Stage, folder: Path) -> None:
     valid = stage.engine.scan(valid_files)
     deduplicated_part = (
         reviews.deduplicated(valid)
-        if stage.settings.duplicate_rows == "search"
-        else reviews.without_deduplication(valid)
+        if stage.settings.deduplication == "search"
+        else reviews.no_deduplicated_reviews(valid)
     )
     stage.engine.write_parts(deduplicated_part, folder)
 
@@ -131,10 +131,10 @@ def _sum_up(cleaned: CleanedReviews, bucket: Bucket, engine: Engine, folder: Pat
 
 
 def _duplicates_in(deduplicated_part: Path) -> int:
-    """How many rows of the bucket are copies of a review that stays."""
-    beyond = 0
+    """The number of duplicate rows of the bucket."""
+    duplicates = 0
     for path in sorted(deduplicated_part.glob("*.parquet")):
         with parquet_file(path) as file:
-            duplicate_rows = file.read(columns=["duplicate_rows"])["duplicate_rows"]
-        beyond += (pc.sum(duplicate_rows).as_py() or 0) - len(duplicate_rows)
-    return beyond
+            counts = file.read(columns=["duplicate_count"])["duplicate_count"]
+        duplicates += pc.sum(counts).as_py() or 0
+    return duplicates

@@ -93,7 +93,7 @@ def valid_files(folder: Path, bucket: int) -> list[Path]:
 def _partition(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, folder: Path, *, buckets: int) -> None:
     """One pass over the batches; where one shows that rows were rejected, another that reads little more than ids."""
     raw = raw_reviews_frame(batches, engine)
-    valid = reviews.valid_reviews(reviews.with_item_prices(reviews.checked_reviews(raw), items), and_also=("batch",))
+    valid = reviews.valid_reviews(reviews.with_item_prices(reviews.validated_reviews(raw), items), and_also=("batch",))
     with reading_in_place(batches):
         if len(batches) == buckets == 1:
             only = bucket_folder(batch_folder(folder, batch_id(batches[0].sha256)), 0)
@@ -107,7 +107,7 @@ def _partition(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, fo
         if not files:
             _write_nothing(bucket_folder(own, 0) / "part.parquet", CLEANED_REVIEWS, VALID_COLUMNS)
         if rows_in(files) < batch.rows:
-            checked = reviews.checked_reviews(raw_reviews_frame([batch], engine))
+            checked = reviews.validated_reviews(raw_reviews_frame([batch], engine))
             engine.write(reviews.rejected_reviews(checked), own / _REJECTED_FILE)
         else:
             _write_nothing(own / _REJECTED_FILE, REJECTED_REVIEWS, REJECTED_REVIEWS.column_names)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, REJECTED_REVIEWS, Rejection
+from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, REJECTED_REVIEWS, RejectionReason
 from amzseg_pipeline.steps.figures.gallery import Plot
 from amzseg_pipeline.steps.figures.reviews import ReviewData, review_data
 from amzseg_pipeline_tests.frames import frame
@@ -46,7 +46,7 @@ def reviews(count: int = 600, *, seed: int = 5) -> list[dict[str, Any]]:
                 "currency": "INR",
                 "category": CATEGORIES[product % 3],
                 "reviewed_at_ms": (15_000 + int(draw.integers(1_200))) * DAY_MS,
-                "duplicate_rows": 1,
+                "duplicate_count": 1,
             }
         )
     for name in ("rating_tenths", "discount_bp", "paid_minor", "category"):
@@ -65,10 +65,10 @@ def with_all(rows: list[dict[str, Any]], **values: Any) -> list[dict[str, Any]]:
 
 
 def rejected(**rows_by_reason: int) -> list[dict[str, Any]]:
-    """Rows of rejected_reviews: as many as given for each Rejection, by its name."""
+    """Rows of rejected_reviews: as many as given for each RejectionReason, by its name."""
     names = [name for name, rows in rows_by_reason.items() for _ in range(rows)]
     return [
-        {"source_file": "a.csv", "batch": "0" * 16, "row_number": i + 1, "reason": str(Rejection[name])}
+        {"source_file": "a.csv", "batch": "0" * 16, "row_number": i + 1, "reason": str(RejectionReason[name])}
         for i, name in enumerate(names)
     ]
 

@@ -1,4 +1,4 @@
-"""Which rows are reviews, which are rejected, which are copies; and that the accounts balance."""
+"""Validation, rejection and deduplication of reviews, and row reconciliation."""
 
 import random
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, RAW_REVIEWS, REJECTED_REVIEWS, Rejection
+from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, RAW_REVIEWS, REJECTED_REVIEWS, RejectionReason
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline_tests.frames import ENGINES, frame, rows_of
 
-SOUND = {
+RAW_ROW = {
     "source_file": "a.csv",
     "batch": "0123456789abcdef",
     "row_number": 1,
@@ -29,23 +29,23 @@ SOUND = {
 
 
 def cleaned(*rows, engine="duckdb"):
-    """The rows of cleaned_reviews that `rows` of raw_reviews give."""
+    """The rows of cleaned_reviews made from these rows of raw_reviews."""
     return rows_of(
-        reviews.cleaned_reviews(reviews.checked_reviews(frame(RAW_REVIEWS, rows, engine=engine))),
+        reviews.cleaned_reviews(reviews.validated_reviews(frame(RAW_REVIEWS, rows, engine=engine))),
         "user_id",
         "review_id",
     )
 
 
 def rejected(*rows, engine="duckdb"):
-    """The rows of rejected_reviews that `rows` of raw_reviews give."""
-    checked = reviews.checked_reviews(frame(RAW_REVIEWS, rows, engine=engine))
-    return rows_of(reviews.rejected_reviews(checked), "row_number")
+    """The rows of rejected_reviews made from these rows of raw_reviews."""
+    validated = reviews.validated_reviews(frame(RAW_REVIEWS, rows, engine=engine))
+    return rows_of(reviews.rejected_reviews(validated), "row_number")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_sound_row_becomes_a_typed_review(engine):
-    assert cleaned(SOUND, engine=engine) == [
+def test_valid_row_becomes_a_typed_review(engine):
+    assert cleaned(RAW_ROW, engine=engine) == [
         {
             "user_id": "U1",
             "user_hash": 7,
@@ -60,32 +60,32 @@ def test_a_sound_row_becomes_a_typed_review(engine):
             "category": "A|B",
             "reviewed_at_ms": None,
             "unreadable": None,
-            "duplicate_rows": 1,
+            "duplicate_count": 0,
         }
     ]
 
 
-def test_an_unreadable_value_becomes_null_and_is_named_while_an_absent_one_is_only_null():
-    (review,) = cleaned(SOUND | {"rating": "|", "paid_price": "free", "rating_count": "", "list_price": None})
+def test_unreadable_value_becomes_null_and_is_named_but_empty_is_not():
+    (review,) = cleaned(RAW_ROW | {"rating": "|", "paid_price": "free", "rating_count": "", "list_price": None})
     assert review["unreadable"] == "rating,paid_price"
     assert [review[name] for name in ("rating_tenths", "paid_minor", "rating_count", "list_minor")] == [None] * 4
     assert review["discount_bp"] == 6_400
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("changes", "reason"),
     [
-        ({"user_id": None}, Rejection.MISSING_USER),
-        ({"user_id": ""}, Rejection.MISSING_USER),
-        ({"review_id": ""}, Rejection.MISSING_REVIEW),
-        ({"item_id": None}, Rejection.MISSING_ITEM),
-        ({"user_id": "", "review_id": "", "item_id": ""}, Rejection.MISSING_USER),
-        ({"reader_fault": str(Rejection.UNEQUAL_LISTS), "user_id": None}, Rejection.UNEQUAL_LISTS),
-        ({"reader_fault": str(Rejection.DAMAGED_RECORD)}, Rejection.DAMAGED_RECORD),
+        ({"user_id": None}, RejectionReason.MISSING_USER),
+        ({"user_id": ""}, RejectionReason.MISSING_USER),
+        ({"review_id": ""}, RejectionReason.MISSING_REVIEW),
+        ({"item_id": None}, RejectionReason.MISSING_ITEM),
+        ({"user_id": "", "review_id": "", "item_id": ""}, RejectionReason.MISSING_USER),
+        ({"read_error": str(RejectionReason.UNEQUAL_LISTS), "user_id": None}, RejectionReason.UNEQUAL_LISTS),
+        ({"read_error": str(RejectionReason.DAMAGED_RECORD)}, RejectionReason.DAMAGED_RECORD),
     ],
 )
-def test_a_row_without_identity_is_rejected_with_its_first_reason_and_its_text(fault, reason):
-    row = SOUND | fault
+def test_rejected_row_has_its_first_reason_and_its_text(changes, reason):
+    row = RAW_ROW | changes
     (found,) = rejected(row)
     assert found == {name: row.get(name) for name in REJECTED_REVIEWS.column_names} | {"reason": str(reason)}
     assert cleaned(row) == []
@@ -105,16 +105,16 @@ def test_a_row_without_identity_is_rejected_with_its_first_reason_and_its_text(f
         ({"rating_count": "6", "item_id": "P2"}, {"rating_count": "5", "item_id": "P1"}, {"item_id": "P2"}),
     ],
 )
-def test_which_copy_stays_depends_on_what_it_says_and_not_on_where_it_stood(first, second, kept):
+def test_kept_duplicate_depends_on_values_and_not_on_order(first, second, kept):
     for rows in ((first, second), (second, first)):
-        placed = [SOUND | row | {"row_number": number} for number, row in enumerate(rows, start=1)]
-        (review,) = cleaned(*placed)
+        numbered = [RAW_ROW | row | {"row_number": number} for number, row in enumerate(rows, start=1)]
+        (review,) = cleaned(*numbered)
         assert review | kept == review
-        assert review["duplicate_rows"] == 2
+        assert review["duplicate_count"] == 1
 
 
-def test_the_same_review_id_of_two_users_is_two_reviews():
-    assert len(cleaned(SOUND, SOUND | {"user_id": "U2"})) == 2
+def test_same_review_id_of_two_users_is_two_reviews():
+    assert len(cleaned(RAW_ROW, RAW_ROW | {"user_id": "U2"})) == 2
 
 
 small_rows = st.lists(
@@ -127,7 +127,7 @@ small_rows = st.lists(
             "rating_count": st.sampled_from(["10", "1,000", "x", None]),
             "paid_price": st.sampled_from(["₹1", "₹2,000", "-5", ""]),
             "list_price": st.sampled_from(["₹1", "₹3,000", None]),
-            "reader_fault": st.sampled_from([None, None, None, str(Rejection.DAMAGED_RECORD)]),
+            "read_error": st.sampled_from([None, None, None, str(RejectionReason.DAMAGED_RECORD)]),
         }
     ),
     max_size=25,
@@ -136,22 +136,21 @@ small_rows = st.lists(
 
 @settings(max_examples=20, deadline=None)
 @given(rows=small_rows, seed=st.integers(0, 99), engine=st.sampled_from(sorted(ENGINES)))
-def test_every_row_is_accounted_for_and_their_order_changes_nothing(rows, seed, engine):
-    raw = [SOUND | row | {"row_number": number} for number, row in enumerate(rows, start=1)]
+def test_rows_reconcile_and_row_order_does_not_matter(rows, seed, engine):
+    raw = [RAW_ROW | row | {"row_number": number} for number, row in enumerate(rows, start=1)]
     shuffled = random.Random(seed).sample(raw, len(raw))
     assert cleaned(*raw, engine=engine) == cleaned(*shuffled, engine="duckdb")
-    checked = reviews.checked_reviews(frame(RAW_REVIEWS, raw, engine=engine))
+    validated = reviews.validated_reviews(frame(RAW_REVIEWS, raw, engine=engine))
     row_reconciliation = reviews.row_reconciliation(
-        raw_rows=len(raw), cleaned=reviews.cleaned_reviews(checked), rejected=reviews.rejected_reviews(checked)
+        raw_rows=len(raw), cleaned=reviews.cleaned_reviews(validated), rejected=reviews.rejected_reviews(validated)
     )
     assert row_reconciliation.reconciles
-    assert row_reconciliation.cleaned + row_reconciliation.duplicates + sum(
-        row_reconciliation.rejected.values()
-    ) == len(raw)
+    kept_or_duplicate = row_reconciliation.cleaned + row_reconciliation.duplicates
+    assert kept_or_duplicate + sum(row_reconciliation.rejected.values()) == len(raw)
 
 
-def as_delivered(review):
-    """A cleaned review as the text of an export."""
+def exported(review):
+    """A cleaned review as text of an export."""
     money = {name: review[f"{name}_minor"] for name in ("paid", "list")}
     prices = {f"{name}_price": None if minor is None else f"{minor / 100:.2f}" for name, minor in money.items()}
     rating, discount = review["rating_tenths"], review["discount_bp"]
@@ -167,34 +166,32 @@ def as_delivered(review):
 
 @settings(max_examples=20, deadline=None)
 @given(rows=small_rows, engine=st.sampled_from(sorted(ENGINES)))
-def test_what_is_clean_is_cleaned_to_itself(rows, engine):
-    once = cleaned(*(SOUND | row | {"row_number": number} for number, row in enumerate(rows, start=1)))
-    again = cleaned(*(SOUND | as_delivered(review) for review in once), engine=engine)
-    assert again == [review | {"duplicate_rows": 1, "unreadable": None} for review in once]
+def test_cleaning_is_idempotent(rows, engine):
+    once = cleaned(*(RAW_ROW | row | {"row_number": number} for number, row in enumerate(rows, start=1)))
+    again = cleaned(*(RAW_ROW | exported(review) for review in once), engine=engine)
+    assert again == [review | {"duplicate_count": 0, "unreadable": None} for review in once]
 
 
-def test_accounts_tell_a_lost_row():
-    checked = reviews.checked_reviews(frame(RAW_REVIEWS, [SOUND, SOUND | {"review_id": ""}]))
-    tables = {"cleaned": reviews.cleaned_reviews(checked), "rejected": reviews.rejected_reviews(checked)}
-    assert (
-        reviews.row_reconciliation(raw_rows=2, **tables).sentence
-        == "2 raw rows = 1 cleaned + 0 duplicates + 1 rejected"
-    )
+def test_reconciliation_detects_a_lost_row():
+    validated = reviews.validated_reviews(frame(RAW_REVIEWS, [RAW_ROW, RAW_ROW | {"review_id": ""}]))
+    tables = {"cleaned": reviews.cleaned_reviews(validated), "rejected": reviews.rejected_reviews(validated)}
+    summary = reviews.row_reconciliation(raw_rows=2, **tables).summary
+    assert summary == "2 raw rows = 1 cleaned + 0 duplicates + 1 rejected"
     assert not reviews.row_reconciliation(raw_rows=3, **tables).reconciles
 
 
-def test_unreadable_values_are_counted_by_column():
-    rows = [SOUND | {"review_id": f"R{n}", "rating": "|" if n < 2 else "4"} for n in range(8)]
-    checked = reviews.checked_reviews(frame(RAW_REVIEWS, rows))
+def test_unreadable_values_are_counted_per_column():
+    rows = [RAW_ROW | {"review_id": f"R{n}", "rating": "|" if n < 2 else "4"} for n in range(8)]
+    validated = reviews.validated_reviews(frame(RAW_REVIEWS, rows))
     row_reconciliation = reviews.row_reconciliation(
-        raw_rows=8, cleaned=reviews.cleaned_reviews(checked), rejected=reviews.rejected_reviews(checked)
+        raw_rows=8, cleaned=reviews.cleaned_reviews(validated), rejected=reviews.rejected_reviews(validated)
     )
     assert row_reconciliation.unreadable == {"rating": 2}
-    assert row_reconciliation.lost_shares == {"rejected": 0.0, "unreadable rating": 0.25}
+    assert row_reconciliation.loss_rates == {"rejected": 0.0, "unreadable rating": 0.25}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_tables_have_the_columns_of_their_contract(engine):
-    checked = reviews.checked_reviews(frame(RAW_REVIEWS, [SOUND], engine=engine))
-    assert tuple(reviews.cleaned_reviews(checked).collect_schema().names()) == CLEANED_REVIEWS.column_names
-    assert tuple(reviews.rejected_reviews(checked).collect_schema().names()) == REJECTED_REVIEWS.column_names
+    validated = reviews.validated_reviews(frame(RAW_REVIEWS, [RAW_ROW], engine=engine))
+    assert tuple(reviews.cleaned_reviews(validated).collect_schema().names()) == CLEANED_REVIEWS.column_names
+    assert tuple(reviews.rejected_reviews(validated).collect_schema().names()) == REJECTED_REVIEWS.column_names

@@ -1,4 +1,4 @@
-"""Which records are items, what they cost, and which reviews take that price."""
+"""Validation and deduplication of items, and the prices that reviews take from them."""
 
 import random
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amzseg_pipeline.contracts.reviews import ITEMS, RAW_ITEMS, RAW_REVIEWS, REJECTED_ITEMS, PriceFault, Rejection
+from amzseg_pipeline.contracts.reviews import ITEMS, RAW_ITEMS, RAW_REVIEWS, REJECTED_ITEMS, PriceIssue, RejectionReason
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline_tests.frames import ENGINES, frame, rows_of
 
@@ -28,37 +28,37 @@ REVIEW = {
     "item_id": "P1",
     "review_id": "R",
 }
-ITEM = {"item_id": "P1", "price_minor": 1299, "currency": "USD", "category": "A", "duplicate_rows": 1}
+ITEM = {"item_id": "P1", "price_minor": 1299, "currency": "USD", "category": "A", "duplicate_count": 0}
 
 
 def items(*records, engine="duckdb"):
-    """The rows of items that `records` of raw_items give."""
-    return rows_of(reviews.items(reviews.checked_items(frame(RAW_ITEMS, records, engine=engine))), "item_id")
+    """The rows of items made from these records of raw_items."""
+    return rows_of(reviews.items(reviews.validated_items(frame(RAW_ITEMS, records, engine=engine))), "item_id")
 
 
 def priced(review, *known, engine="duckdb"):
-    """What one row of raw_reviews becomes beside the items known."""
-    checked = reviews.checked_reviews(frame(RAW_REVIEWS, [REVIEW | review], engine=engine))
-    [row] = rows_of(reviews.with_item_prices(checked, frame(ITEMS, known, engine=engine)), "row_number")
+    """One row of raw_reviews with the prices of these items."""
+    validated = reviews.validated_reviews(frame(RAW_REVIEWS, [REVIEW | review], engine=engine))
+    [row] = rows_of(reviews.with_item_prices(validated, frame(ITEMS, known, engine=engine)), "row_number")
     return row
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_record_becomes_an_item(engine):
+def test_record_becomes_an_item(engine):
     assert items(RECORD, engine=engine) == [
         {
             "item_id": "P1",
             "price_minor": 1299,
             "currency": "USD",
             "category": "A|B",
-            "price_fault": None,
-            "duplicate_rows": 1,
+            "price_issue": None,
+            "duplicate_count": 0,
         }
     ]
 
 
 @pytest.mark.parametrize(
-    ("price", "minor", "fault"),
+    ("price", "minor", "issue"),
     [
         ("$12.99", 1299, None),
         ("$1,250.00", 125_000, None),
@@ -67,21 +67,21 @@ def test_a_record_becomes_an_item(engine):
         ("12.5", 1250, None),
         (None, None, None),
         ("", None, None),
-        ("0.0", None, PriceFault.ZERO),
-        ("0", None, PriceFault.ZERO),
-        ("$0.00", None, PriceFault.ZERO),
-        ("from 14.99", None, PriceFault.UNREADABLE),
-        ("$5.00 - $13.99", None, PriceFault.UNREADABLE),
-        ("—", None, PriceFault.UNREADABLE),
-        (".a-box-inner{background-color:#fff}", None, PriceFault.UNREADABLE),
-        ("-5", None, PriceFault.UNREADABLE),
-        ("12.999", None, PriceFault.UNREADABLE),
-        ("1e3", None, PriceFault.UNREADABLE),
+        ("0.0", None, PriceIssue.ZERO),
+        ("0", None, PriceIssue.ZERO),
+        ("$0.00", None, PriceIssue.ZERO),
+        ("from 14.99", None, PriceIssue.UNREADABLE),
+        ("$5.00 - $13.99", None, PriceIssue.UNREADABLE),
+        ("—", None, PriceIssue.UNREADABLE),
+        (".a-box-inner{background-color:#fff}", None, PriceIssue.UNREADABLE),
+        ("-5", None, PriceIssue.UNREADABLE),
+        ("12.999", None, PriceIssue.UNREADABLE),
+        ("1e3", None, PriceIssue.UNREADABLE),
     ],
 )
-def test_a_price_is_an_amount_above_zero_or_unknown(price, minor, fault):
+def test_item_price_is_an_amount_above_zero_or_unknown(price, minor, issue):
     (item,) = items(RECORD | {"price": price})
-    assert (item["price_minor"], item["price_fault"]) == (minor, fault and str(fault))
+    assert (item["price_minor"], item["price_issue"]) == (minor, issue and str(issue))
     assert item["currency"] == (None if minor is None else "USD")
 
 
@@ -89,39 +89,42 @@ def test_a_price_is_an_amount_above_zero_or_unknown(price, minor, fault):
     ("first", "second", "kept"),
     [
         ({"price": ""}, {"price": "$5"}, {"price_minor": 500}),
-        ({"price": "0.0"}, {"price": "$5"}, {"price_minor": 500, "price_fault": None}),
+        ({"price": "0.0"}, {"price": "$5"}, {"price_minor": 500, "price_issue": None}),
         ({"price": "$6"}, {"price": "$5"}, {"price_minor": 500}),
         ({"category": "B"}, {"category": "A"}, {"category": "A"}),
         ({"category": None}, {"category": "A"}, {"category": "A"}),
         ({"price": "", "category": "A"}, {"price": "$5", "category": "B"}, {"price_minor": 500, "category": "B"}),
-        ({"price": ""}, {"price": "junk"}, {"price_fault": str(PriceFault.UNREADABLE)}),
+        ({"price": ""}, {"price": "junk"}, {"price_issue": str(PriceIssue.UNREADABLE)}),
     ],
 )
-def test_which_record_stays_depends_on_what_it_says(first, second, kept):
+def test_kept_record_depends_on_values_and_not_on_order(first, second, kept):
     for pair in ((first, second), (second, first)):
         (item,) = items(*(RECORD | record for record in pair))
         assert item | kept == item
-        assert item["duplicate_rows"] == 2
+        assert item["duplicate_count"] == 1
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("changes", "reason"),
     [
-        ({"item_id": None}, Rejection.MISSING_ITEM),
-        ({"item_id": ""}, Rejection.MISSING_ITEM),
-        ({"reader_fault": str(Rejection.DAMAGED_RECORD), "item_id": None, "price": None}, Rejection.DAMAGED_RECORD),
+        ({"item_id": None}, RejectionReason.MISSING_ITEM),
+        ({"item_id": ""}, RejectionReason.MISSING_ITEM),
+        (
+            {"read_error": str(RejectionReason.DAMAGED_RECORD), "item_id": None, "price": None},
+            RejectionReason.DAMAGED_RECORD,
+        ),
     ],
 )
-def test_a_record_that_is_no_item_is_rejected_with_its_place(fault, reason):
-    record = RECORD | fault
-    checked = reviews.checked_items(frame(RAW_ITEMS, [record]))
-    (found,) = rows_of(reviews.rejected_items(checked), "row_number")
+def test_rejected_record_has_its_reason_and_its_location(changes, reason):
+    record = RECORD | changes
+    validated = reviews.validated_items(frame(RAW_ITEMS, [record]))
+    (found,) = rows_of(reviews.rejected_items(validated), "row_number")
     assert found == {name: record.get(name) for name in REJECTED_ITEMS.column_names} | {"reason": str(reason)}
     assert items(record) == []
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_review_without_a_price_takes_that_of_its_item(engine):
+def test_review_without_a_price_takes_that_of_its_item(engine):
     row = priced({}, ITEM, engine=engine)
     assert (row["paid_minor"], row["currency"], row["category"]) == (1299, "USD", "A")
     assert (row["list_minor"], row["discount_bp"], row["unreadable"]) == (None, None, None)
@@ -137,28 +140,28 @@ def test_a_review_without_a_price_takes_that_of_its_item(engine):
         ({"category": "B"}, (1299, "USD", "B")),
     ],
 )
-def test_a_review_keeps_what_it_states_itself(review, expected):
+def test_review_keeps_its_own_values(review, expected):
     row = priced(review, ITEM, ITEM | {"item_id": "P3", "price_minor": 1})
     assert (row["paid_minor"], row["currency"], row["category"]) == expected
 
 
-def test_an_item_without_a_price_gives_its_category_alone():
+def test_item_without_a_price_gives_only_its_category():
     row = priced({"currency": "EUR"}, ITEM | {"price_minor": None, "currency": None})
     assert (row["paid_minor"], row["currency"], row["category"]) == (None, "EUR", "A")
 
 
-def test_accounts_of_items_balance_and_count_prices_that_are_none():
+def test_items_reconcile_and_price_issues_are_counted():
     records = [
         RECORD | {"item_id": f"P{n % 6}", "price": price} for n, price in enumerate(["$1", "0", "x", "y", "", None] * 2)
     ]
-    checked = reviews.checked_items(frame(RAW_ITEMS, [*records, RECORD | {"item_id": ""}]))
+    validated = reviews.validated_items(frame(RAW_ITEMS, [*records, RECORD | {"item_id": ""}]))
     row_reconciliation = reviews.item_reconciliation(
-        raw_rows=13, items=reviews.items(checked), rejected=reviews.rejected_items(checked)
+        raw_rows=13, items=reviews.items(validated), rejected=reviews.rejected_items(validated)
     )
     assert row_reconciliation.reconciles
     assert (row_reconciliation.cleaned, row_reconciliation.duplicates) == (6, 6)
-    assert row_reconciliation.rejected == {str(Rejection.MISSING_ITEM): 1}
-    assert row_reconciliation.unreadable == {str(PriceFault.UNREADABLE): 2, str(PriceFault.ZERO): 1}
+    assert row_reconciliation.rejected == {str(RejectionReason.MISSING_ITEM): 1}
+    assert row_reconciliation.unreadable == {str(PriceIssue.UNREADABLE): 2, str(PriceIssue.ZERO): 1}
 
 
 records = st.lists(
@@ -167,7 +170,7 @@ records = st.lists(
             "item_id": st.sampled_from(["P1", "P2", "P3", "", None]),
             "price": st.sampled_from(["$1", "$2", "0.0", "junk", "", None]),
             "category": st.sampled_from(["A", "B", None]),
-            "reader_fault": st.sampled_from([None, None, None, str(Rejection.DAMAGED_RECORD)]),
+            "read_error": st.sampled_from([None, None, None, str(RejectionReason.DAMAGED_RECORD)]),
         }
     ),
     max_size=20,
@@ -176,7 +179,7 @@ records = st.lists(
 
 @settings(max_examples=25, deadline=None)
 @given(rows=records, seed=st.integers(0, 99), engine=st.sampled_from(sorted(ENGINES)))
-def test_the_order_of_records_and_the_engine_change_nothing(rows, seed, engine):
+def test_record_order_and_engine_do_not_matter(rows, seed, engine):
     raw = [RECORD | row | {"row_number": number} for number, row in enumerate(rows, start=1)]
     shuffled = random.Random(seed).sample(raw, len(raw))
     assert items(*raw, engine=engine) == items(*shuffled)

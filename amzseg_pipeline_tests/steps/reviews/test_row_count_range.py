@@ -1,4 +1,4 @@
-"""About as many reviews as last time pass, and the words say what to do where they do not."""
+"""The accepted range of the number of cleaned reviews, and the fix it names."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from amzseg_pipeline.steps.reviews import RowCountRange
 
 
 @pytest.mark.parametrize(
-    ("cleaned", "last", "kept"),
+    ("cleaned", "previous", "is_in_range"),
     [
         (100, 100, True),
         (50, 100, True),
@@ -22,22 +22,22 @@ from amzseg_pipeline.steps.reviews import RowCountRange
         (10**9, None, True),
     ],
 )
-def test_half_to_twice_as_many_pass(cleaned, last, kept):
-    assert RowCountRange(cleaned, last, 0.5, 2.0).kept is kept
+def test_half_to_twice_as_many_are_in_range(cleaned, previous, is_in_range):
+    assert RowCountRange(cleaned, previous, 0.5, 2.0).contains_count is is_in_range
 
 
 @pytest.mark.parametrize(
-    ("cleaned", "words"),
+    ("cleaned", "message"),
     [
-        (1_000, "1,000 cleaned reviews after 1,001 in the last snapshot; 501 to 2,002 pass"),
-        (500, "run once by hand with another min_rows_share"),
-        (2_003, "run once by hand with another max_rows_share"),
+        (1_000, "1,000 cleaned reviews, 1,001 in the previous snapshot; accepted range 501 to 2,002"),
+        (500, "run once with another min_rows_share"),
+        (2_003, "run once with another max_rows_share"),
     ],
 )
-def test_the_words_name_the_counts_and_the_way_out(cleaned, words):
-    assert words in RowCountRange(cleaned, 1_001, 0.5, 2.0).sentence
+def test_summary_names_the_counts_and_the_fix(cleaned, message):
+    assert message in RowCountRange(cleaned, 1_001, 0.5, 2.0).summary
 
 
-def test_other_shares_are_another_band():
-    assert RowCountRange(1, 1_000, 0.0, 2.0).kept
-    assert RowCountRange(10_000, 1_000, 0.5, 10.0).kept
+def test_shares_are_settings():
+    assert RowCountRange(1, 1_000, 0.0, 2.0).contains_count
+    assert RowCountRange(10_000, 1_000, 0.5, 10.0).contains_count

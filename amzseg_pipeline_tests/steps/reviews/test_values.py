@@ -1,4 +1,4 @@
-"""Every text is read by its one rule, or becomes null."""
+"""Parsing of text values: one rule per value, null where the text does not match."""
 
 import narwhals as nw
 import polars as pl
@@ -10,7 +10,7 @@ from amzseg_pipeline.steps.reviews import values
 
 
 def read(rule, text):
-    """What `rule` makes of `text`."""
+    """The value that `rule` parses from `text`."""
     frame = nw.from_native(pl.DataFrame({"text": [text]}, schema={"text": pl.String}))
     return frame.select(value=rule(nw.col("text")))["value"][0]
 
@@ -31,7 +31,7 @@ def read(rule, text):
         ("999999999999.99", 99_999_999_999_999),
     ],
 )
-def test_a_price_is_read_in_hundredths(text, minor):
+def test_price_is_parsed_in_hundredths(text, minor):
     assert read(values.money_minor, text) == minor
 
 
@@ -63,12 +63,12 @@ def test_a_price_is_read_in_hundredths(text, minor):
         None,
     ],
 )
-def test_what_is_no_price_is_null(text):
+def test_other_text_is_null_as_a_price(text):
     assert read(values.money_minor, text) is None
 
 
 def indian(whole: int) -> str:
-    """`whole` with the last three digits grouped, and pairs before them."""
+    """`whole` in Indian grouping: the last three digits, and pairs before them."""
     digits = str(whole)
     head, tail = digits[:-3], digits[-3:]
     pairs = [head[max(end - 2, 0) : end] for end in range(len(head), 0, -2)][::-1]
@@ -80,7 +80,7 @@ def indian(whole: int) -> str:
     grouped=st.sampled_from([str, indian, "{:,}".format]),
     symbol=st.sampled_from(["", "₹", "$", "€ "]),
 )
-def test_a_price_survives_the_round_trip_through_every_grouping(minor, grouped, symbol):
+def test_price_round_trips_through_every_grouping(minor, grouped, symbol):
     text = f"{symbol}{grouped(minor // 100)}.{minor % 100:02d}"
     assert read(values.money_minor, text) == minor
 
@@ -117,7 +117,7 @@ def test_no_text_makes_a_rule_fail(text):
         (values.milliseconds, "-1", None),
     ],
 )
-def test_ratings_percentages_counts_and_times_are_read_by_their_rules(rule, text, value):
+def test_ratings_percentages_counts_and_times_are_parsed(rule, text, value):
     assert read(rule, text) == value
 
 
@@ -135,7 +135,7 @@ def test_ratings_percentages_counts_and_times_are_read_by_their_rules(rule, text
         (0, 0, 5_000, None),
     ],
 )
-def test_a_discount_comes_from_prices_and_from_the_stated_one_only_where_a_price_lacks(paid, listed, stated, discount):
+def test_stated_discount_is_used_only_where_a_price_is_missing(paid, listed, stated, discount):
     frame = nw.from_native(
         pl.DataFrame(
             {"paid": [paid], "listed": [listed], "stated": [stated]},

@@ -87,7 +87,9 @@ def made_tables(
     values = replace(Settings(), **settings)
     raw = landing.raw_reviews(data_root, values, now=time.time(), settle=False)
     stage = Stage(engine, data_root.warehouse, code_version, values, log=[].append)
-    items = engine.staged(reviews.items(reviews.checked_items(landing.raw_items_frame(raw.reviews, raw.items, engine))))
+    items = engine.staged(
+        reviews.items(reviews.validated_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
+    )
     partitioned = partitioned_reviews(raw, items, stage)
     cleaned = buckets.deduplicated_reviews(partitioned, stage)
     return Tables(engine, raw, items, partitioned, cleaned, buckets.user_features(cleaned, stage, as_of=as_of))

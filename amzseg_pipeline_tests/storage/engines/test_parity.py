@@ -58,8 +58,8 @@ def sources_of(data_root: DataRoot, engine: Engine) -> tuple[Path, Path]:
 
 def tables_of(scan: Scan, raw_reviews: Path, raw_items: Path) -> dict[str, pa.Table]:
     """Every table that steps make of raw rows, sorted by its key."""
-    items = reviews.items(reviews.checked_items(scan(raw_items)))
-    cleaned = reviews.cleaned_reviews(reviews.with_item_prices(reviews.checked_reviews(scan(raw_reviews)), items))
+    items = reviews.items(reviews.validated_items(scan(raw_items)))
+    cleaned = reviews.cleaned_reviews(reviews.with_item_prices(reviews.validated_reviews(scan(raw_reviews)), items))
     frames = {"items": items, "cleaned_reviews": cleaned, "user_features": users.user_features(cleaned, as_of=AS_OF)}
     return {name: _sorted(frame, by=SORT_BY[name]) for name, frame in frames.items()}
 

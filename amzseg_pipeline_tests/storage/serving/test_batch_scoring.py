@@ -8,7 +8,7 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.model import Model
-from amzseg_pipeline.contracts.scoring import REJECTED_USERS, SCORED_USERS, USERS_TO_SCORE, RowFault
+from amzseg_pipeline.contracts.scoring import REJECTED_USERS, SCORED_USERS, USERS_TO_SCORE, RowIssue
 from amzseg_pipeline.contracts.users import COUNT_COLUMNS
 from amzseg_pipeline.steps.segments import model_from_document
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
@@ -59,13 +59,13 @@ def test_each_row_is_either_scored_or_rejected_with_its_number_and_reason(model:
     kept, rejected = pd.read_parquet(result.scored), pd.read_parquet(result.rejected)
     assert list(zip(kept["row_number"], kept["user_id"], strict=True)) == [(1, "a"), (3, "c"), (6, "=f")]
     assert list(zip(rejected["row_number"], rejected["reason"], strict=True)) == [
-        (2, RowFault.REVIEWS.value),
-        (4, RowFault.FIELDS.value),
-        (5, RowFault.RATING.value),
-        (7, RowFault.REVIEWS.value),
+        (2, RowIssue.REVIEWS.value),
+        (4, RowIssue.FIELDS.value),
+        (5, RowIssue.RATING.value),
+        (7, RowIssue.REVIEWS.value),
     ]
     assert rejected["avg_rating"].to_list()[2] == "9"
-    assert result.reasons[RowFault.REVIEWS.value] == 2
+    assert result.reasons[RowIssue.REVIEWS.value] == 2
     assert result.users.total() == 3
 
 

@@ -15,7 +15,7 @@ from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.steps import reviews, users
-from amzseg_pipeline.steps.table_contract import repeated_keys, row_faults, schema_faults
+from amzseg_pipeline.steps.table_contract import duplicate_keys, rule_violations, schema_violations
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.landing import raw_reviews_frame
@@ -85,7 +85,7 @@ def test_buckets_give_what_all_rows_at_once_give(tmp_path, engine, bucket_rows):
     data_root = data_root_of(tmp_path, a=without_users(FIRST, 10), b=SECOND, c=THIRD, meta=ITEMS)
     tables = made_tables(data_root, engine, bucket_rows=bucket_rows)
     raw, items = tables.raw, tables.items
-    checked = reviews.checked_reviews(raw_reviews_frame(raw.reviews, engine))
+    checked = reviews.validated_reviews(raw_reviews_frame(raw.reviews, engine))
     cleaned = reviews.cleaned_reviews(reviews.with_item_prices(checked, items))
     assert tables.partitioned.buckets == bucket_count(3_000, bucket_rows=bucket_rows)
     assert tables.rows("cleaned_reviews") == sorted_rows(cleaned)
@@ -108,10 +108,10 @@ def test_the_tables_in_parts_keep_their_contracts(tmp_path, engine):
         (tables.cleaned.frame(engine), CLEANED_REVIEWS),
         (engine.scan(tables.features.paths), USER_FEATURES),
     ):
-        assert schema_faults(frame, table) == []
-        (counts,) = row_faults(frame, table).collect("pyarrow").iter_rows(named=True)
+        assert schema_violations(frame, table) == []
+        (counts,) = rule_violations(frame, table).collect("pyarrow").iter_rows(named=True)
         assert {rule: count for rule, count in counts.items() if count and rule != "rows"} == {}
-        assert repeated_keys(frame, table).collect("pyarrow").item() == 0
+        assert duplicate_keys(frame, table).collect("pyarrow").item() == 0
 
 
 def test_a_user_is_in_one_bucket(tmp_path, engine):
@@ -197,13 +197,13 @@ def test_copies_are_found_across_batches_and_settled_by_what_they_say(tmp_path, 
     alone = made_tables(data_root_of(tmp_path / "alone", a=better), engine, **SMALL)
     both = made_tables(data_root_of(tmp_path / "both", a=FIRST, b=better), engine, **SMALL)
     once, twice = alone.rows("cleaned_reviews"), both.rows("cleaned_reviews")
-    assert [row | {"duplicate_rows": 2 * row["duplicate_rows"]} for row in once] == twice
+    assert [row | {"duplicate_count": 2 * row["duplicate_count"] + 1} for row in once] == twice
     assert both.rows("user_features") == alone.rows("user_features")
 
 
 def test_without_a_search_every_valid_row_is_a_review(tmp_path, engine):
     data_root = data_root_of(tmp_path, a=FIRST, b=FIRST.slice(0, 10))
-    assert made_tables(data_root, engine, duplicate_rows="none", **SMALL).cleaned.rows == 1_010
+    assert made_tables(data_root, engine, deduplication="none", **SMALL).cleaned.rows == 1_010
     assert made_tables(data_root, engine, **SMALL).cleaned.rows < 1_000
 
 

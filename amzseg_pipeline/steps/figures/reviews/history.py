@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 import pandas as pd
 
-from amzseg_pipeline.contracts.reviews import Rejection
+from amzseg_pipeline.contracts.reviews import RejectionReason
 from amzseg_pipeline.presentation.formatting import counted, percent, sampled
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import bars
@@ -15,11 +15,11 @@ from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, canvas, count
 _DAYS_OF_A_SHORT_HISTORY = 92
 _REASON_CHARACTERS = 28
 _REASONS = {
-    Rejection.DAMAGED_RECORD: "damaged record",
-    Rejection.UNEQUAL_LISTS: "lists of users and\nreviews differ in length",
-    Rejection.MISSING_USER: "no user id",
-    Rejection.MISSING_REVIEW: "no review id",
-    Rejection.MISSING_ITEM: "no item id",
+    RejectionReason.DAMAGED_RECORD: "damaged record",
+    RejectionReason.UNEQUAL_LISTS: "lists of users and\nreviews differ in length",
+    RejectionReason.MISSING_USER: "no user id",
+    RejectionReason.MISSING_REVIEW: "no review id",
+    RejectionReason.MISSING_ITEM: "no item id",
 }
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, Rejection
+from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.readers.csv_records import CsvRecords, Numbers, csv_records
@@ -43,7 +43,7 @@ UNREAD_COLUMNS = (
 """Names, titles and texts stop here. Their lists hold commas of their own, so nothing is aligned by them either."""
 
 _SLICE_ROWS = 8192
-_FAULTS = pa.array([Rejection.DAMAGED_RECORD.value, Rejection.UNEQUAL_LISTS.value])
+_FAULTS = pa.array([RejectionReason.DAMAGED_RECORD.value, RejectionReason.UNEQUAL_LISTS.value])
 _DAMAGED, _UNEQUAL = 0, 1
 
 
@@ -95,7 +95,7 @@ def _exploded(records: CsvRecords) -> Iterator[pa.Table]:
         yield pa.table(
             {
                 "row_number": row_numbers[rows],
-                "reader_fault": _taken(_FAULTS, fault[rows]),
+                "read_error": _taken(_FAULTS, fault[rows]),
                 **{name: _taken(column, reviewer[rows]) for name, column in ids.items()},
                 **{name: _taken(column, record[rows]) for name, column in values.items()},
             }

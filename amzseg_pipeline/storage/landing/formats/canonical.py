@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, Rejection
+from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.guards import parquet as parquet_guard
@@ -70,11 +70,11 @@ def _rows(cells: Mapping[str, pa.Array], numbers: Numbers, damaged: Numbers) -> 
 
     order = np.argsort(np.concatenate((numbers, damaged)), kind="stable")
     places = pa.array(order, mask=order >= len(numbers))
-    fault = pa.array([Rejection.DAMAGED_RECORD.value])
+    fault = pa.array([RejectionReason.DAMAGED_RECORD.value])
     return pa.table(
         {
             "row_number": np.concatenate((numbers, damaged))[order],
-            "reader_fault": fault.take(pa.array(np.zeros(len(order), np.int64), mask=order < len(numbers))),
+            "read_error": fault.take(pa.array(np.zeros(len(order), np.int64), mask=order < len(numbers))),
             **{name: texts.take(places) for name, texts in values.items()},
         }
     )

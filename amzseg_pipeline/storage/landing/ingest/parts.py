@@ -44,7 +44,7 @@ class Part:
     format: str
     rows: int
     records: int
-    reader_faults: int
+    read_errors: int
     currency: str | None
     user_key_id: str | None = None
 
@@ -90,7 +90,7 @@ def new_part(
     if isinstance(export_format, InPlaceFormat) and user_key is None:
         rows = parquet_rows(export, settings, kinds=export_format.kinds)
         check_unchanged(landing, file)
-        return Part(export, export_format.name, rows, records=rows, reader_faults=0, currency=None)
+        return Part(export, export_format.name, rows, records=rows, read_errors=0, currency=None)
     tables = raw_rows_of(export_format, export, settings)
     path = _part_path(folder, sha256, export_format, user_key)
     return _written_part(path, export_format, tables, landing=landing, file=file, sha256=sha256, user_key=user_key)
@@ -115,7 +115,7 @@ def _written_part(
     user_key: UserKey | None,
 ) -> Part:
     schema = arrow_schema(export_format.holds)
-    rows = records = reader_faults = 0
+    rows = records = read_errors = 0
     currency: str | None = None
     with (
         atomic_write(path) as temporary,
@@ -125,11 +125,11 @@ def _written_part(
             currency = _currency_with(group, currency)
             rows += group.num_rows
             records = group["row_number"][-1].as_py()
-            if "reader_fault" in group.column_names:
-                reader_faults += group.num_rows - group["reader_fault"].null_count
+            if "read_error" in group.column_names:
+                read_errors += group.num_rows - group["read_error"].null_count
             writer.write_table(_completed(group, schema, source_file=file.path, batch=batch_id(sha256)))
         key_id = user_key.id if user_key else None
-        part = Part(path, export_format.name, rows, records, reader_faults, currency, key_id)
+        part = Part(path, export_format.name, rows, records, read_errors, currency, key_id)
         facts = {name: fact for name, fact in asdict(part).items() if name not in ("path", "rows")}
         check_unchanged(landing, file)
         writer.add_key_value_metadata({_FACTS: json.dumps(facts)})

@@ -35,7 +35,7 @@ class Batch:
     format: str
     rows: int
     records: int
-    reader_faults: int
+    read_errors: int
     currency: str | None
     part: Path
     user_key_id: str | None = None
@@ -95,9 +95,9 @@ class RawReviews:
         return sum(batch.records for batch in self.batches)
 
     @property
-    def reader_faults(self) -> int:
+    def read_errors(self) -> int:
         """Rows that stand for a record that could not be read."""
-        return sum(batch.reader_faults for batch in self.batches)
+        return sum(batch.read_errors for batch in self.batches)
 
     @property
     def user_key_id(self) -> str | None:
@@ -128,13 +128,13 @@ def raw_reviews(
     errors: dict[LandingFile, RefusedInput] = {}
     copies_by_sha256 = _copies_by_sha256(data_root, listing.files, settings, errors)
     batches = []
-    for sha256, duplicate_rows in copies_by_sha256.items():
+    for sha256, identical_files in copies_by_sha256.items():
         try:
-            part = _part(data_root, settings, sha256, duplicate_rows, user_key)
+            part = _part(data_root, settings, sha256, identical_files, user_key)
         except RefusedInput as error:
-            errors |= dict.fromkeys(duplicate_rows, error)
+            errors |= dict.fromkeys(identical_files, error)
         else:
-            batches.append(_batch(sha256, duplicate_rows, part))
+            batches.append(_batch(sha256, identical_files, part))
 
     remember_refusals(data_root, (file for file, error in errors.items() if not isinstance(error, RefusedForNow)))
     refused = [*listing.refused, *(RefusedFile(file.path, str(error)) for file, error in errors.items())]
@@ -178,17 +178,17 @@ def _copies_by_sha256(
         except RefusedInput as error:
             errors[file] = error
     remember(data_root, sha256_by_file)
-    duplicate_rows: dict[str, list[LandingFile]] = {}
+    identical_files: dict[str, list[LandingFile]] = {}
     for file, sha256 in sha256_by_file.items():
-        duplicate_rows.setdefault(sha256, []).append(file)
-    return duplicate_rows
+        identical_files.setdefault(sha256, []).append(file)
+    return identical_files
 
 
 def _part(
-    data_root: DataRoot, settings: Settings, sha256: str, duplicate_rows: list[LandingFile], user_key: UserKey | None
+    data_root: DataRoot, settings: Settings, sha256: str, identical_files: list[LandingFile], user_key: UserKey | None
 ) -> Part:
     """The part of a batch, read now where it is not kept already. RefusedInput where the file is not to be trusted."""
-    first = duplicate_rows[0]
+    first = identical_files[0]
     part = kept_part(_parts_folder(data_root), sha256, user_key=user_key)
     if part is None:
         part = new_part(
@@ -199,13 +199,13 @@ def _part(
             settings=settings,
             user_key=user_key,
         )
-    for copy in duplicate_rows:
+    for copy in identical_files:
         check_sidecars(data_root.landing / copy.path, sha256=sha256, records=part.records)
     return part
 
 
-def _batch(sha256: str, duplicate_rows: list[LandingFile], part: Part) -> Batch:
-    first, *others = duplicate_rows
+def _batch(sha256: str, identical_files: list[LandingFile], part: Part) -> Batch:
+    first, *others = identical_files
     return Batch(
         path=first.path,
         also_at=tuple(copy.path for copy in others),
@@ -215,7 +215,7 @@ def _batch(sha256: str, duplicate_rows: list[LandingFile], part: Part) -> Batch:
         format=part.format,
         rows=part.rows,
         records=part.records,
-        reader_faults=part.reader_faults,
+        read_errors=part.read_errors,
         currency=part.currency,
         part=part.path,
         user_key_id=part.user_key_id,

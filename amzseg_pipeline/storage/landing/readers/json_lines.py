@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.reviews import Rejection
+from amzseg_pipeline.contracts.reviews import RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.readers.decompression import is_gzip, unpacked_chunks
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTERS, MAX_TEXT_BYTES
@@ -75,7 +75,7 @@ class JsonRow:
             ), judged AS (
                 SELECT *, coalesce({" OR ".join(faults)}, false) AS damaged FROM typed
             )
-            SELECT row_number, CASE WHEN damaged THEN '{Rejection.DAMAGED_RECORD.value}' END AS reader_fault,
+            SELECT row_number, CASE WHEN damaged THEN '{RejectionReason.DAMAGED_RECORD.value}' END AS read_error,
                 {_joined(f"CASE WHEN NOT damaged THEN {column} END AS {name}" for name, column in self.columns.items())}
             FROM judged"""
 
@@ -85,7 +85,7 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def json_rows(path: Path, settings: Settings, row: JsonRow) -> Iterator[pa.Table]:
-    """A row for each line of the file: `row_number`, which is the line's, `reader_fault`, and the columns of `row`.
+    """A row for each line of the file: `row_number`, which is the line's, `read_error`, and the columns of `row`.
 
     RefusedInput as by `unpacked_chunks`, for a line longer than MAX_LINE_BYTES, and in a plain file for a last line
     without an end; a .gz tells by itself whether it is whole.

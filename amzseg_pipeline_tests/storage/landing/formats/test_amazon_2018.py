@@ -25,7 +25,7 @@ def test_a_review_becomes_a_row_without_its_words(tmp_path: Path) -> None:
     assert row.pop("review_id") != ""
     assert row == {
         "row_number": 1,
-        "reader_fault": None,
+        "read_error": None,
         "user_id": "A7",
         "user_hash": int(hashlib.md5(b"A7").hexdigest()[:8], 16),
         "item_id": "B000000007",
@@ -54,8 +54,8 @@ def test_only_identical_records_have_the_same_review_id(tmp_path: Path, values: 
 @pytest.mark.parametrize("lacking", ["reviewerID", "asin", "overall", "unixReviewTime"])
 def test_a_review_without_one_of_its_keys_is_damaged(tmp_path: Path, lacking: str) -> None:
     whole, damaged = rows_of(REVIEWS_2018, tmp_path, review_2018(), review_2018(**{lacking: None}))
-    assert whole["reader_fault"] is None
-    assert damaged["reader_fault"]
+    assert whole["read_error"] is None
+    assert damaged["read_error"]
     assert damaged["user_id"] is None
 
 
@@ -80,7 +80,7 @@ def test_an_item_keeps_what_its_source_says_of_its_price(
     [row] = rows_of(ITEMS_2018, tmp_path, item_2018(price=price))
     assert row == {
         "row_number": 1,
-        "reader_fault": None,
+        "read_error": None,
         "item_id": "B000000001",
         "price": text,
         "currency": currency,
@@ -91,7 +91,7 @@ def test_an_item_keeps_what_its_source_says_of_its_price(
 def test_an_item_without_categories_has_none(tmp_path: Path) -> None:
     empty, lacking = rows_of(ITEMS_2018, tmp_path, item_2018(category=[]), item_2018(category=None))
     assert empty["category"] is lacking["category"] is None
-    assert empty["reader_fault"] is lacking["reader_fault"] is None
+    assert empty["read_error"] is lacking["read_error"] is None
 
 
 @pytest.mark.real_data
@@ -105,7 +105,7 @@ def test_the_real_reviews_equal_what_python_reads(real_data: Path) -> None:
         assert (row["user_id"], row["item_id"]) == (record["reviewerID"], record["asin"])
         assert float(row["rating"]) == record["overall"]
         assert int(row["reviewed_at"]) == record["unixReviewTime"] * 1000
-        assert row["reader_fault"] is None
+        assert row["read_error"] is None
 
 
 @pytest.mark.real_data

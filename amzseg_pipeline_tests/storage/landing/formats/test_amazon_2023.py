@@ -23,7 +23,7 @@ def test_a_review_is_told_by_user_parent_item_and_millisecond(tmp_path: Path) ->
     [row] = rows_of(REVIEWS_2023, tmp_path, json_lines([review_2023(7)]))
     assert row == {
         "row_number": 1,
-        "reader_fault": None,
+        "read_error": None,
         "user_id": "A7",
         "user_hash": int(hashlib.md5(b"A7").hexdigest()[:8], 16),
         "item_id": "B000000007",
@@ -50,7 +50,7 @@ def test_copies_have_the_same_review_id(tmp_path: Path, values: dict[str, Any], 
 def test_a_null_is_no_damage_and_leaves_the_id_without_what_lacks(tmp_path: Path) -> None:
     records = [review_2023() | {name: None} for name in ("user_id", "parent_asin", "rating", "timestamp")]
     rows = rows_of(REVIEWS_2023, tmp_path, json_lines(records))
-    assert not any(row["reader_fault"] for row in rows)
+    assert not any(row["read_error"] for row in rows)
     whole = "B000000001@1588687728924"
     assert [row["review_id"] for row in rows] == [whole, "@1588687728924", whole, None]
     assert rows[0]["user_hash"] is None
@@ -75,7 +75,7 @@ def test_the_price_of_an_item_is_a_number_a_text_or_nothing(
     [row] = rows_of(ITEMS_2023, tmp_path, json_lines([item_2023() | values]))
     expected = {
         "row_number": 1,
-        "reader_fault": None,
+        "read_error": None,
         "item_id": "B000000001",
         "price": text,
         "currency": currency,
@@ -85,7 +85,7 @@ def test_the_price_of_an_item_is_a_number_a_text_or_nothing(
     [from_parquet] = rows_of(ITEMS_2023_PARQUET, tmp_path, parquet([item_2023(details="{}") | values]))
     amount = from_parquet.pop("price")
     assert amount == text or float(amount) == float(text or "nan")
-    assert {"reader_fault": None, **from_parquet, "price": text} == expected
+    assert {"read_error": None, **from_parquet, "price": text} == expected
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.reviews import Rejection
+from amzseg_pipeline.contracts.reviews import RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.amazon_sales import NEEDED_COLUMNS, SALES_CSV
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_TEXT_BYTES
 from amzseg_pipeline.storage.landing.scan.file_head import csv_names
 from amzseg_pipeline_tests.storage.landing.exports import SALES_COLUMNS, sales_csv
 
-DAMAGED = Rejection.DAMAGED_RECORD.value
-UNEQUAL = Rejection.UNEQUAL_LISTS.value
+DAMAGED = RejectionReason.DAMAGED_RECORD.value
+UNEQUAL = RejectionReason.UNEQUAL_LISTS.value
 BAD_LINE = b"one,two\n"
 IDS = ("row_number", "user_id", "review_id")
 
@@ -36,7 +36,7 @@ def ids_of(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def faults_of(rows: list[dict[str, Any]]) -> dict[int, str]:
-    return {row["row_number"]: row["reader_fault"] for row in rows if row["reader_fault"]}
+    return {row["row_number"]: row["read_error"] for row in rows if row["read_error"]}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_reviewers_are_aligned_by_the_lists_of_users_and_reviews_alone(tmp_path:
     assert {row["item_id"] for row in rows} == {"B000000001"}
     assert rows[0] == {
         "row_number": 1,
-        "reader_fault": None,
+        "read_error": None,
         "user_id": "A",
         "user_hash": int(hashlib.md5(b"A").hexdigest()[:8], 16),
         "review_id": "R1",
@@ -115,7 +115,7 @@ def test_text_stays_text(tmp_path: Path, given_text: str, raw_text: str | None) 
     for column in ("rating", "rating_count", "discount_percentage"):
         [row, _] = rows_of(tmp_path, sales_csv([{column: given_text}]))
         assert row["discount_percent" if column == "discount_percentage" else column] == raw_text
-        assert row["reader_fault"] is None
+        assert row["read_error"] is None
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_lists_of_unequal_length_give_one_row_without_text(tmp_path: Path, user_
     rows = rows_of(tmp_path, sales_csv([{}, {"user_id": user_ids, "review_id": review_ids}, {}]))
     assert [row["row_number"] for row in rows] == [1, 1, 2, 3, 3]
     assert faults_of(rows) == {2: UNEQUAL}
-    assert {value for name, value in rows[2].items() if name not in ("row_number", "reader_fault")} == {None}
+    assert {value for name, value in rows[2].items() if name not in ("row_number", "read_error")} == {None}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_damaged_record_gives_one_row_without_text_at_its_place(tmp_path: Path
     damaged = [2, 3] if b"\r" in line else [2]
     assert faults_of(rows) == dict.fromkeys(damaged, DAMAGED)
     assert [row["row_number"] for row in rows] == [1, 1, *damaged, damaged[-1] + 1, damaged[-1] + 1]
-    assert {rows[2][name] for name in rows[2] if name not in ("row_number", "reader_fault")} == {None}
+    assert {rows[2][name] for name in rows[2] if name not in ("row_number", "read_error")} == {None}
 
 
 def test_damaged_records_first_and_last_and_alone(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_every_cell_comes_back_as_it_was_written(tmp_path: Path, records: list[d
         mine = [row for row in rows if row["row_number"] == number]
         users, reviews = (record[name].split(",") for name in ("user_id", "review_id"))
         if len(users) != len(reviews):
-            assert [row["reader_fault"] for row in mine] == [UNEQUAL]
+            assert [row["read_error"] for row in mine] == [UNEQUAL]
             continue
         assert [row["user_id"] for row in mine] == [user.strip() or None for user in users]
         assert [row["review_id"] for row in mine] == [review.strip() or None for review in reviews]

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.reviews import Rejection
+from amzseg_pipeline.contracts.reviews import RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.canonical import CANONICAL_CSV, CANONICAL_PARQUET, COLUMNS
 from amzseg_pipeline.storage.landing.formats.detection import format_of
@@ -49,7 +49,7 @@ def test_a_record_becomes_a_row_with_all_it_says(tmp_path: Path) -> None:
     [row] = csv_rows(tmp_path, said)
     assert row == TEXTS | said | {
         "row_number": 1,
-        "reader_fault": None,
+        "read_error": None,
         "user_hash": int(hashlib.md5(b"U1").hexdigest()[:8], 16),
     }
 
@@ -58,7 +58,7 @@ def test_the_template_that_ships_is_one(tmp_path: Path) -> None:
     assert format_of(TEMPLATE, Settings()) is CANONICAL_CSV
     rows = rows_of(CANONICAL_CSV, tmp_path, TEMPLATE.read_bytes())
     assert rows
-    assert not any(row["reader_fault"] for row in rows)
+    assert not any(row["read_error"] for row in rows)
     assert set(TEMPLATE.read_text().splitlines()[0].split(",")) == set(COLUMNS)
 
 
@@ -66,7 +66,7 @@ def test_damaged_records_keep_their_place(tmp_path: Path) -> None:
     header, first, second = canonical_csv([{}, {}]).split(b"\n")[:3]
     rows = rows_of(CANONICAL_CSV, tmp_path, b"\n".join([header, first, b"a,b", header, second]) + b"\n")
     assert [(row["row_number"], row["user_id"]) for row in rows] == [(1, "U1"), (2, None), (3, None), (4, "U2")]
-    assert [row["reader_fault"] for row in rows] == [None, *[Rejection.DAMAGED_RECORD.value] * 2, None]
+    assert [row["read_error"] for row in rows] == [None, *[RejectionReason.DAMAGED_RECORD.value] * 2, None]
 
 
 @pytest.mark.parametrize(

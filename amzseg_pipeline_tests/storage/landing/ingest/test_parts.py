@@ -20,7 +20,7 @@ def test_a_written_part_is_known_again_with_all_its_facts(tmp_path: Path) -> Non
     part = new_part(tmp_path, sha256, landing=landing, file=landing_file(landing, "a.csv"), settings=Settings())
     assert kept_part(tmp_path, sha256) == part
     assert part.path.name == f"{sha256[:16]}-sales1.parquet"
-    assert (part.rows, part.records, part.reader_faults, part.currency) == (3, 2, 1, "INR")
+    assert (part.rows, part.records, part.read_errors, part.currency) == (3, 2, 1, "INR")
 
 
 def test_the_same_bytes_give_the_same_part(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_parquet_is_scanned_where_it_lies(tmp_path: Path, engine: DuckDBEngine) 
     raw = reviews_read(data_root)
     [batch] = raw.batches
     assert batch.part == data_root.landing / "2023/a'b.parquet"
-    assert (batch.rows, batch.records, batch.reader_faults, raw.rows, raw.currency) == (2, 2, 0, 2, None)
+    assert (batch.rows, batch.records, batch.read_errors, raw.rows, raw.currency) == (2, 2, 0, 2, None)
     assert not list(data_root.warehouse.rglob("*.parquet"))
     first, second = rows(raw, engine)
     assert first == dict.fromkeys(RAW_REVIEWS.column_names) | {
@@ -91,7 +91,7 @@ def test_scanned_parquet_and_read_json_lines_become_the_same_tables(
         "a.parquet": parquet(RECORDS, {"rating": rating, "user_id": text, "parent_asin": text}),
     }.items():
         data_root = landing_zone(tmp_path / name, {name: content})
-        checked = reviews.checked_reviews(raw_reviews_frame(reviews_read(data_root).reviews, engine))
+        checked = reviews.validated_reviews(raw_reviews_frame(reviews_read(data_root).reviews, engine))
         rejected = rows_of(reviews.rejected_reviews(checked).drop("batch", "source_file", "rating"), "row_number")
         tables.append((rows_of(reviews.cleaned_reviews(checked), "user_id", "review_id"), rejected))
     assert tables[0] == tables[1]
@@ -143,10 +143,10 @@ def test_items_come_with_what_their_records_say(tmp_path: Path, engine: DuckDBEn
         tmp_path, {"a.jsonl": json_lines([review_2023()]), "b.jsonl": json_lines([item_2023(), b"{"])}
     )
     raw = reviews_read(data_root)
-    assert (raw.rows, raw.item_rows, raw.records, raw.reader_faults, raw.currency) == (1, 2, 3, 1, "USD")
+    assert (raw.rows, raw.item_rows, raw.records, raw.read_errors, raw.currency) == (1, 2, 3, 1, "USD")
     item, fault = rows_of(raw_items_frame(raw.reviews, raw.items, engine), "row_number")
     assert (item["item_id"], item["price"], item["source_file"]) == ("B000000001", "12.99", "b.jsonl")
-    assert fault["reader_fault"]
+    assert fault["read_error"]
     assert fault["row_number"] == 2
 
 

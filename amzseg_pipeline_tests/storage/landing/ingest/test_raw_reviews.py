@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, Rejection
+from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing.ingest.raw_reviews import raw_reviews
@@ -39,10 +39,10 @@ def test_every_export_becomes_a_part_of_the_contract(tmp_path: Path) -> None:
     data_root = landing_zone(tmp_path, {"2024/b.csv": B, "a.csv": A})
     reviews = reviews_read(data_root)
     b, a = reviews.batches
-    assert (a.path, a.also_at, a.rows, a.records, a.reader_faults, a.currency) == ("a.csv", (), 2, 1, 0, "INR")
-    assert (b.path, b.size_bytes, b.rows, b.records, b.reader_faults) == ("2024/b.csv", len(B), 3, 2, 1)
+    assert (a.path, a.also_at, a.rows, a.records, a.read_errors, a.currency) == ("a.csv", (), 2, 1, 0, "INR")
+    assert (b.path, b.size_bytes, b.rows, b.records, b.read_errors) == ("2024/b.csv", len(B), 3, 2, 1)
     assert a.format == "Amazon Sales Dataset CSV"
-    assert (reviews.rows, reviews.records, reviews.reader_faults, reviews.currency) == (5, 3, 1, "INR")
+    assert (reviews.rows, reviews.records, reviews.read_errors, reviews.currency) == (5, 3, 1, "INR")
     assert (reviews.left, reviews.refused) == ((), ())
     for batch in reviews.batches:
         assert pq.read_schema(batch.part).equals(arrow_schema(RAW_REVIEWS))
@@ -55,7 +55,7 @@ def test_rows_say_where_they_come_from_and_name_every_column(tmp_path: Path) -> 
     assert first["source_file"] == fault["source_file"] == "2024/b.csv"
     assert first["batch"] == fault["batch"] == reviews.batches[0].sha256[:16]
     assert (first["row_number"], fault["row_number"]) == (1, 2)
-    assert fault["reader_fault"] == Rejection.UNEQUAL_LISTS
+    assert fault["read_error"] == RejectionReason.UNEQUAL_LISTS
     assert first["reviewed_at"] is None
 
 
@@ -259,7 +259,7 @@ def test_a_sidecar_is_compared_on_every_run_and_for_every_copy(tmp_path: Path) -
 
 def test_a_damaged_record_is_a_row_and_not_a_refusal(tmp_path: Path) -> None:
     reviews = reviews_read(landing_zone(tmp_path, {"a.csv": A + b"one,two\n"}))
-    assert (reviews.rows, reviews.records, reviews.reader_faults) == (3, 2, 1)
+    assert (reviews.rows, reviews.records, reviews.read_errors) == (3, 2, 1)
 
 
 @pytest.mark.real_data
@@ -269,7 +269,7 @@ def test_the_real_export_gives_its_known_rows(tmp_path: Path) -> None:
         pytest.skip("AMZSEG_REAL_DATA names no folder with amazon.csv")
     data_root = landing_zone(tmp_path, {"amazon.csv": (folder / "amazon.csv").read_bytes()})
     reviews = reviews_read(data_root)
-    assert (reviews.rows, reviews.records, reviews.reader_faults, reviews.currency) == (11_503, 1_465, 0, "INR")
+    assert (reviews.rows, reviews.records, reviews.read_errors, reviews.currency) == (11_503, 1_465, 0, "INR")
     rows = raw_rows(reviews)
     assert len({row["user_id"] for row in rows}) == len({(row["user_id"], row["user_hash"]) for row in rows}) == 9_050
     assert len({row["review_id"] for row in rows}) == 9_269

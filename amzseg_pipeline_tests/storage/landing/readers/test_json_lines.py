@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.reviews import Rejection
+from amzseg_pipeline.contracts.reviews import RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.readers.decompression import GZIP_MAGIC
 from amzseg_pipeline.storage.landing.readers.json_lines import (
@@ -25,7 +25,7 @@ from amzseg_pipeline.storage.landing.readers.json_lines import (
     json_rows,
 )
 
-DAMAGED = Rejection.DAMAGED_RECORD.value
+DAMAGED = RejectionReason.DAMAGED_RECORD.value
 KINDS = {"id": TEXT, "stars": NUMBER, "time": WHOLE_NUMBER, "cost": PRICE, "places": TEXTS}
 ROW = JsonRow(
     kinds=KINDS,
@@ -71,7 +71,7 @@ def row_of(folder: Path, line: bytes) -> dict[str, Any]:
 def test_a_value_of_its_kind_becomes_its_text(tmp_path: Path, key: str, json_text: str, text: str | None) -> None:
     line = json.dumps({name: value for name, value in GOOD.items() if name != key})[:-1] + f', "{key}": {json_text}}}'
     row = row_of(tmp_path, line.encode())
-    assert (row["reader_fault"], row[key]) == (None, text)
+    assert (row["read_error"], row[key]) == (None, text)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_value_of_its_kind_becomes_its_text(tmp_path: Path, key: str, json_tex
 def test_a_value_of_another_kind_damages_its_line(tmp_path: Path, key: str, json_text: str) -> None:
     line = json.dumps({name: value for name, value in GOOD.items() if name != key})[:-1] + f', "{key}": {json_text}}}'
     row = row_of(tmp_path, line.encode())
-    assert row == dict.fromkeys(row) | {"row_number": 1, "reader_fault": DAMAGED}
+    assert row == dict.fromkeys(row) | {"row_number": 1, "read_error": DAMAGED}
 
 
 @pytest.mark.parametrize("key", KINDS)
 def test_a_key_that_lacks_damages_its_line_unless_it_is_optional(tmp_path: Path, key: str) -> None:
     row = row_of(tmp_path, json.dumps({name: value for name, value in GOOD.items() if name != key}).encode())
-    assert row["reader_fault"] == (None if key in ROW.optional else DAMAGED)
+    assert row["read_error"] == (None if key in ROW.optional else DAMAGED)
     assert row[key] is None
 
 
@@ -131,7 +131,7 @@ LINE = json.dumps(GOOD).encode()
 def test_a_line_that_is_no_such_object_is_a_fault_at_its_number(tmp_path: Path, line: bytes) -> None:
     rows = rows_of(tmp_path, LINE + b"\n" + line + b"\n" + LINE + b"\r\n")
     assert [row["row_number"] for row in rows] == [1, 2, 3]
-    assert [row["reader_fault"] for row in rows] == [None, DAMAGED, None]
+    assert [row["read_error"] for row in rows] == [None, DAMAGED, None]
     assert set(rows[1].values()) == {2, DAMAGED, None}
     assert rows[0] | {"row_number": 3} == rows[2]
 
@@ -211,7 +211,7 @@ def test_python_reads_the_same_in_every_line(tmp_path: Path, records: list[dict[
             and isinstance(record.get("places"), list | None)
             and not any(isinstance(record.get(name), bool) for name in KINDS)
         )
-        if row["reader_fault"] is None:
+        if row["read_error"] is None:
             assert is_good
             assert row["id"] == record["id"]
             assert row["time"] == (None if record["time"] is None else str(record["time"]))
@@ -250,4 +250,4 @@ def test_any_bytes_are_refused_or_every_line_is_accounted_for(
     counted = content.count(b"\n") + (not content.endswith(b"\n"))
     assert [row["row_number"] for row in rows] == list(range(1, counted + 1))
     for row, line in zip(rows, content.split(b"\n"), strict=False):
-        assert line != LINE or row["reader_fault"] is None
+        assert line != LINE or row["read_error"] is None
