@@ -1,17 +1,17 @@
-"""The bundled sample export: a synthetic file in the shape, and with the dirt, of the Amazon Sales Dataset.
+"""Generates the bundled sample export: synthetic data with the format and the data errors of the Amazon Sales Dataset.
 
     python data/make_sample_amazon.py [output path]
 
-Nothing in it comes from a real export: products, people, texts and ids are drawn with a fixed seed from the lists
-below, and links lead to reserved `.example` domains. The same code gives the same bytes.
+Nothing comes from a real export: products, people, texts and ids are drawn with a fixed seed from the lists below,
+and links use reserved `.example` domains. The same code generates the same bytes.
 
 A record is a product listing of 16 columns; `user_id` and `review_id` are comma-joined lists of up to 8 reviewers. The
-lists of names, titles and contents hold commas and line breaks of their own and do not align with them. A rating is
-the listing's. Three kinds of people buy: loyal (5 to 20 reviews, half of them of dear products), deal seekers (mostly
-1, at most 4, of cheap products at 50 to 80 % off) and casual buyers (mostly 1, at most 3, at 5 to 35 % off). Each buys
-a little of everything, so the kinds overlap.
+lists of names, titles and contents contain commas and line breaks and do not align with them. The rating is that of
+the listing. There are three groups of buyers: loyal (5 to 20 reviews, half of them of expensive products), deal
+seekers (mostly 1, at most 4, of cheap products at 50% to 80% off) and casual buyers (mostly 1, at most 3, at 5% to
+35% off). Each group buys some products of every price range, so the groups overlap.
 
-What is in the file, counted from its bytes by the tests:
+Content of the file; the tests count it:
 
       378  listings
       368  product ids
@@ -68,7 +68,7 @@ _REVIEWERS_PER_LISTING = 8
 
 @dataclass(frozen=True)
 class _Buyers:
-    """A kind of people: how many, how many reviews each may write (with weights), and what they buy."""
+    """A group of buyers: their number, the number of reviews of each (with weights), and what they buy."""
 
     users: int
     reviews: range
@@ -81,7 +81,7 @@ _BUYERS = (
     _Buyers(520, range(1, 5), (70, 20, 7, 3), shelf_weights=(1, 9, 90)),
     _Buyers(560, range(1, 4), (80, 15, 5), shelf_weights=(3, 89, 8)),
 )
-"""Loyal repeaters, deal seekers, casual buyers. Weights of shelves are in the order of `_SHELVES`."""
+"""Loyal buyers, deal seekers, casual buyers. `shelf_weights` are in the order of `_SHELVES`."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class _Shelf:
     products: dict[str, str]
 
 
-_DEAR = {
+_EXPENSIVE = {
     '108 cm (43") 4K Smart TV': "Electronics|HomeTheatre,TV&Video|Televisions|SmartTelevisions",
     '14" Laptop, 8 GB, 512 GB SSD': "Computers&Accessories|Laptops",
     "5G Smartphone (6 GB RAM, 128 GB)": "Electronics|Mobiles&Accessories|Smartphones",
     "Front Load Washing Machine, 7 kg": "Home&Kitchen|LargeAppliances|Laundry|WashingMachines|FrontLoad",
     "Noise Cancelling Headphones": "Electronics|Headphones&Accessories|Headphones|OverEar",
 }
-_MIDDLING = {
+_MEDIUM = {
     "Mixer Grinder, 500 W, 3 Jars": "Home&Kitchen|Kitchen&HomeAppliances|SmallAppliances|MixerGrinders",
     "Electric Kettle (1.5 L)": "Home&Kitchen|Kitchen&HomeAppliances|SmallAppliances|Kettles|Electric",
     "Wireless Keyboard & Mouse": "Computers&Accessories|Peripherals|Keyboards,Mice&InputDevices|Sets",
@@ -119,8 +119,8 @@ _CHEAP = {
     "Camera Lens Cloth": "Electronics|Cameras&Photography|Accessories|Cleaners",
 }
 _SHELVES = (
-    _Shelf(8_500, paid_range=(2_999, 44_990), discount_percent=(8, 60, 30), rating=(4.25, 0.20), products=_DEAR),
-    _Shelf(1_450, paid_range=(249, 5_990), discount_percent=(0, 42, 20), rating=(4.15, 0.25), products=_MIDDLING),
+    _Shelf(8_500, paid_range=(2_999, 44_990), discount_percent=(8, 60, 30), rating=(4.25, 0.20), products=_EXPENSIVE),
+    _Shelf(1_450, paid_range=(249, 5_990), discount_percent=(0, 42, 20), rating=(4.15, 0.25), products=_MEDIUM),
     _Shelf(340, paid_range=(79, 1_499), discount_percent=(46, 86, 66), rating=(4.0, 0.30), products=_CHEAP),
 )
 _PAID_SPREAD = 0.5
@@ -158,7 +158,7 @@ _CELLS_PER_FORMULA_START = 2
 
 
 def sample_rows(seed: int = SEED) -> list[dict[str, str]]:
-    """The listings of the sample, dirt included, in the order of the file."""
+    """The listings of the sample, data errors included, in the order of the file."""
     rng = random.Random(seed)
     people = [
         (buyers, _user_id(rng), _text(rng, _NAMES, _SPLITTING_NAMES, 0.004))
@@ -176,13 +176,13 @@ def sample_rows(seed: int = SEED) -> list[dict[str, str]]:
         for shelf, bought in zip(_SHELVES, purchases, strict=True)
         for reviewers in _reviewers_of_listings(rng, bought)
     ]
-    rows = _dirty_rows(rng, listings)
+    rows = _rows_with_errors(rng, listings)
     rng.shuffle(rows)
     return rows
 
 
 def csv_bytes(rows: list[dict[str, str]]) -> bytes:
-    """The rows as the export writes them: UTF-8, line feeds, quotes where a field needs them."""
+    """The rows as CSV: UTF-8, line feeds, quotes only where a field needs them."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -191,25 +191,25 @@ def csv_bytes(rows: list[dict[str, str]]) -> bytes:
 
 
 def _reviewers_of_listings(rng: random.Random, purchases: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    """Purchases dealt to listings of up to 8, so that one person's go to different listings."""
-    places: list[int] = []
-    while sum(places) < len(purchases):
-        places.append(_REVIEWERS_PER_LISTING if rng.random() < 0.93 else rng.randrange(1, _REVIEWERS_PER_LISTING))
-    seats = [listing for turn in range(_REVIEWERS_PER_LISTING) for listing, size in enumerate(places) if size > turn]
-    listings: list[list[tuple[str, str]]] = [[] for _ in places]
+    """Distributes purchases to listings of up to 8 reviewers, so that those of one user go to different listings."""
+    sizes: list[int] = []
+    while sum(sizes) < len(purchases):
+        sizes.append(_REVIEWERS_PER_LISTING if rng.random() < 0.93 else rng.randrange(1, _REVIEWERS_PER_LISTING))
+    seats = [listing for seat in range(_REVIEWERS_PER_LISTING) for listing, size in enumerate(sizes) if size > seat]
+    listings: list[list[tuple[str, str]]] = [[] for _ in sizes]
     for listing, purchase in zip(seats, purchases, strict=False):
         listings[listing].append(purchase)
     return listings
 
 
 def _listing(rng: random.Random, shelf: _Shelf, reviewers: list[tuple[str, str]]) -> dict[str, str]:
-    """A listing without dirt. One in 25 is much disliked; one in 10 drops the zero of a round rating, as in `4`."""
+    """A clean listing. One in 25 has a low rating; one in 10 writes a round rating without the zero, as `4`."""
     product, category = rng.choice(list(shelf.products.items()))
     wanted = shelf.median_paid * math.exp(rng.gauss(0, _PAID_SPREAD))
     low, high = shelf.paid_range
     paid = min(max(round(wanted / 10) * 10 - 1, low), high)
-    least, most, usual = shelf.discount_percent
-    listed = max(round(paid / (1 - rng.triangular(least, most, usual) / 100) / 10) * 10 - 1, paid)
+    lowest, highest, usual = shelf.discount_percent
+    listed = max(round(paid / (1 - rng.triangular(lowest, highest, usual) / 100) / 10) * 10 - 1, paid)
     tail = rng.uniform(-1.6, -0.6) if rng.random() < 0.04 else 0.0
     rating = min(max(rng.gauss(*shelf.rating) + tail, 1), 5)
     row = {
@@ -228,11 +228,11 @@ def _listing(rng: random.Random, shelf: _Shelf, reviewers: list[tuple[str, str]]
     return row | _identity(rng)
 
 
-def _dirty_rows(rng: random.Random, listings: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The listings with single cells damaged, no listing in two ways, then the variants and repeats of whole ones."""
+def _rows_with_errors(rng: random.Random, listings: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Listings with data errors, at most one in each, followed by variants and repeated listings."""
     rows = [dict(listing) for listing in listings]
-    dearest = max(rows, key=lambda row: _number(row["actual_price"]))
-    dearest |= _prices(*_FLAGSHIP_PAID_AND_LISTED)
+    most_expensive = max(rows, key=lambda row: _number(row["actual_price"]))
+    most_expensive |= _prices(*_FLAGSHIP_PAID_AND_LISTED)
     full = [row for row in rows if row["user_id"].count(",") + 1 == _REVIEWERS_PER_LISTING]
     clean = iter(rng.sample([row for row in full if row["discount_percentage"] != "0%"], len(rows) // 2))
     next(clean)["rating"] = "|"
@@ -289,7 +289,7 @@ def _review_id(rng: random.Random) -> str:
 
 
 def _grouped(number: int) -> str:
-    """Digits in the Indian way: the last three, then pairs, as in 1,79,691."""
+    """Indian digit grouping: the last three digits, then pairs, as in 1,79,691."""
     head, tail = str(number)[:-3], str(number)[-3:]
     pairs = [head[max(end - 2, 0) : end] for end in range(len(head), 0, -2)]
     return ",".join([*reversed(pairs), tail])
@@ -300,7 +300,7 @@ def _number(text: str) -> int:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description="Writes the bundled sample export.")
+    arguments = argparse.ArgumentParser(description="Generates the bundled sample export.")
     arguments.add_argument("output", nargs="?", type=Path, default=OUTPUT)
     output: Path = arguments.parse_args().output
     output.write_bytes(csv_bytes(sample_rows()))
