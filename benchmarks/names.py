@@ -1,9 +1,9 @@
-"""The names that segments get for every number of segments, beside what their users are like.
+"""Segment names for 2 to 10 segments with the means of their users: one Markdown table per source.
 
-    python -m benchmarks.names --real ../shared/data
+    python -m benchmarks.names --real FOLDER > names.md
 
-Runs the pipeline on each export in a folder of its own (the bundled sample, amazon.csv and the reviews of gift cards of
-2018), prints the tables and writes them into docs/names.md.
+Runs the pipeline on the bundled sample, on amazon.csv and on the gift card reviews of 2018 in FOLDER, each in a
+temporary data root. A name fit that triggers a warning is in bold.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from amzseg_pipeline.contracts.model import FeatureScaling
-from amzseg_pipeline.contracts.segments import PERSONAS
+from amzseg_pipeline.contracts.personas import PERSONAS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.steps import segments
@@ -29,9 +29,7 @@ from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline_tests import scenario
-from benchmarks.pages import write_section
 
-PAGE = Path(__file__).parent.parent / "docs" / "names.md"
 SAMPLE = Path(__file__).parent.parent / "data" / "landing" / "sample_amazon.csv"
 NUMBERS = range(2, 11)
 _SETTINGS = Settings()
@@ -39,7 +37,7 @@ _SETTINGS = Settings()
 
 @dataclass(frozen=True)
 class NamedUsers:
-    """One segment: its name and fit, its users, and their means (NaN where nobody has a value)."""
+    """One segment: its name and fit, its users, and their means (NaN if no user has a value)."""
 
     k: int
     name: str
@@ -50,11 +48,11 @@ class NamedUsers:
 
 
 def main() -> None:
-    """Runs, prints, writes."""
+    """Prints the personas, then the table of each source."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--real", type=Path, required=True, help="the folder of the real exports")
+    parser.add_argument("--real", type=Path, required=True, help="folder with the real exports")
     real = parser.parse_args().real
-    write_section(PAGE, "## Personas", personas())
+    print(f"## Personas\n\n{personas()}\n")
     amazon = users_of(real / "amazon.csv")
     sample = users_of(SAMPLE)
     for source, users in {
@@ -66,13 +64,11 @@ def main() -> None:
         "The bundled sample": sample,
         "The same without its discounts": without_discounts(sample),
     }.items():
-        text = table(named_users(users))
-        print(f"{source}\n\n{text}\n")
-        write_section(PAGE, f"## {source}", text)
+        print(f"## {source}\n\n{table(named_users(users))}\n", flush=True)
 
 
 def personas() -> str:
-    """Markdown: every persona, where it is expected, and what it claims (in bold)."""
+    """Markdown: the prototype of every persona; axes that the name claims are in bold."""
     rows = ["| name | engagement | spend | discount | rating | strategy |", "|---|---|---|---|---|---|"]
     for persona in PERSONAS:
         axes = (
@@ -88,7 +84,7 @@ def personas() -> str:
 
 
 def users_of(*exports: Path) -> pd.DataFrame:
-    """The users of the exports, contracts.USER_FEATURES, as a run of the pipeline makes them."""
+    """contracts.USER_FEATURES of the exports, computed by a run of the pipeline."""
     with tempfile.TemporaryDirectory() as folder:
         data_root = DataRoot(Path(folder))
         data_root.landing.mkdir()
@@ -109,13 +105,13 @@ def users_of(*exports: Path) -> pd.DataFrame:
 
 
 def without_discounts(users: pd.DataFrame) -> pd.DataFrame:
-    """The same users, of a source that does not tell list prices."""
+    """The same users, as from a source without list prices."""
     sums = {name: 0 for name in users.columns if "discount" in name}
     return users.assign(**{**sums, "avg_discount": pd.array([None] * len(users), dtype="Float64")})
 
 
 def named_users(users: pd.DataFrame, *, n_init: int = _SETTINGS.n_init) -> Iterator[NamedUsers]:
-    """The segments of `users`, largest first, for every number of them: scaled, fitted and named as a model is."""
+    """The segments of `users` for every k, largest first, scaled, fitted and named as a model is."""
     shrinkages = segments.shrinkages(nw.from_native(users).lazy())
     scaling = segments.feature_scaling(users, transform=_SETTINGS.transform, shrinkages=shrinkages)
     users = users.sort_values("user_id", ignore_index=True)
@@ -142,7 +138,7 @@ def _named(
 
 
 def table(named: Iterator[NamedUsers]) -> str:
-    """Markdown: a row per segment; a weak fit in bold, as it is warned of."""
+    """Markdown: one row per segment; a weak fit is in bold."""
     rows = [
         "| k | name | users | reviews | rating | discount | spend | name fit |",
         "|---|---|---|---|---|---|---|---|",

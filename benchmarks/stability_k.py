@@ -41,8 +41,8 @@ RULES: dict[str, Callable[[KChoice], int | None]] = {
     "best silhouette": lambda choice: choice.best_silhouette,
     "best Calinski-Harabasz index": lambda choice: choice.best_calinski_harabasz,
     "best Davies-Bouldin index": lambda choice: choice.best_davies_bouldin,
-    "largest of prediction strength >= 0.8": lambda choice: choice.largest_predicted,
-    "largest of Jaccard index >= 0.75": lambda choice: choice.largest_stable,
+    "largest of prediction strength >= 0.8": lambda choice: choice.largest_by_prediction_strength,
+    "largest of Jaccard index >= 0.75": lambda choice: choice.largest_by_jaccard,
 }
 
 PAGE = Path(__file__).parent.parent / "docs" / "stability.md"

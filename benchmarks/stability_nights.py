@@ -156,8 +156,8 @@ def main() -> None:
             names = run_day.names
             print(
                 f"| {run_day.number} | {run_day.decision} | {run_day.users:,} | {run_day.still:,} | "
-                f"{run_day.moved_still:,} | {run_day.moved_still_share:.3%} | {run_day.moved:,} | "
-                f"{len(names)}, {kept} | {run_day.seconds:.0f} |",
+                f"{run_day.moved_still:,} | "
+                f"{run_day.moved_still_share:.3%} | {run_day.moved:,} | {len(names)}, {kept} | {run_day.seconds:.0f} |",
                 flush=True,
             )
     print("\n" + ", ".join(f"{segment_id} {name}" for segment_id, name in names.items()))

@@ -9,7 +9,7 @@ from amzseg_pipeline.app import charts
 from amzseg_pipeline.app.components import small_table
 from amzseg_pipeline.app.formatting import share_of, signed
 from amzseg_pipeline.app.published_snapshot import Published
-from amzseg_pipeline.contracts.history import NOWHERE, Cause
+from amzseg_pipeline.contracts.history import NO_SEGMENT, Cause
 from amzseg_pipeline.presentation.colours import segment_colours
 
 FIRST = "This is the first snapshot, so there is nothing to compare it with yet."
@@ -57,7 +57,7 @@ def moves(shown: Published, migrations: pd.DataFrame) -> None:
                 _place(flow.to_segment_name, "Left"),
                 _CAUSES.get(flow.cause, flow.cause),
                 f"{flow.users:,}",
-                "–" if flow.from_segment_id == NOWHERE else share_of(flow.share),
+                "–" if flow.from_segment_id == NO_SEGMENT else share_of(flow.share),
             ]
             for flow in map(_Flow._make, flows.head(_SHOWN_FLOWS)[list(_Flow._fields)].itertuples(index=False))
         ],
@@ -117,4 +117,4 @@ def history(shown: Published, runs: pd.DataFrame) -> None:
 
 
 def _place(name: object, nowhere: str) -> str:
-    return nowhere if name == NOWHERE else str(name)
+    return nowhere if name == NO_SEGMENT else str(name)

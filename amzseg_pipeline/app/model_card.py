@@ -16,7 +16,7 @@ _TRANSFORMS = {"identity": "as it is", "log1p": "logarithm of 1 + value", "log2"
 _EVIDENCE = {
     "k": ("Number", "segments"),
     "silhouette": ("Silhouette", "{:.3f}"),
-    "reference_silhouette": ("Were all of one kind", "{:.3f}"),
+    "null_silhouette": ("Were all of one kind", "{:.3f}"),
     "prediction_strength": ("Prediction strength", "{:.2f}"),
     "jaccard": ("Least stable (Jaccard)", "{:.2f}"),
     "inertia": ("Inertia", "{:,.0f}"),
@@ -40,8 +40,8 @@ _RULES = {
     "best_silhouette": "best silhouette",
     "best_calinski_harabasz": "best Calinski-Harabasz",
     "best_davies_bouldin": "best Davies-Bouldin",
-    "largest_predicted": "most that another half of the data confirms",
-    "largest_stable": "most that stay the same when users are drawn anew",
+    "largest_by_prediction_strength": "most that another half of the data confirms",
+    "largest_by_jaccard": "most that stay the same when users are drawn anew",
 }
 
 
@@ -142,7 +142,7 @@ def takeover(report: dict[str, Any], *, pending: dict[str, Any] | None) -> None:
             f"Model {version} waits for a person to approve it: {_sentence(pending['report']['reason'])}.",
             icon=":material/approval:",
         )
-    if tests := report.get("tests"):
+    if criteria := report.get("criteria"):
         small_table(
             ["", "Test", "What is measured", "Value", "Limit"],
             [
@@ -153,7 +153,7 @@ def takeover(report: dict[str, Any], *, pending: dict[str, Any] | None) -> None:
                     "–" if test.get("value") is None else _number(test["value"]),
                     _number(test["limit"]),
                 ]
-                for test in tests
+                for test in criteria
             ],
             texts=3,
         )

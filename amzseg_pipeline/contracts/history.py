@@ -58,17 +58,17 @@ PREVIOUS_COLUMNS = (
     ),
 )
 
-NOWHERE = "-"
+NO_SEGMENT = "-"
 """In place of a segment: before a new user's first, and after the last of a user who left."""
 
 SEGMENT_MIGRATIONS = Table(
     "segment_migrations",
     "How users moved since the snapshot before: one row per pair of segments and cause, the users who stayed included.",
     (
-        Column("from_segment_id", "string", f"segment in the snapshot before; {NOWHERE} for new users"),
-        Column("from_segment_name", "string", f"its name in the snapshot before; {NOWHERE} for new users"),
-        Column("to_segment_id", "string", f"segment now; {NOWHERE} for users who left"),
-        Column("to_segment_name", "string", f"its name; {NOWHERE} for users who left"),
+        Column("from_segment_id", "string", f"segment in the snapshot before; {NO_SEGMENT} for new users"),
+        Column("from_segment_name", "string", f"its name in the snapshot before; {NO_SEGMENT} for new users"),
+        Column("to_segment_id", "string", f"segment now; {NO_SEGMENT} for users who left"),
+        Column("to_segment_name", "string", f"its name; {NO_SEGMENT} for users who left"),
         Column("cause", "string", ", ".join(Cause)),
         Column("users", "int64", "users who went this way", unit="users", minimum=1),
         Column("share", "float64", "part of all users with this from_segment_id", minimum=0, maximum=1),

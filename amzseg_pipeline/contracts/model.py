@@ -100,8 +100,8 @@ class KEvidence:
     jaccard: float | None
     davies_bouldin: float | None
     calinski_harabasz: float | None
-    refusals: tuple[str, ...]
-    reference_silhouette: float | None = None
+    failed_criteria: tuple[str, ...]
+    null_silhouette: float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ class KChoice:
     best_silhouette: int | None
     best_calinski_harabasz: int | None
     best_davies_bouldin: int | None
-    largest_predicted: int | None
-    largest_stable: int | None
+    largest_by_prediction_strength: int | None
+    largest_by_jaccard: int | None
     evidence: tuple[KEvidence, ...]
     limits: KLimits | None = None
 

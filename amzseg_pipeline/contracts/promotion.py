@@ -89,7 +89,7 @@ class PromotionReport:
     reason: str
     champion: str
     challenger: str
-    tests: tuple[PromotionCriterion, ...]
+    criteria: tuple[PromotionCriterion, ...]
 
 
 @dataclass(frozen=True)

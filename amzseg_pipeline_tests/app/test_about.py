@@ -48,7 +48,7 @@ def test_the_model_card_tells_the_evidence_for_k_the_gate_and_the_versions(shown
         if evidence["silhouette"] is not None:
             assert f"{evidence['silhouette']:.3f}" in text
     assert "The new model took over:" in text
-    for test in run["promotion"]["tests"]:
+    for test in run["promotion"]["criteria"]:
         assert test["meaning"] in text
 
 

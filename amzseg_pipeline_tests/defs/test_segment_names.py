@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from amzseg_pipeline.contracts.segments import PERSONAS
+from amzseg_pipeline.contracts.personas import PERSONAS
 from benchmarks.names import NUMBERS, SAMPLE, NamedUsers, named_users, users_of, without_discounts
 
 CLAIMS = {persona.name: persona.claims for persona in PERSONAS}

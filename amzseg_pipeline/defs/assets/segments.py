@@ -7,7 +7,7 @@ import dagster as dg
 import narwhals as nw
 import pandas as pd
 
-from amzseg_pipeline.contracts.history import NOWHERE, SEGMENT_HISTORY, SEGMENT_MIGRATIONS, Cause
+from amzseg_pipeline.contracts.history import NO_SEGMENT, SEGMENT_HISTORY, SEGMENT_MIGRATIONS, Cause
 from amzseg_pipeline.contracts.model import FeatureScaling, Model
 from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.contracts.schema import Table
@@ -191,8 +191,8 @@ def migrations_add_up(
 ) -> dg.AssetCheckResult:
     """Fails where a user came from nowhere or went missing between two snapshots."""
     users = segment_migrations["users"]
-    arrived = int(users[segment_migrations["to_segment_id"] != NOWHERE].sum())
-    started = int(users[segment_migrations["from_segment_id"] != NOWHERE].sum())
+    arrived = int(users[segment_migrations["to_segment_id"] != NO_SEGMENT].sum())
+    started = int(users[segment_migrations["from_segment_id"] != NO_SEGMENT].sum())
     before = _scanned(previous_run(pipeline.data_root), SEGMENT_ASSIGNMENTS, engine)
     assigned, was = _rows(segment_assignments), 0 if before is None else _rows(before)
     return dg.AssetCheckResult(

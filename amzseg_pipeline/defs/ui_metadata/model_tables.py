@@ -15,8 +15,8 @@ RULES = {
     "best_silhouette": "best silhouette",
     "best_calinski_harabasz": "best Calinski-Harabasz index",
     "best_davies_bouldin": "best Davies-Bouldin index",
-    "largest_predicted": "largest with enough prediction strength",
-    "largest_stable": "largest with a stable Jaccard index",
+    "largest_by_prediction_strength": "largest with enough prediction strength",
+    "largest_by_jaccard": "largest with a stable Jaccard index",
 }
 """Field of KChoice -> what the rule is."""
 
@@ -51,9 +51,9 @@ def choice_metadata(choice: KChoice) -> dict[str, Any]:
     )
     rows = (
         f"| {'**' + str(e.k) + '**' if e.k == choice.k else e.k} | {e.inertia:,.1f} | {_number(e.silhouette)} | "
-        f"{_number(e.reference_silhouette)} | {_number(e.prediction_strength)} | {_number(e.jaccard)} | "
+        f"{_number(e.null_silhouette)} | {_number(e.prediction_strength)} | {_number(e.jaccard)} | "
         f"{e.smallest_share:.1%} | {_number(e.davies_bouldin)} | {_number(e.calinski_harabasz, '.1f')} | "
-        f"{' / '.join(f'{n:,}' for n in e.sizes)} | {'; '.join(e.refusals) or 'passes'} |"
+        f"{' / '.join(f'{n:,}' for n in e.sizes)} | {'; '.join(e.failed_criteria) or 'passes'} |"
         for e in choice.evidence
     )
     chosen = choice.evidence[choice.k - 1]

@@ -45,7 +45,7 @@ def promotion_metadata(report: PromotionReport) -> dict[str, Any]:
     rows = (
         f"| {test.name} | {test.kind} | {'' if test.value is None else f'{test.value:.4g}'} | {test.limit:g} | "
         f"{'passed' if test.passed else '**failed**'} | {test.meaning} |"
-        for test in report.tests
+        for test in report.criteria
     )
     return {
         "decision": report.decision,

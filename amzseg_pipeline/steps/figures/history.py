@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from amzseg_pipeline.contracts.history import NOWHERE, PSI_COLUMNS, Cause
+from amzseg_pipeline.contracts.history import NO_SEGMENT, PSI_COLUMNS, Cause
 from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.colours import segment_colours
@@ -60,7 +60,7 @@ def history_gallery(data: HistoryData) -> Gallery:
 def segment_moves(data: HistoryData) -> Plot | NotApplicable:
     """Users by the segment they were in and the one they are in now."""
     moves = data.migrations
-    known = moves[moves["from_segment_id"] != NOWHERE]
+    known = moves[moves["from_segment_id"] != NO_SEGMENT]
     if known.empty:
         return NotApplicable("this is the first night: there is none before to compare it with")
     names = {
@@ -70,13 +70,13 @@ def segment_moves(data: HistoryData) -> Plot | NotApplicable:
     users = moves.pivot_table(
         index="from_segment_id", columns="to_segment_id", values="users", aggfunc="sum", fill_value=0
     ).astype(int)
-    rows = [*sorted(set(users.index) - {NOWHERE}), *({NOWHERE} & set(users.index))]
-    columns = [*sorted(set(users.columns) - {NOWHERE}), *({NOWHERE} & set(users.columns))]
+    rows = [*sorted(set(users.index) - {NO_SEGMENT}), *({NO_SEGMENT} & set(users.index))]
+    columns = [*sorted(set(users.columns) - {NO_SEGMENT}), *({NO_SEGMENT} & set(users.columns))]
     users = users.loc[rows, columns]
     shares = users.div(users.sum(axis=1), axis=0)
     causes = moves.groupby("cause")["users"].sum().reindex(list(Cause), fill_value=0)
     before = int(known["users"].sum())
-    moved = known[(known["from_segment_id"] != known["to_segment_id"]) & (known["to_segment_id"] != NOWHERE)]
+    moved = known[(known["from_segment_id"] != known["to_segment_id"]) & (known["to_segment_id"] != NO_SEGMENT)]
     if moved.empty:
         title = f"Nobody moved: all {counted(before, 'user')} of the night before are where they were"
     else:
@@ -189,7 +189,7 @@ def _draw_moves(axes: "Axes", users: pd.DataFrame, shares: pd.DataFrame, names: 
     import seaborn
 
     rows, columns = list(users.index), list(users.columns)
-    unchanged = pd.DataFrame([[row in (column, NOWHERE) for column in columns] for row in rows], rows, columns)
+    unchanged = pd.DataFrame([[row in (column, NO_SEGMENT) for column in columns] for row in rows], rows, columns)
     written = [
         [f"{users.loc[row, column]:,}\n{percent(float(shares.loc[row, column]))}" if users.loc[row, column] else "0"
          for column in columns] for row in rows
@@ -213,7 +213,7 @@ def _draw_moves(axes: "Axes", users: pd.DataFrame, shares: pd.DataFrame, names: 
 
 
 def _label(segment: str, names: Mapping[str, str], nowhere: str) -> str:
-    return nowhere if segment == NOWHERE else textwrap.fill(names[segment], _LABEL_CHARACTERS)
+    return nowhere if segment == NO_SEGMENT else textwrap.fill(names[segment], _LABEL_CHARACTERS)
 
 
 def _night_axis(axes: "Axes", recent: pd.DataFrame) -> None:

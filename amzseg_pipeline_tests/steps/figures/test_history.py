@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from amzseg_pipeline.contracts.history import DRIFT_COLUMNS, NOWHERE, PSI_COLUMNS
+from amzseg_pipeline.contracts.history import DRIFT_COLUMNS, NO_SEGMENT, PSI_COLUMNS
 from amzseg_pipeline.contracts.promotion import Drift, DriftFigure
 from amzseg_pipeline.steps.figures import facts, history_gallery
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
@@ -13,16 +13,21 @@ from amzseg_pipeline.steps.figures.history import DRAWINGS, HistoryData
 from amzseg_pipeline.steps.figures.style import drawing_style
 from amzseg_pipeline_tests.steps.figures.made_up import assert_fit_to_show
 
-NAMES = {"S0001": "Casual Buyers", "S0002": "Premium Loyalists", "S0004": "Delighted One-Timers", NOWHERE: NOWHERE}
+NAMES = {
+    "S0001": "Casual Buyers",
+    "S0002": "Premium Loyalists",
+    "S0004": "Delighted One-Timers",
+    NO_SEGMENT: NO_SEGMENT,
+}
 STAYED = [("S0001", "S0001", "stayed", 800), ("S0002", "S0002", "stayed", 190), ("S0004", "S0004", "stayed", 4)]
 MOVED = [
     ("S0001", "S0002", "behaviour", 12),
     ("S0002", "S0001", "behaviour", 3),
-    ("S0002", NOWHERE, "left", 1),
-    (NOWHERE, "S0001", "new user", 30),
+    ("S0002", NO_SEGMENT, "left", 1),
+    (NO_SEGMENT, "S0001", "new user", 30),
 ]
 BY_MODEL = [("S0001", "S0004", "model", 40), ("S0001", "S0004", "both", 5)]
-FIRST = [(NOWHERE, "S0001", "new user", 900), (NOWHERE, "S0002", "new user", 100)]
+FIRST = [(NO_SEGMENT, "S0001", "new user", 900), (NO_SEGMENT, "S0002", "new user", 100)]
 QUIET = dict.fromkeys((*PSI_COLUMNS, "psi_shares"), 0.004)
 DEARER = {**QUIET, "psi_avg_spend": 0.61, "psi_shares": 0.2}
 

@@ -105,7 +105,7 @@ def silhouettes() -> pd.Series:
 
 def passing() -> list[str]:
     best = MODEL.choice.limits
-    gains = {e.k: e.silhouette - e.reference_silhouette for e in MODEL.choice.evidence[1:]}
+    gains = {e.k: e.silhouette - e.null_silhouette for e in MODEL.choice.evidence[1:]}
     numbers = [
         str(e.k)
         for e in MODEL.choice.evidence[2:]
@@ -210,7 +210,7 @@ def test_every_figure_of_the_gate_stands_in_its_place_and_fails_in_bold():
     assert {k for k, _ in cells} == set(evidence) - {1}
     for (k, row), cell in cells.items():
         name = ("prediction_strength", "jaccard", "silhouette", "gain", "smallest_share")[row]
-        gain = evidence[k].silhouette - evidence[k].reference_silhouette
+        gain = evidence[k].silhouette - evidence[k].null_silhouette
         value, least = (
             (gain, 0.05)
             if name == "gain"
@@ -226,11 +226,11 @@ def test_every_figure_of_the_gate_stands_in_its_place_and_fails_in_bold():
     rules = [label.get_text() for label in below.get_yticklabels()]
     said = {rules[int(row)]: int(k) for k, row in below.collections[0].get_offsets()}
     assert said["best silhouette"] == MODEL.choice.best_silhouette
-    assert said["Jaccard index alone"] == MODEL.choice.largest_stable
+    assert said["Jaccard index alone"] == MODEL.choice.largest_by_jaccard
 
 
 def test_a_number_that_fails_is_called_a_convention():
-    failing = next(e for e in MODEL.choice.evidence[2:] if e.refusals)
+    failing = next(e for e in MODEL.choice.evidence[2:] if e.failed_criteria)
     choice = replace(MODEL.choice, k=failing.k, confidence="low", rule="the usual number")
     plot = drawn("evidence_for_k", replace(DATA, model=replace(MODEL, choice=choice)))
     assert_fit_to_show(plot)

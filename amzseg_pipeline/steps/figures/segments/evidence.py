@@ -26,8 +26,8 @@ _RULES = {
     "best_silhouette": "best silhouette",
     "best_calinski_harabasz": "best Calinski-Harabasz",
     "best_davies_bouldin": "best Davies-Bouldin",
-    "largest_predicted": "prediction strength alone",
-    "largest_stable": "Jaccard index alone",
+    "largest_by_prediction_strength": "prediction strength alone",
+    "largest_by_jaccard": "Jaccard index alone",
 }
 """Field of KChoice -> the rule in a word or two."""
 
@@ -43,7 +43,7 @@ def evidence_for_k(data: SegmentData) -> Plot | NotApplicable:
     if choice.limits is None or len(measured) < 2 or choice.k not in {each.k for each in measured}:
         return NotApplicable("the tests of the gate were measured for fewer than two numbers of segments")
     limits = choice.limits
-    passing = [each.k for each in measured if not each.refusals and limits.k_min <= each.k <= limits.k_max]
+    passing = [each.k for each in measured if not each.failed_criteria and limits.k_min <= each.k <= limits.k_max]
     title = (
         f"{counted(choice.k, 'segment')} pass every test of whether they would come out again"
         if choice.k in passing
@@ -121,9 +121,9 @@ def _value(evidence: KEvidence, test: str) -> float | None:
     if test != "silhouette_gain":
         value: float | None = getattr(evidence, test)
         return value
-    if evidence.silhouette is None or evidence.reference_silhouette is None:
+    if evidence.silhouette is None or evidence.null_silhouette is None:
         return None
-    return evidence.silhouette - evidence.reference_silhouette
+    return evidence.silhouette - evidence.null_silhouette
 
 
 def _written(test: str, value: float) -> str:

@@ -11,7 +11,7 @@ from amzseg_pipeline.contracts.model import FeatureScaling, KEvidence, KLimits
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clusters.distances import squared_distances
 from amzseg_pipeline.steps.segments.clusters.kmeans import Clusters, clusters
-from amzseg_pipeline.steps.segments.clusters.null_reference import reference_silhouettes
+from amzseg_pipeline.steps.segments.clusters.null_reference import null_silhouettes
 from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
 from amzseg_pipeline.steps.segments.clusters.stability import jaccard, prediction_strength
 from amzseg_pipeline.steps.segments.features.sampling import weighted_sample
@@ -74,7 +74,7 @@ def k_evidence(
     rows = np.searchsorted(selection.user_ids, few.user_ids)
     labellings = [each.clusters.labels[rows] for each in measured[1:]]
     silhouette = [None, *silhouettes(few.points, labellings, weights=few.weights)]
-    reference = [None, *reference_silhouettes(few.points, few.weights, range(2, largest + 1), seed=settings.seed)]
+    reference = [None, *null_silhouettes(few.points, few.weights, range(2, largest + 1), seed=settings.seed)]
     return tuple(
         _evidence(each, selection, settings, silhouettes=(mean, of_one_kind), total=measured[0].clusters.inertia)
         for each, mean, of_one_kind in zip(measured, silhouette, reference, strict=True)
@@ -143,12 +143,12 @@ def _evidence(
         sizes=found.sizes,
         smallest_share=smallest_share,
         silhouette=silhouette,
-        reference_silhouette=of_one_kind,
+        null_silhouette=of_one_kind,
         prediction_strength=measured.prediction_strength,
         jaccard=measured.jaccard,
         davies_bouldin=_davies_bouldin(found, selection),
         calinski_harabasz=_calinski_harabasz(found, users=float(users.sum()), total=total),
-        refusals=tuple(
+        failed_criteria=tuple(
             f"{name} is not defined" if value is None else f"{name} {value:.3f} is below {limit:g}"
             for name, value, limit in gate
             if value is None or value < limit

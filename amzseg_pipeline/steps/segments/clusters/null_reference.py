@@ -12,7 +12,7 @@ _STARTS = 3
 _MAX_USERS = 2_000
 
 
-def reference_silhouettes(
+def null_silhouettes(
     points: Matrix, weights: Matrix, numbers_of_clusters: Iterable[int], *, seed: int
 ) -> list[float | None]:
     """For every number of clusters the mean silhouette of users of one kind; None where it is not defined.

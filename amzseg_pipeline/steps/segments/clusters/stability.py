@@ -14,7 +14,7 @@ _STARTS = 3
 _SAME_POINT_DECIMALS = 6
 
 
-def places(points: Matrix) -> Indices:
+def distinct_point_labels(points: Matrix) -> Indices:
     """The place of every point: points nearer than 10^-6 are in one, because KMeans cannot tell them apart either."""
     if not points.shape[1]:
         return np.zeros(len(points), np.int64)
@@ -28,7 +28,7 @@ def prediction_strength(points: Matrix, weights: Matrix, k: int, *, splits: int,
     the first half put together; the least over clusters, the mean over `splits` random halves. A cluster of one user,
     and a half in fewer than `k` places, foretell nothing: 0.
     """
-    where = places(points)
+    where = distinct_point_labels(points)
     half = len(points) // 2
     strengths = []
     for split in range(splits):
@@ -52,7 +52,7 @@ def jaccard(points: Matrix, weights: Matrix, labels: Indices, k: int, *, bootstr
     Hennig 2007: for each cluster the Jaccard index, among the users drawn, with the most similar cluster of the sample;
     the mean over `bootstraps` samples, the least over clusters. A sample in fewer than `k` places finds nothing: 0.
     """
-    where = places(points)
+    where = distinct_point_labels(points)
     found = np.zeros((bootstraps, k))
     for bootstrap in range(bootstraps):
         rng = np.random.default_rng((seed, bootstrap))

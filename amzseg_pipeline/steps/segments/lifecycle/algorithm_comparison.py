@@ -14,7 +14,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clusters.distances import Indices
 from amzseg_pipeline.steps.segments.clusters.k_evidence import scaled_points
 from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
-from amzseg_pipeline.steps.segments.clusters.stability import places
+from amzseg_pipeline.steps.segments.clusters.stability import distinct_point_labels
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
 from amzseg_pipeline.steps.segments.lifecycle.model_comparison import adjusted_rand
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
@@ -60,7 +60,7 @@ class _Algorithm:
     name: str
     parameters: dict[str, Any]
     fixed: dict[str, Any]
-    least_places: int
+    min_distinct_points: int
 
     def labels(self, points: Matrix) -> Indices:
         """Cluster of every point, from 0; NOISE for none."""
@@ -120,8 +120,8 @@ def _row(
     told = ", ".join(f"{name}={_shown(value)}" for name, value in algorithm.parameters.items())
     row: dict[str, Any] = {**dict.fromkeys(ALGORITHM_COMPARISON.column_names), "algorithm": algorithm.name}
     row |= {"parameters": told, "users": len(points)}
-    where = places(points)
-    if not points.shape[1] or int(where.max()) + 1 < algorithm.least_places:
+    where = distinct_point_labels(points)
+    if not points.shape[1] or int(where.max()) + 1 < algorithm.min_distinct_points:
         return row | {"failure": f"the users are in {int(where.max()) + 1} places, too few for it"}
     began = clock()
     try:
@@ -130,7 +130,7 @@ def _row(
         again = [
             adjusted_rand(labels[rows] - NOISE, same.labels(points[rows]) - NOISE)
             for rows, same in subsamples
-            if len(np.unique(where[rows])) >= algorithm.least_places
+            if len(np.unique(where[rows])) >= algorithm.min_distinct_points
         ]
     except (ValueError, MemoryError) as error:
         return row | {"failure": f"{type(error).__name__}: {error}"}

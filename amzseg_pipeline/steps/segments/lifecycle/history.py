@@ -4,7 +4,7 @@ from datetime import date
 
 import pandas as pd
 
-from amzseg_pipeline.contracts.history import DRIFT_COLUMNS, NOWHERE, SEGMENT_HISTORY
+from amzseg_pipeline.contracts.history import DRIFT_COLUMNS, NO_SEGMENT, SEGMENT_HISTORY
 from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 
@@ -23,7 +23,7 @@ def segment_history(
     `profiles` and `migrations` are tonight's contracts.SEGMENT_PROFILES and SEGMENT_MIGRATIONS.
     """
     moves = migrations[migrations["from_segment_id"] != migrations["to_segment_id"]]
-    is_new = moves["from_segment_id"] == NOWHERE
+    is_new = moves["from_segment_id"] == NO_SEGMENT
     entered = moves[~is_new].groupby("to_segment_id")["users"].sum()
     new_users = moves[is_new].groupby("to_segment_id")["users"].sum()
     departed = moves.groupby("from_segment_id")["users"].sum()

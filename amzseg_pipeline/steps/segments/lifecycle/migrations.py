@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amzseg_pipeline.contracts.history import NOWHERE, SEGMENT_MIGRATIONS, Cause
+from amzseg_pipeline.contracts.history import NO_SEGMENT, SEGMENT_MIGRATIONS, Cause
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
@@ -75,7 +75,7 @@ def segment_migrations(assignments: nw.LazyFrame[Any], assignments_before: nw.La
         ways, columns=["from_segment_id", "from_segment_name", "to_segment_id", "to_segment_name", "cause", "users"]
     )
     rows["cause"] = rows["cause"].fillna(Cause.STAYED.value)
-    rows = rows.fillna(NOWHERE).sort_values(list(SEGMENT_MIGRATIONS.key), ignore_index=True)
+    rows = rows.fillna(NO_SEGMENT).sort_values(list(SEGMENT_MIGRATIONS.key), ignore_index=True)
     rows["share"] = rows["users"] / rows.groupby("from_segment_id")["users"].transform("sum")
     return contract_frame(SEGMENT_MIGRATIONS, {name: rows[name] for name in SEGMENT_MIGRATIONS.column_names})
 

@@ -50,7 +50,7 @@ def approved_report(version: str, champion: Model | None, promotion_state: Promo
             "last snapshot and in the metadata of promotion_gate."
         )
     reason = f"a person approved it; the gate had pending it: {pending.report.reason}"
-    return PromotionReport("PROMOTE", reason, pending.report.champion, version, pending.report.tests)
+    return PromotionReport("PROMOTE", reason, pending.report.champion, version, pending.report.criteria)
 
 
 def _decision(absolute: Sequence[PromotionCriterion], relative: Sequence[PromotionCriterion]) -> tuple[Decision, str]:
@@ -78,7 +78,7 @@ def _absolute_tests(model: Model, champion: Model | None, settings: Settings) ->
 
 def _k_gate(model: Model, champion: Model | None, settings: Settings) -> PromotionCriterion:
     choice = model.choice
-    refusals = next((evidence.refusals for evidence in choice.evidence if evidence.k == choice.k), ())
+    failed_criteria = next((evidence.failed_criteria for evidence in choice.evidence if evidence.k == choice.k), ())
     waiver = ""
     if champion is None:
         waiver = "there is no champion"
@@ -87,9 +87,9 @@ def _k_gate(model: Model, champion: Model | None, settings: Settings) -> Promoti
     elif settings.k:
         waiver = "the settings name k"
     passed = choice.confidence == "high"
-    meaning = f"tests of the gate of k that k = {choice.k} fails: {'; '.join(refusals) or 'none'}"
+    meaning = f"tests of the gate of k that k = {choice.k} fails: {'; '.join(failed_criteria) or 'none'}"
     return PromotionCriterion(
-        "k_gate", "absolute", len(refusals), 0, passed or bool(waiver), _waived(meaning, passed, waiver)
+        "k_criteria", "absolute", len(failed_criteria), 0, passed or bool(waiver), _waived(meaning, passed, waiver)
     )
 
 

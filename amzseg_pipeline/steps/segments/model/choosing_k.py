@@ -8,7 +8,7 @@ from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureScaling, KChoice, KEvidence
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clusters.k_evidence import k_evidence, limits, weighted_points
-from amzseg_pipeline.steps.segments.clusters.stability import places
+from amzseg_pipeline.steps.segments.clusters.stability import distinct_point_labels
 from amzseg_pipeline.steps.segments.model.naming import max_segments, too_many_segments
 
 _USUAL_K = 3
@@ -23,7 +23,7 @@ def k_choice(
     result. Raises ModelError when the setting k asks for more segments than there are names.
     """
     selection = weighted_points(scaled, scaling, users=settings.selection_users)
-    most, differing = max_segments(scaling), int(places(selection.points).max()) + 1
+    most, differing = max_segments(scaling), int(distinct_point_labels(selection.points).max()) + 1
     if min(settings.k, differing) > most:
         raise ModelError(too_many_segments(settings.k, scaling))
     apart = min(most, differing)
@@ -48,14 +48,16 @@ def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k
     return KChoice(
         k=k,
         rule=rule,
-        confidence="low" if evidence[k - 1].refusals else "high",
+        confidence="low" if evidence[k - 1].failed_criteria else "high",
         knee=knee,
         knee_near_best_silhouette=_knee_near_best(of_range, knee, best_silhouette, settings),
         best_silhouette=best_silhouette,
         best_calinski_harabasz=_best(of_range, lambda e: e.calinski_harabasz),
         best_davies_bouldin=_best(of_range, lambda e: None if e.davies_bouldin is None else -e.davies_bouldin),
-        largest_predicted=_largest(of_range, lambda e: e.prediction_strength, settings.min_prediction_strength),
-        largest_stable=_largest(of_range, lambda e: e.jaccard, settings.min_jaccard),
+        largest_by_prediction_strength=_largest(
+            of_range, lambda e: e.prediction_strength, settings.min_prediction_strength
+        ),
+        largest_by_jaccard=_largest(of_range, lambda e: e.jaccard, settings.min_jaccard),
         evidence=evidence,
         limits=limits(settings),
     )
@@ -74,7 +76,9 @@ def _rule(
         return settings.k, f"the setting k = {settings.k}"
     if max(candidates) == 1:
         return 1, "all users are alike"
-    gate = {e.k: e.silhouette for e in evidence if e.k in candidates and not e.refusals and e.silhouette is not None}
+    gate = {
+        e.k: e.silhouette for e in evidence if e.k in candidates and not e.failed_criteria and e.silhouette is not None
+    }
     if not gate:
         k, why = fallback
         return k, f"{why}: no number from {min(candidates)} to {max(candidates)} passes every test"

@@ -7,7 +7,7 @@ import numpy as np
 
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureScaling
-from amzseg_pipeline.contracts.segments import ALL_CUSTOMERS, PERSONAS, Axis, Persona
+from amzseg_pipeline.contracts.personas import ALL_CUSTOMERS, PERSONAS, Axis, Persona
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
 
 LARGEST_POSITION = 5.0

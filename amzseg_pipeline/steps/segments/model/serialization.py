@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeVar
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import MODEL_FORMAT, FeatureScaling, Model, Segment
 from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.steps.segments.model.older_documents import from_format_1
 
 _T = TypeVar("_T")
 _VERSION_DIGITS = 12
@@ -27,16 +26,13 @@ def model_from_document(document: Any, *, place: str) -> Model:
     """The model that `model_document` wrote; `place` (a path) says in errors where it comes from.
 
     Raises ModelError, naming the place and the key, for another format, a key too many or missing, a value of the wrong
-    type, a number that is not finite, lengths that do not match, and a version that is not that of what scores. A
-    model of an older format comes in today's form, under the version of that.
+    type, a number that is not finite, lengths that do not match, and a version that does not match the
+    content.
     """
-    older = isinstance(document, Mapping) and type(document.get("format")) is int and document["format"] == 1
-    model = _from_format(from_format_1(document, place=place) if older else document, Model, place)
+    model = _from_format(document, Model, place)
     _check_scaling(model.scaling, f"{place}: scaling")
     _check_segments(model, f"{place}: segments")
     version = model_version(model.scaling, model.segments)
-    if older:
-        return dataclasses.replace(model, version=version)
     if model.version != version:
         raise ModelError(
             f"{place}: version is {model.version!r}, but what scores is not what was written under that version; "

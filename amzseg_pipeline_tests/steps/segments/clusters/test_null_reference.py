@@ -3,7 +3,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
-from amzseg_pipeline.steps.segments.clusters.null_reference import reference_silhouettes
+from amzseg_pipeline.steps.segments.clusters.null_reference import null_silhouettes
 
 RNG = np.random.default_rng(0)
 LONG = RNG.normal(size=(1_500, 3)) * (3.0, 1.0, 1.0)
@@ -16,21 +16,21 @@ def silhouette(points: np.ndarray, k: int) -> float:
 
 @pytest.mark.parametrize("k", [2, 3, 5])
 def test_users_of_one_kind_have_the_silhouette_of_users_of_one_kind(k: int) -> None:
-    (found,) = reference_silhouettes(LONG, np.ones(len(LONG)), [k], seed=1)
+    (found,) = null_silhouettes(LONG, np.ones(len(LONG)), [k], seed=1)
     assert found == pytest.approx(silhouette(LONG, k), abs=0.02)
 
 
 def test_users_of_two_kinds_have_a_larger_one() -> None:
-    (found,) = reference_silhouettes(TWO_KINDS, np.ones(len(TWO_KINDS)), [2], seed=1)
+    (found,) = null_silhouettes(TWO_KINDS, np.ones(len(TWO_KINDS)), [2], seed=1)
     assert found is not None
     assert silhouette(TWO_KINDS, 2) > found + 0.1
 
 
 def test_the_spread_is_that_of_all_users_whom_weights_stand_for() -> None:
     rare = np.vstack([LONG, np.repeat([[0.0, 40.0, 0.0]], 150, axis=0)])
-    plain = reference_silhouettes(LONG, np.ones(1_500), [2, 3], seed=2)
-    light = reference_silhouettes(rare, np.append(np.ones(1_500), np.full(150, 1e-9)), [2, 3], seed=2)
-    heavy = reference_silhouettes(rare, np.ones(1_650), [2, 3], seed=2)
+    plain = null_silhouettes(LONG, np.ones(1_500), [2, 3], seed=2)
+    light = null_silhouettes(rare, np.append(np.ones(1_500), np.full(150, 1e-9)), [2, 3], seed=2)
+    heavy = null_silhouettes(rare, np.ones(1_650), [2, 3], seed=2)
     assert light == pytest.approx(plain, abs=0.03)
     assert heavy[0] is not None and plain[0] is not None
     assert heavy[0] > plain[0] + 0.05
@@ -38,10 +38,10 @@ def test_the_spread_is_that_of_all_users_whom_weights_stand_for() -> None:
 
 def test_features_that_are_one_and_the_same_are_no_trouble() -> None:
     along = np.repeat(LONG[:, :1], 3, axis=1)
-    (found,) = reference_silhouettes(along, np.ones(len(along)), [2], seed=3)
+    (found,) = null_silhouettes(along, np.ones(len(along)), [2], seed=3)
     assert found == pytest.approx(silhouette(along, 2), abs=0.02)
 
 
 def test_as_many_clusters_as_users_have_none() -> None:
-    assert reference_silhouettes(LONG[:4], np.ones(4), [2, 4], seed=0)[1] is None
-    assert reference_silhouettes(LONG[:4], np.ones(4), [], seed=0) == []
+    assert null_silhouettes(LONG[:4], np.ones(4), [2, 4], seed=0)[1] is None
+    assert null_silhouettes(LONG[:4], np.ones(4), [], seed=0) == []

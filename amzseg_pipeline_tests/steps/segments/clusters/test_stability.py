@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from amzseg_pipeline.steps.segments.clusters.stability import jaccard, places, prediction_strength
+from amzseg_pipeline.steps.segments.clusters.stability import distinct_point_labels, jaccard, prediction_strength
 
 RNG = np.random.default_rng(0)
 BLOBS = np.concatenate([RNG.normal(at, 0.5, (60, 2)) for at in ((0, 0), (6, 0), (0, 6))])
@@ -76,11 +76,11 @@ def test_a_rare_kind_counts_by_its_weight() -> None:
 
 
 def test_users_in_one_place_weigh_as_many_and_are_told_the_same() -> None:
-    places, users = np.array([[0.0], [1.0], [9.0], [10.0]]), np.repeat([0, 1, 2, 3], (1, 40, 40, 1))
+    distinct_point_labels, users = np.array([[0.0], [1.0], [9.0], [10.0]]), np.repeat([0, 1, 2, 3], (1, 40, 40, 1))
     labels = (users > 1).astype(np.int64)
-    assert jaccard(places[users], np.ones(82), labels, 2, bootstraps=4, seed=3) == 1
-    assert prediction_strength(places[users], np.ones(82), 2, splits=4, seed=3) == 1
-    assert prediction_strength(places[users], np.ones(82), 3, splits=4, seed=3) < 0.9
+    assert jaccard(distinct_point_labels[users], np.ones(82), labels, 2, bootstraps=4, seed=3) == 1
+    assert prediction_strength(distinct_point_labels[users], np.ones(82), 2, splits=4, seed=3) == 1
+    assert prediction_strength(distinct_point_labels[users], np.ones(82), 3, splits=4, seed=3) < 0.9
 
 
 @pytest.mark.parametrize("points", [np.zeros((20, 2)), np.repeat([[0.0, 0.0], [5.0, 5.0]], 10, axis=0)])
@@ -99,5 +99,5 @@ def test_a_handful_of_users_is_measured_without_a_warning(users: int) -> None:
 
 def test_points_that_kmeans_cannot_tell_apart_are_in_one_place() -> None:
     points = np.array([[0.0, 1.0], [0.0, 1.0 + 1e-8], [0.0, 1.1]])
-    assert places(points).tolist() == [0, 0, 1]
-    assert places(np.empty((3, 0))).tolist() == [0, 0, 0]
+    assert distinct_point_labels(points).tolist() == [0, 0, 1]
+    assert distinct_point_labels(np.empty((3, 0))).tolist() == [0, 0, 0]

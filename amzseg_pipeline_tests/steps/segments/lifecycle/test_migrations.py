@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amzseg_pipeline.contracts.history import NOWHERE, SEGMENT_MIGRATIONS
+from amzseg_pipeline.contracts.history import NO_SEGMENT, SEGMENT_MIGRATIONS
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.steps.segments import (
@@ -139,8 +139,8 @@ def test_migrations_add_up_to_both_nights(engine: str) -> None:
     found = segment_migrations(lazy(after, engine), lazy(before.head(270), engine))
     assert tuple(found.columns) == SEGMENT_MIGRATIONS.column_names
     users = found["users"]
-    assert users[found["to_segment_id"] != NOWHERE].sum() == len(changed) == 250
-    assert users[found["from_segment_id"] != NOWHERE].sum() == 270
+    assert users[found["to_segment_id"] != NO_SEGMENT].sum() == len(changed) == 250
+    assert users[found["from_segment_id"] != NO_SEGMENT].sum() == 270
     assert users[found["cause"] == "left"].sum() == 40
     assert users[found["cause"] == "new user"].sum() == 20
     assert found.groupby("from_segment_id")["share"].sum().tolist() == pytest.approx([1.0] * 4)
@@ -151,7 +151,7 @@ def test_migrations_add_up_to_both_nights(engine: str) -> None:
 
 def test_migrations_of_the_first_night_are_all_new_users() -> None:
     found = segment_migrations(lazy(BEFORE), None)
-    assert set(found["from_segment_id"]) == set(found["from_segment_name"]) == {NOWHERE}
+    assert set(found["from_segment_id"]) == set(found["from_segment_name"]) == {NO_SEGMENT}
     assert found["users"].sum() == 300
     assert set(found["cause"]) == {"new user"}
 

@@ -61,15 +61,15 @@ def report(
 
 
 def failed(found: PromotionReport) -> set[str]:
-    return {test.name for test in found.tests if not test.passed}
+    return {test.name for test in found.criteria if not test.passed}
 
 
 def test_better_and_within_every_limit_is_promoted() -> None:
     found = report()
     assert (found.decision, failed(found)) == ("PROMOTE", set())
     assert (found.champion, found.challenger) == ("champion", "challenger")
-    assert {test.name: test.kind for test in found.tests} == {
-        **dict.fromkeys(("k_gate", "finite", "unique_names"), "absolute"),
+    assert {test.name: test.kind for test in found.criteria} == {
+        **dict.fromkeys(("k_criteria", "finite", "unique_names"), "absolute"),
         **dict.fromkeys(("better", "silhouette", "adjusted_rand", "moved_share"), "relative"),
         **dict.fromkeys(("centroid_shift", "same_segments", "unattended"), "relative"),
     }
@@ -123,7 +123,7 @@ def test_drift_and_other_settings_stand_for_better() -> None:
     assert report(worse, drift=DRIFT).decision == "PROMOTE"
     assert report(worse, promotion_state=other_settings).decision == "PROMOTE"
     assert report(replace(worse, moved_share=0.3), drift=DRIFT).decision == "HOLD"
-    words = {test.name: test.meaning for test in report(worse, drift=DRIFT).tests}
+    words = {test.name: test.meaning for test in report(worse, drift=DRIFT).criteria}
     assert "PSI of avg_spend is 0.90" in words["better"]
 
 
@@ -134,7 +134,7 @@ def test_an_inertia_of_nothing_cannot_be_beaten() -> None:
 @pytest.mark.parametrize(
     ("model", "name"),
     [
-        (with_confidence(CHALLENGER, "low"), "k_gate"),
+        (with_confidence(CHALLENGER, "low"), "k_criteria"),
         (replace(HIGH, segments=(replace(HIGH.segments[0], centroid=(math.nan,)), *HIGH.segments[1:])), "finite"),
         (
             replace(HIGH, segments=(HIGH.segments[0], replace(HIGH.segments[1], name=HIGH.segments[0].name))),
@@ -159,7 +159,7 @@ def test_low_confidence_is_no_reason_against_a_number_somebody_set_or_a_champion
 def test_the_first_model_is_published_with_low_confidence_rather_than_nothing() -> None:
     first = report(None, model=with_confidence(CHALLENGER, "low"), champion=None, promotion_state=PromotionState())
     assert (first.decision, first.champion) == ("PROMOTE", "")
-    assert {test.kind for test in first.tests} == {"absolute"}
+    assert {test.kind for test in first.criteria} == {"absolute"}
 
 
 def test_a_first_model_that_cannot_be_published_is_an_error() -> None:
@@ -170,7 +170,7 @@ def test_a_first_model_that_cannot_be_published_is_an_error() -> None:
 
 def test_without_a_challenger_the_champion_stays() -> None:
     found = report(None, model=None)
-    assert (found.decision, found.reason, found.challenger, found.tests) == ("KEEP", "weekly", "", ())
+    assert (found.decision, found.reason, found.challenger, found.criteria) == ("KEEP", "weekly", "", ())
 
 
 def test_a_challenger_that_was_not_compared_is_an_error() -> None:
@@ -184,7 +184,7 @@ PROMISE = "somebody went back from snapshot 5 to 3"
 def test_after_a_rollback_nothing_is_promoted_without_a_person() -> None:
     found = report(promotion_state=replace(MEMORY, approval_needed=PROMISE))
     assert (found.decision, failed(found)) == ("HOLD", {"unattended"})
-    assert PROMISE in {test.meaning for test in found.tests}
+    assert PROMISE in {test.meaning for test in found.criteria}
 
 
 def pending(model: Model = HIGH) -> PromotionState:

@@ -54,7 +54,7 @@ def test_one_cluster_has_an_inertia_and_nothing_to_compare() -> None:
     first = choice_of_three_kinds().evidence[0]
     figures = (first.silhouette, first.prediction_strength, first.jaccard, first.davies_bouldin)
     assert (first.k, first.sizes, first.smallest_share, figures) == (1, (300,), 1.0, (None,) * 4)
-    assert first.refusals
+    assert first.failed_criteria
 
 
 def test_three_kinds_of_users_are_found_with_confidence() -> None:
@@ -73,9 +73,9 @@ def test_three_kinds_of_users_are_found_with_confidence() -> None:
     ],
 )
 def test_every_test_of_the_gate_can_refuse_a_number_in_words(limit: dict[str, float], words: str) -> None:
-    assert choice_of_three_kinds().evidence[2].refusals == ()
+    assert choice_of_three_kinds().evidence[2].failed_criteria == ()
     choice = choice_of(three_types(300), **limit)
-    (refusal,) = choice.evidence[2].refusals
+    (refusal,) = choice.evidence[2].failed_criteria
     assert refusal.startswith(words)
     assert refusal.endswith(f"is below {next(iter(limit.values())):g}")
     assert choice.confidence == "low"
@@ -95,7 +95,7 @@ def chosen(rows: dict[int, tuple[float, bool]], *, inertias: dict[int, float] | 
             jaccard=0.9,
             davies_bouldin=1.0,
             calinski_harabasz=10.0,
-            refusals=() if rows.get(k, (None, False))[1] else ("it fails",),
+            failed_criteria=() if rows.get(k, (None, False))[1] else ("it fails",),
         )
         for k in range(1, 9)
     )
@@ -173,7 +173,7 @@ def test_the_setting_k_decides_and_the_evidence_is_still_given(k: int) -> None:
     choice = choice_of(three_types(150), k=k)
     assert (choice.k, choice.rule) == (k, f"the setting k = {k}")
     assert [e.k for e in choice.evidence] == list(range(1, max(k, 8) + 1))
-    assert choice.confidence == ("low" if choice.evidence[k - 1].refusals else "high")
+    assert choice.confidence == ("low" if choice.evidence[k - 1].failed_criteria else "high")
     assert choice.best_silhouette in range(3, 9)
 
 

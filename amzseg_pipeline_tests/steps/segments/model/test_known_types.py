@@ -34,7 +34,7 @@ def test_where_there_are_no_kinds_confidence_is_low() -> None:
 
 def test_a_long_cloud_without_a_gap_is_refused_for_its_silhouette_alone() -> None:
     choice = stability_k.choice(STRUCTURELESS["normal, two features correlated by 0.9"](3, users=600), **QUICK)
-    (refusal,) = choice.evidence[1].refusals
+    (refusal,) = choice.evidence[1].failed_criteria
     assert refusal.startswith("gain of silhouette over users of one kind ")
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureScaling
-from amzseg_pipeline.contracts.segments import PERSONAS
+from amzseg_pipeline.contracts.personas import PERSONAS
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps.segments.features.scaling import feature_scaling
 from amzseg_pipeline.steps.segments.model.naming import max_segments, named_segments
