@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from benchmarks.pages import write_section
 from joblib import Parallel, delayed
 
 from amzseg_pipeline.contracts.model import FeatureScaling, KChoice, ScaledFeature
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps.segments.model.choosing_k import k_choice
-from benchmarks.pages import write_section
 
 Points = npt.NDArray[np.float64]
 

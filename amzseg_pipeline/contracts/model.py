@@ -1,6 +1,6 @@
-"""What a fitted model is: the scaling of features, the segments, and the record of how k was chosen.
+"""A fitted model: feature scaling, segments, the choice of k, and the reference data for drift.
 
-`model.json` holds exactly these fields; it is what scores users, everywhere.
+`model.json` has exactly these fields. Scoring uses nothing else.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ Transform = Literal["identity", "log1p", "log2"]
 
 @dataclass(frozen=True)
 class Shrinkage:
-    """How a mean of few values is drawn to what is usual: (`reviews` x `mean` + n x value) / (`reviews` + n).
+    """Shrinkage of a user's mean towards the prior mean: (`reviews` x `mean` + n x value) / (`reviews` + n).
 
-    `mean` is the prior mean of all reviews, `reviews` how many of a user's own weigh as much as it; n is the number of
-    reviews behind the user's value, and a user without one is at `mean`.
+    n is the number of reviews behind the value. `reviews` is the weight of the prior in reviews. A user without a
+    value gets `mean`.
     """
 
     mean: float
@@ -25,11 +25,11 @@ class Shrinkage:
 
 @dataclass(frozen=True)
 class ScaledFeature:
-    """How one feature of user_features becomes one axis of the clusters.
+    """How one feature of user_features becomes one coordinate of the clusters.
 
-    The value is transformed, shrunk, clipped to [`low`, `high`] (in transformed units, None for no bound), and then
-    (value - `mean`) / `scale`. A null takes `impute` first, or by `shrinkage` the prior mean: one of the two is None.
-    The shrinkage of engagement_score is that of the rating in it: it is total_reviews x the shrunk rating, transformed.
+    The value is transformed, shrunk and clipped to [`low`, `high`] (transformed units; None is no bound), then
+    (value - `mean`) / `scale`. A null becomes `impute`, or the prior mean of `shrinkage`; exactly one of the two is
+    set. engagement_score is total_reviews x the rating shrunk by `shrinkage`, then transformed.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ScaledFeature:
 
 @dataclass(frozen=True)
 class DroppedFeature:
-    """A feature left out of the clusters, and why."""
+    """A feature that is not clustered, and why."""
 
     name: str
     reason: str
@@ -52,7 +52,7 @@ class DroppedFeature:
 
 @dataclass(frozen=True)
 class FeatureWarning:
-    """A feature that is kept, and why it tells little."""
+    """A clustered feature that separates few users, and why."""
 
     name: str
     reason: str
@@ -60,7 +60,7 @@ class FeatureWarning:
 
 @dataclass(frozen=True)
 class FeatureScaling:
-    """Everything fitted before clustering, in the order of contracts.users.FEATURES."""
+    """Everything fitted before clustering. `features` are in the order of contracts.users.FEATURES."""
 
     transform: Literal["none", "log"]
     features: tuple[ScaledFeature, ...]
@@ -71,7 +71,7 @@ class FeatureScaling:
 
 @dataclass(frozen=True)
 class Segment:
-    """One cluster with its identity. `centroid` is in scaled units, in the order of the scaling's features."""
+    """One cluster with its id and name. `centroid` is in scaled units, in the order of the scaling's features."""
 
     segment_id: str
     name: str
@@ -84,11 +84,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class KEvidence:
-    """What one number of clusters looked like on the sample for choosing k; None where it was not measured.
+    """Measures of one number of clusters on the selection sample; None if not measured.
 
-    `sizes` are users of the sample, `smallest_share` is of all users. `jaccard` is that of the least stable cluster.
-    `reference_silhouette` is what the silhouette would be if users were of one kind. `refusals` are the tests of the
-    gate it fails, in words: none means that it is in the gate.
+    `sizes` counts users of the sample, `smallest_share` is a share of all users. `jaccard` belongs to the least stable
+    cluster. `null_silhouette` is the silhouette of users from a single population. `failed_criteria` describes each
+    k criterion that fails; it is empty if k passes.
     """
 
     k: int
@@ -106,7 +106,7 @@ class KEvidence:
 
 @dataclass(frozen=True)
 class KLimits:
-    """Which numbers of clusters may be chosen, and the least that one must reach in each test of the gate."""
+    """The range of k, and the lower limit of each k criterion."""
 
     k_min: int
     k_max: int
@@ -119,9 +119,9 @@ class KLimits:
 
 @dataclass(frozen=True)
 class KChoice:
-    """The number of clusters chosen, by which rule, and what each rule alone would have said (None for nothing).
+    """The chosen number of clusters, the rule that chose it, and the choice of every other rule (None: no choice).
 
-    `confidence` is "high" where the number chosen passes every test of the gate; `limits` are those of the tests.
+    `confidence` is "high" if the chosen k passes every k criterion.
     """
 
     k: int
@@ -140,12 +140,13 @@ class KChoice:
 
 @dataclass(frozen=True)
 class LineageEvent:
-    """What became of a segment when this model took the place of the one before.
+    """What happened to a segment when this model replaced the previous one.
 
-    `kept`, `split` and `born` tell of a segment of this model; a split one comes from `other_id`. `merged` and `died`
-    tell of a segment of the model before; most users of a merged one are in `other_id` now. `overlap` is the Jaccard
-    index of the users of a kept segment, the share of a split one that came from the other, or the share of a merged
-    or dead one that went to one place; None where segments were matched by their distance.
+    `kept`, `split` and `born` describe a segment of this model; a split segment comes from `other_id`. `merged` and
+    `died` describe a segment of the previous model; most users of a merged segment are now in `other_id`. `overlap` is
+    the Jaccard index of the users of a kept segment, the share of users that a split or born segment got from its
+    largest source, or the share of a merged or dead segment that went to its largest target. It is None if segments
+    were matched by distance.
     """
 
     event: Literal["kept", "split", "born", "merged", "died"]
@@ -157,9 +158,9 @@ class LineageEvent:
 
 @dataclass(frozen=True)
 class FeatureReference:
-    """How one feature was spread at training: `users` per bin, and last of all the users without a value.
+    """Histogram of one feature at training. `users` counts users per bin; the last entry counts nulls.
 
-    A bin holds values above the edge before it, up to and with its own; the last one has no upper edge.
+    A bin is (previous edge, own edge]; the last bin has no upper edge.
     """
 
     name: str
@@ -169,9 +170,9 @@ class FeatureReference:
 
 @dataclass(frozen=True)
 class TrainingReference:
-    """What drift is measured against: users of smallest hash as they were when the model was trained, and scored by it.
+    """The training sample as drift compares with it: users with the smallest hashes, scored by the model.
 
-    `segment_users` has one number per segment of the model. `seen_hashes` are the smallest hashes of users there were.
+    `segment_users` has one entry per segment of the model. `seen_hashes` are the smallest user hashes at training.
     """
 
     users: int
@@ -185,11 +186,10 @@ class TrainingReference:
 
 @dataclass(frozen=True)
 class Model:
-    """A segment model: scaling, segments in the order of their ids, and how it came about.
+    """A segment model: scaling, segments in the order of their ids, and how it was trained.
 
-    `version` is derived from all that scores (scaling, centroids, ids, names), so equal models have equal versions.
-    `next_segment_number` is the number of the next new segment: ids of segments that are gone are never given again.
-    A field with a default may lack in a document: models written before the field was there are read all the same.
+    `version` is a hash of everything that scores (scaling, centroids, ids, names): equal models have equal versions.
+    `next_segment_number` numbers the next new segment, so that ids are never reused.
     """
 
     version: str

@@ -1,4 +1,4 @@
-"""What a night decides about its model: drift, a challenger, the gate's ledger, and what the next night must know."""
+"""Model promotion: drift, the challenger, the promotion report, and the state carried to the next run."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,12 +6,12 @@ from typing import Literal
 from amzseg_pipeline.contracts.model import Model
 
 Decision = Literal["PROMOTE", "HOLD", "REJECT", "KEEP"]
-"""What becomes of the challenger; KEEP where none was trained."""
+"""The decision about the challenger; KEEP if none was trained."""
 
 
 @dataclass(frozen=True)
 class DriftFigure:
-    """One measure of drift, by its column in segment_history, with the value above which it warns."""
+    """One drift measure, named as its column in segment_history, with its warning limit."""
 
     name: str
     value: float
@@ -21,9 +21,9 @@ class DriftFigure:
 
 @dataclass(frozen=True)
 class Drift:
-    """How far users are from those the champion was trained on. `note` says why where nothing was measured.
+    """How far users have moved from the champion's training data.
 
-    `warnings` are sentences; `triggers` are those that ask for a challenger.
+    `warnings` are messages, `triggers` those that start the training of a challenger. `note` explains missing figures.
     """
 
     champion: str
@@ -36,12 +36,12 @@ class Drift:
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """Champion and challenger on tonight's training sample, in the challenger's scaled units.
+    """Champion and challenger on the training sample of this run, in the challenger's scaled units.
 
-    The champion's inertia is that of its segments around their own means. `moved_share` is the share of users whom the
-    challenger alone puts elsewhere, by lineage. `survivors` are the champion's segments that live on; `centroid_shift`
-    is the farthest that the mean of one moves, in standard deviations, None without any. A silhouette is None where it
-    is not defined.
+    The champion's inertia is measured around the means of its segments. `moved_share` is the share of users that the
+    challenger alone assigns to another segment, by lineage. `survivors` counts the champion's segments that the
+    challenger keeps; `centroid_shift` is the largest shift of their means in standard deviations (None without
+    survivors). A silhouette is None if it is not defined.
     """
 
     champion_inertia: float
@@ -58,9 +58,9 @@ class ModelComparison:
 
 @dataclass(frozen=True)
 class Challenger:
-    """The model that asks to be tonight's, or None and why none was trained.
+    """A newly trained model, or None with the reason why none was trained.
 
-    `start` says which fit was taken: from the champion's centroids (warm) or from anew (cold).
+    `start` is "warm" if the fit started from the champion's centroids, "cold" if from random ones.
     """
 
     reason: str
@@ -71,7 +71,7 @@ class Challenger:
 
 @dataclass(frozen=True)
 class PromotionCriterion:
-    """One line of the ledger: what was measured (None where it could not be), against which limit."""
+    """One line of the promotion report: the measured value (None if not measurable) and its limit."""
 
     name: str
     kind: Literal["absolute", "relative"]
@@ -83,7 +83,7 @@ class PromotionCriterion:
 
 @dataclass(frozen=True)
 class PromotionReport:
-    """What the gate decided and every figure behind it; versions are empty where there is no such model."""
+    """The promotion decision with every criterion; a version is empty if there is no such model."""
 
     decision: Decision
     reason: str
@@ -94,7 +94,7 @@ class PromotionReport:
 
 @dataclass(frozen=True)
 class PendingModel:
-    """A challenger that waits for a person, and the ledger that pending it; it can replace the champion named there."""
+    """A challenger pending approval and its report. It can replace the champion that the report names."""
 
     model: Model
     report: PromotionReport
@@ -102,9 +102,9 @@ class PendingModel:
 
 @dataclass(frozen=True)
 class PromotionState:
-    """What a night must know of those before, beside the champion; it travels in run.json.
+    """State carried from run to run in run.json, in addition to the champion.
 
-    `approval_needed` says why no challenger is promoted without a person, empty where it may be.
+    `approval_needed` says why a promotion needs approval; it is empty if none is needed.
     """
 
     pending: PendingModel | None = None

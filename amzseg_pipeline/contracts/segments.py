@@ -12,7 +12,7 @@ SCALED_FEATURES = Table(
     (
         Column("user_id", "string", "reviewer"),
         Column("user_hash", "int64", "first 32 bits of md5(user_id)", minimum=0, maximum=2**32 - 1),
-        Column("stratum", "string", "total_reviews as 1, 2, 3-5 or 6+: the sample for choosing k has some of each"),
+        Column("stratum", "string", "total_reviews as 1, 2, 3-5 or 6+; the sample for choosing k is stratified by it"),
         *(
             Column(name, "float64", f"{name}, transformed and scaled; null when dropped", unit="sd", nullable=True)
             for name in FEATURES
@@ -26,7 +26,7 @@ _SEGMENT_NAME = Column("segment_name", "string", "persona of the segment; unique
 
 SEGMENT_ASSIGNMENTS = Table(
     "segment_assignments",
-    "Every user's segment, with the features that led to it and how sure it is.",
+    "The segment of every user, with the features behind it and how clear it is.",
     (
         Column("user_id", "string", "reviewer"),
         _SEGMENT_ID,
@@ -37,13 +37,13 @@ SEGMENT_ASSIGNMENTS = Table(
         Column(
             "margin",
             "float64",
-            "(second distance - distance) / second distance; 0 is undecided",
+            "(second distance - distance) / second distance; 0 is a tie",
             nullable=True,
             minimum=0,
             maximum=1,
         ),
-        Column("is_outlier", "bool", "farther out than 99.5 % of the segment's training users"),
-        Column("is_low_evidence", "bool", "one review only"),
+        Column("is_outlier", "bool", "farther from the centroid than 99.5% of the segment's training users"),
+        Column("is_low_evidence", "bool", "the user has one review"),
         Column("model_version", "string", "version of the model that scored the user"),
         Column("as_of", "date", "the earlier of the newest review's date and the run's date"),
         *LIFECYCLE_COLUMNS,
@@ -56,12 +56,12 @@ SEGMENT_ASSIGNMENTS = Table(
 
 SEGMENT_PROFILES = Table(
     "segment_profiles",
-    "One row per segment: its size, the mean of every feature and what to do for it.",
+    "One row per segment: its size, the mean of every feature and its strategy.",
     (
         _SEGMENT_ID,
         _SEGMENT_NAME,
         Column("users", "int64", "users in the segment", unit="users", minimum=0),
-        Column("share", "float64", "part of all users", minimum=0, maximum=1),
+        Column("share", "float64", "share of all users", minimum=0, maximum=1),
         *(
             Column(
                 column.name,
@@ -78,7 +78,7 @@ SEGMENT_PROFILES = Table(
         Column(
             "name_fit",
             "float64",
-            "part of what sets the segment apart that its name accounts for: 1 all, 0 nothing",
+            "share of the segment's distance from the average user that its name explains",
             minimum=0,
             maximum=1,
         ),

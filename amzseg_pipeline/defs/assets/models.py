@@ -3,8 +3,6 @@
 No statistics here: they stand in steps/segments/. What last night left is read from the last published snapshot.
 """
 
-from dataclasses import replace
-
 import dagster as dg
 import narwhals as nw
 import pandas as pd
@@ -72,31 +70,22 @@ def challenger_model(
     pipeline: PipelineResource,
     engine: dg.ResourceParam[Engine],
 ) -> Challenger:
-    """Trained the first night, weekly, when drift or other settings say so, and when somebody asks."""
-    last, settings = previous_run(pipeline.data_root), pipeline.values
-    is_due, reason = segments.training_reason(
-        last.champion, last.promotion_state, segment_drift, settings, now=pipeline.time, forced=pipeline.train
+    """Trained in the first run, weekly, and when drift, changed settings or the run's configuration ask for it."""
+    last = previous_run(pipeline.data_root)
+    assignments = last.table(SEGMENT_ASSIGNMENTS)
+    challenger = segments.challenger_of_run(
+        user_features,
+        scaled_features,
+        feature_scaling,
+        pipeline.values,
+        champion=last.champion,
+        promotion_state=last.promotion_state,
+        previous_assignments=engine.scan([assignments]) if assignments else None,
+        drift=segment_drift,
+        now=pipeline.time,
+        forced=pipeline.train,
+        approved=pipeline.approve,
     )
-    if pipeline.approve:
-        is_due, reason = False, f"somebody approves model {pipeline.approve}"
-    if not is_due:
-        challenger = Challenger(reason, None, "", None)
-    else:
-        sample = segments.training_sample(user_features, users=settings.training_users)
-        before = last.table(SEGMENT_ASSIGNMENTS)
-        followed = segments.with_previous_segments(sample, engine.scan([before]) if before else None)
-        challenger = segments.challenger(
-            scaled_features,
-            pandas_frame(followed),
-            feature_scaling,
-            settings,
-            champion=last.champion,
-            drift=segment_drift,
-            reason=reason,
-            trained_at=pipeline.time.isoformat(timespec="seconds"),
-            # Two threads take longer than one (9,050 users: 11.8 s against 9.4): short fits wait for the GIL.
-            jobs=1,
-        )
     context.add_output_metadata(challenger_metadata(challenger))
     return challenger
 
@@ -160,7 +149,6 @@ def no_model_pending(
 )
 def cluster_model(
     context: dg.AssetExecutionContext,
-    user_features: nw.LazyFrame,
     challenger_model: Challenger,
     promotion_gate: PromotionReport,
     pipeline: PipelineResource,
@@ -168,9 +156,6 @@ def cluster_model(
     """The champion, the challenger or the model approved, as the gate says."""
     last = previous_run(pipeline.data_root)
     model = segments.serving_model(promotion_gate, challenger_model, last.champion, last.promotion_state)
-    if model.reference is None:
-        # A champion of a time before drift was measured: it is, from tonight on.
-        model = replace(model, reference=segments.training_reference(_sample(user_features, pipeline.values), model))
     context.add_output_metadata(
         {
             "model_version": model.version,

@@ -1,18 +1,14 @@
-"""From user features to segments: what is learnt from a sample of users, and how everyone is scored with it.
+"""From user features to segments: a model is fitted on a sample of users, then scores all users.
 
-sample -> shrinkage -> scaling -> choosing_k (on evidence, which rests on stability and silhouettes) -> clustering ->
-names, composed by fitting into a Model; documents writes it down, scoring and profiles use it, export hands it to
-notebooks.
-
-Night after night: drift says how far users are from those the champion was trained on, challenger trains another model
-whose segments keep their ids by lineage, gate decides between the two, memory tells the next night; migrations and
-history tell who moved and why.
+features: sampling -> shrinkage -> scaling. clusters: KMeans and the evidence for every number of clusters. model:
+choice of k, fit, names, scoring, profiles, export. lifecycle: drift against the champion, training of a challenger
+whose segments keep their ids by lineage, promotion, migrations and history.
 """
 
 from amzseg_pipeline.steps.segments.features.sampling import training_sample
 from amzseg_pipeline.steps.segments.features.scaling import feature_scaling, scaled_features
 from amzseg_pipeline.steps.segments.features.shrinkage import shrinkages
-from amzseg_pipeline.steps.segments.lifecycle.challenger import challenger, training_reason
+from amzseg_pipeline.steps.segments.lifecycle.challenger import challenger, challenger_of_run, training_reason
 from amzseg_pipeline.steps.segments.lifecycle.drift import drift, no_drift, training_reference
 from amzseg_pipeline.steps.segments.lifecycle.history import segment_history
 from amzseg_pipeline.steps.segments.lifecycle.lineage import next_segment_number
@@ -40,6 +36,7 @@ from amzseg_pipeline.steps.segments.model.serialization import (
 __all__ = [
     "approved_report",
     "challenger",
+    "challenger_of_run",
     "cluster_model",
     "document",
     "drift",

@@ -1,4 +1,4 @@
-"""What speaks for and against every number of segments, measured on bounded, weighted samples of users."""
+"""Quality measures of every number of clusters, on bounded, weighted samples of users."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ class WeightedPoints:
 
 
 def weighted_points(scaled: pd.DataFrame, scaling: FeatureScaling, *, users: int) -> WeightedPoints:
-    """The sample.weighted_sample of `scaled` (contracts.SCALED_FEATURES)."""
+    """The sampling.weighted_sample of `scaled` (contracts.SCALED_FEATURES)."""
     sample = weighted_sample(scaled, users=users)
     return WeightedPoints(
         user_ids=sample["user_id"].to_numpy(dtype=object),
@@ -38,13 +38,13 @@ def weighted_points(scaled: pd.DataFrame, scaling: FeatureScaling, *, users: int
 
 
 def scaled_points(scaled: pd.DataFrame, scaling: FeatureScaling) -> Matrix:
-    """The kept features of contracts.SCALED_FEATURES: users x features. Raises ModelError where one is null."""
+    """The features of contracts.SCALED_FEATURES: users x features. Raises ModelError if one is null."""
     names = [feature.name for feature in scaling.features]
     points = np.empty((len(scaled), len(names)))
     for i, name in enumerate(names):
         points[:, i] = scaled[name].to_numpy(dtype=np.float64, na_value=np.nan)
     if not np.isfinite(points).all():
-        raise ModelError("scaled_features: a feature of the scaling has null values; make the table again with it.")
+        raise ModelError("scaled_features: a feature of the scaling has null values; materialize the table again.")
     return points
 
 
@@ -53,36 +53,41 @@ def k_evidence(
 ) -> tuple[KEvidence, ...]:
     """The evidence for 1 to `largest` clusters of `scaled` (contracts.SCALED_FEATURES).
 
-    Inertia, shares, Davies-Bouldin and Calinski-Harabasz index are measured on `selection_users`, silhouettes on
-    `silhouette_users`, those of users of one kind on 2,000 at most (see reference), prediction strength and Jaccard
-    index on `stability_users`: samples one within the other, so that the cost is bounded whatever the number of users.
+    Nested samples bound the cost: inertia, shares, Davies-Bouldin and Calinski-Harabasz index use `selection_users`,
+    silhouettes `silhouette_users`, the null reference at most 2,000, prediction strength and Jaccard index
+    `stability_users`.
     """
-    import sklearn.cluster  # noqa: F401 (a limit does not reach an OpenMP that is loaded after it is set)
+    import sklearn.cluster  # noqa: F401 (threadpool_limits only affects libraries loaded before it)
     from joblib import Parallel, delayed
     from threadpoolctl import threadpool_limits
 
-    selection, few, fewer = (
+    selection, silhouette_sample, stability_sample = (
         weighted_points(scaled, scaling, users=min(users, settings.selection_users))
         for users in (settings.selection_users, settings.silhouette_users, settings.stability_users)
     )
-    # Threads: starting processes costs 2 s where the work takes less. The limit out here
-    # keeps a thread that ends first from lifting it for the others. The largest k takes longest, and so begins.
+    # Threads, because starting processes costs 2 s. The limit is set here, or the first thread to finish would lift
+    # it for the others. The largest k takes longest and starts first.
     with threadpool_limits(limits=1):
         measured: list[_Measured] = Parallel(n_jobs=jobs, backend="threading")(
-            delayed(_measured)(selection, fewer, settings, k) for k in range(largest, 0, -1)
+            delayed(_measured)(selection, stability_sample, settings, k) for k in range(largest, 0, -1)
         )[::-1]
-    rows = np.searchsorted(selection.user_ids, few.user_ids)
+    rows = np.searchsorted(selection.user_ids, silhouette_sample.user_ids)
     labellings = [each.clusters.labels[rows] for each in measured[1:]]
-    silhouette = [None, *silhouettes(few.points, labellings, weights=few.weights)]
-    reference = [None, *null_silhouettes(few.points, few.weights, range(2, largest + 1), seed=settings.seed)]
+    silhouette = [None, *silhouettes(silhouette_sample.points, labellings, weights=silhouette_sample.weights)]
+    reference = [
+        None,
+        *null_silhouettes(
+            silhouette_sample.points, silhouette_sample.weights, range(2, largest + 1), seed=settings.seed
+        ),
+    ]
     return tuple(
-        _evidence(each, selection, settings, silhouettes=(mean, of_one_kind), total=measured[0].clusters.inertia)
-        for each, mean, of_one_kind in zip(measured, silhouette, reference, strict=True)
+        _evidence(each, selection, settings, silhouettes=(mean, null_silhouette), total=measured[0].clusters.inertia)
+        for each, mean, null_silhouette in zip(measured, silhouette, reference, strict=True)
     )
 
 
 def limits(settings: Settings) -> KLimits:
-    """The range of numbers, and the least that every test of the gate asks for."""
+    """The range of k and the lower limits of the k criteria."""
     return KLimits(
         k_min=settings.k_min,
         k_max=settings.k_max,
@@ -96,20 +101,20 @@ def limits(settings: Settings) -> KLimits:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Clusters of the sample for choosing k, and how stable they are; None for one cluster."""
+    """Clusters of the selection sample and their stability; None for one cluster."""
 
     clusters: Clusters
     prediction_strength: float | None
     jaccard: float | None
 
 
-def _measured(selection: WeightedPoints, fewer: WeightedPoints, settings: Settings, k: int) -> _Measured:
+def _measured(selection: WeightedPoints, stability_sample: WeightedPoints, settings: Settings, k: int) -> _Measured:
     seed = settings.seed
     found = clusters(selection.points, k, seed=seed, n_init=settings.n_init, weights=selection.weights)
     if k == 1:
         return _Measured(found, None, None)
-    labels = found.labels[np.searchsorted(selection.user_ids, fewer.user_ids)]
-    points, weights, splits = fewer.points, fewer.weights, settings.prediction_splits
+    labels = found.labels[np.searchsorted(selection.user_ids, stability_sample.user_ids)]
+    points, weights, splits = stability_sample.points, stability_sample.weights, settings.prediction_splits
     return _Measured(
         clusters=found,
         prediction_strength=prediction_strength(points, weights, k, splits=splits, seed=seed),
@@ -125,17 +130,17 @@ def _evidence(
     silhouettes: tuple[float | None, float | None],
     total: float,
 ) -> KEvidence:
-    found, (silhouette, of_one_kind) = measured.clusters, silhouettes
-    gain = None if silhouette is None or of_one_kind is None else silhouette - of_one_kind
+    found, (silhouette, null_silhouette) = measured.clusters, silhouettes
+    gain = None if silhouette is None or null_silhouette is None else silhouette - null_silhouette
     users = np.bincount(found.labels, weights=selection.weights, minlength=len(found.sizes))
     smallest_share = float(users.min() / users.sum())
-    least = limits(settings)
-    gate = (
-        ("prediction strength", measured.prediction_strength, least.prediction_strength),
-        ("Jaccard index", measured.jaccard, least.jaccard),
-        ("silhouette", silhouette, least.silhouette),
-        ("gain of silhouette over users of one kind", gain, least.silhouette_gain),
-        ("smallest share", smallest_share, least.smallest_share),
+    lower = limits(settings)
+    criteria = (
+        ("prediction strength", measured.prediction_strength, lower.prediction_strength),
+        ("Jaccard index", measured.jaccard, lower.jaccard),
+        ("silhouette", silhouette, lower.silhouette),
+        ("silhouette gain over a single population", gain, lower.silhouette_gain),
+        ("smallest share", smallest_share, lower.smallest_share),
     )
     return KEvidence(
         k=len(found.sizes),
@@ -143,21 +148,21 @@ def _evidence(
         sizes=found.sizes,
         smallest_share=smallest_share,
         silhouette=silhouette,
-        null_silhouette=of_one_kind,
+        null_silhouette=null_silhouette,
         prediction_strength=measured.prediction_strength,
         jaccard=measured.jaccard,
         davies_bouldin=_davies_bouldin(found, selection),
         calinski_harabasz=_calinski_harabasz(found, users=float(users.sum()), total=total),
         failed_criteria=tuple(
             f"{name} is not defined" if value is None else f"{name} {value:.3f} is below {limit:g}"
-            for name, value, limit in gate
+            for name, value, limit in criteria
             if value is None or value < limit
         ),
     )
 
 
 def _davies_bouldin(found: Clusters, selection: WeightedPoints) -> float | None:
-    """Davies and Bouldin 1979: the lower, the tighter clusters are for the distance between them."""
+    """Davies and Bouldin 1979: lower is better (tight clusters, far apart)."""
     k = len(found.sizes)
     if k < 2:
         return None
@@ -172,7 +177,7 @@ def _davies_bouldin(found: Clusters, selection: WeightedPoints) -> float | None:
 
 
 def _calinski_harabasz(found: Clusters, *, users: float, total: float) -> float | None:
-    """Calinski and Harabasz 1974: variance between clusters over variance within; None where one is not defined."""
+    """Calinski and Harabasz 1974: variance between clusters over variance within; None if not defined."""
     k = len(found.sizes)
     if k < 2 or users <= k or found.inertia <= 0:
         return None

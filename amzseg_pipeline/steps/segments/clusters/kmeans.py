@@ -1,4 +1,4 @@
-"""KMeans in an order of clusters that does not depend on how KMeans happened to number them."""
+"""KMeans with a canonical order of clusters."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ OUTLIER_PERCENTILE = 99.5
 
 @dataclass(frozen=True)
 class Clusters:
-    """Clusters of points: most points first, then by centroid, coordinate by coordinate.
+    """Clusters of points, ordered by size (largest first), then by centroid.
 
-    `labels` gives the place of each point's cluster in `centroids`, `sizes` and `outlier_distances` (the 99.5th
-    percentile of the distances of the cluster's own points).
+    `labels` indexes `centroids`, `sizes` and `outlier_distances` (the 99.5th percentile of the distances of the
+    cluster's points to its centroid).
     """
 
     centroids: Matrix
@@ -29,12 +29,15 @@ class Clusters:
 def clusters(
     points: Matrix, k: int, *, seed: int, n_init: int, weights: Matrix | None = None, start: Matrix | None = None
 ) -> Clusters:
-    """`points` (rows sorted by key, so that the result does not depend on their order) in `k` clusters.
+    """`points` in `k` clusters, fitted on one thread so that the result does not depend on the number of cores.
 
-    With `weights` a point counts as so many in centroids and inertia; sizes and percentiles are of points. With `start`
-    the one fit begins at these centroids.
-    Runs on one thread: sums over threads would depend on the machine's number of cores. Points without coordinates
-    are one cluster.
+    Args:
+        points: Points x features, rows sorted by key. Without features there is one cluster.
+        k: Number of clusters.
+        seed: Seed of the random starts.
+        n_init: Number of random starts.
+        weights: Weight of each point in centroids and inertia; sizes and percentiles ignore it.
+        start: Initial centroids of a single fit, in place of random starts.
     """
     if points.shape[1] == 0:
         return Clusters(np.empty((1, 0)), np.zeros(len(points), np.int64), (len(points),), (0.0,), 0.0)

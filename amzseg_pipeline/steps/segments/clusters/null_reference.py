@@ -1,4 +1,4 @@
-"""What a silhouette would be if users were of one kind: that of users drawn from one normal distribution."""
+"""Silhouettes under the null hypothesis of a single population: users drawn from one normal distribution."""
 
 from collections.abc import Iterable
 
@@ -15,11 +15,11 @@ _MAX_USERS = 2_000
 def null_silhouettes(
     points: Matrix, weights: Matrix, numbers_of_clusters: Iterable[int], *, seed: int
 ) -> list[float | None]:
-    """For every number of clusters the mean silhouette of users of one kind; None where it is not defined.
+    """The mean silhouette of a single population for each number of clusters; None if not defined.
 
-    As many users as `points`, 2,000 at most, drawn from the normal distribution of the same covariance, and clustered
-    as the real ones are. Clusters of a long cloud without any gap come out the same each time, so measures of stability
-    cannot tell them from kinds of users; this can (Liu et al. 2008, SigClust, do it for two clusters).
+    Draws as many users as `points`, at most 2,000, from the normal distribution with the same covariance and clusters
+    them. Stability measures cannot distinguish real types from slices of one elongated cloud, which are stable as
+    well; this can (Liu et al. 2008, SigClust, for two clusters).
     """
     users = min(len(points), _MAX_USERS)
     drawn = np.random.default_rng(seed).normal(size=(users, points.shape[1])) @ _root(points, weights)
@@ -28,7 +28,7 @@ def null_silhouettes(
 
 
 def _root(points: Matrix, weights: Matrix) -> Matrix:
-    """The symmetric root of the weighted covariance: the one root that no convention of signs changes."""
+    """The symmetric square root of the weighted covariance, which is unique."""
     centred = points - np.average(points, axis=0, weights=weights)
     covariance = (centred * weights[:, None]).T @ centred / weights.sum()
     variances, directions = np.linalg.eigh(covariance)

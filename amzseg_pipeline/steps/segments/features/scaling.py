@@ -1,4 +1,4 @@
-"""How the features of users become the axes of clusters: fitted once on a sample, applied the same way ever after."""
+"""Feature scaling: from user features to the coordinates of the clusters."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,10 +30,10 @@ WINSORISED_PERCENTILES = (0.5, 99.5)
 
 MOST_COMMON_OVER_SECOND = 19.0
 MIN_DISTINCT_SHARE = 0.1
-"""A feature beyond both is nearly constant (Kuhn and Johnson 2013, the rule of caret's nearZeroVar)."""
+"""A feature beyond both limits is nearly constant (Kuhn and Johnson 2013; caret's nearZeroVar)."""
 
 REVIEW_COUNTS = {"avg_rating": "rated_reviews", "avg_discount": "discounted_reviews", "avg_spend": "priced_reviews"}
-"""Mean -> the column that counts the reviews behind it."""
+"""Mean -> the column with the number of reviews behind it."""
 
 _TRANSFORMS: dict[Transform, Callable[[Matrix], Matrix]] = {
     "identity": lambda values: values,
@@ -47,20 +47,25 @@ _WINSORISED_IN_LOG_FORM = ("avg_spend", "engagement_score")
 def feature_scaling(
     sample: pd.DataFrame, *, transform: str, shrinkages: Mapping[str, Shrinkage] | None = None
 ) -> FeatureScaling:
-    """What `scaled_matrix` needs, fitted on the users of `sample` (contracts.USER_FEATURES, in any order).
+    """The scaling fitted on `sample` (contracts.USER_FEATURES, in any order).
 
-    `transform` "none" takes the features as they are, a null at the feature's mean. "log" takes log2 of total_reviews;
-    the means shrunk by `shrinkages` (of all users, and needed then), avg_spend in log1p before, for prices vary by
-    factors; log1p of total_reviews x the shrunk rating for engagement_score; and winsorises avg_spend and
-    engagement_score at the sample's 0.5 and 99.5 percentiles. Mean and scale are StandardScaler's: the scale is the
-    population's standard deviation. A feature without a value, of variance below 1e-12 or beyond what float64 holds is
-    dropped, with the reason; one that is nearly constant is warned of. Raises ModelError when there are no users or a
-    value is out of its contract's range.
+    Mean and scale are those of StandardScaler (population standard deviation). A feature without values or with a
+    variance below 1e-12 or beyond float64 is dropped; a nearly constant feature gets a warning.
+
+    Args:
+        sample: The users of the training sample.
+        transform: "none" takes the features as they are and imputes nulls with the mean. "log" takes log2 of
+            total_reviews, shrunk means (avg_spend in log1p) and log1p of total_reviews x the shrunk rating; avg_spend
+            and engagement_score are winsorised at the 0.5 and 99.5 percentiles.
+        shrinkages: The shrinkage of each mean, from all users; required for "log".
+
+    Raises:
+        ModelError: There are no users, or a value is outside its contract's range.
     """
     if transform not in ("none", "log"):
         raise ModelError(f"settings: transform is {transform!r}; give none or log.")
     if sample.empty:
-        raise ModelError("user_features: there are no users to fit a model on; put an export into the landing zone.")
+        raise ModelError("user_features: there are no users to fit a model on; add an export to landing/.")
     values = _feature_values(sample)
     if transform == "none":
         fitted = [_plain(name, values) for name in FEATURES]
@@ -86,11 +91,11 @@ def scaled_features(sample: pd.DataFrame, scaling: FeatureScaling) -> pd.DataFra
 
 
 def scaled_matrix(users: pd.DataFrame, scaling: FeatureScaling) -> Matrix:
-    """The kept features of `users`, scaled: users x features, in the order of the scaling.
+    """The scaled features of `users`: users x features, in the order of the scaling.
 
-    `users` has the five features, and the counts of reviews behind the means where they are known: one that lacks, or
-    is null, counts as total_reviews. Every number depends on its own user alone, so batches may be split anywhere.
-    Raises ModelError as feature_scaling.
+    `users` has the five features and, if known, the counts of reviews behind the means; a missing or null count is
+    total_reviews. Each row depends on its own user only, so batches can be split anywhere. Raises ModelError as
+    feature_scaling.
     """
     values = _feature_values(users)
     matrix = np.empty((len(users), len(scaling.features)), order="F")
@@ -102,7 +107,7 @@ def scaled_matrix(users: pd.DataFrame, scaling: FeatureScaling) -> Matrix:
 def _plain(name: str, values: Mapping[str, Matrix]) -> ScaledFeature | DroppedFeature:
     known = values[name][~np.isnan(values[name])]
     if not known.size:
-        return _without_a_value(name)
+        return _dropped_without_values(name)
     return _fitted(_unfitted(name, "identity", impute=_mean(known), shrinkage=None), values, with_bounds=False)
 
 
@@ -110,7 +115,7 @@ def _in_logarithms(
     name: str, values: Mapping[str, Matrix], shrinkages: Mapping[str, Shrinkage]
 ) -> ScaledFeature | DroppedFeature:
     if np.isnan(values[name]).all():
-        return _without_a_value(name)
+        return _dropped_without_values(name)
     transform = _LOG_FORM.get(name, "identity")
     if name == "total_reviews":
         unfitted = _unfitted(name, transform, impute=_mean(values[name]), shrinkage=None)
@@ -122,7 +127,7 @@ def _in_logarithms(
     return _fitted(unfitted, values, with_bounds=name in _WINSORISED_IN_LOG_FORM)
 
 
-def _without_a_value(name: str) -> DroppedFeature:
+def _dropped_without_values(name: str) -> DroppedFeature:
     return DroppedFeature(name, "no user has a value")
 
 
@@ -140,12 +145,12 @@ def _fitted(
     axis = _bounded(axis, feature)
     mean, variance = _mean_and_variance(axis)
     known = values[feature.name][~np.isnan(values[feature.name])]
-    # Equal means of unequal numbers of reviews differ by a rounding once they are shrunk.
-    least = variance if feature.name == "engagement_score" else min(variance, _mean_and_variance(known)[1])
+    # Shrinkage separates equal means of different numbers of reviews by rounding errors.
+    smallest_variance = variance if feature.name == "engagement_score" else min(variance, _mean_and_variance(known)[1])
     if not math.isfinite(variance):
-        return DroppedFeature(feature.name, "its variance is beyond what a float64 holds")
-    if least < MIN_VARIANCE:
-        reason = f"users do not differ: its variance, {least:.2g}, is below {MIN_VARIANCE:g}"
+        return DroppedFeature(feature.name, "its variance is beyond float64")
+    if smallest_variance < MIN_VARIANCE:
+        reason = f"users do not differ: its variance, {smallest_variance:.2g}, is below {MIN_VARIANCE:g}"
         return DroppedFeature(feature.name, reason)
     return replace(feature, mean=mean, scale=math.sqrt(variance))
 
@@ -220,13 +225,13 @@ def _numbers(users: pd.DataFrame, column: Column) -> Matrix:
     try:
         given = users[column.name].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
-        raise ModelError(f"user_features: column {column.name} holds what is no number; give numbers.") from None
+        raise ModelError(f"user_features: column {column.name} holds values that are not numbers.") from None
     low = -math.inf if column.minimum is None else column.minimum
     high = math.inf if column.maximum is None else column.maximum
     wrong = int(np.count_nonzero(np.isinf(given) | (given < low) | (given > high)))
     if wrong:
         raise ModelError(
             f"user_features: {column.name} of {wrong} of {len(users)} users is infinite or not within {low:g} to "
-            f"{high:g} {column.unit}; mend the step that made it, or give null where it is unknown."
+            f"{high:g} {column.unit}; fix the step that computed it, or set unknown values to null."
         )
     return np.asarray(given)

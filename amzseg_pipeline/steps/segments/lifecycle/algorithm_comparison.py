@@ -1,4 +1,4 @@
-"""Other clustering algorithms beside KMeans on the same users. Nothing of it is published."""
+"""Comparison of KMeans with other clustering algorithms on the same users. It is not published."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from amzseg_pipeline.steps.segments.clusters.k_evidence import scaled_points
 from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
 from amzseg_pipeline.steps.segments.clusters.stability import distinct_point_labels
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
-from amzseg_pipeline.steps.segments.lifecycle.model_comparison import adjusted_rand
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 
 SUBSAMPLE_SHARE = 0.8
@@ -27,9 +26,9 @@ NOISE = -1
 def comparison_sample(
     scaled_features: nw.LazyFrame[Any], segment_assignments: nw.LazyFrame[Any], *, users: int
 ) -> nw.LazyFrame[Any]:
-    """contracts.SCALED_FEATURES of at most `users` users, those of smallest hash, with their segment_id; sorted."""
-    chosen = scaled_features.sort("user_hash", "user_id").head(users)
-    return chosen.join(segment_assignments.select("user_id", "segment_id"), on="user_id").sort("user_id")
+    """contracts.SCALED_FEATURES of at most `users` users with the smallest hashes, with their segment_id, sorted."""
+    sampled = scaled_features.sort("user_hash", "user_id").head(users)
+    return sampled.join(segment_assignments.select("user_id", "segment_id"), on="user_id").sort("user_id")
 
 
 def algorithm_comparison(
@@ -37,8 +36,8 @@ def algorithm_comparison(
 ) -> pd.DataFrame:
     """contracts.ALGORITHM_COMPARISON of `sample` (comparison_sample).
 
-    Where an algorithm is told the number of clusters, it is that of the segments. `clock` gives seconds. An algorithm
-    that cannot cluster these users has a row that says why.
+    Algorithms with a number of clusters get the number of segments. `clock` returns seconds. An algorithm that fails
+    has a row with the reason.
     """
     from threadpoolctl import threadpool_limits
 
@@ -63,12 +62,12 @@ class _Algorithm:
     min_distinct_points: int
 
     def labels(self, points: Matrix) -> Indices:
-        """Cluster of every point, from 0; NOISE for none."""
+        """The cluster of every point, from 0, or NOISE."""
         import sklearn.cluster
         import sklearn.mixture
 
-        kind = getattr(sklearn.cluster, self.name, None) or getattr(sklearn.mixture, self.name)
-        return np.asarray(kind(**self.parameters, **self.fixed).fit_predict(points), dtype=np.int64)
+        estimator = getattr(sklearn.cluster, self.name, None) or getattr(sklearn.mixture, self.name)
+        return np.asarray(estimator(**self.parameters, **self.fixed).fit_predict(points), dtype=np.int64)
 
 
 def _algorithms(points: Matrix, k: int, settings: Settings) -> list[_Algorithm]:
@@ -87,7 +86,7 @@ def _algorithms(points: Matrix, k: int, settings: Settings) -> list[_Algorithm]:
 
 
 def _radius(points: Matrix, neighbours: int) -> float:
-    """DBSCAN's radius: the knee of the sorted distances to the `neighbours`-th nearest (Ester et al. 1996)."""
+    """DBSCAN's radius: the knee of the sorted distances to the `neighbours`-th neighbour (Ester et al. 1996)."""
     from kneed import KneeLocator
     from sklearn.neighbors import NearestNeighbors
 
@@ -101,12 +100,12 @@ def _radius(points: Matrix, neighbours: int) -> float:
     return float(knee or distances[-1] or 1.0)
 
 
-def _subsamples(points: Matrix, k: int, place: int, settings: Settings) -> Iterator[tuple[Indices, _Algorithm]]:
-    """Rows of `points`, and the algorithm of that `place` with the parameters that suit them."""
+def _subsamples(points: Matrix, k: int, index: int, settings: Settings) -> Iterator[tuple[Indices, _Algorithm]]:
+    """Rows of `points`, and algorithm number `index` with parameters for these rows."""
     for subsample in range(settings.comparison_subsamples):
         rng = np.random.default_rng((settings.seed, subsample))
         rows = np.sort(rng.permutation(len(points))[: max(1, int(SUBSAMPLE_SHARE * len(points)))])
-        yield rows, _algorithms(points[rows], k, settings)[place]
+        yield rows, _algorithms(points[rows], k, settings)[index]
 
 
 def _row(
@@ -117,20 +116,23 @@ def _row(
     *,
     clock: Callable[[], float],
 ) -> dict[str, Any]:
-    told = ", ".join(f"{name}={_shown(value)}" for name, value in algorithm.parameters.items())
+    from sklearn.metrics import adjusted_rand_score
+
+    parameters = ", ".join(f"{name}={_shown(value)}" for name, value in algorithm.parameters.items())
     row: dict[str, Any] = {**dict.fromkeys(ALGORITHM_COMPARISON.column_names), "algorithm": algorithm.name}
-    row |= {"parameters": told, "users": len(points)}
-    where = distinct_point_labels(points)
-    if not points.shape[1] or int(where.max()) + 1 < algorithm.min_distinct_points:
-        return row | {"failure": f"the users are in {int(where.max()) + 1} places, too few for it"}
+    row |= {"parameters": parameters, "users": len(points)}
+    point_labels = distinct_point_labels(points)
+    distinct = int(point_labels.max()) + 1
+    if not points.shape[1] or distinct < algorithm.min_distinct_points:
+        return row | {"failure": f"only {distinct} distinct users"}
     began = clock()
     try:
         labels = algorithm.labels(points)
         seconds = clock() - began
-        again = [
-            adjusted_rand(labels[rows] - NOISE, same.labels(points[rows]) - NOISE)
+        agreements = [
+            float(adjusted_rand_score(labels[rows], same.labels(points[rows])))
             for rows, same in subsamples
-            if len(np.unique(where[rows])) >= algorithm.min_distinct_points
+            if len(np.unique(point_labels[rows])) >= algorithm.min_distinct_points
         ]
     except (ValueError, MemoryError) as error:
         return row | {"failure": f"{type(error).__name__}: {error}"}
@@ -141,8 +143,8 @@ def _row(
         "sizes": " / ".join(str(size) for size in sizes),
         "noise_share": float(np.mean(~in_cluster)),
         "silhouette": silhouettes(points[in_cluster], [labels[in_cluster]])[0] if len(sizes) else None,
-        "adjusted_rand_subsamples": float(np.mean(again)) if again else None,
-        "adjusted_rand_champion": adjusted_rand(labels - NOISE, champion),
+        "adjusted_rand_subsamples": float(np.mean(agreements)) if agreements else None,
+        "adjusted_rand_champion": float(adjusted_rand_score(labels, champion)),
         "seconds": seconds,
     }
 

@@ -1,4 +1,4 @@
-"""How far users are from those a model was trained on: what is kept of those, and what is measured every night."""
+"""Drift: how far users have moved from the training data of a model."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureReference, Model, TrainingReference
 from amzseg_pipeline.contracts.promotion import Drift, DriftFigure
 from amzseg_pipeline.contracts.settings import Settings
@@ -17,14 +18,14 @@ from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
 _DECILES = tuple(range(10, 100, 10))
 _SEEN_HASHES = 1_024
 _SMOOTHING = 0.5
-_SURE = 3.0
-"""Standard errors that a mean or a count must be off before it counts; PSI has a noise floor of its own."""
+_STANDARD_ERRORS = 3.0
+"""Means and counts warn beyond this many standard errors; PSI has its own noise floor."""
 
 Counts = npt.NDArray[np.int64]
 
 
 def training_reference(sample: pd.DataFrame, model: Model) -> TrainingReference:
-    """What drift from `sample` on is measured against: the users of sample.training_sample, scored by `model`."""
+    """The reference data for drift: the users of `sample` (sampling.training_sample), scored by `model`."""
     own, squares, outliers = _scored(sample, model)
     return TrainingReference(
         users=len(sample),
@@ -38,33 +39,32 @@ def training_reference(sample: pd.DataFrame, model: Model) -> TrainingReference:
 
 
 def drift(sample: pd.DataFrame, champion: Model, settings: Settings) -> Drift:
-    """Tonight's `sample` (sample.training_sample) against the users that `champion` was trained on.
+    """Drift of `sample` (sampling.training_sample of this run) against the training sample of `champion`.
 
-    The sample is of users of smallest hash, as that of training was: the cost is bounded whatever the number of users,
-    and so is the error, which every limit allows for. PSI: sum of (a - e) ln(a / e) over bins, shares smoothed by half
-    a user; its noise floor is (bins - 1)(1/N + 1/M). A warning asks for a challenger, too, except that of a feature
-    that drifts alone and below `drift_feature_psi`.
+    PSI is the sum of (a - e) ln(a / e) over bins, with shares smoothed by half a user; its noise floor is
+    (bins - 1)(1/N + 1/M). Every warning triggers a challenger, except that of a single feature below
+    `drift_feature_psi`. Raises ModelError if the champion has no training reference.
     """
     reference = champion.reference
     if reference is None:
-        return Drift(champion.version, len(sample), (), (), (), "the champion's training data were not recorded")
+        raise ModelError(f"model {champion.version}: it has no training reference; train a new model.")
     features = [_feature_figure(part, _values(sample, part.name), settings) for part in reference.features]
     features.sort(key=lambda figure: -figure.value)
     others = [*_scoring_figures(sample, champion, reference, settings), _unseen(sample, reference, settings)]
     drifting = [figure for figure in features if figure.warns]
-    asking = drifting if len(drifting) > 1 else [f for f in drifting if f.value >= settings.drift_feature_psi]
+    triggering = drifting if len(drifting) > 1 else [f for f in drifting if f.value >= settings.drift_feature_psi]
     return Drift(
         champion=champion.version,
         users=len(sample),
         figures=(*features, *others),
-        warnings=tuple(_sentence(figure) for figure in [*drifting, *(f for f in others if f.warns)]),
-        triggers=tuple(_sentence(figure) for figure in [*asking, *(f for f in others if f.warns)]),
+        warnings=tuple(_message(figure) for figure in [*drifting, *(f for f in others if f.warns)]),
+        triggers=tuple(_message(figure) for figure in [*triggering, *(f for f in others if f.warns)]),
         note="",
     )
 
 
 def no_drift(users: int) -> Drift:
-    """What there is to say without a champion."""
+    """The drift of a run without a champion."""
     return Drift("", users, (), (), (), "there is no champion yet")
 
 
@@ -74,13 +74,13 @@ def _feature_reference(name: str, values: npt.NDArray[np.float64]) -> FeatureRef
     if known.size:
         edges = np.unique(np.percentile(known, _DECILES, method="inverted_cdf")).tolist()
         if edges[0] == known.min():
-            # A tenth or more of the users share the smallest value: what is below it is news, and has its own bin.
+            # A tenth or more of the users share the smallest value; values below it are new and get their own bin.
             edges.insert(0, float(np.nextafter(edges[0], -np.inf)))
     return FeatureReference(name, tuple(edges), tuple(_counts(values, edges).tolist()))
 
 
 def _counts(values: npt.NDArray[np.float64], edges: Sequence[float]) -> Counts:
-    """Users per bin, and last of all those without a value."""
+    """Users per bin; the last entry counts nulls."""
     known = values[~np.isnan(values)]
     bins = np.bincount(np.searchsorted(np.array(edges), known, side="left"), minlength=len(edges) + 1)
     return np.append(bins, len(values) - len(known))
@@ -107,19 +107,26 @@ def _scoring_figures(
     sample: pd.DataFrame, champion: Model, reference: TrainingReference, settings: Settings
 ) -> list[DriftFigure]:
     own, squares, outliers = _scored(sample, champion)
-    now = np.bincount(own, minlength=len(champion.segments))
-    figures = [_psi_figure("psi_shares", np.array(reference.segment_users), now, settings)]
-    apart = 1 / max(reference.users, 1) + 1 / max(len(sample), 1)
+    segment_users = np.bincount(own, minlength=len(champion.segments))
+    figures = [_psi_figure("psi_shares", np.array(reference.segment_users), segment_users, settings)]
+    variance_factor = 1 / max(reference.users, 1) + 1 / max(len(sample), 1)
     if reference.mean_squared_distance > 0:
         ratio = _mean(squares) / reference.mean_squared_distance
-        noise = _SURE * reference.sd_squared_distance / reference.mean_squared_distance * math.sqrt(apart)
+        noise = (
+            _STANDARD_ERRORS
+            * reference.sd_squared_distance
+            / reference.mean_squared_distance
+            * math.sqrt(variance_factor)
+        )
         limit = max(settings.drift_distance_ratio, 1 + noise)
         figures.append(DriftFigure("distance_ratio", ratio, limit, ratio >= limit))
-    usual = (reference.outliers + _SMOOTHING) / (reference.users + 1)
-    ratio = (outliers + _SMOOTHING) / (len(sample) + 1) / usual
-    # The bounds are percentiles: of few users they are uncertain themselves, by about one outlier a segment.
-    of_bounds = len(champion.segments) / (usual * (reference.users + 1)) ** 2
-    limit = max(settings.drift_outlier_ratio, 1 + _SURE * math.sqrt(apart / usual + of_bounds))
+    expected = (reference.outliers + _SMOOTHING) / (reference.users + 1)
+    ratio = (outliers + _SMOOTHING) / (len(sample) + 1) / expected
+    # The bounds are percentiles; with few users their own error is about one outlier per segment.
+    bound_variance = len(champion.segments) / (expected * (reference.users + 1)) ** 2
+    limit = max(
+        settings.drift_outlier_ratio, 1 + _STANDARD_ERRORS * math.sqrt(variance_factor / expected + bound_variance)
+    )
     figures.append(DriftFigure("outlier_ratio", ratio, limit, ratio > limit))
     return figures
 
@@ -133,7 +140,7 @@ def _unseen(sample: pd.DataFrame, reference: TrainingReference, settings: Settin
 
 
 def _scored(sample: pd.DataFrame, model: Model) -> tuple[Counts, npt.NDArray[np.float64], int]:
-    """Places of the users' segments, squared distances to their centroids, and the number of outliers."""
+    """Segment indices, squared distances to their centroids, and the number of outliers."""
     centroids = np.array([segment.centroid for segment in model.segments]).reshape(len(model.segments), -1)
     nearest = nearest_centroids(scaled_matrix(sample, model.scaling), centroids)
     bounds = np.array([segment.outlier_distance for segment in model.segments])
@@ -141,16 +148,15 @@ def _scored(sample: pd.DataFrame, model: Model) -> tuple[Counts, npt.NDArray[np.
     return nearest.own, nearest.own_square, outliers
 
 
-def _sentence(figure: DriftFigure) -> str:
-    at_training = "at training"
+def _message(figure: DriftFigure) -> str:
     if figure.name == "distance_ratio":
-        return f"users lie {figure.value:.2f} times as far (squared) from their centroids as {at_training}"
+        return f"the mean squared distance to centroids is {figure.value:.2f} times that at training"
     if figure.name == "outlier_ratio":
-        return f"outliers are {figure.value:.1f} times as many as {at_training}"
+        return f"outliers are {figure.value:.1f} times as frequent as at training"
     if figure.name == "unseen_share":
-        return f"{figure.value:.0%} of the users were unknown {at_training}"
-    what = "the segments' shares" if figure.name == "psi_shares" else figure.name.removeprefix("psi_")
-    return f"PSI of {what} is {figure.value:.2f} (limit {figure.limit:.2f})"
+        return f"{figure.value:.0%} of the users were not known at training"
+    subject = "segment shares" if figure.name == "psi_shares" else figure.name.removeprefix("psi_")
+    return f"PSI of {subject} is {figure.value:.2f} (limit {figure.limit:.2f})"
 
 
 def _values(sample: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:

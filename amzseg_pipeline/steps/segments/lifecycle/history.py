@@ -1,4 +1,4 @@
-"""Night by night: the size of every segment, who came and went, and the drift of the night."""
+"""Segment history: size, moves and drift of every segment in every snapshot."""
 
 from datetime import date
 
@@ -18,9 +18,15 @@ def segment_history(
     sequence: int,
     as_of: date,
 ) -> pd.DataFrame:
-    """contracts.SEGMENT_HISTORY: the nights of `before`, the last snapshot's, and tonight's segments at the end.
+    """contracts.SEGMENT_HISTORY: the rows of the previous snapshot, then those of this run.
 
-    `profiles` and `migrations` are tonight's contracts.SEGMENT_PROFILES and SEGMENT_MIGRATIONS.
+    Args:
+        before: SEGMENT_HISTORY of the previous snapshot, None in the first run.
+        profiles: SEGMENT_PROFILES of this run.
+        migrations: SEGMENT_MIGRATIONS of this run.
+        drift: Drift measured in this run.
+        sequence: Number of the snapshot to be published.
+        as_of: as_of of the snapshot.
     """
     moves = migrations[migrations["from_segment_id"] != migrations["to_segment_id"]]
     is_new = moves["from_segment_id"] == NO_SEGMENT
@@ -29,7 +35,7 @@ def segment_history(
     departed = moves.groupby("from_segment_id")["users"].sum()
     measured = {figure.name: figure.value for figure in drift.figures}
     ids = profiles["segment_id"]
-    tonight = {
+    columns = {
         "sequence": [sequence] * len(profiles),
         "as_of": [as_of] * len(profiles),
         **{name: profiles[name] for name in ("segment_id", "segment_name", "users", "share", "model_version")},
@@ -38,9 +44,8 @@ def segment_history(
         "departed": ids.map(departed).fillna(0),
         **{column.name: [measured.get(column.name)] * len(profiles) for column in DRIFT_COLUMNS},
     }
-    run_day = contract_frame(SEGMENT_HISTORY, tonight)
+    current = contract_frame(SEGMENT_HISTORY, columns)
     if before is None:
-        return run_day
-    known = before.reindex(columns=list(SEGMENT_HISTORY.column_names))
-    earlier = contract_frame(SEGMENT_HISTORY, {name: known[name] for name in SEGMENT_HISTORY.column_names})
-    return pd.concat([earlier, run_day], ignore_index=True)
+        return current
+    earlier = contract_frame(SEGMENT_HISTORY, {name: before[name] for name in SEGMENT_HISTORY.column_names})
+    return pd.concat([earlier, current], ignore_index=True)

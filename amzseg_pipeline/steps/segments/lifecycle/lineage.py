@@ -1,4 +1,4 @@
-"""Which clusters of a new model are the segments of the one before: who keeps id and name, who is new, who is gone."""
+"""Segment lineage: which clusters of a new model continue segments of the previous model, and keep their ids."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from amzseg_pipeline.contracts.model import LineageEvent, Model
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
 
-_MOST = 0.5
-"""More than this part of a segment's users decides where it came from or went to."""
+_MAJORITY = 0.5
+"""A segment with a larger share of users from one source is split off it; to one target, it is merged into it."""
 
 
 @dataclass(frozen=True)
 class LineageMatch:
-    """Per cluster its segment_id and the place of the champion's segment that lives on in it, None for a new one.
+    """Per cluster its segment_id and the index of the champion's segment that it continues (None if new).
 
-    `overlap` counts users: champion's segments x clusters; None where they were matched by distance.
+    `overlap` counts common users, champion's segments x clusters; None if segments were matched by distance.
     """
 
     segment_ids: tuple[str, ...]
@@ -29,13 +29,17 @@ class LineageMatch:
 def lineage_match(
     overlap: npt.NDArray[np.int64], distances: Matrix, champion: Model, settings: Settings
 ) -> LineageMatch:
-    """What becomes of the champion's segments.
+    """Matches the champion's segments with the clusters of a new model.
 
-    `overlap` counts the users whom the last snapshot had in a segment and who are in a cluster now, `distances` are
-    those of the means of segments to the centroids of clusters: champion's segments x clusters, infinite for a segment
-    nobody is in. Segments and clusters are paired by the largest sum of Jaccard indices (Hungarian); a pair of at least
-    `lineage_overlap` survives. Below `lineage_users` common users the pairs are those of least summed distance, and
-    survive where each is nearest to the other. Every other cluster gets an id that was never used.
+    Segments and clusters are paired by the largest sum of Jaccard indices (Hungarian method); a pair survives from
+    `lineage_overlap`. Below `lineage_users` common users, pairs have the smallest sum of distances and survive if each
+    is nearest to the other. Other clusters get new ids.
+
+    Args:
+        overlap: Users in a segment in the previous snapshot and in a cluster now: champion's segments x clusters.
+        distances: Distances of segment means to cluster centroids, infinite for an empty segment; same shape.
+        champion: The current model.
+        settings: Settings of the run.
     """
     by_overlap = int(overlap.sum()) >= settings.lineage_users
     if by_overlap:
@@ -59,21 +63,21 @@ def lineage_match(
     return LineageMatch(tuple(ids), tuple(ancestor.get(j) for j in range(len(ids))), overlap if by_overlap else None)
 
 
-def lineage(found: LineageMatch, names: Sequence[str], champion: Model) -> tuple[LineageEvent, ...]:
-    """The family in words, `names` being those of the clusters; in the order of ids."""
-    events = [_origin(j, found, names[j], champion) for j in range(len(names))]
-    gone = set(range(len(champion.segments))) - set(found.ancestors)
-    events += [_end(i, found, champion) for i in gone]
+def lineage(match: LineageMatch, names: Sequence[str], champion: Model) -> tuple[LineageEvent, ...]:
+    """The lineage events of a match, in the order of ids; `names` are those of the clusters."""
+    events = [_origin(j, match, names[j], champion) for j in range(len(names))]
+    gone = set(range(len(champion.segments))) - set(match.ancestors)
+    events += [_end(i, match, champion) for i in gone]
     return tuple(sorted(events, key=lambda event: event.segment_id))
 
 
 def next_segment_number(model: Model) -> int:
-    """The number of the next new segment: above all that `model` and those before it had."""
+    """The number of the next new segment, above all that `model` and its predecessors used."""
     return max(model.next_segment_number, 1 + max(int(segment.segment_id[1:]) for segment in model.segments))
 
 
 def jaccard_indices(overlap: npt.NDArray[np.int64]) -> Matrix:
-    """Users in both over users in either, for every pair; 0 where there are none."""
+    """Jaccard index of every pair: users in both over users in either; 0 without users."""
     either = overlap.sum(axis=1)[:, None] + overlap.sum(axis=0)[None, :] - overlap
     return np.asarray(overlap / np.maximum(either, 1))
 
@@ -84,29 +88,29 @@ def _paired(costs: Matrix) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(costs), strict=True)]
 
 
-def _origin(j: int, found: LineageMatch, name: str, champion: Model) -> LineageEvent:
-    segment_id, ancestor, overlap = found.segment_ids[j], found.ancestors[j], found.overlap
+def _origin(j: int, match: LineageMatch, name: str, champion: Model) -> LineageEvent:
+    segment_id, ancestor, overlap = match.segment_ids[j], match.ancestors[j], match.overlap
     if ancestor is not None:
         shared = None if overlap is None else float(jaccard_indices(overlap)[ancestor, j])
         return LineageEvent("kept", segment_id, name, None, shared)
     if overlap is None:
         return LineageEvent("born", segment_id, name, None, None)
     origin, share = _largest(overlap[:, j])
-    if share > _MOST:
+    if share > _MAJORITY:
         return LineageEvent("split", segment_id, name, champion.segments[origin].segment_id, share)
     return LineageEvent("born", segment_id, name, None, share)
 
 
-def _end(i: int, found: LineageMatch, champion: Model) -> LineageEvent:
+def _end(i: int, match: LineageMatch, champion: Model) -> LineageEvent:
     segment = champion.segments[i]
-    if found.overlap is None:
+    if match.overlap is None:
         return LineageEvent("died", segment.segment_id, segment.name, None, None)
-    place, share = _largest(found.overlap[i])
-    if share > _MOST:
-        return LineageEvent("merged", segment.segment_id, segment.name, found.segment_ids[place], share)
+    target, share = _largest(match.overlap[i])
+    if share > _MAJORITY:
+        return LineageEvent("merged", segment.segment_id, segment.name, match.segment_ids[target], share)
     return LineageEvent("died", segment.segment_id, segment.name, None, share)
 
 
 def _largest(users: npt.NDArray[np.int64]) -> tuple[int, float]:
-    place = int(users.argmax())
-    return place, int(users[place]) / max(int(users.sum()), 1)
+    index = int(users.argmax())
+    return index, int(users[index]) / max(int(users.sum()), 1)

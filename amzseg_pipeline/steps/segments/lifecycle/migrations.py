@@ -1,4 +1,4 @@
-"""Where users were in the snapshot before, why they moved, and how many went which way."""
+"""Migrations: the previous segment of every user, the cause of each move, and counts per move."""
 
 from datetime import date
 from typing import Any
@@ -23,29 +23,23 @@ _BEFORE = "before_"
 def with_previous_segments(
     user_features: nw.LazyFrame[Any], assignments_before: nw.LazyFrame[Any] | None
 ) -> nw.LazyFrame[Any]:
-    """`user_features` and, as `before_*`, what the snapshot before said of each user; null where it said nothing.
-
-    Columns that an older contract did not have are left out.
-    """
+    """`user_features` joined with the previous assignments as `before_*`; null for users who are not in them."""
     if assignments_before is None:
         return user_features
-    there = assignments_before.collect_schema().names()
-    before = assignments_before.select(
-        "user_id", *(nw.col(name).alias(f"{_BEFORE}{name}") for name in _CARRIED if name in there)
-    )
+    before = assignments_before.select("user_id", *(nw.col(name).alias(f"{_BEFORE}{name}") for name in _CARRIED))
     return user_features.join(before, on="user_id", how="left")
 
 
 def followed_users(users: pd.DataFrame, model: Model, *, champion: Model | None, as_of: date) -> pd.DataFrame:
-    """contracts.SEGMENT_ASSIGNMENTS of `users` (with_night_before), their previous segments and causes filled in.
+    """contracts.SEGMENT_ASSIGNMENTS of `users` (with_previous_segments), with previous segments and causes.
 
-    Why a user moved away from segment x: the champion puts the new features elsewhere (behaviour), `model` puts the old
-    features elsewhere (model), or both, or neither alone. Only who moved is scored again. Row by row, as scored_users.
+    A user moved by "behaviour" if the champion assigns the new features to another segment, by "model" if `model`
+    assigns the old features to another segment, and by "both" if both or neither does. Only movers are scored again.
     """
     scored = scored_users(users, model, as_of=as_of)
-    was = _before(users, "segment_id", pa.string())
-    is_new = pc.is_null(was)
-    moved = pc.fill_null(pc.not_equal(was, pa.array(scored["segment_id"])), False)
+    previous = _before(users, "segment_id", pa.string())
+    is_new = pc.is_null(previous)
+    moved = pc.fill_null(pc.not_equal(previous, pa.array(scored["segment_id"])), False)
     cause = np.full(len(users), None, dtype=object)
     cause[is_new.to_numpy(zero_copy_only=False)] = Cause.NEW_USER.value
     movers = moved.to_numpy(zero_copy_only=False)
@@ -53,7 +47,7 @@ def followed_users(users: pd.DataFrame, model: Model, *, champion: Model | None,
         cause[movers] = _causes(users[movers], model=model, champion=champion)
     first_run = pc.coalesce(_before(users, "segment_since", pa.date32()), _before(users, "as_of", pa.date32()))
     filled = {
-        "previous_segment_id": was,
+        "previous_segment_id": previous,
         "previous_segment_name": _before(users, "segment_name", pa.string()),
         "segment_since": pc.if_else(pc.or_(is_new, moved), pa.array(scored["as_of"]), first_run),
         "change_cause": pa.array(cause, pa.string()),
@@ -62,17 +56,17 @@ def followed_users(users: pd.DataFrame, model: Model, *, champion: Model | None,
 
 
 def segment_migrations(assignments: nw.LazyFrame[Any], assignments_before: nw.LazyFrame[Any] | None) -> pd.DataFrame:
-    """contracts.SEGMENT_MIGRATIONS, counted by the engine; users of the snapshot before who are gone have left."""
-    went = assignments.group_by(
+    """contracts.SEGMENT_MIGRATIONS, counted by the engine; users who are only in the previous snapshot have left."""
+    counted = assignments.group_by(
         "previous_segment_id", "previous_segment_name", "segment_id", "segment_name", "change_cause"
     ).agg(users=nw.len())
-    ways = [tuple(way.values()) for way in went.collect("pyarrow").rows(named=True)]
+    moves = [tuple(row.values()) for row in counted.collect("pyarrow").rows(named=True)]
     if assignments_before is not None:
         gone = assignments_before.join(assignments.select("user_id"), on="user_id", how="anti")
         left = gone.group_by("segment_id", "segment_name").agg(users=nw.len()).collect("pyarrow").rows(named=True)
-        ways += [(way["segment_id"], way["segment_name"], None, None, Cause.LEFT.value, way["users"]) for way in left]
+        moves += [(row["segment_id"], row["segment_name"], None, None, Cause.LEFT.value, row["users"]) for row in left]
     rows = pd.DataFrame(
-        ways, columns=["from_segment_id", "from_segment_name", "to_segment_id", "to_segment_name", "cause", "users"]
+        moves, columns=["from_segment_id", "from_segment_name", "to_segment_id", "to_segment_name", "cause", "users"]
     )
     rows["cause"] = rows["cause"].fillna(Cause.STAYED.value)
     rows = rows.fillna(NO_SEGMENT).sort_values(list(SEGMENT_MIGRATIONS.key), ignore_index=True)
@@ -81,22 +75,22 @@ def segment_migrations(assignments: nw.LazyFrame[Any], assignments_before: nw.La
 
 
 def moved_by_model(assignments: nw.LazyFrame[Any]) -> int:
-    """How many users the model moved, alone or together with their behaviour."""
+    """Users moved by the model, alone or together with their behaviour."""
     by_model = nw.col("change_cause").is_in([Cause.MODEL.value, Cause.BOTH.value])
     return int(assignments.filter(by_model).select(moved=nw.len()).collect("pyarrow").rows(named=True)[0]["moved"])
 
 
-def _before(users: pd.DataFrame, name: str, kind: pa.DataType) -> pa.Array:
+def _before(users: pd.DataFrame, name: str, dtype: pa.DataType) -> pa.Array:
     column = users.get(f"{_BEFORE}{name}")
-    return pa.nulls(len(users), kind) if column is None else pa.array(column, from_pandas=True).cast(kind)
+    return pa.nulls(len(users), dtype) if column is None else pa.array(column, from_pandas=True).cast(dtype)
 
 
 def _causes(movers: pd.DataFrame, *, model: Model, champion: Model) -> Any:
-    was = movers[f"{_BEFORE}segment_id"].to_numpy(object)
-    by_model = segments_of(_old_features(movers), model) != was
-    # The same model puts the new features where they are now: elsewhere. There is no need to ask it again.
+    previous = movers[f"{_BEFORE}segment_id"].to_numpy(object)
+    by_model = segments_of(_old_features(movers), model) != previous
+    # With an unchanged model every mover moved by behaviour: scoring again would repeat the result.
     by_behaviour = (
-        np.ones(len(movers), bool) if champion.version == model.version else segments_of(movers, champion) != was
+        np.ones(len(movers), bool) if champion.version == model.version else segments_of(movers, champion) != previous
     )
     causes = np.full(len(movers), Cause.BOTH.value, dtype=object)
     causes[by_behaviour & ~by_model] = Cause.BEHAVIOUR.value
@@ -105,5 +99,4 @@ def _causes(movers: pd.DataFrame, *, model: Model, champion: Model) -> Any:
 
 
 def _old_features(users: pd.DataFrame) -> pd.DataFrame:
-    names = [name for name in (*FEATURES, *_COUNTS) if f"{_BEFORE}{name}" in users]
-    return pd.DataFrame({name: users[f"{_BEFORE}{name}"] for name in names})
+    return pd.DataFrame({name: users[f"{_BEFORE}{name}"] for name in (*FEATURES, *_COUNTS)})

@@ -1,4 +1,4 @@
-"""Champion and challenger on the same users: how tight, how well apart, how alike, how far segments move."""
+"""Comparison of champion and challenger on the same users."""
 
 import math
 
@@ -14,39 +14,54 @@ from amzseg_pipeline.steps.segments.lifecycle.lineage import LineageMatch
 
 
 def model_comparison(
-    points: Matrix, was: Indices, found: Clusters, lineage_match: LineageMatch, champion: Model, *, few: Indices
+    points: Matrix,
+    champion_labels: Indices,
+    means: Matrix,
+    *,
+    challenger: Clusters,
+    match: LineageMatch,
+    champion: Model,
+    silhouette_rows: Indices,
 ) -> ModelComparison:
-    """The two models on `points`, tonight's training sample in the challenger's scaled units.
+    """Compares the two models on the training sample.
 
-    `was` holds the places of the champion's segments that it puts the same users in tonight, so that nothing but the
-    model differs; `few` are the rows that silhouettes are measured on.
+    Args:
+        points: The sample in the challenger's scaled units.
+        champion_labels: Index of the champion's segment that it assigns each user to now, so that only the models
+            differ.
+        means: The segment_means of `points` by `champion_labels`.
+        challenger: The clusters of the challenger.
+        match: The lineage between the two.
+        champion: The current model.
+        silhouette_rows: Rows of `points` to measure silhouettes on.
     """
-    k = len(champion.segments)
-    means = segment_means(points, was, k)
+    from sklearn.metrics import adjusted_rand_score
+
     ids = np.array([segment.segment_id for segment in champion.segments], dtype=object)
-    moved = ids[was] != np.array(lineage_match.segment_ids, dtype=object)[found.labels]
+    moved = ids[champion_labels] != np.array(match.segment_ids, dtype=object)[challenger.labels]
     shifts = [
-        float(np.sqrt(((means[i] - found.centroids[j]) ** 2).sum()))
-        for j, i in enumerate(lineage_match.ancestors)
+        float(np.sqrt(((means[i] - challenger.centroids[j]) ** 2).sum()))
+        for j, i in enumerate(match.ancestors)
         if i is not None and np.isfinite(means[i]).all()
     ]
-    before, after = silhouettes(points[few], [was[few], found.labels[few]])
+    labellings = [champion_labels[silhouette_rows], challenger.labels[silhouette_rows]]
+    champion_silhouette, challenger_silhouette = silhouettes(points[silhouette_rows], labellings)
     return ModelComparison(
-        champion_inertia=own_inertia(points, was, k),
-        challenger_inertia=found.inertia,
-        champion_silhouette=before,
-        challenger_silhouette=after,
-        adjusted_rand=adjusted_rand(was, found.labels),
+        champion_inertia=inertia_around(means, points, champion_labels),
+        challenger_inertia=challenger.inertia,
+        champion_silhouette=champion_silhouette,
+        challenger_silhouette=challenger_silhouette,
+        adjusted_rand=float(adjusted_rand_score(champion_labels, challenger.labels)),
         moved_share=float(np.mean(moved)),
         centroid_shift=max(shifts, default=None),
-        survivors=sum(ancestor is not None for ancestor in lineage_match.ancestors),
-        champion_k=k,
-        challenger_k=len(found.sizes),
+        survivors=sum(ancestor is not None for ancestor in match.ancestors),
+        champion_k=len(champion.segments),
+        challenger_k=len(challenger.sizes),
     )
 
 
 def segment_means(points: Matrix, labels: Indices, k: int) -> Matrix:
-    """The mean of the points of every label from 0 to `k` - 1; NaN where a label has none."""
+    """The mean of the points of every label from 0 to `k` - 1; NaN for a label without points."""
     means = np.full((k, points.shape[1]), np.nan)
     for label in range(k):
         members = points[labels == label]
@@ -55,23 +70,9 @@ def segment_means(points: Matrix, labels: Indices, k: int) -> Matrix:
     return means
 
 
-def own_inertia(points: Matrix, labels: Indices, k: int) -> float:
-    """The sum of squared distances of points to the means of their own labels, from 0 to `k` - 1."""
-    return _sum(((points - segment_means(points, labels, k)[labels]) ** 2).sum(axis=1))
-
-
-def adjusted_rand(first: Indices, second: Indices) -> float:
-    """The adjusted Rand index of two labellings (Hubert and Arabie 1985): 1 the same, 0 as by chance."""
-    table = np.zeros((int(first.max()) + 1, int(second.max()) + 1), np.int64)
-    np.add.at(table, (first, second), 1)
-    both, rows, columns, all_pairs = (_pairs(c) for c in (table, table.sum(1), table.sum(0), table.sum()))
-    by_chance = rows * columns / all_pairs if all_pairs else 0.0
-    most = (rows + columns) / 2
-    return 1.0 if most == by_chance else (both - by_chance) / (most - by_chance)
-
-
-def _pairs(counts: Indices) -> int:
-    return int((counts * (counts - 1) // 2).sum())
+def inertia_around(means: Matrix, points: Matrix, labels: Indices) -> float:
+    """The sum of squared distances of points to the means of their labels."""
+    return _sum(((points - means[labels]) ** 2).sum(axis=1))
 
 
 def _sum(values: Matrix) -> float:

@@ -1,4 +1,4 @@
-"""How many segments there are: the rule that chooses a number on the evidence for every one."""
+"""The choice of k, the number of segments, from the evidence for every number of clusters."""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -11,7 +11,7 @@ from amzseg_pipeline.steps.segments.clusters.k_evidence import k_evidence, limit
 from amzseg_pipeline.steps.segments.clusters.stability import distinct_point_labels
 from amzseg_pipeline.steps.segments.model.naming import max_segments, too_many_segments
 
-_USUAL_K = 3
+_DEFAULT_K = 3
 
 
 def k_choice(
@@ -19,25 +19,24 @@ def k_choice(
 ) -> KChoice:
     """The number of clusters for `scaled` (contracts.SCALED_FEATURES), with the evidence for every k from 1.
 
-    The range ends where users cease to differ or names run out. `jobs` threads share the work and do not change the
-    result. Raises ModelError when the setting k asks for more segments than there are names.
+    The range is limited by the number of distinct users and of names. `jobs` threads share the work and do not change
+    the result. Raises ModelError if the setting k exceeds the number of names.
     """
     selection = weighted_points(scaled, scaling, users=settings.selection_users)
-    most, differing = max_segments(scaling), int(distinct_point_labels(selection.points).max()) + 1
-    if min(settings.k, differing) > most:
+    max_k, distinct = max_segments(scaling), int(distinct_point_labels(selection.points).max()) + 1
+    if min(settings.k, distinct) > max_k:
         raise ModelError(too_many_segments(settings.k, scaling))
-    apart = min(most, differing)
-    largest = min(max(settings.k_max, settings.k), apart)
+    largest = min(max(settings.k_max, settings.k), max_k, distinct)
     return choice_on(k_evidence(scaled, scaling, settings, largest=largest, jobs=jobs), settings, champion_k=champion_k)
 
 
 def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k: int | None = None) -> KChoice:
-    """The number of clusters that `evidence`, from k = 1 to as many as users differ by, speaks for.
+    """The number of clusters that `evidence` (for k = 1, 2, ...) supports.
 
-    The rule: of the numbers in k_min..k_max that pass every test of the gate (see evidence.k_evidence), the largest
-    whose silhouette is at least `min_silhouette_ratio` of the best of them. Where none passes: `champion_k`, the
-    number of segments there are; else the knee of the inertia (kneed, from k = 1), brought into the range; else 3; all
-    with low confidence. The setting k goes before all that.
+    Rule: of the numbers in k_min..k_max that pass every k criterion, the largest with a silhouette of at least
+    `min_silhouette_ratio` of the best one. If none passes, with low confidence: `champion_k`, the current number of
+    segments; else the knee of the inertia (kneed, from k = 1), clipped to the range; else 3. The setting k overrides
+    the rule.
     """
     last = min(settings.k_max, len(evidence))
     candidates = range(min(settings.k_min, last), last + 1)
@@ -72,52 +71,52 @@ def _rule(
 ) -> tuple[int, str]:
     if settings.k:
         if settings.k > len(evidence):
-            return len(evidence), f"the setting k = {settings.k}, lowered to the {len(evidence)} users that differ"
+            return len(evidence), f"the setting k = {settings.k}, lowered to the {len(evidence)} distinct users"
         return settings.k, f"the setting k = {settings.k}"
     if max(candidates) == 1:
-        return 1, "all users are alike"
-    gate = {
+        return 1, "all users are identical"
+    passing = {
         e.k: e.silhouette for e in evidence if e.k in candidates and not e.failed_criteria and e.silhouette is not None
     }
-    if not gate:
-        k, why = fallback
-        return k, f"{why}: no number from {min(candidates)} to {max(candidates)} passes every test"
-    best = max(gate, key=lambda k: (gate[k], -k))
-    k = max(k for k, silhouette in gate.items() if silhouette >= settings.min_silhouette_ratio * gate[best])
-    passing = ", ".join(map(str, gate))
-    if len(gate) == 1:
-        return k, "the only number that passes every test"
-    said = f"the largest of the numbers that pass every test ({passing})"
-    if k == max(gate):
-        return k, said
-    return k, f"{said} whose silhouette is at least {settings.min_silhouette_ratio:g} of the best, {gate[best]:.3f}"
+    if not passing:
+        k, reason = fallback
+        return k, f"{reason}: no number from {min(candidates)} to {max(candidates)} passes every criterion"
+    best = max(passing, key=lambda k: (passing[k], -k))
+    k = max(k for k, silhouette in passing.items() if silhouette >= settings.min_silhouette_ratio * passing[best])
+    numbers = ", ".join(map(str, passing))
+    if len(passing) == 1:
+        return k, "the only number that passes every criterion"
+    rule = f"the largest number that passes every criterion ({numbers})"
+    if k == max(passing):
+        return k, rule
+    return k, f"{rule} with a silhouette of at least {settings.min_silhouette_ratio:g} of the best, {passing[best]:.3f}"
 
 
 def _fallback(candidates: Collection[int], champion_k: int | None, knee: int | None) -> tuple[int, str]:
-    for k, why in (
-        (champion_k, "the number of segments there are"),
+    for k, reason in (
+        (champion_k, "the current number of segments"),
         (knee, f"the knee, k = {knee}"),
-        (_USUAL_K, "the usual number"),
+        (_DEFAULT_K, "the default"),
     ):
         if k is not None:
             within = min(max(k, min(candidates)), max(candidates))
-            return within, why if within == k else f"{why}, brought into the range"
+            return within, reason if within == k else f"{reason}, clipped to the range"
     raise AssertionError
 
 
-def _best(evidence: Sequence[KEvidence], figure: Callable[[KEvidence], float | None]) -> int | None:
-    measured = {e.k: value for e in evidence if (value := figure(e)) is not None}
+def _best(evidence: Sequence[KEvidence], measure: Callable[[KEvidence], float | None]) -> int | None:
+    measured = {e.k: value for e in evidence if (value := measure(e)) is not None}
     return max(measured, key=lambda k: (measured[k], -k), default=None)
 
 
-def _largest(evidence: Sequence[KEvidence], figure: Callable[[KEvidence], float | None], least: float) -> int | None:
-    return max((e.k for e in evidence if (value := figure(e)) is not None and value >= least), default=None)
+def _largest(evidence: Sequence[KEvidence], measure: Callable[[KEvidence], float | None], minimum: float) -> int | None:
+    return max((e.k for e in evidence if (value := measure(e)) is not None and value >= minimum), default=None)
 
 
 def _knee_near_best(
     evidence: Sequence[KEvidence], knee: int | None, best: int | None, settings: Settings
 ) -> int | None:
-    """The knee if its silhouette is near the best one, else the best."""
+    """The knee if its silhouette is close to the best, else the number with the best silhouette."""
     silhouette = {e.k: e.silhouette for e in evidence if e.silhouette is not None}
     if best is None or knee not in silhouette:
         return best
@@ -125,7 +124,7 @@ def _knee_near_best(
 
 
 def _knee(inertias: Sequence[float]) -> int | None:
-    """The knee of the inertias of k = 1, 2, ...; None where there is none."""
+    """The knee of the inertias of k = 1, 2, ..., or None."""
     if len(inertias) < 3 or max(inertias) == min(inertias):
         return None
     from kneed import KneeLocator

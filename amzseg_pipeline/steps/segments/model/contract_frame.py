@@ -1,4 +1,4 @@
-"""Pandas frames of the types a contract promises."""
+"""pandas frames with the columns and types of a contract."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ _ARROW_TYPES = {
 
 
 def contract_frame(table: Table, values: Mapping[str, Any]) -> pd.DataFrame:
-    """The columns of `table` in its order and types (Arrow's), from equally long `values`; NaN becomes null."""
+    """The columns of `table`, in order and of its Arrow types, from `values`; NaN becomes null."""
     columns = {}
     for column in table.columns:
         arrow = values[column.name]

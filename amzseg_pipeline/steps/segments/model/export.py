@@ -1,4 +1,4 @@
-"""A model as a scikit-learn Pipeline, for notebooks that have scikit-learn and not this package."""
+"""Export of a model as a scikit-learn Pipeline, for notebooks without this package."""
 
 from typing import Any
 
@@ -13,12 +13,11 @@ _FUNCTIONS = {"log1p": np.log1p, "log2": np.log2}
 
 
 def exported_pipeline(model: Model) -> Any:
-    """A fitted sklearn Pipeline whose `predict` gives each user's place in `model.segments`, from 0.
+    """A fitted scikit-learn Pipeline whose `predict` returns each user's index into `model.segments`.
 
-    It takes a DataFrame with the five feature columns, NaN where unknown, and for a model of logarithms the counts of
-    reviews behind the means, NaN for total_reviews; columns beside them are left alone, so a published table will do.
-    Made of scikit-learn's own steps and functions of NumPy and pandas only. Users out of the contract's range are not
-    refused.
+    Input is a DataFrame with the five features (NaN if unknown) and, for transform "log", the counts of reviews behind
+    the means (NaN: total_reviews). Other columns are ignored, so a published table works. The Pipeline uses only
+    scikit-learn, NumPy and pandas functions, and does not check ranges.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.dummy import DummyClassifier
@@ -43,7 +42,7 @@ def _columns(feature: ScaledFeature) -> list[str]:
 
 
 def _axis(feature: ScaledFeature) -> Any:
-    """From the feature's columns to its axis, not yet standardised."""
+    """From the feature's columns to its coordinate before standardisation."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -61,18 +60,18 @@ def _axis(feature: ScaledFeature) -> Any:
 
 
 def _shrunk(shrinkage: Shrinkage, transformed: list[Any]) -> Any:
-    """From the columns mean, its reviews and total_reviews to the shrunk mean."""
+    """From the columns mean, number of reviews and total_reviews to the shrunk mean."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures
 
     prior, weight = shrinkage.mean, shrinkage.reviews
-    # An unknown mean is put at the prior mean, and so stays there whatever it is said to rest on.
+    # An unknown mean is imputed with the prior mean, which shrinkage does not change.
     mean = make_pipeline(*transformed, SimpleImputer(strategy="constant", fill_value=prior))
-    # fmin passes over NaN, and no count is above total_reviews.
+    # fmin ignores NaN, and no count exceeds total_reviews.
     parts = ColumnTransformer([("mean", mean, [0]), ("n", _along_rows(np.fmin), [1, 2])])
-    # From 1, mean, n and mean x n to the two sides of the fraction.
+    # From 1, mean, n and mean x n to numerator and denominator.
     sides = _function(np.tensordot, b=[[weight * prior, weight], [0.0, 0.0], [0.0, 1.0], [1.0, 0.0]], axes=1)
     return make_pipeline(parts, PolynomialFeatures(interaction_only=True), sides, _along_rows(np.divide))
 

@@ -1,4 +1,4 @@
-"""A model from a training sample: the number of segments, the segments and their names."""
+"""Fit of a model on a training sample: number of segments, clusters and names."""
 
 import importlib.metadata
 
@@ -19,7 +19,7 @@ _LIBRARIES = ("numpy", "scikit-learn")
 
 
 def fitted_model(sample: pd.DataFrame, settings: Settings, *, trained_at: str, jobs: int) -> Model:
-    """The model of all users in memory (contracts.USER_FEATURES): shrinkage, scaling and clusters in one."""
+    """The model of `sample` (contracts.USER_FEATURES): shrinkage, scaling and clusters in one call."""
     shrunk = shrinkages(nw.from_native(sample).lazy()) if settings.transform == "log" else None
     scaling = feature_scaling(sample, transform=settings.transform, shrinkages=shrunk)
     return cluster_model(scaled_features(sample, scaling), scaling, settings, trained_at=trained_at, jobs=jobs)
@@ -34,10 +34,20 @@ def cluster_model(
     jobs: int,
     champion_k: int | None = None,
 ) -> Model:
-    """The model of a scaled training sample (contracts.SCALED_FEATURES), whatever the order of its rows.
+    """The model of a scaled training sample; its row order does not matter.
 
-    `champion_k` is how many segments there are, to be kept where the evidence supports no number. Segments are numbered
-    S0001 onward: most training users first, then by centroid. Raises ModelError as k_choice.
+    Segments are numbered from S0001: largest first, then by centroid.
+
+    Args:
+        scaled: contracts.SCALED_FEATURES.
+        scaling: The scaling behind `scaled`.
+        settings: Settings of the run.
+        trained_at: ISO time recorded in the model.
+        jobs: Threads for the evidence of k.
+        champion_k: Current number of segments, kept if the evidence supports no number.
+
+    Raises:
+        ModelError: As k_choice.
     """
     scaled = scaled.sort_values("user_id")
     choice = k_choice(scaled, scaling, settings, jobs=jobs, champion_k=champion_k)

@@ -1,4 +1,4 @@
-"""The names of segments, from what their users are like and never from an index."""
+"""Segment names, assigned from centroids and never from an index."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from amzseg_pipeline.contracts.personas import ALL_CUSTOMERS, PERSONAS, Axis, Pe
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
 
 LARGEST_POSITION = 5.0
-"""Positions are clipped to this many standard deviations, so that one extreme axis does not decide alone."""
+"""Centroids are clipped to this many standard deviations, so that one extreme axis does not decide alone."""
 
 _AXES: dict[Axis, tuple[str, ...]] = {
     "engagement": ("total_reviews", "engagement_score"),
@@ -19,19 +19,19 @@ _AXES: dict[Axis, tuple[str, ...]] = {
     "discount": ("avg_discount",),
     "rating": ("avg_rating",),
 }
-"""Axis -> the features whose mean it is; without the first of them it says nothing."""
+"""Axis -> the features that it averages. It is defined only if the first one is scaled."""
 
 _CORE_REWARD = 1e3
 _FALSE_CLAIM = 1e6
-"""Squared distances stay below the one, and any number of rewards below the other."""
+"""Larger than any squared distance, and larger than any sum of rewards."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """The persona of a segment, and how much of what sets the segment apart it accounts for.
+    """The persona of a segment and its fit.
 
-    `name_fit` is 1 - (squared distance to the persona) / (squared distance to the average customer), at least 0: 1 is
-    all of it, 0 is no better than "average". ALL_CUSTOMERS fits by definition.
+    `name_fit` is 1 - (squared distance to the prototype) / (squared distance to the average user), at least 0. A value
+    of 0 means that the name explains nothing. ALL_CUSTOMERS has a fit of 1.
     """
 
     persona: Persona
@@ -41,12 +41,12 @@ class Named:
 def named_segments(
     positions: Matrix, scaling: FeatureScaling, *, kept: Mapping[int, str] | None = None
 ) -> tuple[Named, ...]:
-    """The persona of every row of `positions`: segments x kept features, in population standard deviations.
+    """The persona of every centroid in `positions` (segments x scaled features, in population standard deviations).
 
-    The personas are those of least total squared distance, each used once, whatever the order of the rows. One segment
-    is ALL_CUSTOMERS; as many as there are core personas share these; more take all, the core ones among them. But a
-    persona that claims what is not so gives way to one that does not. A row in `kept` bears that name, whatever it
-    claims, and the others share the rest. Raises ModelError when there are more segments than names.
+    Each persona is used once; the assignment minimises the total squared distance to prototypes and does not depend on
+    the order of rows. A single segment is ALL_CUSTOMERS, up to three segments use the core personas, more segments use
+    all personas including the core ones. Personas with a false claim are used last. Rows in `kept` keep that name.
+    Raises ModelError if there are more segments than names.
     """
     if len(positions) == 1:
         return (Named(ALL_CUSTOMERS, 1.0),)
@@ -69,16 +69,16 @@ def named_segments(
 
 
 def max_segments(scaling: FeatureScaling) -> int:
-    """The largest number of segments there are names for: 21, and 14 where the source has no discounts."""
+    """The number of names available: 21, or 14 for a source without discounts."""
     return len(_personas(scaling))
 
 
 def too_many_segments(k: int, scaling: FeatureScaling) -> str:
-    """What to tell when `k` is above `most_segments`."""
-    most = max_segments(scaling)
+    """The error message for `k` above `max_segments`."""
+    maximum = max_segments(scaling)
     unknown = " and ".join(axis for axis in _AXES if axis not in _known(scaling))
-    why = f" for users whose {unknown} is unknown or all alike" if unknown else ""
-    return f"settings: {k} segments, but there are only {most} names{why}; lower k to at most {most}, or set it to 0."
+    reason = f" for users whose {unknown} is unknown or identical" if unknown else ""
+    return f"settings: {k} segments, but only {maximum} names{reason}; set k to 0, or lower it to at most {maximum}."
 
 
 def _personas(scaling: FeatureScaling) -> list[Persona]:
@@ -87,7 +87,7 @@ def _personas(scaling: FeatureScaling) -> list[Persona]:
 
 
 def _known(scaling: FeatureScaling) -> tuple[Axis, ...]:
-    """The axes that the scaling has; the others say nothing of anybody."""
+    """The axes that the scaling has."""
     kept = {feature.name for feature in scaling.features}
     return tuple(axis for axis, features in _AXES.items() if features[0] in kept)
 
@@ -101,7 +101,7 @@ def _axes(positions: Matrix, scaling: FeatureScaling) -> Matrix:
 
 
 def _claimable(positions: Matrix, scaling: FeatureScaling) -> Matrix:
-    """Segments x known axes, but engagement is reviews alone: whoever has one is not loyal, however high the rating."""
+    """Segments x known axes, with engagement as total_reviews alone: a high rating is not loyalty."""
     names = [feature.name for feature in scaling.features]
     return positions[:, [names.index(_AXES[axis][0]) for axis in _known(scaling)]]
 
@@ -109,7 +109,7 @@ def _claimable(positions: Matrix, scaling: FeatureScaling) -> Matrix:
 def _costs(
     axes: Matrix, claimable: Matrix, personas: list[Persona], *, known: tuple[Axis, ...], reward: float
 ) -> Matrix:
-    """Segments x personas: false claims outweigh the `reward` for core personas, and that squared distances."""
+    """Segments x personas: squared distance, minus the core `reward`, plus a larger penalty per false claim."""
     prototypes = _prototypes(personas, known)
     claimed = np.array([[axis in persona.claims for axis in known] for persona in personas])
     false_claims = ((claimable[:, None, :] * prototypes < 0) & claimed).sum(axis=2)
@@ -120,10 +120,10 @@ def _costs(
 def _assigned(costs: Matrix, positions: Matrix, personas: list[Persona]) -> list[Persona]:
     from scipy.optimize import linear_sum_assignment
 
-    # Of equally good assignments the solver returns one that depends on the order of rows, so rows are put in order.
+    # Among equal assignments the solver picks one by row order, so rows are sorted first.
     order = np.lexsort(positions.T[::-1])
     _, columns = linear_sum_assignment(costs[order])
-    return [personas[columns[place]] for place in np.argsort(order)]
+    return [personas[columns[index]] for index in np.argsort(order)]
 
 
 def _fit(axis: Matrix, prototype: Matrix) -> float:

@@ -1,4 +1,4 @@
-"""What each segment is like: its size and the means of its users."""
+"""Segment profiles: size and feature means of every segment."""
 
 from typing import Any
 
@@ -15,17 +15,17 @@ _BILLION = 10**9
 
 
 def segment_profiles(assignments: nw.LazyFrame[Any], model: Model) -> pd.DataFrame:
-    """contracts.SEGMENT_PROFILES: one row per segment of `model`, also for one without users (share 0, null means).
+    """contracts.SEGMENT_PROFILES: one row per segment of `model`, including empty ones (share 0, null means).
 
-    Means are those of values rounded to the ninth decimal, summed as whole numbers, and so exactly the same on every
-    engine, in every order and split; means of floats are not. Raises ModelError for a segment the model does not have.
+    Values are rounded to nine decimals and summed as integers, so means are identical on every engine and in every
+    order and split. Raises ModelError for a segment that the model does not have.
     """
     by_id = {row["segment_id"]: row for row in _sums(assignments)}
     unknown = by_id.keys() - {segment.segment_id for segment in model.segments}
     if unknown:
         raise ModelError(
             f"segment_assignments: segments {', '.join(sorted(map(str, unknown)))} are not in model {model.version}; "
-            "score the users with it again."
+            "score the users again."
         )
     users = sum(row["users"] for row in by_id.values())
     rows = [_profile(segment, by_id.get(segment.segment_id), model=model, users=users) for segment in model.segments]
@@ -33,18 +33,18 @@ def segment_profiles(assignments: nw.LazyFrame[Any], model: Model) -> pd.DataFra
 
 
 def _sums(assignments: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
-    """Per segment: users, and for every feature the known values and their sum, as units and billionths."""
-    whole = {name: nw.col(name).cast(nw.Float64).fill_null(0.0).floor() for name in FEATURES}
+    """Per segment: users, and for every feature the nulls and the sum as units and billionths."""
+    floors = {name: nw.col(name).cast(nw.Float64).fill_null(0.0).floor() for name in FEATURES}
     parts = assignments.select(
         "segment_id",
         *(nw.col(name).is_null().cast(nw.Int64).alias(f"{name}_null") for name in FEATURES),
-        *(units.cast(nw.Int64).alias(f"{name}_units") for name, units in whole.items()),
+        *(units.cast(nw.Int64).alias(f"{name}_units") for name, units in floors.items()),
         *(
             ((nw.col(name).cast(nw.Float64).fill_null(0.0) - units) * _BILLION + 0.5)
             .floor()
             .cast(nw.Int64)
             .alias(f"{name}_billionths")
-            for name, units in whole.items()
+            for name, units in floors.items()
         ),
     )
     sums = parts.group_by("segment_id").agg(

@@ -1,4 +1,4 @@
-"""A flat map of users: the two directions in which scaled users differ most (principal components)."""
+"""Two-dimensional map of scaled users: their first two principal components."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from amzseg_pipeline.steps.segments.features.scaling import Matrix
 
 @dataclass(frozen=True)
 class Projection:
-    """Two directions in scaled units. `axes` is 2 x features; `explained` is each one's part of the total variance."""
+    """Two directions in scaled units. `axes` is 2 x features; `explained` is the explained variance ratio of each."""
 
     centre: Matrix
     axes: Matrix
@@ -17,9 +17,9 @@ class Projection:
 
 
 def projection(matrix: Matrix) -> Projection:
-    """The map of `matrix`, scaled users x features; with fewer than two features or users, the rest is 0.
+    """The projection of `matrix` (scaled users x features); missing components are 0.
 
-    Each direction points to where its weightiest feature grows, so that the map does not flip from night to night.
+    The largest loading of each component is positive, so the map does not flip from run to run.
     """
     features = matrix.shape[1]
     centre = matrix.mean(axis=0) if len(matrix) else np.zeros(features)
@@ -35,5 +35,5 @@ def projection(matrix: Matrix) -> Projection:
 
 
 def projected(matrix: Matrix, onto: Projection) -> Matrix:
-    """Users x 2: where scaled users lie on the map."""
+    """The map coordinates of scaled users: users x 2."""
     return (matrix - onto.centre) @ onto.axes.T

@@ -1,4 +1,4 @@
-"""Every user's segment by a model, how sure it is, and what decided it."""
+"""Scoring: the segment of every user, how clear it is, and its drivers."""
 
 from datetime import date
 from typing import Any
@@ -17,12 +17,11 @@ from amzseg_pipeline.steps.segments.model.drivers import driver_contributions, s
 
 
 def scored_users(users: pd.DataFrame, model: Model, *, as_of: date) -> pd.DataFrame:
-    """contracts.SEGMENT_ASSIGNMENTS for `users` (user_id and the five features), row by row.
+    """contracts.SEGMENT_ASSIGNMENTS of `users` (user_id and the five features), in their order.
 
-    Lifecycle and counts of reviews are given back where `users` has them, else null.
-    A user belongs to the nearest centroid, of equally near ones to the smallest segment_id. Columns of the contract
-    that a model does not decide are taken from `users`, and are null where they lack. Bit for bit the same however
-    users are split into calls. Raises ModelError when a value is infinite or out of its contract's range.
+    A user belongs to the nearest centroid; ties go to the smallest segment_id. Columns that the model does not compute
+    are copied from `users`, or null if missing. The result is bitwise identical for every split of users into calls.
+    Raises ModelError if a value is infinite or outside its contract's range.
     """
     matrix = scaled_matrix(users, model.scaling)
     centroids = _centroids(model)
@@ -33,7 +32,7 @@ def scored_users(users: pd.DataFrame, model: Model, *, as_of: date) -> pd.DataFr
     outlier_distance = np.array([segment.outlier_distance for segment in model.segments])
     ids = pa.array([segment.segment_id for segment in model.segments])
     names = pa.array([segment.name for segment in model.segments])
-    decided = {
+    computed = {
         "segment_id": ids.take(pa.array(nearest.own)),
         "segment_name": names.take(pa.array(nearest.own)),
         "distance": distance,
@@ -45,13 +44,13 @@ def scored_users(users: pd.DataFrame, model: Model, *, as_of: date) -> pd.DataFr
         "model_version": pa.repeat(model.version, len(users)),
         "as_of": pa.repeat(as_of, len(users)),
     }
-    carried = [column.name for column in SEGMENT_ASSIGNMENTS.columns if column.name not in decided]
+    copied = [column.name for column in SEGMENT_ASSIGNMENTS.columns if column.name not in computed]
     unknown = pa.nulls(len(users))
-    return contract_frame(SEGMENT_ASSIGNMENTS, {**decided, **{name: users.get(name, unknown) for name in carried}})
+    return contract_frame(SEGMENT_ASSIGNMENTS, {**computed, **{name: users.get(name, unknown) for name in copied}})
 
 
 def segments_of(users: pd.DataFrame, model: Model) -> np.ndarray[Any, np.dtype[np.object_]]:
-    """The segment_id of every user, and nothing else: see scored_users."""
+    """The segment_id of every user, as in scored_users."""
     ids = np.array([segment.segment_id for segment in model.segments], dtype=object)
     return ids[nearest_centroids(scaled_matrix(users, model.scaling), _centroids(model)).own]
 
@@ -61,15 +60,17 @@ def _centroids(model: Model) -> Matrix:
 
 
 def _drivers(matrix: Matrix, centroids: Matrix, nearest: Nearest, names: list[str]) -> dict[str, pa.Array]:
-    """driver_1 and its contribution, and so on; null where there is one segment or the model has fewer features."""
+    """The driver columns; null if there is one segment or the model has fewer features."""
     users = len(matrix)
     contributions = driver_contributions(matrix, centroids, own=nearest.own, second=nearest.second)
-    strongest = strongest_drivers(contributions, most=DRIVERS) if len(centroids) > 1 else np.empty((users, 0), np.int64)
+    strongest = (
+        strongest_drivers(contributions, count=DRIVERS) if len(centroids) > 1 else np.empty((users, 0), np.int64)
+    )
     columns: dict[str, pa.Array] = {}
-    for place in range(DRIVERS):
-        driver = f"driver_{place + 1}"
-        if place < strongest.shape[1]:
-            chosen = strongest[:, place]
+    for rank in range(DRIVERS):
+        driver = f"driver_{rank + 1}"
+        if rank < strongest.shape[1]:
+            chosen = strongest[:, rank]
             columns[driver] = pa.array(names, pa.string()).take(pa.array(chosen))
             columns[f"{driver}_contribution"] = pa.array(contributions[np.arange(users), chosen])
         else:
