@@ -1,4 +1,4 @@
-"""Made-up users for the tests of this folder."""
+"""Synthetic users for tests and benchmarks."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ TRAINED_AT = "2024-01-01T00:00:00+00:00"
 def users_of(rows: list[tuple[float | None, ...]]) -> pd.DataFrame:
     """One user per (total_reviews, avg_rating, avg_discount, avg_spend); engagement, counts and sums follow.
 
-    All reviews of a user have the user's means, and so do not differ; where a mean is unknown there are none of it.
+    All reviews of a user have the same values; an unknown mean has no reviews.
     """
     frame = pd.DataFrame(rows, columns=["total_reviews", "avg_rating", "avg_discount", "avg_spend"]).astype(float)
     frame["engagement_score"] = frame["total_reviews"] * frame["avg_rating"]
@@ -50,38 +50,38 @@ def with_sums(users: pd.DataFrame) -> pd.DataFrame:
 def three_types(users: int, *, seed: int = 7, unknown: float = 0.02) -> pd.DataFrame:
     """Loyal users, bargain hunters and full-price buyers, `unknown` of them without a rating or a price."""
     rng = np.random.default_rng(seed)
-    kind = rng.choice(3, size=users, p=[0.15, 0.45, 0.4])
-    total = np.where(kind == 0, rng.integers(5, 12, users), rng.integers(1, 3, users))
-    rating = np.clip(rng.normal([4.4, 3.9, 4.1], 0.3, (users, 3))[np.arange(users), kind], 1, 5).round(1)
-    discount = np.clip(rng.normal([30, 65, 15], 8, (users, 3))[np.arange(users), kind], 0, 100).round(2)
-    spend = rng.lognormal([7.5, 6.0, 7.2], 0.4, (users, 3))[np.arange(users), kind].round(2)
+    user_type = rng.choice(3, size=users, p=[0.15, 0.45, 0.4])
+    total = np.where(user_type == 0, rng.integers(5, 12, users), rng.integers(1, 3, users))
+    rating = np.clip(rng.normal([4.4, 3.9, 4.1], 0.3, (users, 3))[np.arange(users), user_type], 1, 5).round(1)
+    discount = np.clip(rng.normal([30, 65, 15], 8, (users, 3))[np.arange(users), user_type], 0, 100).round(2)
+    spend = rng.lognormal([7.5, 6.0, 7.2], 0.4, (users, 3))[np.arange(users), user_type].round(2)
     rating[rng.random(users) < unknown] = np.nan
     spend[rng.random(users) < unknown] = np.nan
     return users_of(list(zip(total, rating, discount, spend, strict=True)))
 
 
 QUICK: dict[str, Any] = {"n_init": 3, "prediction_splits": 4, "jaccard_bootstraps": 4}
-"""Settings with which k is chosen in a moment."""
+"""Settings that choose k quickly."""
 
 
 def model_of(users: pd.DataFrame, **settings: Any) -> Model:
-    """A model of `users`, by small settings unless told otherwise."""
+    """A model of `users`, with QUICK settings by default."""
     return fitted_model(users, Settings(**{**QUICK, **settings}), trained_at=TRAINED_AT, jobs=1)
 
 
 def scaling_of(users: pd.DataFrame, *, transform: str) -> FeatureScaling:
-    """The scaling of `users`, shrinkage included."""
+    """The scaling of `users`, with shrinkage for "log"."""
     shrunk = shrinkages(nw.from_native(users).lazy()) if transform == "log" else None
     return feature_scaling(users, transform=transform, shrinkages=shrunk)
 
 
 def model_in_parts(users: pd.DataFrame, settings: Settings, *, jobs: int) -> Model:
-    """The same through its parts, as assets call them."""
+    """The same model through separate steps, as assets call them."""
     scaling = scaling_of(users, transform=settings.transform)
     scaled = scaled_features(users, scaling)
     return cluster_model(scaled, scaling, settings, trained_at=TRAINED_AT, jobs=jobs)
 
 
 def as_json(document: dict[str, Any]) -> Any:
-    """What is read back after the document was written."""
+    """The document after a round trip through JSON."""
     return json.loads(json.dumps(document, allow_nan=False))

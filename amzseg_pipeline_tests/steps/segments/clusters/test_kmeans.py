@@ -7,7 +7,7 @@ from amzseg_pipeline.steps.segments.clusters.kmeans import clusters
 POINTS = np.random.default_rng(5).normal(size=(400, 3)) + 3 * np.random.default_rng(6).integers(0, 3, (400, 1))
 
 
-def test_clusters_are_those_of_kmeans_in_another_order() -> None:
+def test_clusters_equal_kmeans_in_another_order() -> None:
     theirs = KMeans(4, n_init=5, random_state=1).fit(POINTS)
     ours = clusters(POINTS, 4, seed=1, n_init=5)
     assert ours.inertia == pytest.approx(theirs.inertia_, rel=1e-12)
@@ -17,7 +17,7 @@ def test_clusters_are_those_of_kmeans_in_another_order() -> None:
         assert ours.centroids[mine] == pytest.approx(theirs.cluster_centers_[other], rel=1e-9)
 
 
-def test_the_largest_cluster_comes_first_and_equal_ones_by_centroid() -> None:
+def test_clusters_are_ordered_by_size_then_centroid() -> None:
     points = np.array([[9.0, 0], [9, 0], [1, 5], [1, 5], [1, 2], [1, 2], [4, 4], [4, 4], [4, 4]])
     found = clusters(points, 4, seed=0, n_init=10)
     assert found.centroids.tolist() == [[4, 4], [1, 2], [1, 5], [9, 0]]
@@ -46,7 +46,7 @@ def test_points_without_coordinates_are_one_cluster() -> None:
     assert (found.sizes, found.inertia, found.centroids.shape) == ((7,), 0.0, (1, 0))
 
 
-def test_the_points_are_left_as_they_were() -> None:
+def test_points_are_not_changed() -> None:
     points = POINTS.copy()
     clusters(points, 3, seed=0, n_init=1)
     assert (points == POINTS).all()

@@ -7,7 +7,7 @@ from amzseg_pipeline.steps.segments.clusters.null_reference import null_silhouet
 
 RNG = np.random.default_rng(0)
 LONG = RNG.normal(size=(1_500, 3)) * (3.0, 1.0, 1.0)
-TWO_KINDS = RNG.normal(size=(1_500, 3)) + np.where(np.arange(1_500) % 2, 4.0, -4.0)[:, None] * (1.0, 0.0, 0.0)
+TWO_TYPES = RNG.normal(size=(1_500, 3)) + np.where(np.arange(1_500) % 2, 4.0, -4.0)[:, None] * (1.0, 0.0, 0.0)
 
 
 def silhouette(points: np.ndarray, k: int) -> float:
@@ -15,18 +15,18 @@ def silhouette(points: np.ndarray, k: int) -> float:
 
 
 @pytest.mark.parametrize("k", [2, 3, 5])
-def test_users_of_one_kind_have_the_silhouette_of_users_of_one_kind(k: int) -> None:
+def test_a_single_population_matches_its_null_silhouette(k: int) -> None:
     (found,) = null_silhouettes(LONG, np.ones(len(LONG)), [k], seed=1)
     assert found == pytest.approx(silhouette(LONG, k), abs=0.02)
 
 
-def test_users_of_two_kinds_have_a_larger_one() -> None:
-    (found,) = null_silhouettes(TWO_KINDS, np.ones(len(TWO_KINDS)), [2], seed=1)
+def test_two_types_beat_their_null_silhouette() -> None:
+    (found,) = null_silhouettes(TWO_TYPES, np.ones(len(TWO_TYPES)), [2], seed=1)
     assert found is not None
-    assert silhouette(TWO_KINDS, 2) > found + 0.1
+    assert silhouette(TWO_TYPES, 2) > found + 0.1
 
 
-def test_the_spread_is_that_of_all_users_whom_weights_stand_for() -> None:
+def test_the_null_covariance_is_weighted() -> None:
     rare = np.vstack([LONG, np.repeat([[0.0, 40.0, 0.0]], 150, axis=0)])
     plain = null_silhouettes(LONG, np.ones(1_500), [2, 3], seed=2)
     light = null_silhouettes(rare, np.append(np.ones(1_500), np.full(150, 1e-9)), [2, 3], seed=2)
@@ -36,7 +36,7 @@ def test_the_spread_is_that_of_all_users_whom_weights_stand_for() -> None:
     assert heavy[0] > plain[0] + 0.05
 
 
-def test_features_that_are_one_and_the_same_are_no_trouble() -> None:
+def test_identical_features_have_a_null_silhouette() -> None:
     along = np.repeat(LONG[:, :1], 3, axis=1)
     (found,) = null_silhouettes(along, np.ones(len(along)), [2], seed=3)
     assert found == pytest.approx(silhouette(along, 2), abs=0.02)

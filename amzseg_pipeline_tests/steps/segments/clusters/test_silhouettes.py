@@ -22,7 +22,7 @@ def test_silhouettes_equal_scikit_learns(seed: int, points: int, ks: list[int]) 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(3, 60), st.integers(2, 5))
-def test_a_point_of_weight_w_counts_as_w_points_in_one_place(seed: int, points: int, k: int) -> None:
+def test_a_weight_counts_as_repeated_points(seed: int, points: int, k: int) -> None:
     rng = np.random.default_rng(seed)
     matrix, labels = rng.normal(size=(points, 2)), rng.integers(0, k, points)
     times = rng.integers(1, 4, points)
@@ -36,11 +36,11 @@ def test_a_point_of_weight_w_counts_as_w_points_in_one_place(seed: int, points: 
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [4, 4, 4]])
-def test_one_cluster_or_one_per_point_has_no_silhouette(labels: list[int]) -> None:
+def test_silhouettes_need_two_clusters_and_fewer_than_points(labels: list[int]) -> None:
     assert silhouettes(np.arange(6.0).reshape(3, 2), [np.array(labels)]) == [None]
 
 
-def test_points_in_one_place_have_silhouette_zero_without_a_warning() -> None:
+def test_identical_points_have_silhouette_zero() -> None:
     assert silhouettes(np.zeros((4, 2)), [np.array([0, 0, 1, 1])]) == [0.0]
 
 

@@ -26,13 +26,13 @@ def plain_prediction_strength(points: np.ndarray, k: int, *, seed: int) -> float
     """Tibshirani and Walther's definition, pair by pair, on one split."""
     order, half = np.random.default_rng((seed, 0)).permutation(len(points)), len(points) // 2
     first, second = points[np.sort(order[:half])], points[np.sort(order[half : 2 * half])]
-    foretold = KMeans(k, n_init=3, random_state=seed).fit(first).predict(second)
+    predicted = KMeans(k, n_init=3, random_state=seed).fit(first).predict(second)
     found = KMeans(k, n_init=3, random_state=seed).fit(second).labels_
     shares = []
     for cluster in range(k):
         members = np.flatnonzero(found == cluster)
         pairs = [(a, b) for a in members for b in members if a != b]
-        shares.append(np.mean([foretold[a] == foretold[b] for a, b in pairs]) if pairs else 0.0)
+        shares.append(np.mean([predicted[a] == predicted[b] for a, b in pairs]) if pairs else 0.0)
     return float(min(shares))
 
 
@@ -48,7 +48,7 @@ def plain_jaccard(points: np.ndarray, labels: np.ndarray, k: int, *, seed: int) 
 
 @pytest.mark.parametrize("k", [2, 3, 4])
 @pytest.mark.parametrize("points", [BLOBS, NOISE])
-def test_they_are_what_the_definitions_say(points: np.ndarray, k: int) -> None:
+def test_stability_matches_its_definitions(points: np.ndarray, k: int) -> None:
     labels = labels_of(points, k)
     expected = plain_prediction_strength(points, k, seed=9)
     assert prediction_strength(points, ONES, k, splits=1, seed=9) == pytest.approx(expected, abs=1e-12)
@@ -56,7 +56,7 @@ def test_they_are_what_the_definitions_say(points: np.ndarray, k: int) -> None:
     assert jaccard(points, ONES, labels, k, bootstraps=1, seed=9) == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_mean_is_over_repetitions_and_the_least_over_clusters() -> None:
+def test_stability_is_a_mean_over_repetitions() -> None:
     labels = labels_of(NOISE, 4)
     several = jaccard(NOISE, ONES, labels, 4, bootstraps=5, seed=2)
     one = jaccard(NOISE, ONES, labels, 4, bootstraps=1, seed=2)
@@ -66,7 +66,7 @@ def test_the_mean_is_over_repetitions_and_the_least_over_clusters() -> None:
     )
 
 
-def test_a_rare_kind_counts_by_its_weight() -> None:
+def test_a_rare_type_counts_by_its_weight() -> None:
     points = np.concatenate([BLOBS, [[30.0, 30.0]] * 4])
     light = np.append(ONES, [1e-9] * 4)
     labels = np.append(labels_of(BLOBS, 3), [0] * 4)
@@ -75,7 +75,7 @@ def test_a_rare_kind_counts_by_its_weight() -> None:
     assert prediction_strength(points, np.ones(184), 3, splits=4, seed=3) < 0.9
 
 
-def test_users_in_one_place_weigh_as_many_and_are_told_the_same() -> None:
+def test_identical_users_are_fitted_as_one_weighted_point() -> None:
     distinct_point_labels, users = np.array([[0.0], [1.0], [9.0], [10.0]]), np.repeat([0, 1, 2, 3], (1, 40, 40, 1))
     labels = (users > 1).astype(np.int64)
     assert jaccard(distinct_point_labels[users], np.ones(82), labels, 2, bootstraps=4, seed=3) == 1
@@ -84,7 +84,7 @@ def test_users_in_one_place_weigh_as_many_and_are_told_the_same() -> None:
 
 
 @pytest.mark.parametrize("points", [np.zeros((20, 2)), np.repeat([[0.0, 0.0], [5.0, 5.0]], 10, axis=0)])
-def test_users_in_fewer_places_than_clusters_foretell_nothing_without_a_warning(points: np.ndarray) -> None:
+def test_fewer_distinct_points_than_clusters_have_zero_stability(points: np.ndarray) -> None:
     labels = (np.arange(20) % 3).astype(np.int64)
     assert prediction_strength(points, np.ones(20), 3, splits=3, seed=0) == 0.0
     assert jaccard(points, np.ones(20), labels, 3, bootstraps=3, seed=0) == 0.0
@@ -97,7 +97,7 @@ def test_a_handful_of_users_is_measured_without_a_warning(users: int) -> None:
     assert 0 <= jaccard(points, np.ones(users), np.arange(users) % 2, 2, bootstraps=5, seed=0) <= 1
 
 
-def test_points_that_kmeans_cannot_tell_apart_are_in_one_place() -> None:
+def test_points_equal_to_six_decimals_share_a_label() -> None:
     points = np.array([[0.0, 1.0], [0.0, 1.0 + 1e-8], [0.0, 1.1]])
     assert distinct_point_labels(points).tolist() == [0, 0, 1]
     assert distinct_point_labels(np.empty((3, 0))).tolist() == [0, 0, 0]

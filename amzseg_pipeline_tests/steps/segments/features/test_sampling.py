@@ -63,16 +63,14 @@ def scaled_users(sizes: dict[str, int]) -> pd.DataFrame:
         (20, {"1": 13, "2": 3, "3-5": 1, "6+": 1}),
     ],
 )
-def test_every_stratum_has_a_twentieth_of_the_sample_where_it_can_and_the_rest_its_share(
-    users: int, taken: dict[str, int]
-) -> None:
+def test_strata_get_a_minimum_share_and_the_rest_in_proportion(users: int, taken: dict[str, int]) -> None:
     sample = weighted_sample(scaled_users(SIZES), users=users)
     assert sample["stratum"].value_counts().to_dict() == taken
     assert len(sample) <= users
     assert sample.groupby("stratum")["weight"].sum().to_dict() == pytest.approx({k: float(v) for k, v in SIZES.items()})
 
 
-def test_the_smallest_hashes_of_each_stratum_are_taken_whatever_the_order_of_rows() -> None:
+def test_strata_are_sampled_by_smallest_hash_in_any_row_order() -> None:
     users = scaled_users(SIZES)
     sample = weighted_sample(users, users=500)
     for _, own in users.groupby("stratum"):
@@ -82,7 +80,7 @@ def test_the_smallest_hashes_of_each_stratum_are_taken_whatever_the_order_of_row
     assert sample["user_id"].is_monotonic_increasing
 
 
-def test_a_smaller_sample_lies_within_a_larger_one() -> None:
+def test_samples_are_nested() -> None:
     users = scaled_users(SIZES)
     samples = [set(weighted_sample(users, users=n)["user_id"]) for n in (40, 200, 1_000, 5_000, 10_000)]
     assert all(small < large for small, large in itertools.pairwise(samples))

@@ -45,7 +45,7 @@ SHRINKAGES = {
 }
 
 
-def test_logarithms_are_taken_means_shrunk_and_long_tails_cut_at_the_percentiles() -> None:
+def test_log_scaling_transforms_shrinks_and_winsorises() -> None:
     users = three_types(1000)
     users.loc[0, "avg_spend"] = 1e8
     users.loc[1, ["avg_spend", "avg_rating", "avg_discount"]] = np.nan
@@ -64,7 +64,7 @@ def test_logarithms_are_taken_means_shrunk_and_long_tails_cut_at_the_percentiles
     assert spend.max() > scaling.features[3].high > scaling.features[3].low > 0
 
 
-def test_counts_that_lack_or_are_null_are_total_reviews() -> None:
+def test_missing_or_null_counts_are_total_reviews() -> None:
     users = three_types(300, unknown=0)
     scaling = feature_scaling(users, transform="log", shrinkages=SHRINKAGES)
     expected = scaled_matrix(users, scaling)
@@ -77,7 +77,7 @@ def test_counts_that_lack_or_are_null_are_total_reviews() -> None:
     assert (fewer[several, 1:] != expected[several, 1:]).any(axis=0).all()
 
 
-def test_an_unknown_mean_is_at_the_prior_mean_whatever_is_said_to_stand_behind_it() -> None:
+def test_an_unknown_mean_becomes_the_prior_mean() -> None:
     users = three_types(300, unknown=0)
     scaling = feature_scaling(users, transform="log", shrinkages=SHRINKAGES)
     unknown = users.assign(**dict.fromkeys(("avg_rating", "avg_discount", "avg_spend", "engagement_score")))
@@ -85,7 +85,7 @@ def test_an_unknown_mean_is_at_the_prior_mean_whatever_is_said_to_stand_behind_i
     assert scaled_matrix(unknown, scaling) == pytest.approx(scaled_matrix(prior, scaling), abs=1e-12)
 
 
-def test_a_mean_of_many_reviews_stands_for_itself_and_of_one_hardly() -> None:
+def test_means_of_few_reviews_are_shrunk_more() -> None:
     shrinkages = dict.fromkeys(SHRINKAGES, Shrinkage(mean=4.0, reviews=50.0))
     users = users_of([(1, 2.0, 10, 50), (1000, 2.0, 10, 50), (1, 5.0, 90, 50)])
     scaling = feature_scaling(users, transform="log", shrinkages=shrinkages)
@@ -110,7 +110,7 @@ def test_logarithms_without_the_shrinkage_of_a_mean_are_refused() -> None:
     ],
 )
 @pytest.mark.parametrize("transform", ["none", "log"])
-def test_a_nearly_constant_feature_is_kept_and_warned_of(values: list[int], warned: bool, transform: str) -> None:
+def test_a_nearly_constant_feature_is_kept_with_a_warning(values: list[int], warned: bool, transform: str) -> None:
     users = three_types(100, unknown=0).assign(total_reviews=values)
     scaling = scaling_of(users, transform=transform)
     assert ["total_reviews" in each.reason or each.name for each in scaling.warnings] == ["total_reviews"] * warned
@@ -137,7 +137,7 @@ def test_the_order_of_users_changes_no_bit(rows, random, transform) -> None:  # 
     ],
 )
 @pytest.mark.parametrize("transform", ["none", "log"])
-def test_a_feature_that_tells_nothing_is_dropped_with_the_reason(
+def test_a_constant_or_missing_feature_is_dropped_with_its_reason(
     column: str, value: object, reason: str, transform: str
 ) -> None:
     users = three_types(50).assign(**{column: value})
@@ -185,7 +185,7 @@ def test_impossible_values_are_refused_by_name_and_number(column: str, value: fl
     [
         (three_types(3).head(0), "no users to fit a model on"),
         (three_types(3).drop(columns="avg_spend"), "no column avg_spend"),
-        (three_types(3).assign(avg_spend="cheap"), "avg_spend holds what is no number"),
+        (three_types(3).assign(avg_spend="cheap"), "avg_spend holds values that are not numbers"),
     ],
 )
 def test_users_that_cannot_be_scaled_are_refused(users: pd.DataFrame, words: str) -> None:
@@ -198,7 +198,7 @@ def test_an_unknown_transform_is_refused() -> None:
         feature_scaling(three_types(3), transform="logs")
 
 
-def test_scaled_features_keep_their_contract_and_dropped_ones_are_null() -> None:
+def test_scaled_features_match_the_contract_with_null_dropped_features() -> None:
     users = three_types(20).assign(avg_discount=None)
     scaled = scaled_features(users, feature_scaling(users, transform="none"))
     assert tuple(scaled.columns) == SCALED_FEATURES.column_names
@@ -208,7 +208,7 @@ def test_scaled_features_keep_their_contract_and_dropped_ones_are_null() -> None
 
 
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
-def test_every_kind_of_pandas_column_gives_the_same_numbers(backend: str) -> None:
+def test_every_pandas_backend_gives_the_same_numbers(backend: str) -> None:
     users = three_types(40)
     scaling = scaling_of(users, transform="log")
     converted = users.convert_dtypes(dtype_backend=backend)  # type: ignore[call-overload]

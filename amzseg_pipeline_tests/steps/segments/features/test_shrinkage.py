@@ -36,7 +36,7 @@ def by_anova(ratings: list[list[int]]) -> float:
     return float(within / ((between - within) / usual))
 
 
-def test_the_prior_weighs_as_the_analysis_of_variance_says() -> None:
+def test_the_prior_weight_follows_the_analysis_of_variance() -> None:
     rng = np.random.default_rng(4)
     levels = rng.normal(38, 5, 400)
     ratings = [rng.normal(level, 8, rng.integers(0, 9)).round().astype(int).tolist() for level in levels]
@@ -81,9 +81,7 @@ def test_shrunk_means_of_one_review_are_nearer_the_truth() -> None:
         "hardly anyone varies",
     ],
 )
-def test_where_users_cannot_tell_the_prior_weighs_five_reviews_and_never_too_much(
-    ratings: list[list[int]], reviews: float
-) -> None:
+def test_the_prior_weight_has_a_default_and_bounds(ratings: list[list[int]], reviews: float) -> None:
     assert {each.reviews for each in shrunk(moments(ratings)).values()} == {reviews}
 
 

@@ -22,7 +22,7 @@ ALGORITHMS = ["KMeans", "BisectingKMeans", "GaussianMixture", "AgglomerativeClus
 
 
 def compared(users: pd.DataFrame, *, engine: str = "polars", **settings: Any) -> pd.DataFrame:
-    """The comparison with the segments of a model of the same users; every look at the clock is a second later."""
+    """The comparison with the segments of a model of the same users; every call of the clock adds a second."""
     values = Settings(**{"n_init": 2, "comparison_subsamples": 2, **settings})
     model = model_of(users, k=3)
     assigned = scored_users(users, model, as_of=date(2024, 1, 1))
@@ -60,7 +60,7 @@ def test_figures_are_those_of_scikit_learn(comparison: pd.DataFrame) -> None:
     assert ward["adjusted_rand_champion"] == pytest.approx(adjusted_rand_score(segment_ids, labels), abs=1e-9)
 
 
-def test_kmeans_again_is_the_champion_and_comes_out_again(comparison: pd.DataFrame) -> None:
+def test_kmeans_agrees_with_the_champion(comparison: pd.DataFrame) -> None:
     assert comparison.loc["KMeans", "adjusted_rand_champion"] == pytest.approx(1.0)
     assert comparison.loc["KMeans", "adjusted_rand_subsamples"] > 0.9
 
@@ -82,14 +82,14 @@ def test_noise_is_measured_and_in_no_cluster() -> None:
         (three_types(3, unknown=0), []),
         (three_types(7, unknown=0), []),
     ],
-    ids=["one user", "all alike", "three users", "seven users"],
+    ids=["one user", "identical users", "three users", "seven users"],
 )
-def test_few_users_are_compared_or_the_row_says_why_not(users: pd.DataFrame, failing: list[str]) -> None:
+def test_few_users_are_compared_or_have_a_failure(users: pd.DataFrame, failing: list[str]) -> None:
     rows = compared(users).set_index("algorithm")
-    told = rows["failure"].notna()
-    assert set(failing) <= set(rows.index[told])
-    assert rows.loc[~told, "clusters"].notna().all()
-    assert rows.loc[told, "clusters"].isna().all()
+    failed = rows["failure"].notna()
+    assert set(failing) <= set(rows.index[failed])
+    assert rows.loc[~failed, "clusters"].notna().all()
+    assert rows.loc[failed, "clusters"].isna().all()
 
 
 @pytest.mark.parametrize("engine", ["polars", "pandas"])

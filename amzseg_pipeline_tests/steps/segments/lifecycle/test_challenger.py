@@ -28,7 +28,7 @@ def challenged(
     drift: Drift = NO_DRIFT,
     **settings: Any,
 ) -> Challenger:
-    """A challenger trained on `users`, whose segments of last night are `before`, else the champion's."""
+    """A challenger trained on `users`; their previous segments are `before`, else those of the champion."""
     used = Settings(**{**QUICK, "k": 3, "lineage_users": 1, **settings})
     scaling = scaling_of(users, transform=used.transform)
     if before is None and champion is not None:
@@ -51,7 +51,7 @@ def decided(found: Challenger, champion: Model, **settings: Any) -> PromotionRep
     return promotion_report(sure, found, NO_DRIFT, PromotionState(challenger_settings=used.model_hash), used)
 
 
-def test_the_first_model_carries_what_later_nights_need() -> None:
+def test_the_first_model_carries_the_state_for_later_runs() -> None:
     found = challenged(USERS)
     assert (found.start, found.comparison) == ("cold", None)
     assert found.model.next_segment_number == 4
@@ -60,7 +60,7 @@ def test_the_first_model_carries_what_later_nights_need() -> None:
     assert sum(found.model.reference.segment_users) == 200
 
 
-def test_training_on_the_same_users_again_moves_nobody() -> None:
+def test_retraining_on_the_same_users_moves_nobody() -> None:
     again = challenged(USERS, FIRST)
     assert (again.start, again.model.version) == ("warm", FIRST.version)
     assert (again.comparison.adjusted_rand, again.comparison.moved_share) == (1.0, 0.0)
@@ -68,7 +68,7 @@ def test_training_on_the_same_users_again_moves_nobody() -> None:
     assert {d.event for d in again.model.lineage} == {"kept"}
 
 
-def test_neither_the_order_of_users_nor_that_of_segments_changes_a_challenger() -> None:
+def test_order_of_users_and_segments_does_not_change_a_challenger() -> None:
     grown = three_types(240, seed=8)
     champion = shuffled_ids(FIRST)
     expected = challenged(grown, champion)
@@ -76,7 +76,7 @@ def test_neither_the_order_of_users_nor_that_of_segments_changes_a_challenger() 
 
 
 def shuffled_ids(model: Model) -> Model:
-    """The same segments under ids in another order: S0001 is now S0007 and so on."""
+    """The same segments under other ids in another order."""
     renamed = {"S0001": "S0007", "S0002": "S0005", "S0003": "S0006"}
     segments = sorted(
         (replace(segment, segment_id=renamed[segment.segment_id]) for segment in model.segments),
@@ -85,7 +85,7 @@ def shuffled_ids(model: Model) -> Model:
     return replace(model, segments=tuple(segments), version=model_version(model.scaling, segments))
 
 
-def test_segments_keep_ids_and_names_whatever_their_size_or_number_was() -> None:
+def test_segments_keep_ids_and_names_whatever_their_order() -> None:
     champion = shuffled_ids(FIRST)
     named = {segment.segment_id: segment.name for segment in champion.segments}
     found = challenged(three_types(240, seed=8), champion).model
@@ -95,7 +95,7 @@ def test_segments_keep_ids_and_names_whatever_their_size_or_number_was() -> None
     assert sum(found.reference.segment_users) == 240
 
 
-def test_a_name_stays_with_its_people_and_not_with_its_meaning() -> None:
+def test_a_name_stays_with_its_users() -> None:
     swapped = {"Deal Seekers": "Casual Buyers", "Casual Buyers": "Deal Seekers"}
     segments = tuple(replace(s, name=swapped.get(s.name, s.name)) for s in FIRST.segments)
     champion = replace(FIRST, segments=segments, version=model_version(FIRST.scaling, segments))
@@ -103,7 +103,7 @@ def test_a_name_stays_with_its_people_and_not_with_its_meaning() -> None:
     assert {s.segment_id: s.name for s in found.segments} == {s.segment_id: s.name for s in segments}
 
 
-def test_another_number_of_segments_is_held_and_the_new_one_gets_a_free_name_and_a_new_id() -> None:
+def test_a_new_segment_gets_a_new_id_and_name_and_the_model_is_held() -> None:
     found = challenged(USERS, FIRST, k=4)
     ids = {segment.segment_id: segment.name for segment in found.model.segments}
     assert len(ids) == len(set(ids.values())) == 4
@@ -115,14 +115,14 @@ def test_another_number_of_segments_is_held_and_the_new_one_gets_a_free_name_and
     assert "same_segments" in report.reason
 
 
-def test_fewer_segments_keep_the_ids_of_those_that_live_on() -> None:
+def test_fewer_segments_keep_the_ids_of_survivors() -> None:
     found = challenged(USERS, FIRST, k=2).model
     assert {segment.segment_id for segment in found.segments} <= {*NAMES, "S0004", "S0005"}
     assert {d.event for d in found.lineage} & {"merged", "died"}
     assert decided(challenged(USERS, FIRST, k=2), FIRST, k=2).decision in {"HOLD", "REJECT"}
 
 
-def test_people_decide_who_a_segment_is_even_where_all_prices_have_doubled() -> None:
+def test_lineage_follows_users_when_all_prices_change() -> None:
     doubled = with_sums(USERS.assign(avg_spend=USERS["avg_spend"] * 3))
     previous_run = scored_users(USERS, FIRST, as_of=NOW.date())["segment_id"].set_axis(USERS.index)
     found = challenged(doubled, FIRST, previous_run).model
@@ -130,7 +130,7 @@ def test_people_decide_who_a_segment_is_even_where_all_prices_have_doubled() -> 
     assert (now == previous_run).mean() > 0.95
 
 
-def test_an_axis_that_was_none_does_not_stop_the_start_from_the_champion() -> None:
+def test_a_warm_start_works_with_a_new_or_lost_feature() -> None:
     champion = challenged(USERS.assign(avg_discount=np.nan, discounted_reviews=0)).model
     assert len(champion.scaling.features) == 4
     found = challenged(USERS, champion)
@@ -140,14 +140,14 @@ def test_an_axis_that_was_none_does_not_stop_the_start_from_the_champion() -> No
     assert len(back.model.scaling.features) == 4
 
 
-def grown(users: int, *, dearer: float = 1.0) -> pd.DataFrame:
-    """The users there are, unchanged, and as many new ones of the same kinds who pay `dearer` times as much."""
+def grown(users: int, *, price_factor: float = 1.0) -> pd.DataFrame:
+    """USERS and `users` new users of the same types who pay `price_factor` times as much."""
     new = three_types(users, seed=21).assign(user_id=lambda frame: "new " + frame["user_id"])
-    return pd.concat([USERS, with_sums(new.assign(avg_spend=new["avg_spend"] * dearer))], ignore_index=True)
+    return pd.concat([USERS, with_sums(new.assign(avg_spend=new["avg_spend"] * price_factor))], ignore_index=True)
 
 
-def test_without_drift_the_scale_stays_so_that_nobody_moves_because_others_are_there() -> None:
-    found = challenged(grown(100, dearer=1.2), FIRST)
+def test_without_drift_the_scaling_stays_and_nobody_moves() -> None:
+    found = challenged(grown(100, price_factor=1.2), FIRST)
     assert found.start == "warm"
     assert found.model.scaling.features == FIRST.scaling.features
     assert found.model.scaling.users == 300
@@ -157,20 +157,20 @@ def test_without_drift_the_scale_stays_so_that_nobody_moves_because_others_are_t
     assert (before == now).all()
 
 
-def test_where_users_are_others_the_scale_is_theirs() -> None:
-    other = grown(200, dearer=4.0)
+def test_with_drift_the_scaling_is_fitted_again() -> None:
+    other = grown(200, price_factor=4.0)
     expected = scaling_of(other, transform="log").features
     found = challenged(other, FIRST, drift=DRIFT)
     assert found.model.scaling.features == expected
 
 
-def test_another_transform_brings_its_own_scale() -> None:
+def test_another_transform_has_its_own_scaling() -> None:
     found = challenged(USERS, FIRST, transform="none")
     assert found.model.scaling.transform == "none"
     assert found.model.scaling.features == scaling_of(USERS, transform="none").features
 
 
-def test_a_start_from_anew_is_taken_only_where_it_is_much_better() -> None:
+def test_a_cold_start_wins_only_if_it_is_much_better() -> None:
     far = tuple(replace(s, centroid=(50.0 + i, *s.centroid[1:])) if i < 2 else s for i, s in enumerate(FIRST.segments))
     stuck = replace(FIRST, segments=far, version=model_version(FIRST.scaling, far))
     kept, anew = (challenged(USERS, stuck, cold_start_gain=gain) for gain in (1.0, 0.0))
@@ -205,37 +205,37 @@ def test_a_sample_of_other_users_is_refused() -> None:
 SETTINGS = Settings()
 WEEK_OLD = PromotionState(challenger_trained_at="2026-01-13T02:00:30+00:00", challenger_settings=SETTINGS.model_hash)
 SIX_DAYS_OLD = replace(WEEK_OLD, challenger_trained_at="2026-01-14T01:59:00+00:00")
-WAITING = replace(SIX_DAYS_OLD, pending=PendingModel(FIRST, PromotionReport("HOLD", "", FIRST.version, "", ())))
+PENDING = replace(SIX_DAYS_OLD, pending=PendingModel(FIRST, PromotionReport("HOLD", "", FIRST.version, "", ())))
 
 
 @pytest.mark.parametrize(
     ("champion", "promotion_state", "drift", "forced", "expected"),
     [
         (None, PromotionState(), NO_DRIFT, False, (True, "there is no champion yet")),
-        (FIRST, SIX_DAYS_OLD, NO_DRIFT, False, (False, "the last one is 6 days old")),
-        (FIRST, WEEK_OLD, NO_DRIFT, False, (True, "the last one is 7 days old")),
-        (FIRST, SIX_DAYS_OLD, NO_DRIFT, True, (True, "somebody asked")),
+        (FIRST, SIX_DAYS_OLD, NO_DRIFT, False, (False, "the last challenger is 6 days old")),
+        (FIRST, WEEK_OLD, NO_DRIFT, False, (True, "the last challenger is 7 days old")),
+        (FIRST, SIX_DAYS_OLD, NO_DRIFT, True, (True, "requested by the run")),
         (FIRST, SIX_DAYS_OLD, DRIFT, False, (True, "drift: PSI of avg_spend")),
         (FIRST, replace(SIX_DAYS_OLD, challenger_settings=""), NO_DRIFT, False, (True, "the settings")),
-        (FIRST, WAITING, DRIFT, False, (False, f"model {FIRST.version} waits for a person")),
-        (FIRST, replace(WAITING, challenger_trained_at=WEEK_OLD.challenger_trained_at), DRIFT, False, (True, "7 days")),
-        (replace(FIRST, version="later"), WAITING, DRIFT, False, (True, "drift")),
+        (FIRST, PENDING, DRIFT, False, (False, f"model {FIRST.version} is pending approval")),
+        (FIRST, replace(PENDING, challenger_trained_at=WEEK_OLD.challenger_trained_at), DRIFT, False, (True, "7 days")),
+        (replace(FIRST, version="later"), PENDING, DRIFT, False, (True, "drift")),
         (FIRST, PromotionState(), NO_DRIFT, False, (True, "the settings")),
     ],
     ids=[
-        "the first night",
+        "the first run",
         "too early",
         "a week later, half a minute early",
         "forced",
         "drift",
         "other settings",
-        "drift while one waits",
-        "a week later while one waits",
-        "drift while one waits for another champion",
-        "a champion of before challengers",
+        "drift while one is pending",
+        "a week later while one is pending",
+        "drift while one is pending for another champion",
+        "settings unknown",
     ],
 )
-def test_when_a_challenger_is_trained(champion, promotion_state, drift, forced, expected) -> None:
+def test_reasons_to_train_a_challenger(champion, promotion_state, drift, forced, expected) -> None:
     is_due, reason = training_reason(champion, promotion_state, drift, SETTINGS, now=NOW, forced=forced)
     assert is_due == expected[0]
     assert expected[1] in reason

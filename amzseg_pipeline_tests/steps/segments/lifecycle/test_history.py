@@ -32,12 +32,12 @@ MIGRATIONS = pd.DataFrame(
 )
 
 
-def run_day(sequence: int, before: pd.DataFrame | None = None) -> pd.DataFrame:
+def history_of(sequence: int, before: pd.DataFrame | None = None) -> pd.DataFrame:
     return segment_history(before, PROFILES, MIGRATIONS, DRIFT, sequence=sequence, as_of=date(2026, 1, sequence))
 
 
-def test_a_night_tells_who_came_and_went_and_the_drift_of_all() -> None:
-    found = run_day(1)
+def test_history_counts_moves_and_carries_drift() -> None:
+    found = history_of(1)
     assert tuple(found.columns) == SEGMENT_HISTORY.column_names
     assert found["segment_id"].tolist() == ["S0001", "S0002"]
     assert found["entered"].tolist() == [1, 3]
@@ -48,15 +48,9 @@ def test_a_night_tells_who_came_and_went_and_the_drift_of_all() -> None:
     assert found["distance_ratio"].isna().all()
 
 
-def test_nights_are_carried_forward_as_they_were() -> None:
-    first = run_day(1)
-    third = run_day(3, run_day(2, first))
+def test_earlier_rows_are_carried_forward_unchanged() -> None:
+    first = history_of(1)
+    third = history_of(3, history_of(2, first))
     assert third["sequence"].tolist() == [1, 1, 2, 2, 3, 3]
     pd.testing.assert_frame_equal(third.head(2), first)
     assert third["as_of"].tolist()[::2] == [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)]
-
-
-def test_nights_of_an_older_contract_lack_what_it_did_not_have() -> None:
-    second = run_day(2, run_day(1).drop(columns=["outlier_ratio", "unseen_share"]))
-    assert second["unseen_share"].isna().all()
-    assert second["psi_avg_spend"].tolist() == [0.5] * 4

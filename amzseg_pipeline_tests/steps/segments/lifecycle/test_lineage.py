@@ -19,8 +19,8 @@ CHAMPION = model_of(three_types(200), k=3)
 SECOND = CHAMPION.segments[1].name
 
 
-def told(overlap, champion: Model = CHAMPION, **changed) -> list[tuple]:
-    """What became of the champion's segments, with the share rounded."""
+def events_of(overlap, champion: Model = CHAMPION, **changed) -> list[tuple]:
+    """The lineage events, with rounded overlaps."""
     counts = np.array(overlap)
     far = np.full(counts.shape, 9.0)
     found = lineage_match(counts, far, champion, Settings(**{"lineage_users": 1, **changed}))
@@ -69,18 +69,18 @@ def told(overlap, champion: Model = CHAMPION, **changed) -> list[tuple]:
     ],
     ids=["the same", "in another order", "one split", "two merged", "all scattered"],
 )
-def test_what_becomes_of_segments(overlap, expected) -> None:
-    assert told(overlap) == expected
+def test_lineage_events(overlap, expected) -> None:
+    assert events_of(overlap) == expected
 
 
-def test_a_segment_without_common_users_is_born_and_one_without_users_died() -> None:
-    assert told([[90, 0, 0], [0, 80, 0], [0, 0, 0]])[2:] == [
+def test_segments_without_common_users_are_born_or_die() -> None:
+    assert events_of([[90, 0, 0], [0, 80, 0], [0, 0, 0]])[2:] == [
         ("died", "S0003", None, 0.0),
         ("born", "S0004", None, 0.0),
     ]
 
 
-def test_below_the_least_number_of_common_users_distances_match() -> None:
+def test_few_common_users_are_matched_by_distance() -> None:
     overlap = np.array([[9, 0, 0], [0, 9, 0], [0, 0, 9]])
     distances = np.array([[0.1, 5.0, 4.0], [5.0, 4.0, 0.2], [9.0, 3.0, 3.0]])
     found = lineage_match(overlap, distances, CHAMPION, Settings(lineage_users=28))
@@ -94,7 +94,7 @@ def test_below_the_least_number_of_common_users_distances_match() -> None:
     assert events == {"S0001": ("kept", None), "S0003": ("kept", None), "S0002": ("kept", None)}
 
 
-def test_by_distance_a_segment_survives_only_where_each_is_nearest_to_the_other() -> None:
+def test_by_distance_only_mutual_nearest_neighbours_survive() -> None:
     distances = np.array([[0.1, 0.3, 9.0], [0.5, 0.4, 9.0], [np.inf, np.inf, np.inf]])
     found = lineage_match(np.zeros((3, 3), int), distances, CHAMPION, Settings())
     assert found.segment_ids == ("S0001", "S0004", "S0005")
@@ -108,15 +108,15 @@ def test_by_distance_a_segment_survives_only_where_each_is_nearest_to_the_other(
 
 
 @pytest.mark.parametrize(("recorded", "expected"), [(0, 4), (3, 4), (12, 12)])
-def test_ids_go_on_above_all_that_ever_were(recorded: int, expected: int) -> None:
+def test_new_ids_follow_all_earlier_ids(recorded: int, expected: int) -> None:
     champion = replace(CHAMPION, next_segment_number=recorded)
     assert next_segment_number(champion) == expected
-    assert told([[0, 0], [0, 0], [0, 9]], champion)[-1][1] == f"S{expected:04d}"
+    assert events_of([[0, 0], [0, 0], [0, 9]], champion)[-1][1] == f"S{expected:04d}"
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_the_order_of_clusters_changes_nobodys_descent(data: st.DataObject) -> None:
+def test_the_order_of_clusters_does_not_change_lineage(data: st.DataObject) -> None:
     overlap = np.array(
         data.draw(st.lists(st.lists(st.integers(0, 60), min_size=3, max_size=3), min_size=3, max_size=3))
     )
@@ -132,7 +132,7 @@ def test_jaccard_indices_are_users_in_both_over_users_in_either() -> None:
     assert jaccard_indices(np.array([[3, 1], [0, 0]])).tolist() == [[0.75, 0.25], [0.0, 0.0]]
 
 
-def test_a_descent_bears_the_name_of_its_segment() -> None:
+def test_a_lineage_event_has_the_name_of_its_segment() -> None:
     found = lineage_match(np.array([[9, 0], [9, 0], [0, 9]]), np.zeros((3, 2)), CHAMPION, Settings(lineage_users=1))
     assert [(d.event, d.name) for d in lineage(found, ["new name", "third"], CHAMPION)] == [
         ("kept", "new name"),

@@ -31,7 +31,7 @@ FOLLOWED = ["previous_segment_id", "previous_segment_name", "segment_since", "ch
 
 
 def moved_model(model: Model, by: float) -> Model:
-    """The same segments, the centroids of all but the first moved along every axis."""
+    """The same segments with all centroids but the first moved along every axis."""
     segments = tuple(
         replace(s, centroid=tuple(c + by * (i > 0) for c in s.centroid)) for i, s in enumerate(model.segments)
     )
@@ -46,8 +46,8 @@ def lazy(frame: pd.DataFrame, engine: str = "pandas") -> nw.LazyFrame:
     return nw.from_native(ENGINES[engine](pa.Table.from_pandas(typed, preserve_index=False))).lazy()
 
 
-def run_day(users: pd.DataFrame, before: pd.DataFrame | None, *, model: Model = CHAMPION, as_of: date = SECOND):
-    """The assignments of `users`, after a night with those of `before`."""
+def run(users: pd.DataFrame, before: pd.DataFrame | None, *, model: Model = CHAMPION, as_of: date = SECOND):
+    """The assignments of `users` in a run after one with the assignments `before`."""
     joined = (
         with_previous_segments(lazy(users), None if before is None else lazy(before)).collect("pyarrow").to_native()
     )
@@ -55,42 +55,42 @@ def run_day(users: pd.DataFrame, before: pd.DataFrame | None, *, model: Model = 
     return followed_users(frame, model, champion=None if before is None else CHAMPION, as_of=as_of)
 
 
-BEFORE = run_day(USERS, None, as_of=FIRST)
+BEFORE = run(USERS, None, as_of=FIRST)
 
 
-def told(assignments: pd.DataFrame) -> dict[str, int]:
+def causes_of(assignments: pd.DataFrame) -> dict[str, int]:
     return assignments["change_cause"].fillna("stayed").value_counts().to_dict()
 
 
-def dearer(users: pd.DataFrame, rows: slice) -> pd.DataFrame:
-    """Some users now buy dear things without discounts."""
+def with_high_prices(users: pd.DataFrame, rows: slice) -> pd.DataFrame:
+    """`users`, of whom `rows` now buy expensive items without discounts."""
     changed = users.copy()
     changed.loc[changed.index[rows], ["avg_spend", "avg_discount"]] = [9_000.0, 0.0]
     return with_sums(changed)
 
 
-def test_on_the_first_night_everyone_is_new() -> None:
-    assert told(BEFORE) == {"new user": 300}
+def test_in_the_first_run_everyone_is_new() -> None:
+    assert causes_of(BEFORE) == {"new user": 300}
     assert BEFORE["previous_segment_id"].isna().all()
     assert set(BEFORE["segment_since"]) == {FIRST}
 
 
-def test_what_a_model_decides_is_what_scoring_says() -> None:
+def test_following_users_does_not_change_scores() -> None:
     scored = scored_users(USERS, CHAMPION, as_of=FIRST)
     pd.testing.assert_frame_equal(BEFORE.drop(columns=FOLLOWED), scored.drop(columns=FOLLOWED))
 
 
-def test_who_stays_keeps_the_first_date_and_has_no_cause() -> None:
-    after = run_day(USERS, BEFORE)
-    assert told(after) == {"stayed": 300}
+def test_users_who_stay_keep_their_date_and_have_no_cause() -> None:
+    after = run(USERS, BEFORE)
+    assert causes_of(after) == {"stayed": 300}
     assert set(after["segment_since"]) == {FIRST}
     assert (after["previous_segment_id"] == after["segment_id"]).all()
     assert (after["previous_segment_name"] == after["segment_name"]).all()
-    assert run_day(USERS, after)["segment_since"].tolist() == [FIRST] * 300
+    assert run(USERS, after)["segment_since"].tolist() == [FIRST] * 300
 
 
-def test_who_behaves_otherwise_moves_for_that_reason_on_that_day() -> None:
-    after = run_day(dearer(USERS, slice(0, 60)), BEFORE)
+def test_changed_behaviour_moves_users_with_that_cause() -> None:
+    after = run(with_high_prices(USERS, slice(0, 60)), BEFORE)
     moved = after[after["segment_id"] != after["previous_segment_id"]]
     assert 20 < len(moved) < 60
     assert set(moved["change_cause"]) == {"behaviour"}
@@ -99,16 +99,16 @@ def test_who_behaves_otherwise_moves_for_that_reason_on_that_day() -> None:
     assert moved_by_model(lazy(after)) == 0
 
 
-def test_whom_another_model_puts_elsewhere_it_has_moved() -> None:
-    after = run_day(USERS, BEFORE, model=OTHER)
-    causes = told(after)
+def test_moves_by_another_model_have_that_cause() -> None:
+    after = run(USERS, BEFORE, model=OTHER)
+    causes = causes_of(after)
     assert set(causes) == {"stayed", "model"}
     assert moved_by_model(lazy(after)) == causes["model"] > 20
 
 
-def test_causes_are_told_apart_user_by_user() -> None:
-    changed = dearer(USERS, slice(0, 150))
-    after = run_day(changed, BEFORE, model=OTHER)
+def test_causes_are_decided_user_by_user() -> None:
+    changed = with_high_prices(USERS, slice(0, 150))
+    after = run(changed, BEFORE, model=OTHER)
     old, new = (scored_users(USERS, model, as_of=FIRST)["segment_id"].to_numpy() for model in (CHAMPION, OTHER))
     old_now = scored_users(changed, CHAMPION, as_of=FIRST)["segment_id"].to_numpy()
     now = after["segment_id"].to_numpy()
@@ -120,22 +120,22 @@ def test_causes_are_told_apart_user_by_user() -> None:
     assert set(expected) >= {"stayed", "behaviour", "model", "both"}
 
 
-def test_the_same_model_that_scores_otherwise_is_found_out() -> None:
-    after = run_day(USERS, BEFORE, model=replace(OTHER, version=CHAMPION.version))
+def test_a_model_that_scores_differently_under_its_version_is_found() -> None:
+    after = run(USERS, BEFORE, model=replace(OTHER, version=CHAMPION.version))
     assert moved_by_model(lazy(after)) > 20
 
 
-def test_new_users_are_told_from_those_who_stay() -> None:
-    after = run_day(USERS, BEFORE.head(280))
-    assert told(after) == {"stayed": 280, "new user": 20}
+def test_new_users_have_that_cause() -> None:
+    after = run(USERS, BEFORE.head(280))
+    assert causes_of(after) == {"stayed": 280, "new user": 20}
     assert after["previous_segment_id"].isna().sum() == 20
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_migrations_add_up_to_both_nights(engine: str) -> None:
-    changed = dearer(USERS, slice(0, 150)).tail(250)
+def test_migrations_add_up_to_both_runs(engine: str) -> None:
+    changed = with_high_prices(USERS, slice(0, 150)).tail(250)
     before = BEFORE.tail(290)
-    after = run_day(changed, before.head(270), model=OTHER)
+    after = run(changed, before.head(270), model=OTHER)
     found = segment_migrations(lazy(after, engine), lazy(before.head(270), engine))
     assert tuple(found.columns) == SEGMENT_MIGRATIONS.column_names
     users = found["users"]
@@ -149,25 +149,17 @@ def test_migrations_add_up_to_both_nights(engine: str) -> None:
     assert len({tuple(key) for key in keys}) == len(keys)
 
 
-def test_migrations_of_the_first_night_are_all_new_users() -> None:
+def test_migrations_of_the_first_run_are_new_users() -> None:
     found = segment_migrations(lazy(BEFORE), None)
     assert set(found["from_segment_id"]) == set(found["from_segment_name"]) == {NO_SEGMENT}
     assert found["users"].sum() == 300
     assert set(found["cause"]) == {"new user"}
 
 
-def test_a_night_after_one_of_an_older_contract_lacks_only_what_it_did_not_say() -> None:
-    newer = ("rated_reviews", "discounted_reviews", "priced_reviews", *FOLLOWED)
-    after = run_day(USERS, BEFORE.drop(columns=[*newer]))
-    assert told(after) == {"stayed": 300}
-    assert set(after["segment_since"]) == {FIRST}
-    assert set(told(run_day(USERS, BEFORE.drop(columns=[*newer]), model=OTHER))) == {"stayed", "model"}
-
-
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(0, 300), max_size=4))
 def test_splitting_into_batches_changes_no_bit(cuts: list[int]) -> None:
-    changed = dearer(USERS, slice(0, 150))
+    changed = with_high_prices(USERS, slice(0, 150))
     frame = with_previous_segments(lazy(changed), lazy(BEFORE)).collect("pyarrow").to_native()
     joined = frame.to_pandas(types_mapper=pd.ArrowDtype).sort_values("user_id", ignore_index=True)
     whole = followed_users(joined, OTHER, champion=CHAMPION, as_of=SECOND)
@@ -179,7 +171,7 @@ def test_splitting_into_batches_changes_no_bit(cuts: list[int]) -> None:
 
 
 def test_no_users_give_no_rows() -> None:
-    after = run_day(USERS.head(0), BEFORE)
+    after = run(USERS.head(0), BEFORE)
     assert (len(after), tuple(after.columns)) == (0, SEGMENT_ASSIGNMENTS.column_names)
     gone = segment_migrations(lazy(after), lazy(BEFORE))
     assert set(gone["cause"]) == {"left"}
@@ -188,4 +180,4 @@ def test_no_users_give_no_rows() -> None:
 
 def test_one_user_who_comes_back_is_new() -> None:
     users = users_of([(3, 4.0, 10.0, 500.0)] * 2)
-    assert told(run_day(users, run_day(users.head(1), None, as_of=FIRST))) == {"stayed": 1, "new user": 1}
+    assert causes_of(run(users, run(users.head(1), None, as_of=FIRST))) == {"stayed": 1, "new user": 1}

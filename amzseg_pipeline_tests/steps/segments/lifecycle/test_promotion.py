@@ -21,7 +21,7 @@ from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 CHAMPION = replace(model_of(three_types(200), k=3), version="champion")
 CHALLENGER = replace(model_of(three_types(210, seed=8), k=3), version="challenger")
 SETTINGS = Settings()
-MEMORY = PromotionState(challenger_trained_at="2024-01-01T02:00:00+00:00", challenger_settings=SETTINGS.model_hash)
+STATE = PromotionState(challenger_trained_at="2024-01-01T02:00:00+00:00", challenger_settings=SETTINGS.model_hash)
 NO_DRIFT = Drift("champion", 200, (), (), (), "")
 DRIFT = replace(NO_DRIFT, triggers=("PSI of avg_spend is 0.90 (limit 0.10)",))
 
@@ -37,7 +37,7 @@ BETTER = ModelComparison(
     champion_k=3,
     challenger_k=3,
 )
-"""Better, and at the limit of every other test."""
+"""Better, and at the limit of every other criterion."""
 
 
 def with_confidence(model: Model, confidence: str) -> Model:
@@ -45,30 +45,30 @@ def with_confidence(model: Model, confidence: str) -> Model:
 
 
 HIGH = with_confidence(CHALLENGER, "high")
-SURE_CHAMPION = with_confidence(CHAMPION, "high")
+CERTAIN_CHAMPION = with_confidence(CHAMPION, "high")
 
 
 def report(
     comparison: ModelComparison | None = BETTER,
     *,
     model: Model | None = HIGH,
-    champion: Model | None = SURE_CHAMPION,
+    champion: Model | None = CERTAIN_CHAMPION,
     drift: Drift = NO_DRIFT,
-    promotion_state: PromotionState = MEMORY,
+    promotion_state: PromotionState = STATE,
     settings: Settings = SETTINGS,
 ) -> PromotionReport:
     return promotion_report(champion, Challenger("weekly", model, "warm", comparison), drift, promotion_state, settings)
 
 
 def failed(found: PromotionReport) -> set[str]:
-    return {test.name for test in found.criteria if not test.passed}
+    return {criterion.name for criterion in found.criteria if not criterion.passed}
 
 
 def test_better_and_within_every_limit_is_promoted() -> None:
     found = report()
     assert (found.decision, failed(found)) == ("PROMOTE", set())
     assert (found.champion, found.challenger) == ("champion", "challenger")
-    assert {test.name: test.kind for test in found.criteria} == {
+    assert {criterion.name: criterion.kind for criterion in found.criteria} == {
         **dict.fromkeys(("k_criteria", "finite", "unique_names"), "absolute"),
         **dict.fromkeys(("better", "silhouette", "adjusted_rand", "moved_share"), "relative"),
         **dict.fromkeys(("centroid_shift", "same_segments", "unattended"), "relative"),
@@ -85,7 +85,7 @@ BEYOND = {
 
 
 @pytest.mark.parametrize("name", BEYOND)
-def test_better_but_beyond_one_limit_is_held(name: str) -> None:
+def test_better_but_beyond_a_limit_is_held(name: str) -> None:
     found = report(replace(BETTER, **BEYOND[name]))
     assert (found.decision, failed(found)) == ("HOLD", {name})
     assert name in found.reason
@@ -99,9 +99,9 @@ def test_better_but_beyond_one_limit_is_held(name: str) -> None:
         ({"survivors": 2}, "same_segments"),
         ({"champion_k": 4, "survivors": 3}, "same_segments"),
     ],
-    ids=["a silhouette that is not defined", "nobody survives", "one died and one was born", "two became one"],
+    ids=["undefined silhouette", "no survivors", "one died and one was born", "two merged"],
 )
-def test_what_cannot_be_measured_or_lost_a_segment_is_held(change: dict[str, Any], name: str) -> None:
+def test_unmeasurable_or_lost_segments_are_held(change: dict[str, Any], name: str) -> None:
     found = report(replace(BETTER, **change))
     assert found.decision == "HOLD"
     assert name in failed(found)
@@ -112,22 +112,22 @@ def test_a_champion_without_a_silhouette_has_none_to_lose() -> None:
 
 
 @pytest.mark.parametrize("also", [{}, *BEYOND.values()], ids=["nothing else", *BEYOND])
-def test_not_better_is_rejected_silently_whatever_else_holds(also: dict[str, Any]) -> None:
+def test_a_model_that_is_not_better_is_rejected(also: dict[str, Any]) -> None:
     found = report(replace(BETTER, **{"challenger_inertia": 99.01, **also}))
     assert (found.decision, found.reason) == ("REJECT", "not better")
 
 
-def test_drift_and_other_settings_stand_for_better() -> None:
+def test_drift_or_changed_settings_waive_better() -> None:
     worse = replace(BETTER, challenger_inertia=130.0)
-    other_settings = replace(MEMORY, challenger_settings="another")
+    other_settings = replace(STATE, challenger_settings="another")
     assert report(worse, drift=DRIFT).decision == "PROMOTE"
     assert report(worse, promotion_state=other_settings).decision == "PROMOTE"
     assert report(replace(worse, moved_share=0.3), drift=DRIFT).decision == "HOLD"
-    words = {test.name: test.meaning for test in report(worse, drift=DRIFT).criteria}
-    assert "PSI of avg_spend is 0.90" in words["better"]
+    meanings = {criterion.name: criterion.meaning for criterion in report(worse, drift=DRIFT).criteria}
+    assert "PSI of avg_spend is 0.90" in meanings["better"]
 
 
-def test_an_inertia_of_nothing_cannot_be_beaten() -> None:
+def test_an_inertia_of_zero_cannot_be_improved() -> None:
     assert report(replace(BETTER, champion_inertia=0.0, challenger_inertia=0.0)).reason == "not better"
 
 
@@ -141,25 +141,25 @@ def test_an_inertia_of_nothing_cannot_be_beaten() -> None:
             "unique_names",
         ),
     ],
-    ids=["no number of segments stands the tests", "a number that is none", "a name twice"],
+    ids=["no k passes", "not a number", "a duplicate name"],
 )
-def test_a_failed_absolute_test_is_rejected_even_with_drift(model: Model, name: str) -> None:
+def test_a_failed_absolute_criterion_is_rejected_even_with_drift(model: Model, name: str) -> None:
     found = report(model=model, drift=DRIFT)
     assert (found.decision, failed(found)) == ("REJECT", {name})
 
 
-def test_low_confidence_is_no_reason_against_a_number_somebody_set_or_a_champion_no_better() -> None:
+def test_low_confidence_is_accepted_for_a_set_k_or_an_uncertain_champion() -> None:
     low = with_confidence(CHALLENGER, "low")
     assert report(model=low, champion=with_confidence(CHAMPION, "low")).decision == "PROMOTE"
     set_k = Settings(k=3)
-    promotion_state = replace(MEMORY, challenger_settings=set_k.model_hash)
+    promotion_state = replace(STATE, challenger_settings=set_k.model_hash)
     assert report(model=low, settings=set_k, promotion_state=promotion_state).decision == "PROMOTE"
 
 
-def test_the_first_model_is_published_with_low_confidence_rather_than_nothing() -> None:
+def test_the_first_model_is_promoted_even_with_low_confidence() -> None:
     first = report(None, model=with_confidence(CHALLENGER, "low"), champion=None, promotion_state=PromotionState())
     assert (first.decision, first.champion) == ("PROMOTE", "")
-    assert {test.kind for test in first.criteria} == {"absolute"}
+    assert {criterion.kind for criterion in first.criteria} == {"absolute"}
 
 
 def test_a_first_model_that_cannot_be_published_is_an_error() -> None:
@@ -181,53 +181,53 @@ def test_a_challenger_that_was_not_compared_is_an_error() -> None:
 PROMISE = "somebody went back from snapshot 5 to 3"
 
 
-def test_after_a_rollback_nothing_is_promoted_without_a_person() -> None:
-    found = report(promotion_state=replace(MEMORY, approval_needed=PROMISE))
+def test_after_a_rollback_a_promotion_needs_approval() -> None:
+    found = report(promotion_state=replace(STATE, approval_needed=PROMISE))
     assert (found.decision, failed(found)) == ("HOLD", {"unattended"})
-    assert PROMISE in {test.meaning for test in found.criteria}
+    assert PROMISE in {criterion.meaning for criterion in found.criteria}
 
 
 def pending(model: Model = HIGH) -> PromotionState:
-    """The promotion_state of a night that pending `model`."""
+    """The promotion state of a run that held `model`."""
     challenger = Challenger("weekly", model, "warm", replace(BETTER, moved_share=0.5))
-    found = promotion_report(SURE_CHAMPION, challenger, NO_DRIFT, MEMORY, SETTINGS)
-    return promotion_state_after(MEMORY, found, challenger, SETTINGS)
+    found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, STATE, SETTINGS)
+    return promotion_state_after(STATE, found, challenger, SETTINGS)
 
 
 NOT_TRAINED = Challenger("not due", None, "", None)
 
 
-def test_a_held_model_waits_over_nights_and_takes_its_place_when_approved() -> None:
+def test_a_pending_model_is_kept_until_it_is_approved() -> None:
     promotion_state = pending()
     assert promotion_state.pending == PendingModel(HIGH, promotion_state.pending.report)
-    quiet = promotion_report(SURE_CHAMPION, NOT_TRAINED, NO_DRIFT, promotion_state, SETTINGS)
+    quiet = promotion_report(CERTAIN_CHAMPION, NOT_TRAINED, NO_DRIFT, promotion_state, SETTINGS)
     later = promotion_state_after(promotion_state, quiet, NOT_TRAINED, SETTINGS)
     assert later == promotion_state
-    assert serving_model(quiet, NOT_TRAINED, SURE_CHAMPION, promotion_state) == SURE_CHAMPION
-    approved = approved_report("challenger", SURE_CHAMPION, later)
+    assert serving_model(quiet, NOT_TRAINED, CERTAIN_CHAMPION, promotion_state) == CERTAIN_CHAMPION
+    approved = approved_report("challenger", CERTAIN_CHAMPION, later)
     assert (approved.decision, approved.challenger) == ("PROMOTE", "challenger")
-    assert "a person approved it" in approved.reason
-    assert serving_model(approved, NOT_TRAINED, SURE_CHAMPION, later) == HIGH
+    assert "approved; it was pending" in approved.reason
+    assert serving_model(approved, NOT_TRAINED, CERTAIN_CHAMPION, later) == HIGH
     assert promotion_state_after(later, approved, NOT_TRAINED, SETTINGS).pending is None
 
 
-def test_only_the_newest_held_model_is_kept() -> None:
+def test_only_the_newest_pending_model_is_kept() -> None:
     newer = replace(HIGH, version="newer")
     challenger = Challenger("weekly", newer, "warm", replace(BETTER, moved_share=0.5))
-    found = promotion_report(SURE_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS)
+    found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS)
     assert promotion_state_after(pending(), found, challenger, SETTINGS).pending.model == newer
 
 
-def test_a_rejected_challenger_leaves_the_one_that_waits() -> None:
+def test_a_rejected_challenger_keeps_the_pending_one() -> None:
     challenger = Challenger("weekly", replace(HIGH, version="worse"), "warm", replace(BETTER, challenger_inertia=101.0))
-    found = promotion_report(SURE_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS)
+    found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS)
     assert found.decision == "REJECT"
     assert promotion_state_after(pending(), found, challenger, SETTINGS).pending == pending().pending
 
 
-def test_a_promotion_ends_the_waiting_and_the_need_for_a_person() -> None:
+def test_a_promotion_clears_pending_and_approval_needed() -> None:
     promotion_state = replace(pending(), approval_needed=PROMISE)
-    approved = approved_report("challenger", SURE_CHAMPION, promotion_state)
+    approved = approved_report("challenger", CERTAIN_CHAMPION, promotion_state)
     after = promotion_state_after(promotion_state, approved, NOT_TRAINED, SETTINGS)
     assert (after.pending, after.approval_needed) == (None, "")
 
@@ -235,27 +235,27 @@ def test_a_promotion_ends_the_waiting_and_the_need_for_a_person() -> None:
 @pytest.mark.parametrize(
     ("version", "champion", "promotion_state"),
     [
-        ("another", SURE_CHAMPION, pending()),
-        ("challenger", replace(SURE_CHAMPION, version="a later one"), pending()),
-        ("challenger", SURE_CHAMPION, MEMORY),
+        ("another", CERTAIN_CHAMPION, pending()),
+        ("challenger", replace(CERTAIN_CHAMPION, version="a later one"), pending()),
+        ("challenger", CERTAIN_CHAMPION, STATE),
         ("challenger", None, PromotionState()),
     ],
-    ids=["of another version", "against a champion of before", "none is pending", "on the first night"],
+    ids=["another version", "for an earlier champion", "none is pending", "first run"],
 )
-def test_what_does_not_wait_cannot_be_approved(
+def test_only_a_pending_model_can_be_approved(
     version: str, champion: Model | None, promotion_state: PromotionState
 ) -> None:
-    with pytest.raises(ModelError, match=f"model {version} does not wait for approval"):
+    with pytest.raises(ModelError, match=f"model {version} is not pending"):
         approved_report(version, champion, promotion_state)
 
 
-def test_a_model_held_against_another_champion_is_forgotten() -> None:
-    other = replace(SURE_CHAMPION, version="a later one")
+def test_a_model_pending_for_another_champion_is_dropped() -> None:
+    other = replace(CERTAIN_CHAMPION, version="a later one")
     quiet = promotion_report(other, NOT_TRAINED, NO_DRIFT, pending(), SETTINGS)
     assert promotion_state_after(pending(), quiet, NOT_TRAINED, SETTINGS).pending is None
 
 
-def test_a_decision_of_another_night_is_refused() -> None:
+def test_a_decision_of_another_run_is_refused() -> None:
     promoted = report()
-    with pytest.raises(ModelError, match="not of this night"):
-        serving_model(promoted, NOT_TRAINED, SURE_CHAMPION, MEMORY)
+    with pytest.raises(ModelError, match="belongs to another run"):
+        serving_model(promoted, NOT_TRAINED, CERTAIN_CHAMPION, STATE)

@@ -23,14 +23,14 @@ def choice_of(users: pd.DataFrame, *, jobs: int = 1, champion_k: int | None = No
 
 
 @cache
-def choice_of_three_kinds() -> KChoice:
+def choice_of_three_types() -> KChoice:
     return choice_of(three_types(300))
 
 
 def test_the_evidence_is_what_scikit_learn_and_kneed_say() -> None:
     users = three_types(300)
     matrix = np.ascontiguousarray(scaled_matrix(users, feature_scaling(users, transform="none")))
-    choice = choice_of_three_kinds()
+    choice = choice_of_three_types()
     fits = {k: KMeans(k, n_init=3, random_state=42).fit(matrix) for k in range(1, 9)}
     assert [e.k for e in choice.evidence] == list(range(1, 9))
     for e in choice.evidence:
@@ -50,14 +50,14 @@ def test_the_evidence_is_what_scikit_learn_and_kneed_say() -> None:
     assert choice.best_davies_bouldin == min(of_range, key=lambda k: of_range[k].davies_bouldin)
 
 
-def test_one_cluster_has_an_inertia_and_nothing_to_compare() -> None:
-    first = choice_of_three_kinds().evidence[0]
+def test_one_cluster_has_only_an_inertia() -> None:
+    first = choice_of_three_types().evidence[0]
     figures = (first.silhouette, first.prediction_strength, first.jaccard, first.davies_bouldin)
     assert (first.k, first.sizes, first.smallest_share, figures) == (1, (300,), 1.0, (None,) * 4)
     assert first.failed_criteria
 
 
-def test_three_kinds_of_users_are_found_with_confidence() -> None:
+def test_three_user_types_are_found_with_high_confidence() -> None:
     choice = choice_of(three_types(600, unknown=0))
     assert (choice.k, choice.confidence) == (3, "high")
 
@@ -68,12 +68,12 @@ def test_three_kinds_of_users_are_found_with_confidence() -> None:
         ({"min_prediction_strength": 1.0}, "prediction strength 0.9"),
         ({"min_jaccard": 1.0}, "Jaccard index 0.9"),
         ({"min_silhouette": 0.9}, "silhouette 0."),
-        ({"min_silhouette_gain": 0.9}, "gain of silhouette over users of one kind 0."),
+        ({"min_silhouette_gain": 0.9}, "silhouette gain over a single population 0."),
         ({"min_segment_share": 0.5}, "smallest share 0.1"),
     ],
 )
-def test_every_test_of_the_gate_can_refuse_a_number_in_words(limit: dict[str, float], words: str) -> None:
-    assert choice_of_three_kinds().evidence[2].failed_criteria == ()
+def test_every_k_criterion_can_fail_with_a_message(limit: dict[str, float], words: str) -> None:
+    assert choice_of_three_types().evidence[2].failed_criteria == ()
     choice = choice_of(three_types(300), **limit)
     (refusal,) = choice.evidence[2].failed_criteria
     assert refusal.startswith(words)
@@ -105,23 +105,23 @@ def chosen(rows: dict[int, tuple[float, bool]], *, inertias: dict[int, float] | 
 @pytest.mark.parametrize(
     ("rows", "k", "rule"),
     [
-        ({3: (0.4, True)}, 3, "the only number that passes every test"),
+        ({3: (0.4, True)}, 3, "the only number that passes every criterion"),
         (
             {3: (0.4, True), 4: (0.37, True), 5: (0.361, True)},
             5,
-            "the largest of the numbers that pass every test (3, 4, 5)",
+            "the largest number that passes every criterion (3, 4, 5)",
         ),
         (
             {3: (0.4, True), 4: (0.37, True), 5: (0.359, True)},
             4,
-            "the largest of the numbers that pass every test (3, 4, 5) whose silhouette is at least 0.9 of the best",
+            "the largest number that passes every criterion (3, 4, 5) with a silhouette of at least 0.9 of the best",
         ),
-        ({3: (0.4, True), 4: (0.9, False), 5: (0.8, False)}, 3, "the only number that passes every test"),
-        ({2: (0.9, True), 3: (0.4, True)}, 3, "the only number that passes every test"),
-        ({4: (0.3, True), 5: (0.6, True), 7: (0.55, True)}, 7, "the largest of the numbers"),
+        ({3: (0.4, True), 4: (0.9, False), 5: (0.8, False)}, 3, "the only number that passes every criterion"),
+        ({2: (0.9, True), 3: (0.4, True)}, 3, "the only number that passes every criterion"),
+        ({4: (0.3, True), 5: (0.6, True), 7: (0.55, True)}, 7, "the largest number that"),
     ],
 )
-def test_the_largest_number_that_passes_and_is_near_the_best_is_chosen(
+def test_the_largest_passing_number_close_to_the_best_is_chosen(
     rows: dict[int, tuple[float, bool]], k: int, rule: str
 ) -> None:
     choice = chosen(rows)
@@ -136,23 +136,21 @@ NO_KNEE = dict.fromkeys(range(1, 9), 100.0)
 @pytest.mark.parametrize(
     ("settings", "k", "rule"),
     [
-        ({"champion_k": 6, "inertias": KNEE_AT_4}, 6, "the number of segments there are: no number from 3 to 8 passes"),
-        ({"champion_k": 2, "inertias": KNEE_AT_4}, 3, "the number of segments there are, brought into the range"),
-        ({"inertias": KNEE_AT_4}, 4, "the knee, k = 4: no number from 3 to 8 passes every test"),
-        ({"inertias": KNEE_AT_4, "k_min": 5}, 5, "the knee, k = 4, brought into the range: no number from 5 to 8"),
-        ({"inertias": NO_KNEE}, 3, "the usual number: no number"),
-        ({"inertias": NO_KNEE, "k_min": 4}, 4, "the usual number, brought into the range"),
+        ({"champion_k": 6, "inertias": KNEE_AT_4}, 6, "the current number of segments: no number from 3 to 8 passes"),
+        ({"champion_k": 2, "inertias": KNEE_AT_4}, 3, "the current number of segments, clipped to the range"),
+        ({"inertias": KNEE_AT_4}, 4, "the knee, k = 4: no number from 3 to 8 passes every criterion"),
+        ({"inertias": KNEE_AT_4, "k_min": 5}, 5, "the knee, k = 4, clipped to the range: no number from 5 to 8"),
+        ({"inertias": NO_KNEE}, 3, "the default: no number"),
+        ({"inertias": NO_KNEE, "k_min": 4}, 4, "the default, clipped to the range"),
     ],
 )
-def test_where_no_number_passes_there_is_a_choice_with_low_confidence(
-    settings: dict[str, Any], k: int, rule: str
-) -> None:
+def test_without_a_passing_number_the_choice_has_low_confidence(settings: dict[str, Any], k: int, rule: str) -> None:
     choice = chosen({3: (0.5, False), 7: (0.4, False)}, **settings)
     assert (choice.k, choice.confidence) == (k, "low")
     assert choice.rule.startswith(rule)
 
 
-def test_the_champions_number_does_not_matter_where_the_evidence_speaks() -> None:
+def test_champion_k_is_ignored_if_a_number_passes() -> None:
     assert chosen({4: (0.5, True)}, champion_k=6).k == 4
 
 
@@ -160,7 +158,7 @@ def test_the_champions_number_does_not_matter_where_the_evidence_speaks() -> Non
     ("ratio", "near"),
     [(0.0, "knee"), (1.0, "best_silhouette")],
 )
-def test_the_knee_alone_is_near_the_best_silhouette_or_gives_way_to_it(ratio: float, near: str) -> None:
+def test_the_knee_rule_falls_back_to_the_best_silhouette(ratio: float, near: str) -> None:
     rng = np.random.default_rng(2)
     users = users_of([(int(n), 4, d, s) for n, d, s in zip(*rng.integers(1, 90, (3, 300)), strict=True)])
     choice = choice_of(users, min_silhouette_ratio=ratio)
@@ -181,38 +179,38 @@ def test_the_setting_k_decides_and_the_evidence_is_still_given(k: int) -> None:
     ("points", "repeats", "k", "largest"),
     [(1, 1, 1, 1), (1, 9, 1, 1), (2, 1, 2, 2), (2, 5, 2, 2), (3, 1, 3, 3), (4, 1, None, 4), (5, 4, None, 5)],
 )
-def test_the_range_ends_where_users_cease_to_differ(points: int, repeats: int, k: int | None, largest: int) -> None:
+def test_the_range_of_k_ends_at_the_distinct_users(points: int, repeats: int, k: int | None, largest: int) -> None:
     at = [(1, 4, 0, 0), (1, 4, 100, 0), (1, 4, 0, 90), (9, 4, 50, 50), (1, 1, 50, 50)][:points]
     choice = choice_of(users_of(at * repeats))
     assert [e.k for e in choice.evidence] == list(range(1, largest + 1))
     assert choice.k == k if k else choice.k in {3, 4, 5}
 
 
-def test_users_all_alike_are_one_segment() -> None:
+def test_identical_users_are_one_segment() -> None:
     choice = choice_of(users_of([(1, 4, 0, 0)] * 9))
-    assert (choice.k, choice.rule, choice.confidence) == (1, "all users are alike", "low")
+    assert (choice.k, choice.rule, choice.confidence) == (1, "all users are identical", "low")
 
 
-def test_the_setting_k_is_lowered_to_the_users_that_differ() -> None:
+def test_the_setting_k_is_lowered_to_the_distinct_users() -> None:
     choice = choice_of(users_of([(1, 4, 0, 0), (1, 4, 100, 0), (1, 4, 0, 90)] * 4), k=7)
     assert choice.k == 3
-    assert choice.rule == "the setting k = 7, lowered to the 3 users that differ"
+    assert choice.rule == "the setting k = 7, lowered to the 3 distinct users"
 
 
-def test_without_prices_no_more_segments_are_tried_than_there_are_names() -> None:
+def test_k_is_limited_by_the_number_of_names() -> None:
     users = three_types(100).assign(avg_discount=None, avg_spend=None)
     assert choice_of(users).evidence[-1].k == 7
     assert choice_of(users, k=7).k == 7
-    with pytest.raises(ModelError, match="8 segments, but there are only 7 names for users whose spend and discount"):
+    with pytest.raises(ModelError, match="8 segments, but only 7 names for users whose spend and discount"):
         choice_of(users, k=8)
 
 
-def test_neither_jobs_nor_the_order_of_rows_change_anything() -> None:
-    assert choice_of(three_types(300), jobs=2) == choice_of_three_kinds()
-    assert choice_of(three_types(300).sample(frac=1, random_state=3)) == choice_of_three_kinds()
+def test_jobs_and_row_order_do_not_change_the_choice() -> None:
+    assert choice_of(three_types(300), jobs=2) == choice_of_three_types()
+    assert choice_of(three_types(300).sample(frac=1, random_state=3)) == choice_of_three_types()
 
 
-def test_the_cost_is_bounded_by_samples_whose_weights_stand_for_all_users() -> None:
+def test_weighted_samples_bound_the_cost() -> None:
     users = three_types(2_000, unknown=0)
     scaling = feature_scaling(users, transform="none")
     bounded = choice_of(users, selection_users=300, silhouette_users=200, stability_users=100)

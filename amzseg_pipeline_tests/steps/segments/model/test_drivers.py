@@ -16,7 +16,7 @@ def nearest_two(matrix: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, 
 
 
 @given(arrays(np.float64, (7, 5), elements=COORDINATES), arrays(np.float64, (4, 5), elements=COORDINATES))
-def test_the_parts_sum_to_the_gap_between_the_squared_distances(matrix: np.ndarray, centroids: np.ndarray) -> None:
+def test_contributions_add_up_to_the_gap_of_squared_distances(matrix: np.ndarray, centroids: np.ndarray) -> None:
     own, second = nearest_two(matrix, centroids)
     squares = squared_distances(matrix, centroids)
     gap = squares[range(7), second] - squares[range(7), own]
@@ -34,13 +34,13 @@ def test_the_parts_sum_to_the_gap_between_the_squared_distances(matrix: np.ndarr
         ((1.5, 0.5), (0.0, 0.0)),
     ],
 )
-def test_a_feature_speaks_for_the_centroid_it_is_nearer_to(user: tuple, expected: tuple) -> None:
+def test_a_feature_favours_the_nearer_centroid(user: tuple, expected: tuple) -> None:
     centroids = np.array([(0.0, 0.0), (3.0, 1.0)])
     parts = driver_contributions(np.array([user]), centroids, own=np.array([0]), second=np.array([1]))
     assert parts.tolist() == [list(expected)]
 
 
-def test_swapping_the_segments_turns_every_sign() -> None:
+def test_swapping_segments_flips_every_sign() -> None:
     matrix, centroids = np.array([(0.3, -2.0, 5.0)]), np.array([(1.0, 1.0, 1.0), (0.0, -1.0, 4.0)])
     zero, one = np.array([0]), np.array([1])
     there = driver_contributions(matrix, centroids, own=zero, second=one)
@@ -49,7 +49,7 @@ def test_swapping_the_segments_turns_every_sign() -> None:
     assert there.any()
 
 
-def test_one_segment_leaves_nothing_to_decide() -> None:
+def test_one_segment_has_zero_contributions() -> None:
     none = np.array([0, 0])
     parts = driver_contributions(np.array([(1.0, 2.0), (3.0, 4.0)]), np.array([(5.0, 6.0)]), own=none, second=none)
     assert parts.tolist() == [[0.0, 0.0], [0.0, 0.0]]
@@ -71,5 +71,5 @@ def test_each_user_is_split_by_their_own_two_segments() -> None:
         ((0.5, 4.0, 1.0), 1, [1]),
     ],
 )
-def test_the_strongest_come_first_and_equals_keep_their_order(contributions: tuple, most: int, expected: list) -> None:
-    assert strongest_drivers(np.array([contributions]), most=most).tolist() == [expected]
+def test_drivers_are_sorted_by_size_and_ties_keep_their_order(contributions: tuple, most: int, expected: list) -> None:
+    assert strongest_drivers(np.array([contributions]), count=most).tolist() == [expected]

@@ -30,13 +30,13 @@ def places(users: pd.DataFrame, model: Model) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_the_pipeline_predicts_the_place_of_every_users_segment(kind: str) -> None:
+def test_the_pipeline_predicts_the_segment_index(kind: str) -> None:
     model = MODELS[kind]
     assert exported_pipeline(model).predict(OTHERS).tolist() == places(OTHERS, model)
 
 
 @pytest.mark.parametrize("kind", ["plain", "logarithms", "a feature dropped"])
-def test_the_pipeline_scales_as_scoring_does_also_what_is_far_out(kind: str) -> None:
+def test_the_pipeline_scales_extreme_values_as_scoring_does(kind: str) -> None:
     users = OTHERS.copy()
     users.loc[:3, "avg_spend"] = [0.0, 1e12, 0.01, 1e6]
     ours = scaled_matrix(users, MODELS[kind].scaling)
@@ -56,17 +56,17 @@ def test_the_pipeline_scales_as_scoring_does_also_what_is_far_out(kind: str) -> 
     ],
     ids=["columns in another order", "a column more", "counts", "nullable", "arrow", "another index", "counts unknown"],
 )
-def test_any_frame_with_the_columns_will_do(users: pd.DataFrame) -> None:
+def test_any_frame_with_the_columns_can_be_scored(users: pd.DataFrame) -> None:
     assert exported_pipeline(MODELS["logarithms"]).predict(users).tolist() == places(OTHERS, MODELS["logarithms"])
 
 
-def test_a_model_without_logarithms_needs_the_five_features_alone() -> None:
+def test_a_model_without_logarithms_needs_only_the_five_features() -> None:
     assert exported_pipeline(MODELS["plain"]).predict(OTHERS[list(FEATURES)]).tolist() == places(
         OTHERS, MODELS["plain"]
     )
 
 
-def test_counts_of_reviews_behind_the_means_decide_as_they_do_in_scoring() -> None:
+def test_review_counts_have_the_same_effect_as_in_scoring() -> None:
     users, model = OTHERS.assign(**dict.fromkeys(COUNTS, 0)), MODELS["logarithms"]
     assert exported_pipeline(model).predict(users).tolist() == places(users, model) != places(OTHERS, model)
 
@@ -78,7 +78,7 @@ def test_a_published_table_can_be_scored_again() -> None:
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_a_notebook_with_scikit_learn_alone_can_use_it(kind: str, tmp_path: Path) -> None:
+def test_the_pipeline_works_without_this_package(kind: str, tmp_path: Path) -> None:
     joblib.dump(exported_pipeline(MODELS[kind]), tmp_path / "model.joblib")
     OTHERS.to_parquet(tmp_path / "users.parquet")
     notebook = (

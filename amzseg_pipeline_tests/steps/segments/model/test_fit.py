@@ -32,7 +32,7 @@ FEW_VALUES = st.tuples(
 )
 
 
-def test_three_kinds_of_users_get_the_three_names() -> None:
+def test_three_user_types_get_the_core_names() -> None:
     model = model_of(three_types(600, unknown=0))
     assert [s.segment_id for s in model.segments] == ["S0001", "S0002", "S0003"]
     assert [s.name for s in model.segments] == ["Deal Seekers", "Casual Buyers", "Premium Loyalists"]
@@ -42,7 +42,7 @@ def test_three_kinds_of_users_get_the_three_names() -> None:
 
 
 @pytest.mark.parametrize("transform", ["none", "log"])
-def test_neither_the_order_of_users_nor_jobs_nor_parts_change_the_model(transform: str) -> None:
+def test_order_jobs_and_separate_steps_do_not_change_the_model(transform: str) -> None:
     users = three_types(300)
     model = model_of(users, transform=transform)
     assert model_of(users.sample(frac=1, random_state=1), transform=transform) == model
@@ -85,7 +85,7 @@ def test_names_are_those_of_the_centroids_in_population_sd(transform: str) -> No
     assert [s.name_fit for s in model.segments] == [each.name_fit for each in named]
 
 
-def test_the_champions_number_of_segments_is_kept_where_the_evidence_supports_none() -> None:
+def test_champion_k_is_kept_if_no_number_passes() -> None:
     rng = np.random.default_rng(1)
     users = users_of([(1, *row) for row in rng.uniform((1, 0, 1), (5, 100, 2), (200, 3)).round(2)])
     scaling = scaling_of(users, transform="log")
@@ -116,7 +116,7 @@ def test_few_or_equal_users_get_as_many_segments_as_differ(users: pd.DataFrame, 
 
 
 @pytest.mark.parametrize("column", ["avg_rating", "avg_discount", "avg_spend"])
-def test_a_feature_nobody_has_is_left_out_and_named(column: str) -> None:
+def test_a_feature_without_values_is_dropped(column: str) -> None:
     model = model_of(three_types(100).assign(**{column: None}))
     assert [d.name for d in model.scaling.dropped] == [column]
     assert all(len(s.centroid) == 4 for s in model.segments)

@@ -19,23 +19,23 @@ from benchmarks.stability_k import (
 QUICK = {"n_init": 2, "prediction_splits": 5, "jaccard_bootstraps": 5}
 
 
-def test_a_few_mixtures_have_as_many_kinds_as_they_have() -> None:
+def test_k_is_exact_on_a_few_mixtures() -> None:
     outcomes = mixture_outcomes(range(3, 8), users=400, **QUICK)
     assert {each.kinds for each in outcomes} >= {2, 4, 6}
     assert [each.choice.k for each in outcomes] == [each.kinds for each in outcomes]
     assert {each.choice.confidence for each in outcomes} == {"high"}
 
 
-def test_where_there_are_no_kinds_confidence_is_low() -> None:
+def test_confidence_is_low_without_structure() -> None:
     outcomes = structureless_outcomes(range(len(STRUCTURELESS)), users=400, **QUICK)
     assert [each.name for each in outcomes] == list(STRUCTURELESS)
     assert {each.choice.confidence for each in outcomes} == {"low"}
 
 
-def test_a_long_cloud_without_a_gap_is_refused_for_its_silhouette_alone() -> None:
+def test_an_elongated_cloud_fails_the_silhouette_gain_only() -> None:
     choice = stability_k.choice(STRUCTURELESS["normal, two features correlated by 0.9"](3, users=600), **QUICK)
     (refusal,) = choice.evidence[1].failed_criteria
-    assert refusal.startswith("gain of silhouette over users of one kind ")
+    assert refusal.startswith("silhouette gain over a single population ")
 
 
 def test_mixtures_are_as_they_say() -> None:
@@ -50,7 +50,7 @@ def test_mixtures_are_as_they_say() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-def test_eighty_of_a_hundred_mixtures_are_exact_and_ninety_percent_of_nothing_is_unsure() -> None:
+def test_k_is_exact_on_mixtures_and_confidence_low_without_structure() -> None:
     jobs = os.cpu_count() or 1
     mixtures = mixture_outcomes(range(100), users=1_000, jobs=jobs, **CHEAPER)
     assert exact(mixtures) >= 0.80

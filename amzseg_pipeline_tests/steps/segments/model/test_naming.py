@@ -58,7 +58,7 @@ def positions_of(seed: int, k: int, features: int = 5) -> np.ndarray:
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_the_published_centroids_get_the_published_names_in_every_order(order: tuple[int, ...]) -> None:
+def test_published_centroids_get_the_published_names_in_any_order(order: tuple[int, ...]) -> None:
     assert names_of(published_positions()[list(order)]) == [list(PUBLISHED_MEANS)[i] for i in order]
 
 
@@ -68,14 +68,14 @@ def test_names_are_unique(seed: int, k: int) -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 10))
-def test_three_segments_share_the_core_names_and_more_take_them_too_where_they_are_true(seed: int, k: int) -> None:
+def test_core_names_are_used_first_where_they_are_true(seed: int, k: int) -> None:
     positions = np.vstack([CORE_POSITIONS, positions_of(seed, 7)])[:k]
     names = names_of(positions)
     assert set(names) <= CORE if k <= 3 else set(names) >= CORE
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4))
-def test_no_name_claims_what_is_not_so(seed: int, k: int) -> None:
+def test_no_name_makes_a_false_claim(seed: int, k: int) -> None:
     positions = positions_of(seed, k)
     named = named_segments(positions, ALL)
     for axis, feature in CLAIMED.items():
@@ -93,7 +93,7 @@ def test_no_name_claims_what_is_not_so(seed: int, k: int) -> None:
     ],
     ids=["one review", "cheap prices", "low ratings", "full prices"],
 )
-def test_a_name_that_would_be_a_lie_is_not_borne(position: tuple[float, ...], never: set[str]) -> None:
+def test_a_false_name_is_not_used(position: tuple[float, ...], never: set[str]) -> None:
     for k in range(2, 6):
         names = names_of(np.vstack([position, positions_of(k, k - 1)]))
         assert names[0] not in never
@@ -110,7 +110,7 @@ def test_a_name_that_would_be_a_lie_is_not_borne(position: tuple[float, ...], ne
         ((-0.2, 0.0, 0.1, -1.0, -0.2), "Thrifty Shoppers"),
     ],
 )
-def test_beside_the_core_a_segment_gets_the_name_a_marketer_would_give(position: tuple[float, ...], name: str) -> None:
+def test_a_segment_outside_the_core_gets_a_fitting_name(position: tuple[float, ...], name: str) -> None:
     assert names_of(np.vstack([CORE_POSITIONS, position]))[3] == name
 
 
@@ -123,7 +123,7 @@ def test_permuting_segments_permutes_their_names(seed: int, k: int, random) -> N
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 10))
-def test_without_discounts_no_name_speaks_of_them(seed: int, k: int) -> None:
+def test_names_do_not_mention_missing_discounts(seed: int, k: int) -> None:
     names = names_of(positions_of(seed, k, features=4), NO_DISCOUNTS)
     assert len(set(names)) == k
     assert not set(names) & OF_DISCOUNTS
@@ -134,7 +134,7 @@ def test_more_segments_than_names_are_refused(scaling: FeatureScaling, most: int
     features = len(scaling.features)
     assert max_segments(scaling) == most
     assert len(set(names_of(positions_of(0, most, features), scaling))) == most
-    with pytest.raises(ModelError, match=f"{most + 1} segments, but there are only {most} names.*lower k to at most"):
+    with pytest.raises(ModelError, match=f"{most + 1} segments, but only {most} names.*set k to 0"):
         names_of(positions_of(0, most + 1, features), scaling)
 
 
@@ -184,7 +184,7 @@ def test_no_name_claims_what_the_source_does_not_have(seed: int, k: int, axis: s
     assert not any(axis in each.persona.claims for each in named)
 
 
-def test_an_axis_that_the_source_does_not_have_costs_no_name_its_fit() -> None:
+def test_a_missing_axis_does_not_lower_the_fit() -> None:
     casual = next(persona for persona in PERSONAS if persona.name == "Casual Buyers")
     at = np.array([[casual.engagement, casual.rating, casual.spend, casual.engagement], [2.5, 0.3, 1.0, 2.5]])
     named = named_segments(at, NO_DISCOUNTS)
@@ -194,12 +194,12 @@ def test_an_axis_that_the_source_does_not_have_costs_no_name_its_fit() -> None:
     ]
 
 
-def test_engagement_is_reviews_alone_where_ratings_lack() -> None:
+def test_engagement_is_total_reviews_without_ratings() -> None:
     scaling = replace(ALL, features=tuple(feature for feature in ALL.features if feature.name != "engagement_score"))
     named = named_segments(np.array([[2.5, 0.3, 0.0, 1.0], [-0.3, -0.2, 1.0, -0.6]]), scaling)
     assert [each.name_fit for each in named] == [1.0, 1.0]
 
 
-def test_no_feature_at_all_is_one_segment_of_all_customers() -> None:
+def test_without_features_there_is_one_segment() -> None:
     scaling = feature_scaling(USERS.head(1), transform="none")
     assert names_of(np.empty((1, 0)), scaling) == ["All Customers"]

@@ -44,7 +44,7 @@ def test_neither_engine_nor_order_changes_a_bit(engine: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_segment_without_users_appears_with_nothing_in_it(engine: str) -> None:
+def test_an_empty_segment_has_null_means(engine: str) -> None:
     profiles = profiles_of(SCORED[SCORED["segment_id"] != "S0002"], engine).set_index("segment_id")
     empty = profiles.loc["S0002"]
     assert (empty["users"], empty["share"], empty["segment_name"]) == (0, 0.0, MODEL.segments[1].name)
@@ -53,7 +53,7 @@ def test_a_segment_without_users_appears_with_nothing_in_it(engine: str) -> None
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_no_users_at_all_give_every_segment_with_share_zero(engine: str) -> None:
+def test_without_users_every_segment_has_share_zero(engine: str) -> None:
     profiles = profiles_of(SCORED.head(0), engine)
     assert profiles["users"].tolist() == [0] * 4
     assert profiles["share"].tolist() == [0.0] * 4

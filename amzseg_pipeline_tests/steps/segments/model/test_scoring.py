@@ -60,14 +60,14 @@ def test_splitting_into_batches_changes_no_bit(cuts: list[int], transform: str) 
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole, check_exact=True)
 
 
-def test_users_beyond_one_chunk_are_scored_as_those_within() -> None:
+def test_chunks_do_not_change_scores() -> None:
     many = pd.concat([USERS] * 60, ignore_index=True)
     scored = scored_users(many, MODELS["log"], as_of=AS_OF)
     first = scored_users(USERS, MODELS["log"], as_of=AS_OF)
     pd.testing.assert_frame_equal(scored.tail(700).reset_index(drop=True), first, check_exact=True)
 
 
-def test_rows_stay_in_the_order_they_came() -> None:
+def test_the_order_of_rows_is_kept() -> None:
     shuffled = USERS.sample(frac=1, random_state=2)
     scored = scored_users(shuffled, MODELS["none"], as_of=AS_OF)
     assert list(scored["user_id"]) == list(shuffled["user_id"])
@@ -95,7 +95,7 @@ def test_the_frame_keeps_its_contract() -> None:
     assert set(scored["model_version"]) == {MODELS["none"].version}
 
 
-def test_features_are_given_back_as_they_came() -> None:
+def test_features_are_returned_unchanged() -> None:
     scored = scored_users(USERS, MODELS["log"], as_of=AS_OF)
     for name in FEATURES:
         assert scored[name].to_numpy(float, na_value=np.nan).tolist() == pytest.approx(
@@ -114,7 +114,7 @@ def test_an_unknown_value_counts_as_the_mean_of_training() -> None:
     )
 
 
-def test_of_equally_near_segments_the_smallest_id_is_taken() -> None:
+def test_ties_go_to_the_smallest_segment_id() -> None:
     zero, far = (0.0,) * 5, (50.0,) * 5
     scored = scored_users(USERS.head(20), with_centroids(far, zero, zero, far), as_of=AS_OF)
     assert set(scored["segment_id"]) == {"S0002"}
@@ -122,7 +122,7 @@ def test_of_equally_near_segments_the_smallest_id_is_taken() -> None:
     assert set(scored["margin"]) == {0.0}
 
 
-def test_a_user_on_two_centroids_at_once_is_undecided() -> None:
+def test_a_user_on_two_centroids_has_margin_zero() -> None:
     user = USERS.head(1)
     place = tuple(scaled_matrix(user, MODELS["none"].scaling)[0].tolist())
     scored = scored_users(user, with_centroids(place, place), as_of=AS_OF)
@@ -173,7 +173,7 @@ def test_impossible_values_are_refused_by_name_and_number(column: str, value: fl
         scored_users(users, model, as_of=AS_OF)
 
 
-def test_the_users_are_left_as_they_were() -> None:
+def test_users_are_not_changed() -> None:
     users = USERS.copy()
     scored_users(users, MODELS["log"], as_of=AS_OF)
     pd.testing.assert_frame_equal(users, USERS)

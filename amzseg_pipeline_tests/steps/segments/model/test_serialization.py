@@ -107,9 +107,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("path", "value", "words"), BROKEN, ids=[f"{path}={value!r:.20}" for path, value, _ in BROKEN])
-def test_a_document_that_is_not_what_was_written_is_refused_by_place_and_key(
-    path: str, value: object, words: str
-) -> None:
+def test_a_changed_document_is_refused_with_path_and_key(path: str, value: object, words: str) -> None:
     document = as_json(model_document(MODEL))
     changed(path, value)(document)
     with pytest.raises(ModelError, match=f"^model.json: .*{words.removeprefix('model.json: ')}"):
@@ -117,13 +115,13 @@ def test_a_document_that_is_not_what_was_written_is_refused_by_place_and_key(
 
 
 @pytest.mark.parametrize("document", [None, [], "model", 3, {}])
-def test_what_is_no_document_is_refused(document: object) -> None:
+def test_values_that_are_not_documents_are_refused(document: object) -> None:
     for reader in (model_from_document, feature_scaling_from_document):
         with pytest.raises(ModelError, match=r"model\.json: format is None"):
             reader(document, place="model.json")
 
 
-def test_a_scaling_is_checked_as_the_model_is() -> None:
+def test_a_scaling_document_is_validated() -> None:
     document = as_json(feature_scaling_document(MODEL.scaling))
     document["features"][0]["scale"] = -1
     with pytest.raises(ModelError, match=r"scaling\.json: scale of total_reviews"):
