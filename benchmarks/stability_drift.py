@@ -1,10 +1,9 @@
-"""How often drift is reported where there is none, and what is reported where there is: tables for docs/stability.md.
+"""Drift warnings without a change, and with planted changes: tables for docs/stability.md.
 
-    python benchmarks/stability_drift.py
+    python -m benchmarks.stability_drift
 
-Users are made up, of three kinds (loyal, bargain hunters, full payers); the champion is trained on some of them. A
-night without drift has others of the same kinds, drawn anew, whose hashes count as known: that people are new is a
-measure of its own. Nothing but steps/ is run.
+Users are synthetic, of three types (loyal, bargain hunters, full-price buyers). A run without drift has another sample
+of the same types whose hashes count as known, because unseen users are a separate measure. Only steps/ is run.
 """
 
 from collections.abc import Iterator
@@ -20,18 +19,18 @@ from amzseg_pipeline.steps.segments import drift, training_reference
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, users_of, with_sums
 
 SETTINGS = Settings()
-NIGHTS = 100
+RUNS = 100
 SIZES = (400, 1_000, 10_000, 100_000)
 
 
 def main() -> None:
     """Prints both tables as Markdown."""
     everyone = three_types(200_000, seed=11)
-    print("| users | nights of 100 without a warning |\n|---:|---:|")
+    print("| users | runs of 100 without a warning |\n|---:|---:|")
     for users in SIZES:
-        print(f"| {users:,} | {nights_without_a_warning(everyone, users)} |", flush=True)
+        print(f"| {users:,} | {runs_without_a_warning(everyone, users)} |", flush=True)
     print(
-        "\n| planted | part of users | on top | PSI | limit | other warnings | a challenger |"
+        "\n| planted | share of users | largest PSI | PSI | limit | other warnings | a challenger |"
         "\n|---|---:|---|---:|---:|---:|---|"
     )
     users = three_types(20_000, seed=3)
@@ -46,22 +45,21 @@ def trained(users: pd.DataFrame) -> Model:
     return replace(model, reference=training_reference(users, model))
 
 
-def nights_without_a_warning(everyone: pd.DataFrame, users: int) -> int:
-    """Of 100 nights, each of so many users drawn from everyone."""
+def runs_without_a_warning(everyone: pd.DataFrame, users: int) -> int:
+    """Of 100 runs, each with another sample of `users` users."""
     champion = trained(everyone.sample(users, random_state=1_000))
     known = replace(champion.reference, seen_hashes=tuple(np.sort(everyone["user_hash"].to_numpy()).tolist()))
     champion = replace(champion, reference=known)
     return sum(
-        not drift(everyone.sample(users, random_state=run_day), champion, SETTINGS).warnings
-        for run_day in range(NIGHTS)
+        not drift(everyone.sample(users, random_state=run_day), champion, SETTINGS).warnings for run_day in range(RUNS)
     )
 
 
 def planted(users: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:
-    """What changed, for which part of the users, and the users of that night."""
+    """The planted change, its share of users, and the users of that run."""
     for share in (1.0, 0.5, 0.25, 0.1):
-        dearer = np.random.default_rng(5).random(len(users)) < share
-        prices = users["avg_spend"].where(~dearer, users["avg_spend"] * 2)
+        is_affected = np.random.default_rng(5).random(len(users)) < share
+        prices = users["avg_spend"].where(~is_affected, users["avg_spend"] * 2)
         yield "prices doubled", share, with_sums(users.assign(avg_spend=prices))
     for share in (0.2, 0.1, 0.05):
         yield "a new type of user: unhappy, at 90 % off", share, _with_critics(users, share)
@@ -79,7 +77,7 @@ def _with_critics(users: pd.DataFrame, share: float) -> pd.DataFrame:
 
 
 def _of_others(users: pd.DataFrame) -> pd.DataFrame:
-    """The same behaviour of people nobody knew."""
+    """The same users under ids that are not known."""
     hashes = (users["user_hash"] * 2_654_435_761 + 12_345) % 2**32
     return users.assign(user_id="other " + users["user_id"], user_hash=hashes)
 
@@ -87,7 +85,7 @@ def _of_others(users: pd.DataFrame) -> pd.DataFrame:
 def _row(what: str, share: float, found: Drift) -> str:
     top = found.figures[0]
     others = len(found.warnings) - int(top.warns)
-    asks = "asked for" if found.triggers else "not yet"
+    asks = "triggered" if found.triggers else "not yet"
     name = top.name.removeprefix("psi_") if top.warns else f"{top.name.removeprefix('psi_')}, no warning"
     return f"| {what} | {share:.0%} | {name} | {top.value:.2f} | {top.limit:.2f} | {others} | {asks} |"
 

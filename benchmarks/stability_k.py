@@ -1,21 +1,19 @@
-"""How often the number of segments is right: simulated users of a known number of kinds, and users of no kinds at all.
+"""How often k is right: simulated users of a known number of types, and users without structure.
 
     python -m benchmarks.stability_k [--mixtures 100] [--near 40] [--structureless 60] [--users 1000] [--jobs 2]
 
-Prints the rates of every rule and writes them into docs/stability.md. The choice is the pipeline's own, with the range
-set to 2..10 and fewer repetitions than by default; `--full` takes the defaults, at about five times the cost.
+Prints the rates of every rule as Markdown. The pipeline chooses k in 2..10 with fewer repetitions than by default;
+`--full` uses the defaults, at about five times the cost.
 """
 
 import argparse
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from benchmarks.pages import write_section
 from joblib import Parallel, delayed
 
 from amzseg_pipeline.contracts.model import FeatureScaling, KChoice, ScaledFeature
@@ -27,11 +25,11 @@ Points = npt.NDArray[np.float64]
 
 RANGE = {"k_min": 2, "k_max": 10}
 CHEAPER = {"n_init": 3, "prediction_splits": 10, "jaccard_bootstraps": 10}
-FEWEST_KINDS, MOST_KINDS = 2, 6
+MIN_TYPES, MAX_TYPES = 2, 6
 MIN_FEATURES, MAX_FEATURES = 3, 6
 MIN_SHARE = 0.06
 WELL_SEPARATED, NEAR = 6.0, 4.0
-"""Least distance between the centres of two kinds, in the standard deviation of the widest direction of any kind."""
+"""Minimum distance between two centres, in standard deviations of the widest direction of any type."""
 
 OURS = "the pipeline's choice"
 RULES: dict[str, Callable[[KChoice], int | None]] = {
@@ -45,34 +43,31 @@ RULES: dict[str, Callable[[KChoice], int | None]] = {
     "largest of Jaccard index >= 0.75": lambda choice: choice.largest_by_jaccard,
 }
 
-PAGE = Path(__file__).parent.parent / "docs" / "stability.md"
-HEADING = "## The number of segments"
-
 
 @dataclass(frozen=True)
 class Mixture:
-    """Users of `kinds` kinds."""
+    """Users of `types` types."""
 
-    kinds: int
+    types: int
     points: Points
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one data set: the kinds there were (None for a structureless one), the choice, CPU seconds."""
+    """One data set: its number of types (None without structure), the choice of k, and CPU seconds."""
 
     name: str
-    kinds: int | None
+    types: int | None
     choice: KChoice
     seconds: float
 
 
 def main() -> None:
-    """Measures, prints, writes."""
+    """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mixtures", type=int, default=100, help="data sets of well separated kinds")
-    parser.add_argument("--near", type=int, default=40, help="data sets of kinds that touch")
-    parser.add_argument("--structureless", type=int, default=60, help="data sets without kinds")
+    parser.add_argument("--mixtures", type=int, default=100, help="data sets of well separated types")
+    parser.add_argument("--near", type=int, default=40, help="data sets of types that touch")
+    parser.add_argument("--structureless", type=int, default=60, help="data sets without types")
     parser.add_argument("--users", type=int, default=1_000, help="users in each")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--full", action="store_true", help="as many repetitions as by default")
@@ -88,7 +83,6 @@ def main() -> None:
         + (", ".join(f"{name} = {value}" for name, value in settings.items()) or "default settings"),
     )
     print(f"{text}\n\n{time.monotonic() - started:.0f} s in all")
-    write_section(PAGE, HEADING, text)
 
 
 def mixture_outcomes(
@@ -98,13 +92,13 @@ def mixture_outcomes(
 
     def outcome(seed: int) -> Outcome:
         made = mixture(seed, users=users, apart=apart)
-        return _outcome("mixture", made.kinds, made.points, settings)
+        return _outcome("mixture", made.types, made.points, settings)
 
     return list(Parallel(n_jobs=jobs)(delayed(outcome)(seed) for seed in seeds))
 
 
 def structureless_outcomes(seeds: Iterable[int], *, users: int, jobs: int = 1, **settings: float) -> list[Outcome]:
-    """The choice on one structureless data set per seed, of each sort in turn."""
+    """The choice on one data set without structure per seed, each shape in turn."""
 
     def outcome(seed: int) -> Outcome:
         name = list(STRUCTURELESS)[seed % len(STRUCTURELESS)]
@@ -114,12 +108,12 @@ def structureless_outcomes(seeds: Iterable[int], *, users: int, jobs: int = 1, *
 
 
 def exact(outcomes: Sequence[Outcome], rule: str = OURS) -> float:
-    """The share of data sets whose number of kinds `rule` says."""
-    return float(np.mean([RULES[rule](each.choice) == each.kinds for each in outcomes]))
+    """The share of data sets for which `rule` chooses the number of types."""
+    return float(np.mean([RULES[rule](each.choice) == each.types for each in outcomes]))
 
 
-def unsure(outcomes: Sequence[Outcome]) -> float:
-    """The share of data sets on which the pipeline's confidence is low."""
+def low_confidence_share(outcomes: Sequence[Outcome]) -> float:
+    """The share of data sets with low confidence."""
     return float(np.mean([each.choice.confidence == "low" for each in outcomes]))
 
 
@@ -127,25 +121,28 @@ def report(*, well: Sequence[Outcome], near: Sequence[Outcome], without: Sequenc
     """The section of docs/stability.md."""
     rules = [f"| {rule} | {_percent(exact(well, rule))} | {_percent(exact(near, rule))} |" for rule in RULES]
     sorts = {name: [each for each in without if each.name == name] for name in STRUCTURELESS}
-    nothing = [f"| {name} | {len(each)} | {_percent(unsure(each))} |" for name, each in sorts.items() if each]
+    nothing = [
+        f"| {name} | {len(each)} | {_percent(low_confidence_share(each))} |" for name, each in sorts.items() if each
+    ]
     seconds = np.mean([each.seconds for each in (*well, *near, *without)])
     return "\n".join(
         [
-            f"Measured by `python -m benchmarks.stability_k`: {how}; {FEWEST_KINDS} to {MOST_KINDS} kinds in "
+            f"Measured by `python -m benchmarks.stability_k`: {how}; {MIN_TYPES} to {MAX_TYPES} types in "
             f"{MIN_FEATURES} to {MAX_FEATURES} features, the range set to {RANGE['k_min']} to {RANGE['k_max']}; "
             f"{seconds:.1f} CPU-s a choice, every rule's figures included. Kinds differ in size (the smallest has "
             f"{_percent(MIN_SHARE)} of users at least) and in covariance. Distances are those of the nearest "
-            "centres, in standard deviations of the widest direction of any kind.",
+            "centres, in standard deviations of the widest direction of any user_type.",
             "",
-            "How often a rule says the number of kinds there are:",
+            "How often a rule says the number of types there are:",
             "",
             f"| rule | {WELL_SEPARATED:g} sd apart ({len(well)}) | {NEAR:g} sd apart ({len(near)}) |",
             "|---|---|---|",
             *rules,
             "",
-            f"Low confidence: {_percent(unsure(well))} and {_percent(unsure(near))} of these.",
+            f"Low confidence: {_percent(low_confidence_share(well))} and "
+            f"{_percent(low_confidence_share(near))} of these.",
             "",
-            f"How often the pipeline's confidence is low where there are no kinds, {_percent(unsure(without))} in all:",
+            f"Low confidence without types, {_percent(low_confidence_share(without))} in all:",
             "",
             "| users | data sets | low confidence |",
             "|---|---|---|",
@@ -155,42 +152,41 @@ def report(*, well: Sequence[Outcome], near: Sequence[Outcome], without: Sequenc
 
 
 def mixture(seed: int, *, users: int, apart: float = WELL_SEPARATED) -> Mixture:
-    """2 to 6 kinds of users in 3 to 6 features, each kind normal with a covariance of its own.
+    """2 to 6 user types in 3 to 6 features, each normal with its own covariance.
 
-    The standard deviations of a kind lie between 0.5 and 1 along axes turned at random. Any two centres are at least
-    `apart` from one another, and many not much more. No kind has less than 6 % of the users; the largest has ten times
-    as many as the smallest at most.
+    Standard deviations are between 0.5 and 1 along random axes. Any two centres are at least `apart` apart, many not
+    much more. Every type has at least 6% of the users and at most ten times as many as the smallest.
     """
     rng = np.random.default_rng((seed, 1))
-    kinds = int(rng.integers(FEWEST_KINDS, MOST_KINDS + 1))
+    types = int(rng.integers(MIN_TYPES, MAX_TYPES + 1))
     features = int(rng.integers(MIN_FEATURES, MAX_FEATURES + 1))
     centres, spread = np.zeros((1, features)), apart / 2
-    while len(centres) < kinds:
+    while len(centres) < types:
         candidate = rng.normal(scale=spread, size=features)
         if np.linalg.norm(centres - candidate, axis=1).min() >= apart:
             centres = np.vstack([centres, candidate])
         spread *= 1.002
-    shares = MIN_SHARE + (1 - MIN_SHARE * kinds) * rng.dirichlet(np.full(kinds, 3.0))
+    shares = MIN_SHARE + (1 - MIN_SHARE * types) * rng.dirichlet(np.full(types, 3.0))
     turned = [np.linalg.qr(rng.normal(size=(features, features)))[0] * rng.uniform(0.5, 1, features) for _ in centres]
-    kind = rng.choice(kinds, users, p=shares)
+    user_type = rng.choice(types, users, p=shares)
     noise = rng.normal(size=(users, features))
-    return Mixture(kinds, centres[kind] + np.einsum("uij,uj->ui", np.stack(turned)[kind], noise))
+    return Mixture(types, centres[user_type] + np.einsum("uij,uj->ui", np.stack(turned)[user_type], noise))
 
 
 def normal(seed: int, *, users: int) -> Points:
-    """One kind, normal, features independent."""
+    """One user_type, normal, features independent."""
     rng = np.random.default_rng((seed, 2))
     return rng.normal(size=(users, _features(rng)))
 
 
 def uniform(seed: int, *, users: int) -> Points:
-    """No kind: evenly spread over a cube."""
+    """No user_type: evenly spread over a cube."""
     rng = np.random.default_rng((seed, 3))
     return rng.uniform(-1, 1, size=(users, _features(rng)))
 
 
 def correlated(seed: int, *, users: int) -> Points:
-    """One kind, normal, two features correlated by 0.9 as reviews and engagement are."""
+    """One user_type, normal, two features correlated by 0.9 as reviews and engagement are."""
     rng = np.random.default_rng((seed, 4))
     points = rng.normal(size=(users, _features(rng)))
     points[:, -1] = 0.9 * points[:, 0] + np.sqrt(1 - 0.9**2) * points[:, -1]
@@ -198,7 +194,7 @@ def correlated(seed: int, *, users: int) -> Points:
 
 
 def skewed(seed: int, *, users: int) -> Points:
-    """One kind, features log-normal with a long tail on one side (sd of the logarithm 0.5)."""
+    """One user_type, features log-normal with a long tail on one side (sd of the logarithm 0.5)."""
     rng = np.random.default_rng((seed, 5))
     return rng.lognormal(sigma=0.5, size=(users, _features(rng)))
 
@@ -209,7 +205,7 @@ def skewed_and_correlated(seed: int, *, users: int) -> Points:
 
 
 def ball(seed: int, *, users: int) -> Points:
-    """No kind: evenly spread over a ball."""
+    """No user_type: evenly spread over a ball."""
     rng = np.random.default_rng((seed, 6))
     points = rng.normal(size=(users, _features(rng)))
     radius = rng.uniform(size=(users, 1)) ** (1 / points.shape[1])
@@ -245,13 +241,13 @@ def _features(rng: np.random.Generator) -> int:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}%"
 
 
-def _outcome(name: str, kinds: int | None, points: Points, settings: Mapping[str, float]) -> Outcome:
+def _outcome(name: str, types: int | None, points: Points, settings: Mapping[str, float]) -> Outcome:
     started = time.process_time()
     chosen = choice(points, **settings)
-    return Outcome(name, kinds, chosen, time.process_time() - started)
+    return Outcome(name, types, chosen, time.process_time() - started)
 
 
 if __name__ == "__main__":

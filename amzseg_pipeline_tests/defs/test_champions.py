@@ -100,7 +100,7 @@ def test_a_model_is_approved_by_hand(pending, monkeypatch, capsys):
     version = pending_version(before)
     code, told = by_hand(pending, monkeypatch, capsys, "run", "--approve", version, settings=FOUR)
     assert code == 0, told
-    assert f"model {version}, PROMOTE: a person approved it; the gate had pending it: it is better, but failed" in told
+    assert f"model {version}, PROMOTE: approved; it was pending because it is better, but failed" in told
     assert "waits for a person" not in told
     snapshot = read_latest(pending.root)
     assert (snapshot.sequence, snapshot.model_version, pending_version(snapshot)) == (3, version, None)
@@ -129,9 +129,8 @@ def test_what_does_not_wait_is_refused_before_anything_is_read(pending, monkeypa
     deliver(pending, more=people(6, first=91))
     code, told = by_hand(pending, monkeypatch, capsys, "run", "--approve", "0123456789ab", settings=FOUR)
     assert code == 1
-    assert (
-        f"raw_reviews failed: approve: model 0123456789ab does not wait for approval, {version} does"
-        in told.replace("ModelError: ", "")
+    assert f"raw_reviews failed: approve: model 0123456789ab is not pending (pending: {version})" in told.replace(
+        "ModelError: ", ""
     )
     assert "The run failed; readers see snapshot 2" in told
 

@@ -1,4 +1,4 @@
-"""The choice of k on simulated users of a known number of kinds, and of none; benchmarks.stability_k has the table."""
+"""The choice of k on simulated users with a known number of types, and without structure (benchmarks.stability_k)."""
 
 import os
 
@@ -10,10 +10,10 @@ from benchmarks.stability_k import (
     CHEAPER,
     STRUCTURELESS,
     exact,
+    low_confidence_share,
     mixture,
     mixture_outcomes,
     structureless_outcomes,
-    unsure,
 )
 
 QUICK = {"n_init": 2, "prediction_splits": 5, "jaccard_bootstraps": 5}
@@ -21,8 +21,8 @@ QUICK = {"n_init": 2, "prediction_splits": 5, "jaccard_bootstraps": 5}
 
 def test_k_is_exact_on_a_few_mixtures() -> None:
     outcomes = mixture_outcomes(range(3, 8), users=400, **QUICK)
-    assert {each.kinds for each in outcomes} >= {2, 4, 6}
-    assert [each.choice.k for each in outcomes] == [each.kinds for each in outcomes]
+    assert {each.types for each in outcomes} >= {2, 4, 6}
+    assert [each.choice.k for each in outcomes] == [each.types for each in outcomes]
     assert {each.choice.confidence for each in outcomes} == {"high"}
 
 
@@ -34,17 +34,17 @@ def test_confidence_is_low_without_structure() -> None:
 
 def test_an_elongated_cloud_fails_the_silhouette_gain_only() -> None:
     choice = stability_k.choice(STRUCTURELESS["normal, two features correlated by 0.9"](3, users=600), **QUICK)
-    (refusal,) = choice.evidence[1].failed_criteria
-    assert refusal.startswith("silhouette gain over a single population ")
+    (failure,) = choice.evidence[1].failed_criteria
+    assert failure.startswith("silhouette gain over a single population ")
 
 
 def test_mixtures_are_as_they_say() -> None:
     sizes = set()
     for seed in range(40):
         made = mixture(seed, users=500)
-        sizes.add((made.kinds, made.points.shape[1]))
+        sizes.add((made.types, made.points.shape[1]))
         assert np.isfinite(made.points).all()
-    assert {kinds for kinds, _ in sizes} == {2, 3, 4, 5, 6}
+    assert {types for types, _ in sizes} == {2, 3, 4, 5, 6}
     assert {features for _, features in sizes} == {3, 4, 5, 6}
 
 
@@ -54,4 +54,4 @@ def test_k_is_exact_on_mixtures_and_confidence_low_without_structure() -> None:
     jobs = os.cpu_count() or 1
     mixtures = mixture_outcomes(range(100), users=1_000, jobs=jobs, **CHEAPER)
     assert exact(mixtures) >= 0.80
-    assert unsure(structureless_outcomes(range(60), users=1_000, jobs=jobs, **CHEAPER)) >= 0.90
+    assert low_confidence_share(structureless_outcomes(range(60), users=1_000, jobs=jobs, **CHEAPER)) >= 0.90

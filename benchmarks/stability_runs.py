@@ -1,12 +1,11 @@
-"""Who moves from night to night while users grow in number: the whole job on synthetic reviews, a table of its nights.
+"""Moves between segments while users grow in number: the complete job on synthetic reviews, one table row per run.
 
-    python benchmarks/stability_nights.py
-    python benchmarks/stability_nights.py --users 5000 --nights 6 --promote 4 --set k=3
+    python -m benchmarks.stability_runs
+    python -m benchmarks.stability_runs --users 5000 --runs 6 --promote 4 --set k=3
 
-Reviews are those of generate_reviews.py in the shape of Amazon Reviews 2023, with items. The first night has all up to
-its day; every night after brings 1 % more, written on the day before, by users there were and by new ones. A user is
-still where a night brought nothing of theirs. On the nights of --promote a challenger is asked for, and takes the
-champion's place where it is no worse: promote_inertia_gain is 0, for growth alone never makes one better by 1 %.
+The reviews are those of generate_reviews.py in the shape of Amazon Reviews 2023, with items. Every run after the first
+brings 1% more reviews of the day before, by existing and new users. A user is inactive in a run without new reviews of
+theirs. The runs of --promote train a challenger. promote_inertia_gain is 0, because growth alone never gains 1%.
 """
 
 import argparse
@@ -35,39 +34,39 @@ _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
-class Night:
-    """What a night did to its users. `still` had no new data; of them `moved_still` are in another segment now."""
+class GrowthRun:
+    """The moves of one run. `inactive` users had no new data; `moved_inactive` of them changed segment."""
 
     number: int
     decision: str
     model_version: str
     names: Mapping[str, str]
     users: int
-    still: int
-    moved_still: int
+    inactive: int
+    moved_inactive: int
     moved: int
     seconds: float
 
     @property
-    def moved_still_share(self) -> float:
-        """Part of the still users who moved."""
-        return self.moved_still / max(self.still, 1)
+    def moved_inactive_share(self) -> float:
+        """Share of the inactive users who moved."""
+        return self.moved_inactive / max(self.inactive, 1)
 
 
 def runs(
     root: Path, *, users: int, count: int, settings: Mapping[str, Any], promoted: Sequence[int] = ()
-) -> Iterator[Night]:
-    """The nights 1 to `count` of about `users` users, in a home at `root`.
+) -> Iterator[GrowthRun]:
+    """The runs 1 to `count` of about `users` users, with the data root `root`.
 
-    On the nights of `promoted` a challenger is asked for. Raises RuntimeError where a night fails.
+    The runs of `promoted` train a challenger. Raises RuntimeError if a run fails.
     """
     data_root = DataRoot(root)
     data_root.landing.mkdir(parents=True)
     population = Population(round(users * REVIEWS_PER_USER * (1 + NEW_SHARE) ** (count - 1)))
     pq.write_table(item_rows(population, 0, population.items), data_root.landing / "meta.parquet")
     before: pd.DataFrame | None = None
-    for number, first, last in _rows_of_nights(population, count):
-        written = _written_on(review_rows(population, first, last), number)
+    for number, first, last in _rows_of_runs(population, count):
+        written = _dated(review_rows(population, first, last), number)
         pq.write_table(written, data_root.landing / f"reviews_{number:02d}.parquet")
         began = time.monotonic()
         _run(data_root, settings=settings, number=number, train=number in promoted)
@@ -76,37 +75,37 @@ def runs(
         after = snapshot.segment_assignments().set_index("user_id")["segment_id"]
         active = set(written["user_id"].to_pylist())
         profiles = snapshot.segment_profiles()
-        moved = still = moved_still = 0
+        moved = inactive = moved_inactive = 0
         if before is not None:
             both = pd.concat([before, after], axis=1, keys=["before", "after"], join="inner")
             has_moved = (both["before"] != both["after"]).to_numpy(bool)
-            is_still = ~both.index.isin(active)
-            moved, still = int(has_moved.sum()), int(is_still.sum())
-            moved_still = int((has_moved & is_still).sum())
+            is_inactive = ~both.index.isin(active)
+            moved, inactive = int(has_moved.sum()), int(is_inactive.sum())
+            moved_inactive = int((has_moved & is_inactive).sum())
         before = after
-        yield Night(
+        yield GrowthRun(
             number=number,
             decision=snapshot.run()["promotion"]["decision"],
             model_version=snapshot.model_version,
             names=dict(zip(profiles["segment_id"], profiles["segment_name"], strict=True)),
             users=len(after),
-            still=still,
-            moved_still=moved_still,
+            inactive=inactive,
+            moved_inactive=moved_inactive,
             moved=moved,
             seconds=seconds,
         )
 
 
-def _rows_of_nights(population: Population, count: int) -> Iterator[tuple[int, int, int]]:
-    """Number, first row and end of every night."""
+def _rows_of_runs(population: Population, count: int) -> Iterator[tuple[int, int, int]]:
+    """Number, first row and end row of every run."""
     first, end = 0, population.rows / (1 + NEW_SHARE) ** (count - 1)
     for number in range(1, count + 1):
         yield number, first, round(end)
         first, end = round(end), end * (1 + NEW_SHARE)
 
 
-def _written_on(reviews: pa.Table, run_day: int) -> pa.Table:
-    """The reviews of a later night written on the day before it; those of the first when they were."""
+def _dated(reviews: pa.Table, run_day: int) -> pa.Table:
+    """The reviews of a run, dated on the day before it; those of the first run keep their dates."""
     if run_day == 1:
         return reviews
     day = int((FIRST_RUN + timedelta(days=run_day - 2)).timestamp()) * 1000 // _DAY_MS * _DAY_MS
@@ -128,36 +127,35 @@ def _run(data_root: DataRoot, *, settings: Mapping[str, Any], number: int, train
         )
     if not result.success:
         failed = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
-        raise RuntimeError(f"night {number} failed: {failed}")
+        raise RuntimeError(f"run {number} failed: {failed}")
 
 
 def main() -> None:
-    """Reads the command line and prints the table as Markdown, a row as soon as its night is over."""
+    """Prints the table as Markdown, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=100_000)
-    parser.add_argument("--nights", type=int, default=14)
-    parser.add_argument("--promote", type=int, nargs="*", default=[5, 9, 13], metavar="NIGHT")
+    parser.add_argument("--runs", type=int, default=14)
+    parser.add_argument("--promote", type=int, nargs="*", default=[5, 9, 13], metavar="RUN")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the runs")
     options = parser.parse_args()
     settings = {"plots": "off", "promote_inertia_gain": 0, **dict(text.split("=", 1) for text in options.set)}
-    print("| night | gate | users | without new data | of them moved | share | moved in all | segments | seconds |")
+    print("| run | decision | users | without new data | of them moved | share | moved in all | segments | seconds |")
     print("|---:|---|---:|---:|---:|---:|---:|---|---:|")
     with tempfile.TemporaryDirectory() as folder:
         simulated = runs(
-            Path(folder) / "home",
+            Path(folder) / "data",
             users=options.users,
             count=options.runs,
             settings=settings,
             promoted=options.promote,
         )
         names: Mapping[str, str] = {}
-        for run_day in simulated:
-            kept = "first" if not names else "kept" if run_day.names == names else "others"
-            names = run_day.names
+        for run in simulated:
+            segments = "first" if not names else "kept" if run.names == names else "changed"
+            names = run.names
             print(
-                f"| {run_day.number} | {run_day.decision} | {run_day.users:,} | {run_day.still:,} | "
-                f"{run_day.moved_still:,} | "
-                f"{run_day.moved_still_share:.3%} | {run_day.moved:,} | {len(names)}, {kept} | {run_day.seconds:.0f} |",
+                f"| {run.number} | {run.decision} | {run.users:,} | {run.inactive:,} | {run.moved_inactive:,} | "
+                f"{run.moved_inactive_share:.3%} | {run.moved:,} | {len(names)}, {segments} | {run.seconds:.0f} |",
                 flush=True,
             )
     print("\n" + ", ".join(f"{segment_id} {name}" for segment_id, name in names.items()))
