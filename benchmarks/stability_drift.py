@@ -35,8 +35,8 @@ def main() -> None:
     )
     users = three_types(20_000, seed=3)
     champion = trained(users)
-    for what, share, tonight in planted(users):
-        print(_row(what, share, drift(tonight, champion, SETTINGS)), flush=True)
+    for change, share, changed_users in planted(users):
+        print(_row(change, share, drift(changed_users, champion, SETTINGS)), flush=True)
 
 
 def trained(users: pd.DataFrame) -> Model:
@@ -82,12 +82,12 @@ def _of_others(users: pd.DataFrame) -> pd.DataFrame:
     return users.assign(user_id="other " + users["user_id"], user_hash=hashes)
 
 
-def _row(what: str, share: float, found: Drift) -> str:
+def _row(change: str, share: float, found: Drift) -> str:
     top = found.figures[0]
     others = len(found.warnings) - int(top.warns)
     asks = "triggered" if found.triggers else "not yet"
     name = top.name.removeprefix("psi_") if top.warns else f"{top.name.removeprefix('psi_')}, no warning"
-    return f"| {what} | {share:.0%} | {name} | {top.value:.2f} | {top.limit:.2f} | {others} | {asks} |"
+    return f"| {change} | {share:.0%} | {name} | {top.value:.2f} | {top.limit:.2f} | {others} | {asks} |"
 
 
 if __name__ == "__main__":

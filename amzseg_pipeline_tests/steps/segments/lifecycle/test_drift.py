@@ -72,7 +72,7 @@ def test_a_new_user_type_is_reported_by_its_features() -> None:
 
 
 @pytest.mark.parametrize(("users", "champion_seed"), [(200, 1_000), (400, 7), (1_000, 1_000)])
-def test_without_drift_there_is_no_warning_in_95_of_100_nights(users: int, champion_seed: int) -> None:
+def test_without_drift_there_is_no_warning_in_95_of_100_runs(users: int, champion_seed: int) -> None:
     champion = trained(EVERYONE.sample(users, random_state=champion_seed))
     seen = replace(champion.reference, seen_hashes=tuple(sorted(EVERYONE["user_hash"])))
     champion = replace(champion, reference=seen)
