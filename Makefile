@@ -1,4 +1,4 @@
-# Everything there is to do, in short forms. `make help` lists it.
+# Commands for users and developers. `make help` lists them.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -13,44 +13,44 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help run erase test soak check ui app audit contract lock clean instance
 
-help: ## list what there is to do
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.run instance ## segment the users of the exports in data/landing/
-	@$(BIN)/python -m amzseg_pipeline run $(ARGS)
+	@$(BIN)/amzseg run $(ARGS)
 
-erase: $(VENV)/.run ## erase a user whom no export holds any more: make erase ID=...
-	@$(BIN)/python -m amzseg_pipeline erase -- '$(ID)'
+erase: $(VENV)/.run ## erase a user who is no longer in any export: make erase ID=...
+	@$(BIN)/amzseg erase -- '$(ID)'
 
-test: $(VENV)/.test ## pass every test (short forms)
+test: $(VENV)/.test ## run the tests, except the slow ones
 	@$(BIN)/python -m pytest -m "not slow" -n $${WORKERS:-2} --dist loadfile --no-loadscope-reorder $(ARGS)
 
-soak: $(VENV)/.test ## pass the long forms of the tests
+soak: $(VENV)/.test ## run the slow tests
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
-check: $(VENV)/.test ## lint, format and types
+check: $(VENV)/.test ## check style, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-ui: $(VENV)/.run instance ## the Dagster UI on http://127.0.0.1:3000
-	@$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $${PORT:-3000}
+ui: $(VENV)/.run instance ## start the Dagster UI on http://127.0.0.1:3000
+	@$(BIN)/dagster dev -h 127.0.0.1 -p $${PORT:-3000}
 
-app: $(VENV)/.run ## the app on http://127.0.0.1:8501
+app: $(VENV)/.run ## start the app on http://127.0.0.1:8501
 	@$(BIN)/python -m streamlit run amzseg_pipeline/app/server.py --server.port $${APP_PORT:-8501}
 
-audit: $(VENV)/.test ## look up known vulnerabilities of the locked packages
+audit: $(VENV)/.test ## check the locked packages for known vulnerabilities
 	@$(BIN)/pip-audit -r requirements-dev.lock --disable-pip --no-deps --strict
 
-contract: $(VENV)/.run ## write docs/contract.md from the contracts
+contract: $(VENV)/.run ## generate docs/contract.md
 	@$(BIN)/python -m amzseg_pipeline.cli.contract_page
 
-lock: $(VENV)/.test ## resolve the lock files anew from pyproject.toml
+lock: $(VENV)/.test ## update the lock files from pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK) -c requirements.lock --extra dev --extra spark --extra s3 \
 		--extra postgres -o requirements-dev.lock pyproject.toml
 
 LOCK := --quiet --no-emit-index-url --no-emit-find-links --no-emit-options --strip-extras --no-annotate --no-header
 
-clean: ## take away the environment and all caches; data stays
+clean: ## delete the environment and all caches; data stays
 	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info
 
 $(VENV)/bin/python:

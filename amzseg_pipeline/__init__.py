@@ -1,13 +1,14 @@
-"""Customer segments from Amazon review exports that stay true night after night.
+"""Customer segments from Amazon review exports, published as immutable snapshots.
 
-contracts/       WHAT each table promises: columns, types, units, ranges; the settings. No logic, no I/O.
-steps/           HOW: pure functions, frame in, frame out.
-storage/         WHERE: the only code that opens files: landing zone, tables, published snapshots.
-defs/            WHEN: Dagster's assets, checks, schedules.
-app/             SHOW: Streamlit pages over what is published.
-definitions.py   the table of contents of what Dagster runs.
+contracts/       columns, types, units and ranges of each table; the settings.
+steps/           the computations: pure functions from frame to frame.
+storage/         all file access: landing zone, warehouse, published snapshots.
+defs/            Dagster: assets, checks, jobs, schedules, sensors, resources.
+cli/             the command line.
+app/             Streamlit pages on the published snapshot.
+definitions.py   what Dagster loads.
 
-Who builds on the segments needs `read_latest` alone; it imports neither Dagster nor Streamlit.
+Downstream code needs `read_latest` only; it imports neither Dagster nor Streamlit.
 """
 
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest

@@ -1,4 +1,4 @@
-"""`python -m amzseg_pipeline run`: the whole pipeline from a shell."""
+"""`python -m amzseg_pipeline`, the same as the command `amzseg`."""
 
 from amzseg_pipeline.cli.main import main
 

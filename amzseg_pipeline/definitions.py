@@ -1,14 +1,16 @@
-"""The table of contents: every asset, check, job, schedule, sensor and resource of the pipeline."""
+"""Every asset, check, job, schedule, sensor and resource of the pipeline, for Dagster to load."""
 
 import dagster as dg
 
-from amzseg_pipeline.defs import maintenance as housekeeping
-from amzseg_pipeline.defs import sensors as alerts
+from amzseg_pipeline.defs import jobs, schedules, sensors
 from amzseg_pipeline.defs.assets import algorithms, eda, models, publish, reviews, segments, users
-from amzseg_pipeline.defs.io_manager import warehouse_io_manager
-from amzseg_pipeline.defs.jobs import segment_users
-from amzseg_pipeline.defs.resources import PipelineResource, engine_under_lock
-from amzseg_pipeline.defs.schedules import landing_sensor, nightly
+from amzseg_pipeline.defs.io_manager import WarehouseIOManagerFactory
+from amzseg_pipeline.defs.previous_run import PreviousRunResource
+from amzseg_pipeline.defs.resources import EngineResource, PipelineResource
+
+_pipeline = PipelineResource.configure_at_launch()
+# At launch, so that the IO manager gets the engine of the run and not a second one.
+_engine = EngineResource.configure_at_launch(pipeline=_pipeline)
 
 defs = dg.Definitions(
     assets=[
@@ -38,7 +40,9 @@ defs = dg.Definitions(
         reviews.item_reconciliation,
         reviews.items_contract,
         reviews.rejected_items_contract,
-        reviews.review_reconciliation,
+        reviews.rows_reconcile,
+        reviews.rejection_rate,
+        reviews.row_count_in_range,
         reviews.cleaned_reviews_contract,
         reviews.rejected_reviews_contract,
         users.user_features_contract,
@@ -58,19 +62,20 @@ defs = dg.Definitions(
         segments.migrations_add_up,
         segments.segment_history_contract,
         publish.snapshot_is_intact,
-        eda.eda_reviews_drawn,
-        eda.eda_users_drawn,
-        eda.eda_segments_drawn,
-        eda.eda_history_drawn,
+        eda.eda_reviews_rendered,
+        eda.eda_users_rendered,
+        eda.eda_segments_rendered,
+        eda.eda_history_rendered,
         algorithms.algorithm_comparison_contract,
     ],
-    jobs=[segment_users, housekeeping.prune],
-    schedules=[nightly, housekeeping.weekly_prune],
-    sensors=[landing_sensor, alerts.alert_on_failure, alerts.ping_after_success],
+    jobs=[jobs.segment_users, jobs.prune],
+    schedules=[schedules.nightly, schedules.weekly_prune],
+    sensors=[sensors.landing_sensor, sensors.alert_on_failure, sensors.ping_after_success],
     resources={
-        "pipeline": PipelineResource.configure_at_launch(),
-        "engine": engine_under_lock,
-        "io_manager": warehouse_io_manager,
+        "pipeline": _pipeline,
+        "previous": PreviousRunResource(pipeline=_pipeline),
+        "engine": _engine,
+        "io_manager": WarehouseIOManagerFactory(pipeline=_pipeline, engine=_engine),
     },
     executor=dg.in_process_executor,
 )

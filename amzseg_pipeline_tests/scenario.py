@@ -50,10 +50,10 @@ def run(
 
     `settle` is set in runs that the schedule starts; `only` names the assets to materialise.
     """
-    config: dict[str, Any] = {"root": str(data_root.root), "settings": dict(settings), "settle": settle}
+    config: dict[str, Any] = {"root": str(data_root.root), "settings": dict(settings), "skip_settling": settle}
     config |= {"force": force, "train": train, "approve": approve}
     if now is not None:
-        config["now"] = now.isoformat()
+        config["run_at"] = now.isoformat()
     with nullcontext(instance) if instance else dg.DagsterInstance.ephemeral() as used:
         return defs.resolve_job_def("segment_users").execute_in_process(
             run_config={

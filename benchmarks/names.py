@@ -91,7 +91,7 @@ def users_of(*exports: Path) -> pd.DataFrame:
         for export in exports:
             shutil.copy(export, data_root.landing)
         result = scenario.run(data_root, only=["raw_reviews", "items", "rejected_items", "cleaned_reviews",
-                                          "rejected_reviews", "user_features"])  # fmt: skip
+                                          "rejected_reviews", "row_reconciliation", "user_features"])  # fmt: skip
         if not result.success:
             raise SystemExit(scenario.failure(result))
         engine = DuckDBEngine(_SETTINGS, temporary=data_root.root / ".temporary")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the instance's dagster.yaml, then becomes the command it was given.
+# Writes the instance's dagster.yaml, then executes the given command.
 set -eu
 mkdir -p "$DAGSTER_HOME"
 case $AMZSEG_DATA in *://*) queue=deploy/queue.yaml ;; *) queue= ;; esac

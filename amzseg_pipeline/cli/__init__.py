@@ -1,1 +1,1 @@
-"""The command line: run, rollback, erase."""
+"""The command line: amzseg run, rollback, erase, prune."""

@@ -1,7 +1,4 @@
-"""docs/contract.md, what readers of the published segments may rely on, generated from contracts/.
-
-No promise is made here: the words of tables and columns are the contracts'. `make contract` writes the page.
-"""
+"""Generates docs/contract.md, the contract with readers of snapshots, from contracts/ (`make contract`)."""
 
 from pathlib import Path
 
@@ -17,7 +14,7 @@ from amzseg_pipeline.contracts.schema import Column, Table
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_write
 
 PAGE = Path("docs/contract.md")
-"""Below the root of the repository."""
+"""Relative to the root of the repository."""
 
 _PARQUET_TYPES = {
     "string": "string (UTF-8)",
@@ -38,7 +35,7 @@ _INTRODUCTION = f"""\
 
 Generated from `amzseg_pipeline/contracts/`; change it there and run `make contract`.
 
-Every night that changes something publishes a snapshot below `$AMZSEG_DATA/published/`:
+Every run that finds changes publishes a snapshot in `$AMZSEG_DATA/published/`:
 
 ```
 {POINTER_FILE}                       {{"format": {POINTER_FORMAT}, "sequence", "run_id", "manifest", "sha256"}}
@@ -51,20 +48,21 @@ snapshots/<sequence>-<utc time>-<run>/
 - `{POINTER_FILE}`, the pointer, names the manifest of the latest snapshot and its sha256. `{MANIFEST_FILE}`, the
   manifest, is a Frictionless Data Package: every file with its bytes, sha256, rows and columns; contract, model and
   code version, settings hash, currency and inputs.
-- A snapshot never changes, and the pointer is replaced in one step: a reader sees the old one or the new one, whole.
-- `read_latest()` checks the hashes. Check them yourself if you read without it: a parquet file with a flipped byte can
-  give wrong sums and no error.
-- Read files by name, from the folder that the manifest is in; never a pattern over `snapshots/`.
-- Rows are sorted by the key, which is unique. A missing value is null, never NaN. Columns have the types below in every
-  snapshot, and are null only where the table says so.
-- A new nullable column, a new table or a new file raises the minor version: read columns by name. Anything else raises
-  the major version and is published in a folder of its own, beside this one.
-- The last 30 snapshots or 20 GB are kept by default; the latest, and any younger than 48 hours, always."""
+- A snapshot never changes, and the pointer is replaced atomically: a reader sees the old or the new snapshot, never a
+  mixture.
+- `read_latest()` checks the hashes. If you read without it, check them yourself: a Parquet file with a flipped byte can
+  give wrong sums without an error.
+- Read files by name from the folder of the manifest; never read a pattern over `snapshots/`.
+- Rows are sorted by the key, which is unique. A missing value is null, never NaN. Column types are the same in every
+  snapshot; only columns marked as nullable contain nulls.
+- A new nullable column, table or file raises the minor version: read columns by name. Any other change raises the major
+  version and is published in a separate folder.
+- By default the last 30 snapshots or 20 GB are kept; the latest, and any younger than 48 hours, are always kept."""
 
 _HOW_TO_READ = f"""\
 ## How to read
 
-With this package, which needs neither Dagster nor Streamlit for it:
+With this package, without loading Dagster or Streamlit:
 
 ```python
 from amzseg_pipeline import read_latest
@@ -104,7 +102,7 @@ def _table(table: Table) -> str:
             "",
             f"{table.description} Key: {', '.join(f'`{name}`' for name in table.key)}.",
             "",
-            "| column | type | unit | range | null | what it is |",
+            "| column | type | unit | range | nullable | description |",
             "|---|---|---|---|---|---|",
             *rows,
         )
@@ -122,7 +120,7 @@ def _range(column: Column) -> str:
 
 def _files() -> str:
     lines = (f"- `{file_name}`: {description}" for file_name, description in PUBLISHED_FILES.items())
-    return "\n".join(("## The files beside the tables", "", *lines))
+    return "\n".join(("## Other files", "", *lines))
 
 
 if __name__ == "__main__":

@@ -1,73 +1,184 @@
-"""What differs from the last published snapshot: the one question of schedule, sensor and run.
+"""Compares landing zone, code and settings with the latest snapshot, and decides whether a run is needed.
 
-What counts as a difference stands in steps/changes.py. The snapshot is the only memory; the warehouse is a cache.
+steps/changes.py defines what counts as a change. The published snapshot is the only state; the warehouse is a cache.
 """
 
+import hashlib
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
+import dagster as dg
+from filelock import FileLock, Timeout
+
+from amzseg_pipeline.contracts.errors import PipelineError
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES
 from amzseg_pipeline.defs.code_versions import CODE_VERSION
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.steps.changes import changes_since, unfinished_delivery
-from amzseg_pipeline.storage import snapshots
+from amzseg_pipeline.steps import segments
+from amzseg_pipeline.steps.changes import changes_since, names, unfinished_delivery
+from amzseg_pipeline.steps.pseudonyms import check_user_ids
+from amzseg_pipeline.storage import landing, snapshots
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.parquet.tables import table_path
+from amzseg_pipeline.storage.previous_run import previous_run
+
+SEGMENT_USERS = "segment_users"
+"""The name of the job that a decision is about."""
+
+_MAX_LOGGED_FILES = 20
+_NOT_STARTED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+_MAX_START_TIME = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What differs, in words; and why to leave it for later all the same, empty where there is no reason to.
+class SnapshotChanges:
+    """What differs from the latest snapshot, and why to wait although something differs (empty: no reason).
 
-    `snapshot` is the sequence of the snapshot compared with, None where nothing is published; `known_batches` are the
-    sha256 of the batches in it.
+    `sequence` is the number of that snapshot, None if nothing is published; `known_sha256` are its batches.
     """
 
-    snapshot: int | None
-    known_batches: frozenset[str]
+    sequence: int | None
+    known_sha256: frozenset[str]
     changes: tuple[str, ...]
-    wait: str
+    reason_to_wait: str
 
     @property
     def reason_to_skip(self) -> str:
-        """Why no run is needed; empty where one is."""
-        return self.wait or ("" if self.changes else f"nothing changed since snapshot {self.snapshot}")
-
-    @property
-    def words(self) -> str:
-        """The changes on one line."""
-        return "; ".join(self.changes)
+        """Why no run is needed; empty if one is."""
+        return self.reason_to_wait or ("" if self.changes else f"nothing changed since snapshot {self.sequence}")
 
 
-def comparison(
+@dataclass(frozen=True)
+class RunDecision:
+    """Whether to start a run, and why or why not.
+
+    `is_up_to_date` means that everything is published already. `state_key` differs for every state of landing zone,
+    code and settings.
+    """
+
+    reason: str
+    starts_run: bool = False
+    is_up_to_date: bool = False
+    state_key: str = ""
+
+
+def check_request(pipeline: PipelineResource) -> None:
+    """Raises, before anything is read, if the model to approve is not pending or the key of user ids changed."""
+    manifest = snapshots.latest_manifest(pipeline.data_root.published)
+    if pipeline.approve:
+        last = previous_run(pipeline.data_root)
+        segments.approved_report(pipeline.approve, last.champion, last.promotion_state)
+    last_key_id = manifest.get("user_key_id") if manifest else None
+    check_user_ids(pipeline.resolved_settings.user_ids, pipeline.user_key, last_key_id=last_key_id)
+
+
+def raw_review_changes(pipeline: PipelineResource, raw: landing.RawReviews) -> SnapshotChanges:
+    """How exports that a run has just read differ from the latest snapshot."""
+    batches = {batch.path: batch.sha256 for batch in raw.batches}
+    return snapshot_changes(pipeline, batches=batches, settling=[file.path for file in raw.left if file.is_settling])
+
+
+def snapshot_changes(
     pipeline: PipelineResource, *, batches: Mapping[str, str | None], settling: Collection[str]
-) -> Comparison:
-    """The landing zone, code and settings compared with the last snapshot; `batches` and `settling` as in steps."""
+) -> SnapshotChanges:
+    """How landing zone, code and settings differ from the latest snapshot.
+
+    Args:
+        pipeline: the configuration of the run.
+        batches: path of each export -> its sha256, None if it is not known yet.
+        settling: paths of files that are too young to be read.
+    """
     data_root = pipeline.data_root
     manifest = snapshots.latest_manifest(data_root.published)
-    if manifest is not None and not _warehouse_is_there(data_root):
-        changes: tuple[str, ...] = (f"{data_root.warehouse} is gone or not whole, so it is built again",)
-    elif manifest is None and _warehouse_is_there(data_root):
-        changes = (
-            f"{data_root.published} holds no snapshot though a run was here: it is lost, or the run did not publish",
-        )
-    else:
-        changes = changes_since(
-            manifest,
-            batches=batches,
-            code_version=CODE_VERSION,
-            settings_hash=pipeline.values.result_hash,
-            user_key_id=pipeline.user_key.id if pipeline.user_key else None,
-        )
-    return Comparison(
-        snapshot=None if manifest is None else int(manifest["sequence"]),
-        known_batches=frozenset(batch["sha256"] for batch in manifest["inputs"]) if manifest else frozenset(),
-        changes=changes,
-        wait=unfinished_delivery(manifest, batches=batches, settling=settling),
+    return SnapshotChanges(
+        sequence=None if manifest is None else int(manifest["sequence"]),
+        known_sha256=frozenset(batch["sha256"] for batch in manifest["inputs"]) if manifest else frozenset(),
+        changes=_changes(pipeline, manifest, batches),
+        reason_to_wait=unfinished_delivery(manifest, batches=batches, settling=settling),
     )
 
 
-def _warehouse_is_there(data_root: DataRoot) -> bool:
-    ends = [data_root.warehouse / "raw_reviews.json"]
-    ends += [table_path(data_root.warehouse, table.name) for table in PUBLISHED_TABLES]
-    return all(path.exists() for path in ends)
+def _changes(
+    pipeline: PipelineResource, manifest: Mapping[str, Any] | None, batches: Mapping[str, str | None]
+) -> tuple[str, ...]:
+    data_root = pipeline.data_root
+    has_warehouse = _has_warehouse(data_root)
+    if manifest is not None and not has_warehouse:
+        return (f"{data_root.warehouse} is missing or incomplete and is rebuilt",)
+    if manifest is None and has_warehouse:
+        return (f"{data_root.published} has no snapshot although a run wrote the warehouse: lost, or never published",)
+    return changes_since(
+        manifest,
+        batches=batches,
+        code_version=CODE_VERSION,
+        settings_hash=pipeline.resolved_settings.result_hash,
+        user_key_id=pipeline.user_key.id if pipeline.user_key else None,
+    )
+
+
+def _has_warehouse(data_root: DataRoot) -> bool:
+    files = [data_root.warehouse / "raw_reviews.json"]
+    files += [table_path(data_root.warehouse, table.name) for table in PUBLISHED_TABLES]
+    return all(path.exists() for path in files)
+
+
+def run_decision(pipeline: PipelineResource, instance: dg.DagsterInstance, *, log: logging.Logger) -> RunDecision:
+    """Whether to start a run. If that is unknown, a run starts: its failure alerts, that of a tick does not."""
+    try:
+        data_root, settings = pipeline.data_root, pipeline.resolved_settings
+        if _is_locked(FileLock(data_root.lock_file)):
+            return RunDecision("a run is under way; the next tick compares again")
+        if _is_starting(instance, now=pipeline.now):
+            return RunDecision("a run is about to start; the next tick compares again")
+        listing = landing.landing_listing(
+            data_root.landing, now=pipeline.now.timestamp(), settle_seconds=settings.settle_seconds
+        )
+        skips_refused = settings.on_refused_file == "skip"
+        batches = landing.known_contents(data_root, listing, without_refused=skips_refused)
+        settling = [file.path for file in listing.left if file.is_settling]
+        found = snapshot_changes(pipeline, batches=batches, settling=settling)
+    except (PipelineError, OSError) as error:
+        return RunDecision(f"cannot be compared: {error}", starts_run=True, state_key=str(error))
+    for file in listing.left[:_MAX_LOGGED_FILES]:
+        log.info(f"{file.path}: {file.reason}")
+    unreadable = tuple(refused.path for refused in listing.refused)
+    skipped = [file.path for file in listing.files if file.path not in batches]
+    if skips_refused:
+        skipped, unreadable = sorted([*skipped, *unreadable]), ()
+    if not listing.files and not unreadable:
+        return RunDecision(_nothing_to_read(data_root, found, settling=settling))
+    if found.reason_to_wait:
+        return RunDecision(found.reason_to_wait)
+    changes = [*found.changes, *([f"cannot be read: {names(unreadable)}"] if unreadable else [])]
+    if changes:
+        state_key = hashlib.sha256(repr((changes, listing.files)).encode()).hexdigest()
+        return RunDecision("; ".join(changes), starts_run=True, state_key=state_key)
+    unread = (("still settling", settling), ("refused and skipped", skipped))
+    details = "".join(f"; {why}: {names(paths)}" for why, paths in unread if paths)
+    return RunDecision(f"{found.reason_to_skip}{details}", is_up_to_date=True)
+
+
+def _nothing_to_read(data_root: DataRoot, found: SnapshotChanges, *, settling: list[str]) -> str:
+    if settling:
+        return f"no export to read in {data_root.landing} yet; still settling: {names(settling)}"
+    if found.sequence is not None:
+        return f"no export to read in {data_root.landing}, but snapshot {found.sequence} had some; is it mounted?"
+    return f"no export to read in {data_root.landing}; put one there"
+
+
+def _is_starting(instance: dg.DagsterInstance, *, now: datetime) -> bool:
+    """Whether a run waits for its process. A run older than any start takes blocks nothing."""
+    filters = dg.RunsFilter(job_name=SEGMENT_USERS, statuses=_NOT_STARTED, created_after=now - _MAX_START_TIME)
+    return bool(instance.get_runs(filters, limit=1))
+
+
+def _is_locked(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, FileNotFoundError) as error:
+        return isinstance(error, Timeout)
+    lock.release()
+    return False

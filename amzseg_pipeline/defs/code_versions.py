@@ -1,59 +1,93 @@
-"""The version of each stage's code: a hash of the source files that decide its result.
+"""The code version of each stage: a hash of its asset modules and of every module of the package that they import.
 
-Nobody has to remember to raise a number, and a night after an upgrade runs even without new data.
+An upgrade that changes how a table is made starts a run without new data; nobody maintains a version number. Imports
+are followed through the syntax tree, so nothing is executed. Modules that only connect code to Dagster or to its UI
+shape no table and are left out.
 """
 
+import ast
 import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
+_NAME = _PACKAGE.name
 
-_SOURCES = {
-    "reviews": (
-        *(
-            "contracts/reviews.py",
-            "steps/reviews",
-            "storage/landing",
-            "storage/engines",
-            "storage/parquet/user_hash.py",
-        ),
-        *(
-            "steps/pseudonyms.py",
-            "storage/warehouse/partitioning.py",
-            "storage/warehouse/cleaned_reviews.py",
-            "defs/assets/reviews.py",
-        ),
+_ASSETS = f"{_NAME}.defs.assets"
+STAGE_MODULES = {
+    "reviews": (f"{_ASSETS}.reviews",),
+    "users": (f"{_ASSETS}.users",),
+    # The champion comes from the previous run.
+    "segments": tuple(
+        f"{_NAME}.{name}"
+        for name in ("defs.assets.segments", "defs.assets.models", "defs.assets.algorithms", "storage.previous_run")
     ),
-    "users": ("contracts/users.py", "steps/users.py", "storage/warehouse/cleaned_reviews.py", "defs/assets/users.py"),
-    "segments": (
-        *("contracts/segments.py", "contracts/model.py", "contracts/history.py", "contracts/promotion.py"),
-        *("steps/segments", "storage/previous_run.py", "defs/assets/segments.py", "defs/assets/models.py"),
-    ),
-    "publish": (
-        "contracts/publish.py",
-        "storage/parquet/arrow_schema.py",
-        "storage/snapshots",
-        "defs/assets/publish.py",
-    ),
+    "publish": (f"{_ASSETS}.publish",),
 }
+"""Stage -> the modules of its assets, and what reaches them as a resource."""
+
+_EDA_MODULES = (f"{_ASSETS}.eda",)
+
+_NOT_FOLLOWED = frozenset(
+    f"{_NAME}.defs.{name}"
+    for name in ("change_detection", "checks", "code_versions", "previous_run", "run_record", "ui_metadata")
+)
+"""Modules for Dagster's runs, checks, UI and resources; none shapes a table."""
 
 
-def _source_hash(places: tuple[str, ...]) -> str:
+def imported_modules(modules: Iterable[str]) -> tuple[str, ...]:
+    """These modules and every module of the package that they import, directly or not, sorted by name."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += _imports(module) - _NOT_FOLLOWED
+    return tuple(sorted(found))
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    tree = ast.parse(_path(module).read_text(encoding="utf-8"))
+    return frozenset(name for name in _imported_names(tree) if name.startswith(f"{_NAME}.") and _is_module(name))
+
+
+def _imported_names(tree: ast.Module) -> Iterator[str]:
+    """The dotted names of every import, inside functions too; of `from a import b` both a and a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            # A package whose submodules alone are imported defines nothing that is used.
+            if not all(map(_is_module, names)):
+                yield node.module
+            yield from names
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def _path(module: str) -> Path:
+    path = _PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _is_module(name: str) -> bool:
+    return name.split(".")[0] == _NAME and _path(name).is_file()
+
+
+def _source_hash(modules: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for place in places:
-        path = _PACKAGE / place
-        for source in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(source.relative_to(_PACKAGE).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    for module in imported_modules(modules):
+        digest.update(module.encode() + b"\0" + _path(module).read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
-CODE_VERSIONS = {stage: _source_hash(places) for stage, places in _SOURCES.items()}
+CODE_VERSIONS = {stage: _source_hash(modules) for stage, modules in STAGE_MODULES.items()}
 """Stage -> code version of its assets."""
 
-EDA_CODE_VERSION = _source_hash(
-    ("presentation/palette.py", "steps/figures", "storage/serving/plots.py", "defs/assets/eda.py"),
-)
-"""The code version of the plots. It is no part of CODE_VERSION: other plots are no reason to segment again."""
+EDA_CODE_VERSION = _source_hash(_EDA_MODULES)
+"""The code version of the plots. CODE_VERSION does not contain it: other plots are no reason to segment again."""
 
 CODE_VERSION = hashlib.sha256("".join(CODE_VERSIONS.values()).encode()).hexdigest()[:16]
-"""The code version of the whole pipeline, as it stands in the manifest."""
+"""The code version of the whole pipeline, as the manifest holds it."""

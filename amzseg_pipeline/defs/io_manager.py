@@ -1,7 +1,4 @@
-"""How assets become files of the warehouse and files become inputs, chosen by what the asset hands over.
-
-No formats here: storage/ writes and reads; this only connects it to Dagster.
-"""
+"""The IO manager: stores the outputs of assets in the warehouse and loads them as inputs, chosen by their type."""
 
 import json
 from collections.abc import Callable
@@ -17,6 +14,8 @@ from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.contracts.model import FeatureScaling, Model
 from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionReport
 from amzseg_pipeline.contracts.tables import TABLES
+from amzseg_pipeline.defs.resources import PipelineResource
+from amzseg_pipeline.steps.reviews import RowReconciliation
 from amzseg_pipeline.steps.segments.model.serialization import (
     document,
     feature_scaling_document,
@@ -45,23 +44,24 @@ from amzseg_pipeline.storage.warehouse.cleaned_reviews import (
     cleaned_reviews_from_document,
 )
 
+_PLAIN_DOCUMENTS = (RowReconciliation, Drift, Challenger, PromotionReport)
+
 _DOCUMENTS: dict[type, tuple[Callable[..., dict[str, Any]], Callable[..., object]]] = {
     RawReviews: (raw_reviews_document, raw_reviews_from_document),
     CleanedReviews: (cleaned_reviews_document, cleaned_reviews_from_document),
     TableParts: (table_parts_document, table_parts_from_document),
     FeatureScaling: (feature_scaling_document, feature_scaling_from_document),
     Model: (model_document, model_from_document),
-    **{kind: (document, partial(from_document, kind=kind)) for kind in (Drift, Challenger, PromotionReport)},
+    **{kind: (document, partial(from_document, kind=kind)) for kind in _PLAIN_DOCUMENTS},
 }
-"""Kinds of asset that are a JSON document: how each is written and read. Of a table in parts it is the index."""
+"""Types stored as a JSON document, with writer and reader. For a table in parts the document is its index."""
 
 
 class WarehouseIOManager(dg.IOManager):
-    """Tables are `warehouse/<asset>.parquet`, documents `warehouse/<asset>.json`; each appears whole or not at all.
+    """Stores tables as `warehouse/<asset>.parquet` and documents as `warehouse/<asset>.json`, atomically.
 
-    A table in parts is an index, the document, and the folders it names; others beside them are deleted once it is
-    written. A table is handed to the next asset as a narwhals LazyFrame on the engine or as a pandas frame, as its
-    annotation asks.
+    A table in parts is an index and the folders it lists; other folders are deleted once the index is written. An
+    input is loaded as a narwhals LazyFrame on the engine or as a pandas frame, as its annotation says.
     """
 
     def __init__(self, warehouse: Path, engine: Engine) -> None:
@@ -69,7 +69,7 @@ class WarehouseIOManager(dg.IOManager):
         self._engine = engine
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        """Writes what an asset returned and tells its rows, bytes and place in the metadata."""
+        """Stores an output; its metadata gets rows, bytes, path and the resources used."""
         name = context.asset_key.path[-1]
         if store_of(self._warehouse) is not None:
             require_lease(self._warehouse, context.run_id)
@@ -99,7 +99,7 @@ class WarehouseIOManager(dg.IOManager):
         context.add_output_metadata(metadata if rows is None else {**metadata, "dagster/row_count": rows})
 
     def load_input(self, context: dg.InputContext) -> object:
-        """What the annotation of the input asks for."""
+        """Loads an input as the type of its annotation."""
         name = context.asset_key.path[-1]
         wanted = context.dagster_type.typing_type
         if wanted in _DOCUMENTS:
@@ -120,11 +120,16 @@ class WarehouseIOManager(dg.IOManager):
             tables.write_frames(obj.frames, TABLES[name], path)
         else:
             raise TableError(
-                f"{name}: {type(obj).__name__} is no table; return a LazyFrame, a DataFrame or a FrameStream."
+                f"{name}: {type(obj).__name__} is not a table; return a LazyFrame, a DataFrame or a FrameStream."
             )
 
 
-@dg.io_manager(required_resource_keys={"pipeline", "engine"}, description="Tables and documents of the warehouse.")
-def warehouse_io_manager(context: dg.InitResourceContext) -> WarehouseIOManager:
-    """The IO manager on the run's home and engine."""
-    return WarehouseIOManager(context.resources.pipeline.data_root.warehouse, context.resources.engine)
+class WarehouseIOManagerFactory(dg.ConfigurableIOManagerFactory[WarehouseIOManager]):
+    """Creates the IO manager of a run on its data root and engine."""
+
+    pipeline: dg.ResourceDependency[PipelineResource]
+    engine: dg.ResourceDependency[Engine]
+
+    def create_io_manager(self, _: dg.InitResourceContext) -> WarehouseIOManager:
+        """The IO manager."""
+        return WarehouseIOManager(self.pipeline.data_root.warehouse, self.engine)

@@ -1,6 +1,6 @@
-"""Housekeeping: the history of old runs and the plots of runs whose snapshot is gone.
+"""The operation of the job prune: it deletes old runs, and plots of runs whose snapshot is deleted.
 
-Snapshots retire when a new one is published, in storage/snapshots/; the warehouse holds no history.
+Publishing deletes old snapshots, see storage/snapshots/retention.py; the warehouse keeps no history.
 """
 
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ import dagster as dg
 
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import tag_run
-from amzseg_pipeline.defs.ui_metadata.disk_usage import disk_use_words
+from amzseg_pipeline.defs.ui_metadata import disk_use_message
 from amzseg_pipeline.storage.fs.atomic_writes import delete
 from amzseg_pipeline.storage.fs.disk_usage import expired_artifacts
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
@@ -18,44 +18,27 @@ _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagste
 
 
 @dg.op(
-    description="Deletes finished runs older than keep_run_days that the UI does not need, with their logs, and plots "
-    "of runs whose snapshot is gone; tells what it deleted and what the disk holds."
+    description="Deletes finished runs older than keep_run_days with their logs, except those the UI needs, and plots "
+    "of runs whose snapshot is deleted; reports what it deleted and the disk use."
 )
 def delete_expired(context: dg.OpExecutionContext, pipeline: PipelineResource) -> None:
-    """Runs that hold the latest materialisation of an asset stay, however old: the UI shows them.
-
-    Plots of kept snapshots stay; so do young ones, whose run may not have published yet.
-    """
-    runs = _expired_runs(context.instance, before=pipeline.time - timedelta(days=pipeline.values.keep_run_days))
+    """Keeps runs with the latest materialization of an asset, plots of kept snapshots, and plots of recent runs."""
+    settings = pipeline.resolved_settings
+    runs = _expired_runs(context.instance, before=pipeline.now - timedelta(days=settings.keep_run_days))
     for run_id in runs:
         context.instance.delete_run(run_id)
         context.instance.compute_log_manager.delete_logs(prefix=[run_id])
     folders = expired_artifacts(
         pipeline.data_root.artifacts,
         kept_runs={name.run for name in snapshot_names(pipeline.data_root.published)},
-        now=pipeline.time,
-        keep_hours=pipeline.values.keep_snapshot_hours,
+        now=pipeline.now,
+        keep_hours=settings.keep_snapshot_hours,
     )
     for folder in folders:
         delete(folder)
-    outcome = f"deleted runs: {len(runs)}, folders of plots: {len(folders)}; {disk_use_words(pipeline.data_root)}"
+    outcome = f"deleted runs: {len(runs)}, folders of plots: {len(folders)}; {disk_use_message(pipeline.data_root)}"
     context.log.info(outcome)
     tag_run(context.instance, context.run_id, outcome=outcome)
-
-
-@dg.job(description="Deletes what nobody needs: old runs and plots of retired snapshots.")
-def prune() -> None:
-    """Its resources hold the run lock, so no run of segment_users is under way."""
-    delete_expired()
-
-
-weekly_prune = dg.ScheduleDefinition(
-    name="weekly_prune",
-    job=prune,
-    cron_schedule="0 5 * * 0",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Sundays at 05:00 UTC.",
-)
 
 
 def _expired_runs(instance: dg.DagsterInstance, *, before: datetime) -> list[str]:
@@ -65,6 +48,6 @@ def _expired_runs(instance: dg.DagsterInstance, *, before: datetime) -> list[str
 
 
 def _latest_runs(instance: dg.DagsterInstance) -> set[str]:
-    """The runs of the latest materialisation of every asset; its checks were evaluated in the same run."""
+    """The runs of the latest materialization of every asset; they hold its checks as well."""
     latest = instance.get_latest_materialization_events(instance.all_asset_keys())
     return {event.run_id for event in latest.values() if event is not None}

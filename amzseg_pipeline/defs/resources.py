@@ -1,11 +1,9 @@
-"""What assets are given: the data home with its settings, and the engine under the run lock.
-
-No tables are read or written here: see io_manager.py.
-"""
+"""Resources of the assets: the configuration of a run, and the engine under the run lock."""
 
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,75 +28,80 @@ _LOCK_POLL_SECONDS = 1.0
 
 
 class PipelineResource(dg.ConfigurableResource):
-    """The data root, the settings in force and the clock. Each can be set for one run in the launchpad."""
+    """What a run is configured with in the launchpad: data root, settings, clock, and what the operator asked for."""
 
-    root: str = Field(default="", description="the data root; empty takes AMZSEG_DATA, else data/")
-    settings: dict[str, Any] = Field(default={}, description="settings for this run, above file and environment")
-    force: bool = Field(default=False, description="run even where nothing changed since the last snapshot")
-    train: bool = Field(default=False, description="train a challenger in this run, whatever the calendar says")
-    approve: str = Field(default="", description="version of the model that waits and takes the champion's place")
-    settle: bool = Field(default=False, description="leave files younger than settle_seconds, as the nightly run does")
-    now: str = Field(default="", description="ISO 8601 time to run as; empty takes the clock")
+    root: str = Field(default="", description="data root; empty uses AMZSEG_DATA, else data/")
+    settings: dict[str, Any] = Field(
+        default={}, description="settings for this run; they override settings.toml and AMZSEG_* variables"
+    )
+    force: bool = Field(default=False, description="run although nothing changed since the latest snapshot")
+    train: bool = Field(default=False, description="train a challenger in this run, whatever the schedule says")
+    approve: str = Field(default="", description="version of the pending model to promote to champion")
+    skip_settling: bool = Field(
+        default=False, description="skip files younger than settle_seconds, as scheduled runs do"
+    )
+    run_at: str = Field(default="", description="ISO 8601 time to use as now; empty uses the clock")
 
     @property
     def data_root(self) -> DataRoot:
-        """The folders."""
+        """The directories."""
         return data_root_from_environment({**os.environ, **({"AMZSEG_DATA": self.root} if self.root else {})})
 
     @property
-    def values(self) -> Settings:
-        """The settings: defaults, settings.toml, environment, then `settings`."""
+    def resolved_settings(self) -> Settings:
+        """The settings in force: defaults, then settings.toml, environment variables and `settings`."""
         return settings_of(self.data_root, overrides=self.settings)
 
     @property
     def user_key(self) -> UserKey | None:
-        """The key of users' ids, taken from the environment alone: what a run is configured with is written down."""
+        """The key of users' ids. It comes from the environment only, because Dagster stores the config of runs."""
         return user_key_from_environment()
 
     @property
-    def asked_for(self) -> str:
-        """Why somebody wants this run even where nothing changed; empty where nobody does."""
+    def request_reason(self) -> str:
+        """Why an operator wants this run although nothing changed; empty otherwise."""
         if self.approve:
-            return f"somebody approves model {self.approve}"
+            return f"model {self.approve} was approved"
         if self.train:
-            return "somebody asked for a challenger"
+            return "a challenger was requested"
         return "the run was forced" if self.force else ""
 
     @property
-    def time(self) -> datetime:
-        """The time this run takes for now, with its zone."""
-        return datetime.fromisoformat(self.now).astimezone(UTC) if self.now else datetime.now(UTC)
+    def now(self) -> datetime:
+        """The time of this run, in UTC."""
+        return datetime.fromisoformat(self.run_at).astimezone(UTC) if self.run_at else datetime.now(UTC)
 
 
-@dg.resource(
-    required_resource_keys={"pipeline"},
-    description="The engine. Holding it is holding the run lock: a second run waits until the first has ended.",
-)
-def engine_under_lock(context: dg.InitResourceContext) -> Iterator[Engine]:
-    """The engine of a run, from its first asset to its end.
+class EngineResource(dg.ConfigurableResource[Engine]):
+    """The engine of a run. The run that has it holds the run lock; any other run waits until that one ends."""
 
-    The lock is this machine's. On a store a run that begins elsewhere meanwhile takes the turn from this one.
-    """
-    pipeline: PipelineResource = context.resources.pipeline
-    data_root = pipeline.data_root
-    data_root.local.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(data_root.lock_file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if context.log:
-            context.log.info(f"another run holds {data_root.lock_file}; this run waits until it has ended")
-        lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
-    try:
-        if data_root.local_folder_path is not None:
-            # What a killed run had not uploaded yet.
-            shutil.rmtree(data_root.local_folder_path / STAGING_FOLDER, ignore_errors=True)
-        if context.run is not None:
-            acquire_lease(data_root.warehouse, context.run.run_id)
-        engine = opened_engine(data_root, pipeline.values)
+    pipeline: dg.ResourceDependency[PipelineResource]
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Engine]:
+        """The engine, from the first asset of the run to its end.
+
+        The lock covers this machine. On an object store a run that starts elsewhere takes over the write lease.
+        """
+        data_root = self.pipeline.data_root
+        data_root.local.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(data_root.lock_file)
         try:
-            yield engine
+            lock.acquire(timeout=0)
+        except Timeout:
+            if context.log:
+                context.log.info(f"another run holds {data_root.lock_file}; this run waits until it ends")
+            lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
+        try:
+            if data_root.local_folder_path is not None:
+                # Files that a killed run did not upload.
+                shutil.rmtree(data_root.local_folder_path / STAGING_FOLDER, ignore_errors=True)
+            if context.run is not None:
+                acquire_lease(data_root.warehouse, context.run.run_id)
+            engine = opened_engine(data_root, self.pipeline.resolved_settings)
+            try:
+                yield engine
+            finally:
+                engine.close()
         finally:
-            engine.close()
-    finally:
-        lock.release()
+            lock.release()

@@ -14,6 +14,7 @@ from amzseg_pipeline.contracts.promotion import PromotionState
 from amzseg_pipeline.contracts.publish import MODEL_FILE, RUN_FILE
 from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
 from amzseg_pipeline.contracts.schema import Table
+from amzseg_pipeline.steps.run_document import PROMOTION_STATE_KEY
 from amzseg_pipeline.steps.segments import from_document, model_from_document, next_segment_number
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing import is_sample, raw_reviews_from_document
@@ -21,9 +22,6 @@ from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_lates
 from amzseg_pipeline.storage.snapshots.layout import Pointer, pointer_of
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
 from amzseg_pipeline.storage.warehouse.catalog import document_path, read_document
-
-PROMOTION_STATE_KEY = "promotion_state"
-"""Where run.json holds the NightMemory."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The assets of the pipeline, one module per group, each with its checks."""
+"""The assets, one module per group, each with its checks."""

@@ -1,6 +1,6 @@
-"""The model of the night: drift, a challenger where one is due, the gate between the two, and who scores tonight.
+"""The serving model of a run: drift, a challenger if one is due, the promotion gate, and the model that scores.
 
-No statistics here: they stand in steps/segments/. What last night left is read from the last published snapshot.
+steps/segments/ holds the statistics. Champion and promotion state come from the previous published snapshot.
 """
 
 import dagster as dg
@@ -11,52 +11,57 @@ from amzseg_pipeline.contracts.model import FeatureScaling, Model
 from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionReport
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.defs.ui_metadata.described import described
-from amzseg_pipeline.defs.ui_metadata.model_tables import choice_metadata
-from amzseg_pipeline.defs.ui_metadata.promotion_tables import (
+from amzseg_pipeline.defs.ui_metadata import (
     challenger_metadata,
+    document_asset,
     drift_metadata,
+    k_choice_metadata,
     lineage_metadata,
     promotion_metadata,
 )
 from amzseg_pipeline.steps import segments
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.tables import pandas_frame
-from amzseg_pipeline.storage.previous_run import previous_run
 
 
 @dg.asset(
-    **described(
-        "How far users are from those the champion was trained on. It warns and asks for a challenger; it never stops "
-        "a night.",
+    **document_asset(
+        "How far users are from those the champion was trained on. Drift warns and triggers a challenger; it never "
+        "stops a run.",
         stage="segments",
         kinds={"python"},
     )
 )
-def segment_drift(context: dg.AssetExecutionContext, user_features: nw.LazyFrame, pipeline: PipelineResource) -> Drift:
-    """Measured on the users of smallest hash."""
-    champion = previous_run(pipeline.data_root).champion
-    sample = _sample(user_features, pipeline.values)
-    drift = segments.drift(sample, champion, pipeline.values) if champion else segments.no_drift(len(sample))
+def segment_drift(
+    context: dg.AssetExecutionContext,
+    user_features: nw.LazyFrame,
+    pipeline: PipelineResource,
+    previous: PreviousRunResource,
+) -> Drift:
+    """Measured on the training sample."""
+    champion = previous.value.champion
+    sample = _sample(user_features, pipeline.resolved_settings)
+    drift = segments.drift(sample, champion, pipeline.resolved_settings) if champion else segments.no_drift(len(sample))
     context.add_output_metadata(drift_metadata(drift))
     return drift
 
 
-@dg.asset_check(asset=segment_drift, description="Users are like those the champion was trained on.")
+@dg.asset_check(asset=segment_drift, description="Users resemble those the champion was trained on.")
 def no_drift(segment_drift: Drift) -> dg.AssetCheckResult:
-    """Warns of every measure beyond its limit."""
+    """Warns of every measure above its limit."""
     return dg.AssetCheckResult(
         passed=not segment_drift.warnings,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(segment_drift.warnings) or segment_drift.note or "no measure is beyond its limit",
+        description="; ".join(segment_drift.warnings) or segment_drift.note or "no measure is above its limit",
         metadata={figure.name: figure.value for figure in segment_drift.figures},
     )
 
 
 @dg.asset(
-    **described(
-        "The model that asks for the champion's place, or why none was trained tonight.",
+    **document_asset(
+        "The model that competes with the champion, or why none was trained in this run.",
         stage="segments",
         kinds={"python", "scikitlearn"},
     )
@@ -68,21 +73,22 @@ def challenger_model(
     feature_scaling: FeatureScaling,
     segment_drift: Drift,
     pipeline: PipelineResource,
+    previous: PreviousRunResource,
     engine: dg.ResourceParam[Engine],
 ) -> Challenger:
-    """Trained in the first run, weekly, and when drift, changed settings or the run's configuration ask for it."""
-    last = previous_run(pipeline.data_root)
+    """Trained in the first run, weekly, on drift, after a change of settings, and on request."""
+    last = previous.value
     assignments = last.table(SEGMENT_ASSIGNMENTS)
     challenger = segments.challenger_of_run(
         user_features,
         scaled_features,
         feature_scaling,
-        pipeline.values,
+        pipeline.resolved_settings,
         champion=last.champion,
         promotion_state=last.promotion_state,
         previous_assignments=engine.scan([assignments]) if assignments else None,
         drift=segment_drift,
-        now=pipeline.time,
+        now=pipeline.now,
         forced=pipeline.train,
         approved=pipeline.approve,
     )
@@ -91,22 +97,26 @@ def challenger_model(
 
 
 @dg.asset(
-    **described(
-        "PROMOTE, HOLD or REJECT for tonight's challenger, with every figure; KEEP where there is none.",
+    **document_asset(
+        "The decision on the challenger with every criterion: PROMOTE, HOLD, REJECT, or KEEP if there is none.",
         stage="segments",
         kinds={"python"},
     )
 )
 def promotion_gate(
-    context: dg.AssetExecutionContext, challenger_model: Challenger, segment_drift: Drift, pipeline: PipelineResource
+    context: dg.AssetExecutionContext,
+    challenger_model: Challenger,
+    segment_drift: Drift,
+    pipeline: PipelineResource,
+    previous: PreviousRunResource,
 ) -> PromotionReport:
-    """The gate's decision, or that of the person who approves the model that waits."""
-    last = previous_run(pipeline.data_root)
+    """The decision of the criteria, or of the operator who approved the pending model."""
+    last = previous.value
     if pipeline.approve:
         report = segments.approved_report(pipeline.approve, last.champion, last.promotion_state)
     else:
         report = segments.promotion_report(
-            last.champion, challenger_model, segment_drift, last.promotion_state, pipeline.values
+            last.champion, challenger_model, segment_drift, last.promotion_state, pipeline.resolved_settings
         )
     context.add_output_metadata(promotion_metadata(report))
     return report
@@ -115,34 +125,33 @@ def promotion_gate(
 @dg.asset_check(
     asset=promotion_gate,
     additional_ins={"challenger_model": dg.AssetIn("challenger_model")},
-    description="No model waits for a person to approve it.",
+    description="No model is pending approval.",
 )
 def no_model_pending(
-    promotion_gate: PromotionReport, challenger_model: Challenger, pipeline: PipelineResource
+    promotion_gate: PromotionReport,
+    challenger_model: Challenger,
+    pipeline: PipelineResource,
+    previous: PreviousRunResource,
 ) -> dg.AssetCheckResult:
-    """Warns, with the way to approve it, as long as a model is pending."""
-    last = previous_run(pipeline.data_root)
+    """Warns while a model is pending, with the way to approve it."""
     promotion_state = segments.promotion_state_after(
-        last.promotion_state, promotion_gate, challenger_model, pipeline.values
+        previous.value.promotion_state, promotion_gate, challenger_model, pipeline.resolved_settings
     )
     pending = promotion_state.pending
-    how = (
-        ""
-        if pending is None
-        else (
-            f"model {pending.model.version} waits: {pending.report.reason}. To approve it, launch segment_users with "
-            f'resources: {{pipeline: {{config: {{approve: "{pending.model.version}"}}}}}}, or run '
-            f"python -m amzseg_pipeline run --approve {pending.model.version}"
+    message = "no model is pending"
+    if pending is not None:
+        version = pending.model.version
+        message = (
+            f"model {version} is pending: {pending.report.reason}. To approve it, launch segment_users with "
+            f'resources: {{pipeline: {{config: {{approve: "{version}"}}}}}}, or run '
+            f"python -m amzseg_pipeline run --approve {version}"
         )
-    )
-    return dg.AssetCheckResult(
-        passed=pending is None, severity=dg.AssetCheckSeverity.WARN, description=how or "none does"
-    )
+    return dg.AssetCheckResult(passed=pending is None, severity=dg.AssetCheckSeverity.WARN, description=message)
 
 
 @dg.asset(
-    **described(
-        "The model that scores tonight: the champion of last night, or the one that took its place.",
+    **document_asset(
+        "The model that scores users in this run: the champion, or the model promoted to replace it.",
         stage="segments",
         kinds={"python"},
     )
@@ -151,10 +160,10 @@ def cluster_model(
     context: dg.AssetExecutionContext,
     challenger_model: Challenger,
     promotion_gate: PromotionReport,
-    pipeline: PipelineResource,
+    previous: PreviousRunResource,
 ) -> Model:
-    """The champion, the challenger or the model approved, as the gate says."""
-    last = previous_run(pipeline.data_root)
+    """The champion, the challenger or the approved model, as the promotion gate decided."""
+    last = previous.value
     model = segments.serving_model(promotion_gate, challenger_model, last.champion, last.promotion_state)
     context.add_output_metadata(
         {
@@ -164,7 +173,7 @@ def cluster_model(
             "inertia": model.inertia,
             "lineage": lineage_metadata(model),
             **promotion_metadata(promotion_gate),
-            **choice_metadata(model.choice),
+            **k_choice_metadata(model.choice),
         }
     )
     return model
@@ -172,7 +181,7 @@ def cluster_model(
 
 @dg.asset_check(asset=cluster_model, blocking=True, description="Segment ids and names are unique.")
 def unique_segments(cluster_model: Model) -> dg.AssetCheckResult:
-    """Fails where two segments could be taken for one another."""
+    """Fails if two segments could be confused."""
     names = {segment.name for segment in cluster_model.segments}
     ids = {segment.segment_id for segment in cluster_model.segments}
     count = len(cluster_model.segments)

@@ -1,6 +1,6 @@
 """The reviews stage: from the landing zone to one row per review.
 
-What a valid review is stands in steps/reviews/; how exports are read in storage/landing/.
+steps/reviews/ defines what a valid review is; storage/landing/ reads the exports.
 """
 
 from collections.abc import Iterator
@@ -9,75 +9,69 @@ import dagster as dg
 import narwhals as nw
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, ITEMS, RAW_REVIEWS, REJECTED_ITEMS, REJECTED_REVIEWS
-from amzseg_pipeline.defs.change_detection import comparison
+from amzseg_pipeline.defs.change_detection import check_request, raw_review_changes
 from amzseg_pipeline.defs.checks import contract_check
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
+from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import tag_run
-from amzseg_pipeline.defs.ui_metadata.described import described_table
-from amzseg_pipeline.defs.ui_metadata.landing import landing_lines, landing_metadata
-from amzseg_pipeline.steps import reviews, segments
-from amzseg_pipeline.steps.pseudonyms import check_user_ids
-from amzseg_pipeline.storage import landing, snapshots
+from amzseg_pipeline.defs.ui_metadata import document_asset, landing_metadata, skipped_file_lines, table_asset
+from amzseg_pipeline.steps import reviews
+from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.partitions import TableParts
-from amzseg_pipeline.storage.previous_run import previous_run
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews, deduplicated_reviews
 from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
 from amzseg_pipeline.storage.warehouse.stage import Stage
 
+_RECONCILIATION_IN = {"row_reconciliation": dg.AssetIn("row_reconciliation")}
 
-@dg.asset(**described_table(RAW_REVIEWS, stage="reviews", kinds={"python"}), output_required=False)
+
+@dg.asset(**table_asset(RAW_REVIEWS, stage="reviews", kinds={"python"}), output_required=False)
 def raw_reviews(
     context: dg.AssetExecutionContext, pipeline: PipelineResource
 ) -> Iterator[dg.Output[landing.RawReviews]]:
-    """Reads new exports; gives nothing, so that all downstream is skipped, where nothing changed since the snapshot."""
-    now = pipeline.time.timestamp()
-    manifest = snapshots.latest_manifest(pipeline.data_root.published)
-    last_key_id = manifest.get("user_key_id") if manifest else None
-    if pipeline.approve:
-        last = previous_run(pipeline.data_root)
-        segments.approved_report(pipeline.approve, last.champion, last.promotion_state)
-    check_user_ids(pipeline.values.user_ids, pipeline.user_key, last_key_id=last_key_id)
+    """Reads new exports. Without changes since the latest snapshot it gives no output, which skips all downstream."""
+    check_request(pipeline)
     raw = landing.raw_reviews(
-        pipeline.data_root, pipeline.values, now=now, settle=pipeline.settle, user_key=pipeline.user_key
+        pipeline.data_root,
+        pipeline.resolved_settings,
+        now=pipeline.now.timestamp(),
+        settle=pipeline.skip_settling,
+        user_key=pipeline.user_key,
     )
-    found = comparison(
-        pipeline,
-        batches={batch.path: batch.sha256 for batch in raw.batches},
-        settling=[left.path for left in raw.left if left.is_settling],
-    )
-    for line in landing_lines(raw):
+    for line in skipped_file_lines(raw):
         context.log.info(line)
-    if found.reason_to_skip and not pipeline.asked_for:
+    found = raw_review_changes(pipeline, raw)
+    if found.reason_to_skip and not pipeline.request_reason:
         context.log.info(f"{found.reason_to_skip}: nothing to do")
         tag_run(context.instance, context.run.run_id, outcome=found.reason_to_skip)
         return
-    changes = found.words or f"none: {pipeline.asked_for}"
+    changes = "; ".join(found.changes) or f"none: {pipeline.request_reason}"
     tag_run(context.instance, context.run.run_id, changes=changes)
-    yield dg.Output(raw, metadata={"changes": changes, **landing_metadata(raw, known=found.known_batches)})
+    yield dg.Output(raw, metadata={"changes": changes, **landing_metadata(raw, known_sha256=found.known_sha256)})
 
 
 @dg.asset_check(asset=raw_reviews, blocking=True, description="There is at least one row.")
 def has_rows(raw: landing.RawReviews) -> dg.AssetCheckResult:
-    """Fails where exports hold records but no review."""
+    """Fails if exports hold records but no review."""
     return dg.AssetCheckResult(passed=raw.rows > 0, metadata={"rows": raw.rows})
 
 
 @dg.multi_asset(
     outs={
-        "items": dg.AssetOut(**described_table(ITEMS, stage="reviews", kinds={"duckdb"})),
-        "rejected_items": dg.AssetOut(**described_table(REJECTED_ITEMS, stage="reviews", kinds={"duckdb"})),
+        "items": dg.AssetOut(**table_asset(ITEMS, stage="reviews", kinds={"duckdb"})),
+        "rejected_items": dg.AssetOut(**table_asset(REJECTED_ITEMS, stage="reviews", kinds={"duckdb"})),
     }
 )
 def validated_items(
     raw_reviews: landing.RawReviews, engine: dg.ResourceParam[Engine]
 ) -> Iterator[dg.Output[nw.LazyFrame]]:
-    """One pass over the items' metadata makes both tables; both are empty where there is none."""
+    """Makes both tables in one pass over the items' metadata; without metadata both are empty."""
     raw_items = landing.raw_items_frame(raw_reviews.reviews, raw_reviews.items, engine)
-    checked = engine.staged(reviews.validated_items(raw_items))
-    yield dg.Output(reviews.items(checked), "items")
-    yield dg.Output(reviews.rejected_items(checked), "rejected_items")
+    validated = engine.staged(reviews.validated_items(raw_items))
+    yield dg.Output(reviews.items(validated), "items")
+    yield dg.Output(reviews.rejected_items(validated), "rejected_items")
 
 
 @dg.asset_check(
@@ -89,22 +83,23 @@ def validated_items(
 def item_reconciliation(
     raw_reviews: landing.RawReviews, items: nw.LazyFrame, rejected_items: nw.LazyFrame, pipeline: PipelineResource
 ) -> dg.AssetCheckResult:
-    """Prices that are none are counted and stop nothing: the sources are full of them."""
-    row_reconciliation = reviews.item_reconciliation(
-        raw_rows=raw_reviews.item_rows, items=items, rejected=rejected_items
-    )
-    rejected = row_reconciliation.loss_rates["rejected"]
+    """Counts unreadable prices without failing: the sources are full of them."""
+    counts = reviews.item_reconciliation(raw_rows=raw_reviews.item_rows, items=items, rejected=rejected_items)
+    rejected = counts.loss_rates["rejected"]
     return dg.AssetCheckResult(
-        passed=row_reconciliation.reconciles and rejected < pipeline.values.max_rejected_share,
-        description=f"{row_reconciliation.summary}; {rejected:.1%} are rejected",
-        metadata={**row_reconciliation.rejected, **row_reconciliation.unreadable},
+        passed=counts.reconciles and rejected < pipeline.resolved_settings.max_rejected_share,
+        description=f"{counts.summary}; {rejected:.1%} are rejected",
+        metadata={**counts.rejected, **counts.unreadable},
     )
 
 
 @dg.multi_asset(
     outs={
-        "cleaned_reviews": dg.AssetOut(**described_table(CLEANED_REVIEWS, stage="reviews", kinds={"duckdb"})),
-        "rejected_reviews": dg.AssetOut(**described_table(REJECTED_REVIEWS, stage="reviews", kinds={"duckdb"})),
+        "cleaned_reviews": dg.AssetOut(**table_asset(CLEANED_REVIEWS, stage="reviews", kinds={"duckdb"})),
+        "rejected_reviews": dg.AssetOut(**table_asset(REJECTED_REVIEWS, stage="reviews", kinds={"duckdb"})),
+        "row_reconciliation": dg.AssetOut(
+            **document_asset("Raw rows = cleaned + duplicates + rejected.", stage="reviews", kinds={"json"})
+        ),
     }
 )
 def validated_reviews(
@@ -113,92 +108,72 @@ def validated_reviews(
     items: nw.LazyFrame,
     engine: dg.ResourceParam[Engine],
     pipeline: PipelineResource,
-) -> Iterator[dg.Output[CleanedReviews] | dg.Output[TableParts]]:
-    """One pass over every new batch makes both tables, bucket by bucket; then copies are settled in each bucket."""
-    warehouse, settings = pipeline.data_root.warehouse, pipeline.values
+) -> Iterator[dg.Output[CleanedReviews] | dg.Output[TableParts] | dg.Output[reviews.RowReconciliation]]:
+    """Partitions new batches into buckets in one pass, deduplicates each bucket, and counts the stored rows once."""
+    warehouse, settings = pipeline.data_root.warehouse, pipeline.resolved_settings
     stage = Stage(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
     partitioned = partitioned_reviews(raw_reviews, items, stage)
+    cleaned = deduplicated_reviews(partitioned, stage)
     read = {"buckets": partitioned.buckets, "rows_read": partitioned.new_rows}
-    yield dg.Output(deduplicated_reviews(partitioned, stage), "cleaned_reviews", metadata=read)
+    yield dg.Output(cleaned, "cleaned_reviews", metadata=read)
     yield dg.Output(partitioned.rejected, "rejected_reviews")
+    counts = reviews.row_reconciliation(
+        raw_rows=raw_reviews.rows, cleaned=cleaned.frame(engine), rejected=engine.scan(partitioned.rejected.paths)
+    )
+    yield dg.Output(counts, "row_reconciliation", metadata={"rows": counts.summary})
 
 
-@dg.multi_asset_check(
-    specs=[
-        dg.AssetCheckSpec(
-            "rows_reconcile",
-            asset="cleaned_reviews",
-            additional_deps=["raw_reviews", "rejected_reviews"],
-            blocking=True,
-            description="Raw rows = cleaned reviews + duplicates + rejected rows.",
-        ),
-        dg.AssetCheckSpec(
-            "rejection_rate",
-            asset="cleaned_reviews",
-            additional_deps=["raw_reviews", "rejected_reviews"],
-            blocking=True,
-            description="Rejected rows, and unreadable values of a column, are below max_rejected_share.",
-        ),
-        dg.AssetCheckSpec(
-            "row_count_in_range",
-            asset="cleaned_reviews",
-            additional_deps=["raw_reviews", "rejected_reviews"],
-            blocking=True,
-            description="There are min_rows_share to max_rows_share as many cleaned reviews as in the last snapshot.",
-        ),
-    ],
-    can_subset=False,
+@dg.asset_check(
+    asset="cleaned_reviews",
+    additional_ins=_RECONCILIATION_IN,
+    blocking=True,
+    description="Raw rows = cleaned reviews + duplicates + rejected rows.",
 )
-def review_reconciliation(
-    raw_reviews: landing.RawReviews,
-    cleaned_reviews: nw.LazyFrame,
-    rejected_reviews: nw.LazyFrame,
-    pipeline: PipelineResource,
-) -> Iterator[dg.AssetCheckResult]:
-    """All of them from one count."""
-    row_reconciliation = reviews.row_reconciliation(
-        raw_rows=raw_reviews.rows, cleaned=cleaned_reviews, rejected=rejected_reviews
+def rows_reconcile(row_reconciliation: reviews.RowReconciliation) -> dg.AssetCheckResult:
+    """Fails if a row was lost or added."""
+    counts = row_reconciliation
+    return dg.AssetCheckResult(
+        passed=counts.reconciles,
+        description=counts.summary,
+        metadata={"raw": counts.raw, "cleaned": counts.cleaned, "duplicates": counts.duplicates, **counts.rejected},
     )
-    settings = pipeline.values
-    limit = settings.max_rejected_share
-    yield dg.AssetCheckResult(
-        check_name="rows_reconcile",
-        passed=row_reconciliation.reconciles,
-        description=row_reconciliation.summary,
-        metadata={
-            "raw": row_reconciliation.raw,
-            "cleaned": row_reconciliation.cleaned,
-            "duplicates": row_reconciliation.duplicates,
-            **row_reconciliation.rejected,
-        },
-    )
-    shares = row_reconciliation.loss_rates
-    too_many = [f"{name} {share:.1%}" for name, share in shares.items() if not share < limit]
-    yield dg.AssetCheckResult(
-        check_name="rejection_rate",
-        passed=not too_many,
-        description=f"{', '.join(too_many) or 'all shares are below'}; the limit is {limit:.1%}",
+
+
+@dg.asset_check(
+    asset="cleaned_reviews",
+    additional_ins=_RECONCILIATION_IN,
+    blocking=True,
+    description="Rejected rows, and unreadable values of each column, are below max_rejected_share.",
+)
+def rejection_rate(row_reconciliation: reviews.RowReconciliation, pipeline: PipelineResource) -> dg.AssetCheckResult:
+    """Fails with every share that is too large."""
+    limit, shares = pipeline.resolved_settings.max_rejected_share, row_reconciliation.loss_rates
+    too_large = [f"{name} {share:.1%}" for name, share in shares.items() if not share < limit]
+    return dg.AssetCheckResult(
+        passed=not too_large,
+        description=f"{', '.join(too_large) or 'all shares are below'}; the limit is {limit:.1%}",
         metadata=shares,
     )
-    last = _last_cleaned(pipeline)
-    band = reviews.RowCountRange(row_reconciliation.cleaned, last, settings.min_rows_share, settings.max_rows_share)
-    yield dg.AssetCheckResult(
-        check_name="row_count_in_range", passed=band.contains_count, description=band.summary, metadata=band.metadata
-    )
 
 
-items_contract = contract_check(ITEMS, may_be_empty=True, search_repeats=False)
+@dg.asset_check(
+    asset="cleaned_reviews",
+    additional_ins=_RECONCILIATION_IN,
+    blocking=True,
+    description="Cleaned reviews are min_rows_share to max_rows_share times those of the previous snapshot.",
+)
+def row_count_in_range(
+    row_reconciliation: reviews.RowReconciliation, pipeline: PipelineResource, previous: PreviousRunResource
+) -> dg.AssetCheckResult:
+    """Fails if the landing zone lost or gained suspiciously many reviews. A snapshot of samples is no comparison."""
+    settings, snapshot = pipeline.resolved_settings, previous.value.snapshot
+    is_comparable = snapshot is not None and not all(landing.is_sample(batch["path"]) for batch in snapshot.inputs)
+    before = int(snapshot.run()["row_reconciliation"]["cleaned"]) if snapshot and is_comparable else None
+    counts = reviews.RowCountRange(row_reconciliation.cleaned, before, settings.min_rows_share, settings.max_rows_share)
+    return dg.AssetCheckResult(passed=counts.contains_count, description=counts.summary, metadata=counts.metadata)
+
+
+items_contract = contract_check(ITEMS, may_be_empty=True, check_key=False)
 rejected_items_contract = contract_check(REJECTED_ITEMS, may_be_empty=True)
-cleaned_reviews_contract = contract_check(CLEANED_REVIEWS, search_repeats=False)
+cleaned_reviews_contract = contract_check(CLEANED_REVIEWS, check_key=False)
 rejected_reviews_contract = contract_check(REJECTED_REVIEWS, may_be_empty=True)
-
-
-def _last_cleaned(pipeline: PipelineResource) -> int | None:
-    """The cleaned reviews of the last snapshot; None where there is none, or it was made of samples alone."""
-    root = pipeline.data_root.root
-    if not snapshots.has_snapshot(root):
-        return None
-    last = snapshots.read_latest(root, verify=False)
-    if all(landing.is_sample(batch["path"]) for batch in last.inputs):
-        return None
-    return int(last.run()["row_reconciliation"]["cleaned"])

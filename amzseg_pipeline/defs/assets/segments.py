@@ -1,6 +1,6 @@
-"""The segments stage: scaling, every user's segment, what each segment is like, and how users moved between them.
+"""The segments stage: scaling, the segment of every user, segment profiles, migrations and history.
 
-The statistics stand in steps/segments/, a file per concept; the model of the night comes about in models.py.
+steps/segments/ holds the statistics; models.py the assets that choose the serving model.
 """
 
 import dagster as dg
@@ -12,22 +12,22 @@ from amzseg_pipeline.contracts.model import FeatureScaling, Model
 from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.contracts.segments import SCALED_FEATURES, SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
-from amzseg_pipeline.defs.checks import contract_check
+from amzseg_pipeline.defs.checks import contract_check, row_count
+from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.defs.ui_metadata.described import described, described_table
-from amzseg_pipeline.defs.ui_metadata.model_tables import scaling_metadata
+from amzseg_pipeline.defs.ui_metadata import document_asset, scaling_metadata, table_asset
 from amzseg_pipeline.steps import segments
 from amzseg_pipeline.storage import snapshots
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.tables import FrameStream, pandas_frame
-from amzseg_pipeline.storage.previous_run import PreviousRun, previous_run
+from amzseg_pipeline.storage.previous_run import PreviousRun
 
 _SCORING_ROWS = 200_000
 
 
 @dg.asset(
-    **described(
-        "What is fitted before clustering: how each feature is imputed, transformed and scaled, and which are dropped.",
+    **document_asset(
+        "How each feature is imputed, transformed and scaled before clustering, and which features are dropped.",
         stage="segments",
         kinds={"python", "pandas"},
     )
@@ -36,7 +36,7 @@ def feature_scaling(
     context: dg.AssetExecutionContext, user_features: nw.LazyFrame, pipeline: PipelineResource
 ) -> FeatureScaling:
     """Fitted on the training sample."""
-    settings = pipeline.values
+    settings = pipeline.resolved_settings
     sample = pandas_frame(segments.training_sample(user_features, users=settings.training_users))
     shrinkages = segments.shrinkages(user_features)
     scaling = segments.feature_scaling(sample, transform=settings.transform, shrinkages=shrinkages)
@@ -46,26 +46,29 @@ def feature_scaling(
     return scaling
 
 
-@dg.asset(**described_table(SCALED_FEATURES, stage="segments", kinds={"pandas"}))
+@dg.asset(**table_asset(SCALED_FEATURES, stage="segments", kinds={"pandas"}))
 def scaled_features(
     user_features: nw.LazyFrame, feature_scaling: FeatureScaling, pipeline: PipelineResource
 ) -> pd.DataFrame:
-    """The same sample, scaled."""
-    sample = segments.training_sample(user_features, users=pipeline.values.training_users)
+    """The training sample, scaled."""
+    sample = segments.training_sample(user_features, users=pipeline.resolved_settings.training_users)
     return segments.scaled_features(pandas_frame(sample), feature_scaling)
 
 
 scaled_features_contract = contract_check(SCALED_FEATURES)
 
 
-@dg.asset(**described_table(SEGMENT_ASSIGNMENTS, stage="segments", kinds={"pandas"}))
+@dg.asset(**table_asset(SEGMENT_ASSIGNMENTS, stage="segments", kinds={"pandas"}))
 def segment_assignments(
-    user_features: nw.LazyFrame, cluster_model: Model, pipeline: PipelineResource, engine: dg.ResourceParam[Engine]
+    user_features: nw.LazyFrame,
+    cluster_model: Model,
+    previous: PreviousRunResource,
+    engine: dg.ResourceParam[Engine],
 ) -> FrameStream:
-    """Every user scored by the model and followed from the night before, batch by batch."""
-    last = previous_run(pipeline.data_root)
+    """Scores every user and adds the segment of the previous run, batch by batch."""
+    last = previous.value
     as_of = user_features.select(nw.col("as_of").max()).collect("pyarrow").item()
-    followed = segments.with_previous_segments(user_features, _scanned(last, SEGMENT_ASSIGNMENTS, engine))
+    followed = segments.with_previous_segments(user_features, _previous_table(last, SEGMENT_ASSIGNMENTS, engine))
     batches = engine.batches(followed.sort("user_id"), rows=_SCORING_ROWS)
     return FrameStream(
         segments.followed_users(users, cluster_model, champion=last.champion, as_of=as_of) for users in batches
@@ -79,13 +82,13 @@ segment_assignments_contract = contract_check(SEGMENT_ASSIGNMENTS)
     asset=segment_assignments,
     additional_ins={"user_features": dg.AssetIn("user_features")},
     blocking=True,
-    description="Every user has a segment, and no one else has.",
+    description="Every user has a segment, and only users have one.",
 )
 def everyone_assigned(segment_assignments: nw.LazyFrame, user_features: nw.LazyFrame) -> dg.AssetCheckResult:
-    """Fails where users were lost or made up between features and segments."""
+    """Fails if users are missing from, or unknown to, the assignments."""
     assigned = segment_assignments.select("user_id")
-    missing = _rows(user_features.select("user_id").join(assigned, on="user_id", how="anti"))
-    unknown = _rows(assigned.join(user_features.select("user_id"), on="user_id", how="anti"))
+    missing = row_count(user_features.select("user_id").join(assigned, on="user_id", how="anti"))
+    unknown = row_count(assigned.join(user_features.select("user_id"), on="user_id", how="anti"))
     return dg.AssetCheckResult(passed=missing == unknown == 0, metadata={"missing": missing, "unknown": unknown})
 
 
@@ -93,27 +96,27 @@ def everyone_assigned(segment_assignments: nw.LazyFrame, user_features: nw.LazyF
     asset=segment_assignments,
     additional_ins={"cluster_model": dg.AssetIn("cluster_model")},
     blocking=True,
-    description="Without another model, nobody moves but by what they did.",
+    description="The same model assigns unchanged users to the same segments.",
 )
 def no_moves_by_model(
-    segment_assignments: nw.LazyFrame, cluster_model: Model, pipeline: PipelineResource
+    segment_assignments: nw.LazyFrame, cluster_model: Model, previous: PreviousRunResource
 ) -> dg.AssetCheckResult:
-    """Fails where the champion itself no longer puts the users of last night where it put them."""
-    champion = previous_run(pipeline.data_root).champion
+    """Fails if the champion assigns users of the previous run, with the same features, to other segments."""
+    champion = previous.value.champion
     moved = segments.moved_by_model(segment_assignments)
     same_model = champion is not None and champion.version == cluster_model.version
     fault = (
-        f"model {cluster_model.version} puts {moved:,} users elsewhere than it did last night, with the same features: "
-        "the code that scores was changed. Go back to the code before, or let a new model be trained and promoted"
+        f"model {cluster_model.version} assigns {moved:,} users with the same features to other segments than in the "
+        "previous run: the scoring code changed. Restore the previous code, or train and promote a new model"
     )
     return dg.AssetCheckResult(
         passed=not (same_model and moved),
-        description=fault if same_model and moved else f"{moved:,} users were moved by another model",
+        description=fault if same_model and moved else f"another model moved {moved:,} users",
         metadata={"moved_by_model": moved},
     )
 
 
-@dg.asset(**described_table(SEGMENT_PROFILES, stage="segments", kinds={"pandas"}))
+@dg.asset(**table_asset(SEGMENT_PROFILES, stage="segments", kinds={"pandas"}))
 def segment_profiles(
     context: dg.AssetExecutionContext, segment_assignments: nw.LazyFrame, cluster_model: Model
 ) -> pd.DataFrame:
@@ -135,23 +138,23 @@ segment_profiles_contract = contract_check(SEGMENT_PROFILES)
     asset=segment_profiles,
     additional_ins={"segment_assignments": dg.AssetIn("segment_assignments")},
     blocking=True,
-    description="The users of all segments add up to everyone.",
+    description="The users of all segments add up to all users.",
 )
 def users_add_up(segment_profiles: pd.DataFrame, segment_assignments: nw.LazyFrame) -> dg.AssetCheckResult:
-    """Fails where a profile counts other users than were assigned."""
-    profiled, assigned = int(segment_profiles["users"].sum()), _rows(segment_assignments)
+    """Fails if the profiles count more or fewer users than were assigned."""
+    profiled, assigned = int(segment_profiles["users"].sum()), row_count(segment_assignments)
     return dg.AssetCheckResult(passed=profiled == assigned, metadata={"profiled": profiled, "assigned": assigned})
 
 
-@dg.asset_check(asset=segment_profiles, description="Names account for what sets their segments apart.")
+@dg.asset_check(asset=segment_profiles, description="Segment names describe what sets their segments apart.")
 def names_fit(segment_profiles: pd.DataFrame, pipeline: PipelineResource) -> dg.AssetCheckResult:
-    """Warns of every segment whose name says little of it: its profile is what to go by."""
-    weak = segment_profiles[segment_profiles["name_fit"] < pipeline.values.min_name_fit]
-    told = [f"{row['segment_id']} {row['segment_name']} ({row['name_fit']:.2f})" for row in weak.to_dict("records")]
+    """Warns of every segment whose name describes it poorly; its profile describes it better."""
+    weak = segment_profiles[segment_profiles["name_fit"] < pipeline.resolved_settings.min_name_fit]
+    poor = [f"{row['segment_id']} {row['segment_name']} ({row['name_fit']:.2f})" for row in weak.to_dict("records")]
     return dg.AssetCheckResult(
-        passed=not told,
+        passed=not poor,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"go by the profile, not by the name, of {', '.join(told)}" if told else "every name fits",
+        description=f"use the profile, not the name, of {', '.join(poor)}" if poor else "every name fits",
         metadata={
             f"{row['segment_id']} {row['segment_name']}": float(row["name_fit"])
             for row in segment_profiles.to_dict("records")
@@ -159,15 +162,15 @@ def names_fit(segment_profiles: pd.DataFrame, pipeline: PipelineResource) -> dg.
     )
 
 
-@dg.asset(**described_table(SEGMENT_MIGRATIONS, stage="segments", kinds={"duckdb"}))
+@dg.asset(**table_asset(SEGMENT_MIGRATIONS, stage="segments", kinds={"duckdb"}))
 def segment_migrations(
     context: dg.AssetExecutionContext,
     segment_assignments: nw.LazyFrame,
-    pipeline: PipelineResource,
+    previous: PreviousRunResource,
     engine: dg.ResourceParam[Engine],
 ) -> pd.DataFrame:
-    """How many users went which way since the snapshot before, and why."""
-    before = _scanned(previous_run(pipeline.data_root), SEGMENT_ASSIGNMENTS, engine)
+    """Counts the users who moved between segments since the previous snapshot, by cause."""
+    before = _previous_table(previous.value, SEGMENT_ASSIGNMENTS, engine)
     migrations = segments.segment_migrations(segment_assignments, before)
     causes = migrations.groupby("cause")["users"].sum()
     context.add_output_metadata({f"users: {cause}": int(causes.get(cause.value, 0)) for cause in Cause})
@@ -181,37 +184,38 @@ segment_migrations_contract = contract_check(SEGMENT_MIGRATIONS)
     asset=segment_migrations,
     additional_ins={"segment_assignments": dg.AssetIn("segment_assignments")},
     blocking=True,
-    description="The migrations add up to the users of both nights.",
+    description="The migrations add up to the users of both runs.",
 )
 def migrations_add_up(
     segment_migrations: pd.DataFrame,
     segment_assignments: nw.LazyFrame,
-    pipeline: PipelineResource,
+    previous: PreviousRunResource,
     engine: dg.ResourceParam[Engine],
 ) -> dg.AssetCheckResult:
-    """Fails where a user came from nowhere or went missing between two snapshots."""
+    """Fails if the migrations miss users of either snapshot or count too many."""
     users = segment_migrations["users"]
     arrived = int(users[segment_migrations["to_segment_id"] != NO_SEGMENT].sum())
     started = int(users[segment_migrations["from_segment_id"] != NO_SEGMENT].sum())
-    before = _scanned(previous_run(pipeline.data_root), SEGMENT_ASSIGNMENTS, engine)
-    assigned, was = _rows(segment_assignments), 0 if before is None else _rows(before)
+    before = _previous_table(previous.value, SEGMENT_ASSIGNMENTS, engine)
+    assigned, assigned_before = row_count(segment_assignments), 0 if before is None else row_count(before)
     return dg.AssetCheckResult(
-        passed=(arrived, started) == (assigned, was),
-        metadata={"arrived": arrived, "assigned": assigned, "started": started, "assigned_before": was},
+        passed=(arrived, started) == (assigned, assigned_before),
+        metadata={"arrived": arrived, "assigned": assigned, "started": started, "assigned_before": assigned_before},
     )
 
 
-@dg.asset(**described_table(SEGMENT_HISTORY, stage="segments", kinds={"pandas"}))
+@dg.asset(**table_asset(SEGMENT_HISTORY, stage="segments", kinds={"pandas"}))
 def segment_history(
     segment_assignments: nw.LazyFrame,
     segment_profiles: pd.DataFrame,
     segment_migrations: pd.DataFrame,
     segment_drift: Drift,
     pipeline: PipelineResource,
+    previous: PreviousRunResource,
     engine: dg.ResourceParam[Engine],
 ) -> pd.DataFrame:
-    """The nights of the last snapshot, and tonight."""
-    before = _scanned(previous_run(pipeline.data_root), SEGMENT_HISTORY, engine)
+    """The history of the previous snapshot, and a row per segment for this run."""
+    before = _previous_table(previous.value, SEGMENT_HISTORY, engine)
     return segments.segment_history(
         None if before is None else before.collect("pyarrow").to_native().to_pandas(types_mapper=pd.ArrowDtype),
         segment_profiles,
@@ -225,10 +229,6 @@ def segment_history(
 segment_history_contract = contract_check(SEGMENT_HISTORY)
 
 
-def _scanned(last: PreviousRun, table: Table, engine: Engine) -> nw.LazyFrame | None:
+def _previous_table(last: PreviousRun, table: Table, engine: Engine) -> nw.LazyFrame | None:
     path = last.table(table)
     return None if path is None else engine.scan([path])
-
-
-def _rows(frame: nw.LazyFrame) -> int:
-    return int(frame.select(nw.len()).collect("pyarrow").item())

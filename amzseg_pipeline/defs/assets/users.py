@@ -1,16 +1,13 @@
-"""The users stage: what each user does, in five numbers, and how lately.
-
-How a feature is computed stands in steps/users.py.
-"""
+"""The users stage: the features of each user, computed in steps/users.py."""
 
 import dagster as dg
 import narwhals as nw
 
 from amzseg_pipeline.contracts.users import USER_FEATURES
-from amzseg_pipeline.defs.checks import contract_check
+from amzseg_pipeline.defs.checks import contract_check, row_count
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.defs.ui_metadata.described import described_table
+from amzseg_pipeline.defs.ui_metadata import table_asset
 from amzseg_pipeline.steps import users
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.partitions import TableParts
@@ -19,17 +16,18 @@ from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
 from amzseg_pipeline.storage.warehouse.stage import Stage
 
 
-@dg.asset(**described_table(USER_FEATURES, stage="users", kinds={"duckdb"}))
+@dg.asset(**table_asset(USER_FEATURES, stage="users", kinds={"duckdb"}))
 def user_features(
     context: dg.AssetExecutionContext,
     cleaned_reviews: CleanedReviews,
     engine: dg.ResourceParam[Engine],
     pipeline: PipelineResource,
 ) -> TableParts:
-    """Sums per user, and the features taken from them."""
-    as_of = users.as_of_date(cleaned_reviews.frame(engine), run_date=pipeline.time.date())
+    """Sums per user, and the features computed from them."""
+    as_of = users.as_of_date(cleaned_reviews.frame(engine), run_date=pipeline.now.date())
     context.add_output_metadata({"as_of": as_of.isoformat()})
-    stage = Stage(engine, pipeline.data_root.warehouse, CODE_VERSIONS["users"], pipeline.values, log=context.log.info)
+    settings = pipeline.resolved_settings
+    stage = Stage(engine, pipeline.data_root.warehouse, CODE_VERSIONS["users"], settings, log=context.log.info)
     return buckets.user_features(cleaned_reviews, stage, as_of=as_of)
 
 
@@ -43,19 +41,22 @@ user_features_contract = contract_check(USER_FEATURES)
     description="The reviews of all users add up to the cleaned reviews.",
 )
 def every_review_counted(user_features: nw.LazyFrame, cleaned_reviews: nw.LazyFrame) -> dg.AssetCheckResult:
-    """Fails where a review was lost or counted twice on its way to its user."""
-    counted = int(user_features.select(nw.col("total_reviews").sum()).collect("pyarrow").item() or 0)
-    reviews = int(cleaned_reviews.select(nw.len()).collect("pyarrow").item())
+    """Fails if the features miss a review or count one twice."""
+    counted, reviews = _sum(user_features, "total_reviews"), row_count(cleaned_reviews)
     return dg.AssetCheckResult(passed=counted == reviews, metadata={"counted": counted, "cleaned_reviews": reviews})
 
 
 @dg.asset_check(
     asset=user_features,
-    description="No review is dated after the run's day; those that are count as of that day.",
+    description="No review is dated after the day of the run; such reviews count as of that day.",
 )
 def no_review_from_the_future(user_features: nw.LazyFrame) -> dg.AssetCheckResult:
-    """Warns: dates of the source, or this machine's clock, are wrong."""
-    future = int(user_features.select(nw.col("future_reviews").sum()).collect("pyarrow").item() or 0)
+    """Warns that dates of the source, or the clock of this machine, are wrong."""
+    future = _sum(user_features, "future_reviews")
     return dg.AssetCheckResult(
         passed=future == 0, severity=dg.AssetCheckSeverity.WARN, metadata={"future_reviews": future}
     )
+
+
+def _sum(frame: nw.LazyFrame, column: str) -> int:
+    return int(frame.select(nw.col(column).sum()).collect("pyarrow").item() or 0)
