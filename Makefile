@@ -17,10 +17,10 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.run instance ## segment the users of the exports in data/landing/
-	@$(BIN)/amzseg run $(ARGS)
+	@$(BIN)/python -m amzseg_pipeline run $(ARGS)
 
 erase: $(VENV)/.run ## erase a user who is no longer in any export: make erase ID=...
-	@$(BIN)/amzseg erase -- '$(ID)'
+	@$(BIN)/python -m amzseg_pipeline erase -- '$(ID)'
 
 test: $(VENV)/.test ## run the tests, except the slow ones
 	@$(BIN)/python -m pytest -m "not slow" -n $${WORKERS:-2} --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -1,4 +1,4 @@
-"""Fixtures that more than one room needs."""
+"""Fixtures for tests of more than one directory."""
 
 import os
 import shutil
@@ -15,22 +15,22 @@ from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 if TYPE_CHECKING:
     from amzseg_pipeline_tests.object_store import Server, Store
 
-# Plots take ten times as long as all else in a run: tests that want them ask for them.
+# Plots take ten times as long as the rest of a run; tests that need them turn them on.
 os.environ.setdefault("AMZSEG_PLOTS", "off")
 
-# How long an example takes says how busy the machine is, and timings are never asserted.
+# The time of an example depends on the load of the machine.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """No bytes in the name of a case: packed ones hold the time of packing, and all workers must name cases alike."""
+    """No bytes in the ids of cases: compressed ones contain the time, and all workers need the same ids."""
     return argname if isinstance(val, bytes) else None
 
 
 @pytest.fixture
 def real_data() -> Path:
-    """The folder of real exports; the test is skipped, saying so, where it is not there."""
+    """The folder of real exports; skips the test if there is none."""
     folder = Path(os.environ.get("AMZSEG_REAL_DATA") or "missing")
     if not (folder / "amazon.csv").exists():
         pytest.skip("AMZSEG_REAL_DATA does not name a folder with the real exports")
@@ -49,14 +49,14 @@ def _sample_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def published_data_root(_sample_run: Path, tmp_path: Path) -> DataRoot:
-    """A home with the bundled sample published, to do with as one likes; the run itself is done once."""
-    shutil.copytree(_sample_run, tmp_path / "home")
-    return DataRoot(tmp_path / "home")
+    """A data root with the bundled sample published: a copy for the test, the run happens once."""
+    shutil.copytree(_sample_run, tmp_path / "data")
+    return DataRoot(tmp_path / "data")
 
 
 @pytest.fixture
 def snapshot(published_data_root: DataRoot) -> Snapshot:
-    """The snapshot of `published_home`."""
+    """The snapshot of `published_data_root`."""
     return read_latest(published_data_root.root)
 
 
@@ -73,7 +73,7 @@ def _s3_server() -> Iterator["Server"]:
 
 @pytest.fixture
 def store(_s3_server: "Server", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Store":
-    """A bucket of an S3 server on this machine; the local folder of homes in it is `tmp_path`/local."""
+    """A bucket of an S3 server on this machine; AMZSEG_LOCAL is `tmp_path`/local."""
     _set_keys(monkeypatch)
     store = _s3_server.store()
     monkeypatch.setenv("AWS_ENDPOINT_URL", store.endpoint)

@@ -1,4 +1,4 @@
-"""Faults at the calls that write files: each refused by the system once, or the process gone from there on."""
+"""Faults injected at calls that write files: one call fails, or the process stops there."""
 
 import errno
 import io
@@ -22,11 +22,11 @@ CALLS = (
 
 
 class Killed(BaseException):
-    """The process is gone: nothing it would still have done happens."""
+    """The process was killed: nothing after this point happens."""
 
 
 class Faults:
-    """Counts the calls that act on the disk, and fails the `at`-th: once, or it and all that follow."""
+    """Counts the calls that write to disk and fails call number `at`; after a kill all later calls fail as well."""
 
     def __init__(self, at: int | None, *, is_kill: bool) -> None:
         self.calls = 0
@@ -46,7 +46,7 @@ class Faults:
 
 @contextmanager
 def faults(at: int | None, *, is_kill: bool) -> Iterator[Faults]:
-    """Injects the fault into the block; with None nothing fails and the calls are counted."""
+    """Injects the fault into the block; with None the calls are only counted."""
     injected = Faults(at, is_kill=is_kill)
 
     def failing(call: Callable[..., Any]) -> Callable[..., Any]:

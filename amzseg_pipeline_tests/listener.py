@@ -1,4 +1,4 @@
-"""A server on loopback that keeps what it is sent, for alerts and signs of life."""
+"""An HTTP server on loopback that records requests, for alerts and pings."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Listener:
-    """What came in so far. Answers with the next of `statuses`, 200 when there is none left."""
+    """The requests received so far. Answers with the next of `statuses`, then with 200."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
@@ -32,13 +32,13 @@ class Listener:
 
     @property
     def alerts(self) -> list[dict[str, Any]]:
-        """The messages among what came in, in their order; signs of life have no body."""
+        """The alerts received, in order; pings have no body."""
         return [json.loads(body) for body in self.received if body]
 
 
 @contextmanager
 def listening() -> Iterator[Listener]:
-    """A listener that answers until the end of the block."""
+    """A listener that runs until the end of the block."""
     listener = Listener()
     thread = threading.Thread(target=listener.server.serve_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""A whole pipeline on real files: a home, exports in it, and runs of the job as the schedule starts them."""
+"""The pipeline on real files: a data root with exports, and runs of the job as the schedule starts them."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).parent.parent / "data" / "landing" / "sample_amazon.csv"
 
 
 def data_root_with(root: Path, **exports: bytes) -> DataRoot:
-    """A home whose landing zone holds `<name>.csv` for every keyword."""
+    """A data root whose landing zone holds `<name>.csv` for every keyword."""
     data_root = data_root_at(root)
     data_root.landing.mkdir(parents=True, exist_ok=True)
     for name, content in exports.items():
@@ -46,9 +46,9 @@ def run(
     settle: bool = False,
     only: Sequence[str] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """The result of one run of the job on `home`; failures are in the result, not raised.
+    """The result of one run of the job; failures are in the result, not raised.
 
-    `settle` is set in runs that the schedule starts; `only` names the assets to materialise.
+    `settle` is set in runs that the schedule starts; `only` names the assets to materialize.
     """
     config: dict[str, Any] = {"root": str(data_root.root), "settings": dict(settings), "skip_settling": settle}
     config |= {"force": force, "train": train, "approve": approve}
@@ -67,17 +67,17 @@ def run(
 
 
 def materialised(result: dg.ExecuteInProcessResult) -> set[str]:
-    """The names of the assets that the run materialised."""
+    """The names of the assets that the run materialized."""
     return {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
 
 
 def failure(result: dg.ExecuteInProcessResult) -> str:
-    """What the first step that failed says, its causes included; empty when none failed."""
+    """The messages of the first failed step and its causes; empty if none failed."""
     for event in result.all_events:
         if event.is_step_failure:
-            error, words = event.step_failure_data.error, []
+            error, messages = event.step_failure_data.error, []
             while error is not None:
-                words.append(error.message)
+                messages.append(error.message)
                 error = error.cause
-            return "".join(words)
+            return "".join(messages)
     return ""

@@ -1,4 +1,4 @@
-"""Everything Dagster is told of: what the UI shows of each asset, and that nothing heavy is loaded for it."""
+"""The definitions: metadata of each asset in the UI, code versions, and imports."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ import pytest
 
 from amzseg_pipeline.contracts.tables import TABLES
 from amzseg_pipeline.definitions import defs
+from amzseg_pipeline.defs.code_versions import CODE_VERSIONS, STAGE_MODULES, imported_modules
 
 SPECS = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
 TABLE_ASSETS = sorted(set(TABLES) & set(SPECS))
@@ -30,7 +31,7 @@ def test_every_table_of_the_contract_is_an_asset():
 
 
 @pytest.mark.parametrize("name", sorted(SPECS))
-def test_every_asset_says_what_it_is(name):
+def test_every_asset_has_group_kinds_owner_and_description(name):
     spec = SPECS[name]
     assert spec.group_name in {"reviews", "users", "segments", "publish"}
     assert spec.kinds
@@ -40,23 +41,56 @@ def test_every_asset_says_what_it_is(name):
 
 
 @pytest.mark.parametrize("name", TABLE_ASSETS)
-def test_every_table_shows_its_columns_as_the_contract_has_them(name):
+def test_column_schema_equals_the_contract(name):
     schema = SPECS[name].metadata["dagster/column_schema"]
     assert tuple(column.name for column in schema.columns) == TABLES[name].column_names
     assert all(column.description for column in schema.columns)
     assert SPECS[name].metadata["dagster/table_name"] == name
 
 
-def test_every_asset_but_leaves_has_a_check_and_all_that_may_stop_a_bad_table_block():
+def test_every_asset_has_a_check_and_table_checks_block():
     graph = defs.resolve_asset_graph()
     checked = {key.asset_key.to_user_string() for key in graph.asset_check_keys}
-    assert checked >= set(SPECS) - {"feature_scaling", "challenger_model"}
+    assert checked >= set(SPECS) - {"feature_scaling", "challenger_model", "row_reconciliation"}
     for key in graph.asset_check_keys:
         assert graph.get(key).blocking or key.name in NEVER_BLOCKING
 
 
-def test_definitions_load_without_the_heavy_libraries():
+def test_definitions_load_without_heavy_libraries():
     heavy = {"sklearn", "scipy", "seaborn", "matplotlib", "streamlit", "pyspark", "joblib"}
     script = "import sys, amzseg_pipeline.definitions; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert heavy & set(loaded) == set()
+
+
+@pytest.mark.parametrize(
+    ("stage", "imported", "not_imported"),
+    [
+        ("reviews", ("steps.reviews.cleaning", "steps.pseudonyms", "storage.engines.spark"), ("steps.segments",)),
+        ("users", ("steps.users", "storage.warehouse.cleaned_reviews"), ("steps.segments", "storage.snapshots")),
+        ("segments", ("steps.segments.model.naming", "storage.previous_run"), ("steps.figures", "app.main")),
+        ("publish", ("storage.snapshots.publisher", "contracts.publish"), ("steps.figures", "cli.main")),
+    ],
+)
+def test_code_version_covers_every_module_that_shapes_a_table(stage, imported, not_imported):
+    modules = {name.removeprefix("amzseg_pipeline.") for name in imported_modules(STAGE_MODULES[stage])}
+    assert modules >= {f"defs.assets.{stage}", *imported}
+    assert modules.isdisjoint({*not_imported, "defs.ui_metadata", "defs.code_versions"})
+    own = {name.removeprefix("amzseg_pipeline.") for name in STAGE_MODULES[stage]}
+    assert {name for name in modules if name.startswith("defs.assets.")} <= own
+
+
+def test_every_asset_module_but_the_plots_belongs_to_a_stage():
+    stages = {module for modules in STAGE_MODULES.values() for module in modules}
+    assets = {spec.key: spec.group_name for spec in defs.resolve_all_asset_specs()}
+    assert set(CODE_VERSIONS) == set(assets.values()) == set(STAGE_MODULES)
+    assert stages >= {f"amzseg_pipeline.defs.assets.{name}" for name in ("reviews", "users", "segments", "publish")}
+
+
+def test_every_module_found_at_run_time_is_found_by_its_imports():
+    script = (
+        "import sys, amzseg_pipeline.defs.assets.reviews;"
+        "print(*(m for m in sys.modules if m.startswith('amzseg_pipeline.steps.reviews.')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert set(loaded) <= set(imported_modules(STAGE_MODULES["reviews"]))

@@ -1,4 +1,4 @@
-"""The files in deploy/: units that systemd takes, a compose file that says the same, and PostgreSQL behind Dagster."""
+"""The files in deploy/: systemd units, the compose file, and Dagster on PostgreSQL."""
 
 import json
 import os
@@ -39,9 +39,9 @@ def free_port() -> int:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_systemd_takes_the_units(tmp_path):
+def test_systemd_accepts_the_units(tmp_path):
     for unit in UNITS:
-        # systemd-analyze looks for the executable; where this checkout has it stands in for /opt/amzseg.
+        # systemd-analyze looks for the executable, so the path of this environment replaces /opt/amzseg.
         text = re.sub(r"^ExecStart=\S+/", f"ExecStart={BIN}/", unit.read_text(), flags=re.M)
         (tmp_path / unit.name).write_text(text)
     verified = subprocess.run(
@@ -50,7 +50,7 @@ def test_systemd_takes_the_units(tmp_path):
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
-def test_there_is_exactly_one_daemon():
+def test_exactly_one_daemon_runs():
     for commands in (started_commands().values(), [s.get("command", "").split() for s in COMPOSE["services"].values()]):
         assert sum(command[:1] == ["dagster-daemon"] for command in commands) == 1
     assert "deploy" not in COMPOSE["services"]["daemon"]
@@ -61,7 +61,7 @@ def test_compose_starts_the_same_processes_as_systemd():
     assert composed == {command[0] for command in started_commands().values()}
 
 
-def test_everything_listens_on_loopback_of_the_host():
+def test_everything_listens_on_loopback():
     hosts = [
         words[place + 1]
         for words in started_commands().values()
@@ -74,26 +74,26 @@ def test_everything_listens_on_loopback_of_the_host():
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_the_dockerfile_copies_what_is_there():
+def test_dockerfile_copies_existing_files():
     for line in re.findall(r"^COPY (.+)$", (DEPLOY / "Dockerfile").read_text(), re.M):
         for source in line.split()[:-1]:
             assert (REPO / source).exists(), source
 
 
 @pytest.mark.parametrize(
-    ("data", "most_runs"), [("/srv/amzseg", 10), ("s3://bucket/segments", 1)], ids=["folder", "store"]
+    ("data", "max_runs"), [("/srv/amzseg", 10), ("s3://bucket/segments", 1)], ids=["folder", "store"]
 )
-def test_runs_on_a_store_wait_in_one_queue(tmp_path, data, most_runs):
+def test_runs_on_a_store_share_one_queue(tmp_path, data, max_runs):
     image, history = tmp_path / "image", tmp_path / "dagster"
     shutil.copytree(DEPLOY, image / "deploy")
     shutil.copy(REPO / "dagster.yaml", image / "deploy")
     environment = {"PATH": os.environ["PATH"], "AMZSEG_DATA": data, "DAGSTER_HOME": str(history)}
     subprocess.run(["sh", "deploy/entrypoint.sh", "true"], cwd=image, env=environment, check=True)
     with dg.DagsterInstance.from_config(str(history)) as instance:
-        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == most_runs
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == max_runs
 
 
-def test_make_keeps_the_history_of_a_store_on_this_machine(tmp_path):
+def test_make_instance_stores_run_history_on_this_machine(tmp_path):
     environment = {"PATH": os.environ["PATH"], "AMZSEG_DATA": "s3://bucket/segments", "AMZSEG_LOCAL": str(tmp_path)}
     subprocess.run(["make", "--no-print-directory", "instance"], cwd=REPO, env=environment, check=True)
     written = (tmp_path / "dagster/dagster.yaml").read_text()
@@ -102,7 +102,7 @@ def test_make_keeps_the_history_of_a_store_on_this_machine(tmp_path):
 
 @contextmanager
 def postgres():
-    """The URL of a PostgreSQL server of its own on loopback."""
+    """The URL of a temporary PostgreSQL server on loopback."""
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not binaries:
         pytest.skip("PostgreSQL is not installed")
@@ -126,8 +126,8 @@ def postgres():
             subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=folder)
 
 
-def asked(port: int, query: str) -> dict:
-    """The answer of the web server's GraphQL."""
+def graphql(port: int, query: str) -> dict:
+    """The data of a GraphQL query to the web server."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql",
         data=json.dumps({"query": query}).encode(),
@@ -137,12 +137,12 @@ def asked(port: int, query: str) -> dict:
         return json.load(response)["data"]
 
 
-def waited_for(answer, *, seconds: float):
-    """What `answer` gives as soon as it gives anything, asked again and again."""
+def wait_for(result, *, seconds: float):
+    """The first non-empty result, tried once a second."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
-            if found := answer():
+            if found := result():
                 return found
         except (OSError, TypeError, KeyError):
             pass
@@ -151,8 +151,8 @@ def waited_for(answer, *, seconds: float):
 
 
 @pytest.mark.slow
-def test_a_run_a_tick_and_the_ui_work_on_postgresql(tmp_path):
-    data_root = scenario.data_root_with(tmp_path / "home", sample_amazon=scenario.SAMPLE.read_bytes())
+def test_run_tick_and_ui_work_on_postgresql(tmp_path):
+    data_root = scenario.data_root_with(tmp_path / "data", sample_amazon=scenario.SAMPLE.read_bytes())
     with postgres() as url:
         data_root.dagster.mkdir()
         config = (REPO / "dagster.yaml").read_text() + (DEPLOY / "postgres.yaml").read_text()
@@ -170,7 +170,7 @@ def test_a_run_a_tick_and_the_ui_work_on_postgresql(tmp_path):
         subprocess.run(run, env=environment, check=True, capture_output=True, cwd=REPO)
         port = free_port()
         server = subprocess.Popen(
-            [BIN / "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+            [BIN / "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)],
             env=environment,
             cwd=REPO,
             stdout=subprocess.DEVNULL,
@@ -178,16 +178,16 @@ def test_a_run_a_tick_and_the_ui_work_on_postgresql(tmp_path):
         )
         try:
             runs = "{ runsOrError { ... on Runs { results { status jobName } } } }"
-            found = waited_for(lambda: asked(port, runs)["runsOrError"]["results"], seconds=60)
+            found = wait_for(lambda: graphql(port, runs)["runsOrError"]["results"], seconds=60)
             assert {(run["jobName"], run["status"]) for run in found} == {("segment_users", "SUCCESS")}
             state = "schedules { scheduleState { ticks { status skipReason } } }"
             ticks = "{ repositoriesOrError { ... on RepositoryConnection { nodes { STATE } } } }".replace(
                 "STATE", state
             )
-            skips = waited_for(
+            skips = wait_for(
                 lambda: [
                     tick["skipReason"]
-                    for repository in asked(port, ticks)["repositoriesOrError"]["nodes"]
+                    for repository in graphql(port, ticks)["repositoriesOrError"]["nodes"]
                     for schedule in repository["schedules"]
                     for tick in schedule["scheduleState"]["ticks"]
                     if tick["status"] == "SKIPPED"

@@ -115,7 +115,7 @@ def _dated(reviews: pa.Table, run_day: int) -> pa.Table:
 
 def _run(data_root: DataRoot, *, settings: Mapping[str, Any], number: int, train: bool) -> None:
     now = FIRST_RUN + timedelta(days=number - 1)
-    config = {"root": str(data_root.root), "settings": dict(settings), "now": now.isoformat(), "train": train}
+    config = {"root": str(data_root.root), "settings": dict(settings), "run_at": now.isoformat(), "train": train}
     with dg.DagsterInstance.ephemeral() as instance:
         result = defs.resolve_job_def("segment_users").execute_in_process(
             run_config={

@@ -11,11 +11,11 @@ from amzseg_pipeline_tests.storage.snapshots.runs import publish_run
 PAGE_IN_REPOSITORY = Path(__file__).parents[2] / PAGE
 
 
-def test_the_page_in_docs_is_the_one_that_the_contracts_give() -> None:
+def test_contract_page_in_docs_is_up_to_date() -> None:
     assert PAGE_IN_REPOSITORY.read_text(encoding="utf-8") == contract_page(), "run make contract"
 
 
-def test_the_page_describes_every_published_column() -> None:
+def test_page_describes_every_published_column() -> None:
     page = contract_page()
     for table in PUBLISHED_TABLES:
         _, _, section = page.partition(f"## {table.name}.parquet\n")
@@ -28,7 +28,7 @@ def _examples(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("example", _examples("python"))
-def test_the_python_examples_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str) -> None:
+def test_python_examples_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str) -> None:
     publish_run(tmp_path / "data/published", 1, users=20)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AMZSEG_DATA", raising=False)
@@ -37,7 +37,7 @@ def test_the_python_examples_run_as_written(tmp_path: Path, monkeypatch: pytest.
     assert len(names["segments"]) == 20
 
 
-def test_the_duckdb_example_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duckdb_example_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_run(tmp_path / "data/published", 1, users=21)
     monkeypatch.chdir(tmp_path)
     (example,) = _examples("sql")

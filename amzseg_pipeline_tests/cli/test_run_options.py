@@ -1,4 +1,4 @@
-"""What is published depends on the reviews alone: not on the order of rows, nor on how they are split into exports."""
+"""The published tables depend neither on the order of rows nor on how they are split into exports."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ import pytest
 from amzseg_pipeline import Snapshot, read_latest
 from amzseg_pipeline_tests import scenario
 
-NIGHT = datetime(2026, 1, 1, 2, tzinfo=UTC)
+NOW = datetime(2026, 1, 1, 2, tzinfo=UTC)
 HEAD, *ROWS = csv.reader(io.StringIO(scenario.SAMPLE.read_bytes().decode("utf-8"), newline=""))
 TABLES = ("segment_assignments", "segment_profiles", "segment_migrations", "segment_history")
 
@@ -29,7 +29,7 @@ def shuffled(seed: int) -> list[list[str]]:
 
 def published(root: Path, **exports: bytes) -> Snapshot:
     data_root = scenario.data_root_with(root, **exports)
-    result = scenario.run(data_root, now=NIGHT, settings={**scenario.QUICK, "transform": "log", "k_max": 3})
+    result = scenario.run(data_root, now=NOW, settings={**scenario.QUICK, "transform": "log", "k_max": 3})
     assert result.success, scenario.failure(result)
     return read_latest(data_root.root)
 
@@ -45,9 +45,9 @@ def in_order(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
         lambda: {"a": export(ROWS[150:]), "b": export(ROWS[149::-1])},
         lambda: {"a": export(shuffled(2)[:300]), "b": export(shuffled(2)[200:])},
     ],
-    ids=["in two, the other way round and one backwards", "shuffled, in pieces that overlap"],
+    ids=["two files, swapped and one reversed", "shuffled, overlapping pieces"],
 )
-def test_the_order_of_rows_and_exports_changes_no_byte_of_what_is_published(
+def test_published_bytes_do_not_depend_on_row_order_or_file_split(
     tmp_path: Path, in_order: Snapshot, exports: Callable[[], dict[str, bytes]]
 ) -> None:
     snapshot = published(tmp_path, **exports())

@@ -1,4 +1,4 @@
-"""Nights on which the champion changes, waits or comes back, as a person sees and steers them."""
+"""Runs in which the champion changes, a model is pending, or an earlier snapshot returns."""
 
 import os
 import shutil
@@ -11,17 +11,15 @@ from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.cli.main import main
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.runs import changes, deliver, people, reason
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
-from amzseg_pipeline_tests.storage.test_previous_run import CONTRACT_1_0
+from amzseg_pipeline_tests.defs.runs import deliver, people, skip_reason
 
 THREE = {**scenario.QUICK, "k": 3, "lineage_users": 10}
 FOUR = {**THREE, "k": 4}
 
 
-def run_day(data_root, settings=THREE, **asked):
-    """The snapshot after a run that must succeed."""
-    result = scenario.run(data_root, settings=settings, **asked)
+def published_run(data_root, settings=THREE, **request):
+    """The snapshot after a run; fails if the run fails."""
+    result = scenario.run(data_root, settings=settings, **request)
     assert result.success, scenario.failure(result)
     return read_latest(data_root.root)
 
@@ -46,62 +44,62 @@ def pending_version(snapshot):
     return pending and pending["model"]["version"]
 
 
-def by_hand(data_root, monkeypatch, capsys, *arguments, settings=THREE):
-    """Exit code and output of `python -m amzseg_pipeline <arguments>`."""
+def command(data_root, monkeypatch, capsys, *arguments, settings=THREE):
+    """Exit code and output of `amzseg <arguments>`."""
     for name in [name for name in os.environ if name.startswith(("AMZSEG_", "DAGSTER_"))]:
         monkeypatch.delenv(name)
     for name, value in {**settings, "data": data_root.root}.items():
         monkeypatch.setenv(f"AMZSEG_{name.upper()}", str(value))
     monkeypatch.setenv("DAGSTER_HOME", str(data_root.dagster))
     code = main(arguments)
-    told = capsys.readouterr()
-    return code, told.out + told.err
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
 
 
 @pytest.fixture(scope="session")
-def _held(tmp_path_factory):
+def _pending(tmp_path_factory):
     data_root = deliver(DataRoot(tmp_path_factory.mktemp("pending")), people=people(90))
-    run_day(data_root)
-    run_day(data_root, FOUR, train=True)
+    published_run(data_root)
+    published_run(data_root, FOUR, train=True)
     return data_root.root
 
 
 @pytest.fixture
-def pending(_held, tmp_path):
-    """A home with two nights; a model of four segments waits since the second."""
-    shutil.copytree(_held, tmp_path / "home")
-    return DataRoot(tmp_path / "home")
+def pending(_pending, tmp_path):
+    """A data root with two runs; since the second a model of four segments is pending."""
+    shutil.copytree(_pending, tmp_path / "data")
+    return DataRoot(tmp_path / "data")
 
 
-def test_a_held_model_moves_nobody_and_says_how_it_is_approved(pending):
+def test_pending_model_moves_no_user_and_says_how_to_approve_it(pending):
     snapshot = read_latest(pending.root)
-    gate = snapshot.run()["promotion"]
-    assert (gate["decision"], len(names(snapshot))) == ("HOLD", 3)
-    assert "same_segments" in gate["reason"]
+    report = snapshot.run()["promotion"]
+    assert (report["decision"], len(names(snapshot))) == ("HOLD", 3)
+    assert "same_segments" in report["reason"]
     assert users_by_cause(snapshot) == {"stayed": 90}
     version = pending_version(snapshot)
-    assert version == gate["challenger"] != snapshot.model_version
-    [told] = [check for check in snapshot.run()["checks"] if not check["passed"]]
-    assert told["check"] == "no_model_pending"
-    assert f"python -m amzseg_pipeline run --approve {version}" in told["description"]
+    assert version == report["challenger"] != snapshot.model_version
+    [failed] = [check for check in snapshot.run()["checks"] if not check["passed"]]
+    assert failed["check"] == "no_model_pending"
+    assert f"python -m amzseg_pipeline run --approve {version}" in failed["description"]
 
 
-def test_a_held_model_waits_over_nights_of_new_data(pending):
+def test_model_stays_pending_over_runs_with_new_data(pending):
     version = pending_version(read_latest(pending.root))
     deliver(pending, more=people(6, first=91))
-    snapshot = run_day(pending, FOUR, settle=True)
+    snapshot = published_run(pending, FOUR, settle=True)
     assert snapshot.run()["promotion"]["decision"] == "KEEP"
     assert pending_version(snapshot) == version
     assert users_by_cause(snapshot) == {"stayed": 90, "new user": 6}
 
 
-def test_a_model_is_approved_by_hand(pending, monkeypatch, capsys):
+def test_approves_model_with_the_command(pending, monkeypatch, capsys):
     before = read_latest(pending.root)
     version = pending_version(before)
-    code, told = by_hand(pending, monkeypatch, capsys, "run", "--approve", version, settings=FOUR)
-    assert code == 0, told
-    assert f"model {version}, PROMOTE: approved; it was pending because it is better, but failed" in told
-    assert "waits for a person" not in told
+    code, output = command(pending, monkeypatch, capsys, "run", "--approve", version, settings=FOUR)
+    assert code == 0, output
+    assert f"model {version}, PROMOTE: approved; it was pending because it is better, but failed" in output
+    assert "is pending approval" not in output
     snapshot = read_latest(pending.root)
     assert (snapshot.sequence, snapshot.model_version, pending_version(snapshot)) == (3, version, None)
     assert len(names(snapshot)) == 4
@@ -110,45 +108,45 @@ def test_a_model_is_approved_by_hand(pending, monkeypatch, capsys):
     assert not (names(snapshot).keys() - names(before).keys()) & {"S0001", "S0002", "S0003"}
     assert users_by_cause(snapshot).keys() == {"stayed", "model"}
     assert (segments(before) != segments(snapshot)).sum() == users_by_cause(snapshot)["model"]
-    assert reason(pending, **FOUR) == "nothing changed since snapshot 3"
+    assert skip_reason(pending, **FOUR) == "nothing changed since snapshot 3"
 
 
-def test_a_model_is_approved_with_the_words_of_the_check_in_the_launchpad(pending):
+def test_approves_model_with_the_config_that_the_check_gives(pending):
     [check] = [check for check in read_latest(pending.root).run()["checks"] if not check["passed"]]
-    words = check["description"].split("launch segment_users with ")[1].split(", or run ")[0]
-    config = yaml.safe_load(words)["resources"]["pipeline"]["config"]
+    text = check["description"].split("launch segment_users with ")[1].split(", or run ")[0]
+    config = yaml.safe_load(text)["resources"]["pipeline"]["config"]
     assert config.keys() == {"approve"}
     deliver(pending, more=people(6, first=91))
-    snapshot = run_day(pending, FOUR, **config)
+    snapshot = published_run(pending, FOUR, **config)
     assert snapshot.model_version == config["approve"]
     assert users_by_cause(snapshot)["new user"] == 6
 
 
-def test_what_does_not_wait_is_refused_before_anything_is_read(pending, monkeypatch, capsys):
+def test_refuses_to_approve_a_model_that_is_not_pending(pending, monkeypatch, capsys):
     version = pending_version(read_latest(pending.root))
     deliver(pending, more=people(6, first=91))
-    code, told = by_hand(pending, monkeypatch, capsys, "run", "--approve", "0123456789ab", settings=FOUR)
+    code, output = command(pending, monkeypatch, capsys, "run", "--approve", "0123456789ab", settings=FOUR)
     assert code == 1
-    assert f"raw_reviews failed: approve: model 0123456789ab is not pending (pending: {version})" in told.replace(
+    assert f"raw_reviews failed: approve: model 0123456789ab is not pending (pending: {version})" in output.replace(
         "ModelError: ", ""
     )
-    assert "The run failed; readers see snapshot 2" in told
+    assert "The run failed; readers see snapshot 2" in output
 
 
-def test_going_back_shows_the_earlier_segments_and_the_next_night_goes_on_from_them(pending, monkeypatch, capsys):
+def test_rollback_restores_segments_and_the_next_run_continues(pending, monkeypatch, capsys):
     version = pending_version(read_latest(pending.root))
-    approved = run_day(pending, FOUR, approve=version)
-    code, told = by_hand(pending, monkeypatch, capsys, "rollback", "2")
+    approved = published_run(pending, FOUR, approve=version)
+    code, output = command(pending, monkeypatch, capsys, "rollback", "2")
     assert code == 0
-    assert "Readers see snapshot 2 of" in told
-    assert "take bad ones out before" in told
-    assert "a person has to approve the next model" in told
+    assert "Readers see snapshot 2 of" in output
+    assert "remove bad ones first" in output
+    assert "a person has to approve the next model" in output
     second = read_latest(pending.root)
     assert (second.sequence, len(names(second))) == (2, 3)
-    assert reason(pending, **FOUR) == "nothing changed since snapshot 2"
+    assert skip_reason(pending, **FOUR) == "nothing changed since snapshot 2"
 
     deliver(pending, more=people(6, first=91, day=2))
-    fourth = run_day(pending, FOUR, settle=True)
+    fourth = published_run(pending, FOUR, settle=True)
     assert fourth.sequence == 4
     assert names(fourth) == names(second)
     assert users_by_cause(fourth) == {"stayed": 90, "new user": 6}
@@ -156,74 +154,41 @@ def test_going_back_shows_the_earlier_segments_and_the_next_night_goes_on_from_t
     assert pending_version(fourth) == version
     assert "rolled_back_from" not in (pending.published / "LATEST.json").read_text()
 
-    again = run_day(pending, FOUR, approve=version)
+    again = published_run(pending, FOUR, approve=version)
     assert (again.sequence, names(again)) == (5, names(approved))
 
 
-def test_after_going_back_no_model_is_promoted_without_a_person_and_no_id_is_given_again(pending, monkeypatch, capsys):
-    approved = run_day(pending, FOUR, approve=pending_version(read_latest(pending.root)))
-    by_hand(pending, monkeypatch, capsys, "rollback", "1")
+def test_after_rollback_promotion_needs_approval_and_ids_are_new(pending, monkeypatch, capsys):
+    approved = published_run(pending, FOUR, approve=pending_version(read_latest(pending.root)))
+    command(pending, monkeypatch, capsys, "rollback", "1")
     deliver(pending, more=people(12, first=91, day=2))
-    snapshot = run_day(pending, {**THREE, "seed": 5})
-    gate = snapshot.run()["promotion"]
-    assert (gate["decision"], gate["reason"]) == ("HOLD", "it is better, but failed unattended")
+    snapshot = published_run(pending, {**THREE, "seed": 5})
+    report = snapshot.run()["promotion"]
+    assert (report["decision"], report["reason"]) == ("HOLD", "it is better, but failed unattended")
     assert set(names(snapshot)) == {"S0001", "S0002", "S0003"}
     waiting = snapshot.run()["promotion_state"]["pending"]["model"]
     given_up = {int(segment_id[1:]) for segment_id in names(approved)}
     assert waiting["next_segment_number"] > max(given_up)
-    third = run_day(pending, {**THREE, "seed": 5}, approve=waiting["version"])
+    third = published_run(pending, {**THREE, "seed": 5}, approve=waiting["version"])
     assert third.run()["promotion_state"]["approval_needed"] == ""
     deliver(pending, yet_more=people(12, first=103, day=3))
-    assert run_day(pending, {**THREE, "seed": 6}).run()["promotion"]["decision"] == "PROMOTE"
+    assert published_run(pending, {**THREE, "seed": 6}).run()["promotion"]["decision"] == "PROMOTE"
 
 
 @pytest.mark.parametrize(
-    ("sequence", "words"),
-    [("9", "there is no snapshot 9; there are"), ("2", "a run is under way; wait for its end, then go back")],
+    ("sequence", "message"),
+    [("9", "there is no snapshot 9; there are"), ("2", "a run is under way; roll back once it has ended")],
 )
-def test_a_way_back_that_cannot_be_taken_is_refused_in_words(pending, monkeypatch, capsys, sequence, words):
+def test_refuses_impossible_rollback(pending, monkeypatch, capsys, sequence, message):
     pointer = (pending.published / "LATEST.json").read_bytes()
-    with FileLock(pending.lock_file) if "run" in words else FileLock(pending.root / "other.lock"):
-        code, told = by_hand(pending, monkeypatch, capsys, "rollback", sequence)
-    assert (code, words in told) == (1, True), told
+    with FileLock(pending.lock_file) if "run" in message else FileLock(pending.root / "other.lock"):
+        code, output = command(pending, monkeypatch, capsys, "rollback", sequence)
+    assert (code, message in output) == (1, True), output
     assert (pending.published / "LATEST.json").read_bytes() == pointer
 
 
-def test_before_anything_is_published_there_is_nothing_to_go_back_to(tmp_path, monkeypatch, capsys):
+def test_refuses_rollback_before_anything_is_published(tmp_path, monkeypatch, capsys):
     data_root = deliver(DataRoot(tmp_path), people=people(6))
-    code, told = by_hand(data_root, monkeypatch, capsys, "rollback", "1")
-    assert (code, "nothing has been published yet" in told) == (1, True), told
+    code, output = command(data_root, monkeypatch, capsys, "rollback", "1")
+    assert (code, "nothing has been published yet" in output) == (1, True), output
     assert not has_snapshot(data_root.root)
-
-
-KINDS_OF_1_0 = (("₹450", "₹900", "4.1"), ("₹199", "₹1,499", "3.9"), ("₹2,999", "₹3,299", "4.3"))
-
-
-def export_of_1_0(*, more=0):
-    """The reviews behind the snapshot of contract 1.0, and those of twice as many more new users."""
-    kinds = [KINDS_OF_1_0[number % 3] for number in range(1, 25 + more)]
-    return sales_csv([{"discounted_price": paid, "actual_price": price, "rating": r} for paid, price, r in kinds])
-
-
-def test_a_night_after_a_snapshot_of_contract_1_0_goes_on_with_its_segments(tmp_path, monkeypatch, capsys):
-    data_root = DataRoot(tmp_path)
-    shutil.copytree(CONTRACT_1_0, data_root.published)
-    first = read_latest(data_root.root)
-    deliver(data_root, export=export_of_1_0(more=3))
-    assert "built again" in changes(data_root, **THREE)
-    second = run_day(data_root, settle=True)
-    assert (first.contract_version, second.contract_version) == ("1.0", "1.1")
-    assert names(second) == names(first)
-    assert (segments(second)[segments(first).index] == segments(first)).all()
-    assert users_by_cause(second) == {"stayed": 48, "new user": 6}
-    assert list(second.segment_history()["sequence"].unique()) == [2]
-    since = second.segment_assignments().set_index("user_id")["segment_since"]
-    assert {f"{day:%Y-%m-%d}" for day in since[segments(first).index]} == {"2026-01-01"}
-    assert reason(data_root, **THREE) == "nothing changed since snapshot 2"
-
-    deliver(data_root, export=export_of_1_0(more=6))
-    third = run_day(data_root, settle=True)
-    assert (names(third), third.run()["promotion"]["decision"]) == (names(first), "KEEP")
-    assert list(third.segment_history()["sequence"].unique()) == [2, 3]
-    assert by_hand(data_root, monkeypatch, capsys, "rollback", "1")[0] == 0
-    assert read_latest(data_root.root).contract_version == "1.0"

@@ -1,4 +1,6 @@
-"""Drift as the whole job tells it: the night it happens, with what drifted on top."""
+"""Drift in runs of the job: reported in the run in which it occurs, with the feature that drifted first."""
+
+import shutil
 
 import pytest
 
@@ -11,16 +13,23 @@ USERS = 600
 THREE = {**scenario.QUICK, "k": 3}
 
 
-@pytest.fixture
-def data_root(tmp_path):
-    """A home with one night."""
-    data_root = deliver(DataRoot(tmp_path), people=people(USERS))
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    """A data root with one run."""
+    data_root = deliver(DataRoot(tmp_path_factory.mktemp("drift")), people=people(USERS))
     assert scenario.run(data_root, settings=THREE).success
-    return data_root
+    return data_root.root
 
 
-def run_day(data_root, **exports):
-    """The check of drift, and the snapshot, of a night with these exports."""
+@pytest.fixture
+def data_root(first_run, tmp_path):
+    """A copy of it."""
+    shutil.copytree(first_run, tmp_path, dirs_exist_ok=True)
+    return DataRoot(tmp_path)
+
+
+def run_with(data_root, **exports):
+    """The drift check and run.json of a run with these exports."""
     result = scenario.run(deliver(data_root, **exports), settings=THREE)
     assert result.success, scenario.failure(result)
     [check] = [found for found in result.get_asset_check_evaluations() if found.check_name == "no_drift"]
@@ -30,16 +39,16 @@ def run_day(data_root, **exports):
 @pytest.mark.parametrize(
     ("exports", "feature"),
     [
-        pytest.param({"people": people(USERS, dearer=2)}, "psi_avg_spend", id="prices doubled"),
+        pytest.param({"people": people(USERS, price_factor=2)}, "psi_avg_spend", id="prices doubled"),
         pytest.param(
-            {"hunters": people(USERS // 4, first=USERS + 1, listed=10_000)}, "psi_avg_discount", id="a new type of user"
+            {"hunters": people(USERS // 4, first=USERS + 1, list_price=10_000)},
+            "psi_avg_discount",
+            id="new type",
         ),
     ],
 )
-def test_a_planted_drift_is_told_the_same_night_with_its_feature_on_top_and_asks_for_a_challenger(
-    data_root, exports, feature
-):
-    check, run = run_day(data_root, **exports)
+def test_reports_drift_with_its_feature_first_and_trains_a_challenger(data_root, exports, feature):
+    check, run = run_with(data_root, **exports)
     top = run["drift"]["figures"][0]
     assert (top["name"], top["warns"]) == (feature, True)
     assert not check.passed
@@ -48,8 +57,8 @@ def test_a_planted_drift_is_told_the_same_night_with_its_feature_on_top_and_asks
     assert run["promotion"]["decision"] != "KEEP"
 
 
-def test_a_night_of_more_of_the_same_warns_of_nothing_and_trains_nothing(data_root):
-    check, run = run_day(data_root, more=people(USERS // 50, first=USERS + 1, day=2))
+def test_similar_new_users_cause_no_warning_and_no_training(data_root):
+    check, run = run_with(data_root, more=people(USERS // 50, first=USERS + 1, day=2))
     assert run["drift"]["warnings"] == []
     assert check.passed
     assert run["promotion"]["decision"] == "KEEP"

@@ -1,4 +1,4 @@
-"""The leaf assets in real runs: after the segments, never in their way, and small in the event log."""
+"""The plot assets in real runs: they run last, never block the segments, and add little to the event log."""
 
 import base64
 import io
@@ -15,8 +15,9 @@ from amzseg_pipeline.steps.figures import history as runs
 from amzseg_pipeline.steps.figures import reviews, segments, users
 from amzseg_pipeline.storage.serving.plots import PLOTS_FILE, REPORT_FILE, plots_of
 from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.defs.runs import EXPORT
 
-LEAVES = {"eda_reviews", "eda_users", "eda_segments", "eda_history"}
+PLOT_ASSETS = {"eda_reviews", "eda_users", "eda_segments", "eda_history"}
 GROUPS = {
     "reviews": reviews.DRAWINGS,
     "users": users.DRAWINGS,
@@ -25,13 +26,13 @@ GROUPS = {
 }
 WITH_PLOTS = {**scenario.QUICK, "plots": "on"}
 # A name the font has no letters for: matplotlib warns of it, and a warning is an error in a test.
-UNDRAWABLE = "\N{ETHIOPIC SYLLABLE HA}".encode()
+UNKNOWN_GLYPH = "\N{ETHIOPIC SYLLABLE HA}".encode()
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The home and the result of one run with plots, on a sample with a category that cannot be drawn."""
-    export = scenario.SAMPLE.read_bytes().replace(b"Kitchen&HomeAppliances", UNDRAWABLE)
+    """Data root and result of one run with plots, on a sample with a category that cannot be rendered."""
+    export = scenario.SAMPLE.read_bytes().replace(b"Kitchen&HomeAppliances", UNKNOWN_GLYPH)
     data_root = scenario.data_root_with(tmp_path_factory.mktemp("plots"), sample_amazon=export)
     return data_root, scenario.run(data_root, settings=WITH_PLOTS)
 
@@ -45,23 +46,23 @@ def metadata(result, asset: str) -> dict:
     return {name: value.value for name, value in events[0].metadata.items()}
 
 
-def test_every_leaf_runs_after_the_segments_are_published(run):
+def test_plots_run_after_the_segments_are_published(run):
     steps = starts(run[1])
-    assert {step for step in steps if step in LEAVES} == LEAVES
-    assert steps.index("published_segments_snapshot_is_whole") < min(steps.index(leaf) for leaf in LEAVES)
+    assert {step for step in steps if step in PLOT_ASSETS} == PLOT_ASSETS
+    assert steps.index("published_segments_snapshot_is_intact") < min(steps.index(asset) for asset in PLOT_ASSETS)
 
 
-def test_nothing_waits_for_a_leaf():
+def test_nothing_depends_on_plots():
     graph = defs.resolve_asset_graph()
-    for leaf in LEAVES:
-        node = graph.get(dg.AssetKey(leaf))
+    for asset in PLOT_ASSETS:
+        node = graph.get(dg.AssetKey(asset))
         assert node.child_keys == set()
-        assert node.group_name == {"eda_history": "segments"}.get(leaf, leaf.removeprefix("eda_"))
+        assert node.group_name == {"eda_history": "segments"}.get(asset, asset.removeprefix("eda_"))
         assert node.code_version == EDA_CODE_VERSION
     assert EDA_CODE_VERSION not in CODE_VERSIONS.values()
 
 
-def test_plots_of_all_stages_are_written_beside_one_report(run):
+def test_writes_plots_of_all_stages_and_one_report(run):
     data_root, result = run
     folder = data_root.artifacts / result.run_id
     document = plots_of(data_root.artifacts, result.run_id)
@@ -81,7 +82,7 @@ def test_plots_of_all_stages_are_written_beside_one_report(run):
     }
 
 
-def test_a_plot_that_cannot_be_drawn_is_left_out_and_said_so_and_the_run_succeeds(run):
+def test_skips_and_reports_a_plot_that_fails_to_render(run):
     data_root, result = run
     assert result.success
     missing = {plot["name"]: plot for plot in plots_of(data_root.artifacts, result.run_id)["missing"]}
@@ -96,7 +97,7 @@ def test_a_plot_that_cannot_be_drawn_is_left_out_and_said_so_and_the_run_succeed
     }
     checks = {check.asset_key.to_user_string(): check for check in result.get_asset_check_evaluations()
               if check.check_name == "every_plot_rendered"}  # fmt: skip
-    assert {leaf: check.passed for leaf, check in checks.items()} == {
+    assert {asset: check.passed for asset, check in checks.items()} == {
         "eda_reviews": False,
         "eda_users": True,
         "eda_segments": True,
@@ -104,17 +105,17 @@ def test_a_plot_that_cannot_be_drawn_is_left_out_and_said_so_and_the_run_succeed
     }
     assert checks["eda_reviews"].severity == dg.AssetCheckSeverity.WARN
     assert "categories_by_products" in checks["eda_reviews"].description
-    assert "categories_by_products" in metadata(result, "eda_reviews")["left_out"]
+    assert "categories_by_products" in metadata(result, "eda_reviews")["skipped"]
 
 
-def test_the_ui_shows_a_thumbnail_of_each_plot_with_its_sentence_and_path(run):
+def test_ui_shows_thumbnail_caption_and_path_of_each_plot(run):
     data_root, result = run
     document = plots_of(data_root.artifacts, result.run_id)
     for group in GROUPS:
         shown = metadata(result, f"eda_{group}")
         plots = [plot for plot in document["plots"] if plot["group"] == group]
         images = [base64.b64decode(text) for text in re.findall(r"data:image/png;base64,([^)]+)\)", shown["plots"])]
-        assert shown["drawn"] == len(images) == len(plots)
+        assert shown["rendered"] == len(images) == len(plots)
         assert shown["report"] == str(data_root.artifacts / result.run_id / REPORT_FILE)
         for image, plot in zip(images, plots, strict=True):
             opened = Image.open(io.BytesIO(image))
@@ -124,24 +125,24 @@ def test_the_ui_shows_a_thumbnail_of_each_plot_with_its_sentence_and_path(run):
             assert f"artifacts/{result.run_id}/{plot['file']}" in shown["plots"]
 
 
-def test_thumbnails_take_less_than_300_kib_of_the_events_of_a_run(run):
+def test_thumbnails_take_less_than_300_kib_of_the_event_log(run):
     events = [dg.serialize_value(event) for event in run[1].all_events]
     assert sum(len(event) for event in events if "base64" in event) < 300 * 1024
 
 
-def test_without_plots_the_leaves_are_skipped_and_nothing_is_written(tmp_path):
-    data_root = scenario.data_root_with(tmp_path, sample_amazon=scenario.SAMPLE.read_bytes())
+def test_writes_nothing_if_plots_are_off(tmp_path):
+    data_root = scenario.data_root_with(tmp_path, export=EXPORT)
     result = scenario.run(data_root, settings={**WITH_PLOTS, "plots": "off"})
     assert result.success
-    assert not scenario.materialised(result) & LEAVES
+    assert not scenario.materialised(result) & PLOT_ASSETS
     assert not data_root.artifacts.exists()
 
 
-def test_a_leaf_that_fails_is_seen_and_the_segments_are_published(tmp_path):
-    data_root = scenario.data_root_with(tmp_path, sample_amazon=scenario.SAMPLE.read_bytes())
+def test_publishes_segments_if_plots_fail(tmp_path):
+    data_root = scenario.data_root_with(tmp_path, export=EXPORT)
     data_root.artifacts.write_text("a file where the folder should be")
     assets = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    result = scenario.run(data_root, settings=WITH_PLOTS, only=sorted(assets - LEAVES | {"eda_users"}))
+    result = scenario.run(data_root, settings=WITH_PLOTS, only=sorted(assets - PLOT_ASSETS | {"eda_users"}))
     assert not result.success
     assert {event.step_key for event in result.get_step_failure_events()} == {"eda_users"}
     assert "artifacts" in scenario.failure(result)
@@ -150,7 +151,7 @@ def test_a_leaf_that_fails_is_seen_and_the_segments_are_published(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.real_data
-def test_of_the_real_export_every_plot_is_drawn_but_those_of_dates_and_rejections(real_data, tmp_path):
+def test_renders_plots_of_the_real_export(real_data, tmp_path):
     data_root = scenario.data_root_with(tmp_path, amazon=(real_data / "amazon.csv").read_bytes())
     result = scenario.run(data_root, settings={"plots": "on"})
     document = plots_of(data_root.artifacts, result.run_id)

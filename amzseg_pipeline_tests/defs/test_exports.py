@@ -1,4 +1,4 @@
-"""Exports of every format, alone and together, from the landing zone to a published snapshot."""
+"""Exports of every format, alone and combined, from the landing zone to a published snapshot."""
 
 import gzip
 import json
@@ -51,7 +51,7 @@ def test_reviews_without_metadata_have_no_spend_and_no_discount(tmp_path):
     assert snapshot.currency is None
 
 
-def test_a_changed_price_of_an_item_changes_its_reviews_alone(tmp_path):
+def test_changed_item_price_changes_only_its_reviews(tmp_path):
     exports = {"reviews.parquet": parquet(REVIEWS), "meta.jsonl.gz": gzip.compress(json_lines(ITEMS))}
     data_root = landing_zone(tmp_path, exports)
     assert scenario.run(data_root).success
@@ -62,8 +62,8 @@ def test_a_changed_price_of_an_item_changes_its_reviews_alone(tmp_path):
     )
     assert (before.currency, dropped(before).keys() & {"avg_spend", "avg_discount"}) == ("USD", {"avg_discount"})
 
-    dearer = [item | ({"price": 1001.5} if item["parent_asin"] == "B1" else {}) for item in ITEMS]
-    landing_zone(tmp_path, {"meta.jsonl.gz": gzip.compress(json_lines(dearer))})
+    repriced = [item | ({"price": 1001.5} if item["parent_asin"] == "B1" else {}) for item in ITEMS]
+    landing_zone(tmp_path, {"meta.jsonl.gz": gzip.compress(json_lines(repriced))})
     assert scenario.run(data_root).success
     after, changed = published(data_root)
     assert after.sequence == before.sequence + 1
@@ -72,7 +72,7 @@ def test_a_changed_price_of_an_item_changes_its_reviews_alone(tmp_path):
     assert scenario.materialised(scenario.run(data_root)) == set()
 
 
-def test_every_format_lies_beside_every_other(tmp_path):
+def test_all_formats_combine(tmp_path):
     data_root = landing_zone(
         tmp_path,
         {
@@ -100,7 +100,7 @@ def test_every_format_lies_beside_every_other(tmp_path):
         "C1": 5,
         "D": 3,
     }
-    assert users["avg_rating"]["U0"] == pytest.approx((5.0 + 1.0 + 1.0) / 3)  # of copies, the highest rating
+    assert users["avg_rating"]["U0"] == pytest.approx((5.0 + 1.0 + 1.0) / 3)  # of duplicates, the highest rating
     assert users["avg_spend"]["E1"] == 12.99
     assert users["avg_spend"]["D"] == 2.25
     assert snapshot.currency == "USD"
@@ -116,7 +116,7 @@ def test_every_format_lies_beside_every_other(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("exports", "words"),
+    ("exports", "message"),
     [
         ({"meta.jsonl": json_lines(ITEMS)}, "items and no reviews"),
         ({"a.csv": sales_csv([{}] * 9), "b.jsonl": json_lines(REVIEWS), "meta.jsonl": json_lines(ITEMS)}, "currencies"),
@@ -125,17 +125,17 @@ def test_every_format_lies_beside_every_other(tmp_path):
         ({"reviews.parquet": parquet(REVIEWS)[:-1]}, "the parquet file is damaged or cut"),
     ],
 )
-def test_what_cannot_be_read_fails_the_run_in_words(tmp_path, exports, words):
+def test_unreadable_export_fails_the_run_with_the_reason(tmp_path, exports, message):
     data_root = landing_zone(tmp_path, exports)
     result = scenario.run(data_root)
     assert not result.success
-    assert words in scenario.failure(result)
+    assert message in scenario.failure(result)
     assert list(exports)[-1] in scenario.failure(result)
     assert scenario.materialised(result) == set()
     assert not has_snapshot(data_root.root)
 
 
-def test_damaged_pages_fail_the_run_by_the_name_of_their_export(tmp_path):
+def test_damaged_page_fails_the_run_and_names_the_export(tmp_path):
     content = bytearray(parquet([review_2023(n) for n in range(3_000)]))
     content[100:2_000] = b"\xff" * 1_900
     result = scenario.run(landing_zone(tmp_path, {"good.jsonl": json_lines(REVIEWS), "bad.parquet": bytes(content)}))
@@ -154,7 +154,7 @@ def test_too_many_damaged_items_stop_the_run(tmp_path):
 
 
 @pytest.mark.real_data
-def test_the_real_reviews_of_2018_come_out_as_measured(tmp_path, real_data):
+def test_publishes_the_known_result_of_real_reviews_of_2018(tmp_path, real_data):
     data_root = landing_zone(tmp_path, {})
     for name in ("Gift_Cards_5.json.gz", "meta_Gift_Cards.json.gz"):
         shutil.copy(real_data / name, data_root.landing)

@@ -1,4 +1,4 @@
-"""Pruning keeps what the UI and the snapshots need, and nothing else that is old."""
+"""Prune deletes what is old, except what the UI and the snapshots need."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ LONG_AFTER = datetime.now(UTC) + timedelta(days=400)
 
 
 def prune(data_root, instance, now):
-    config = {"resources": {"pipeline": {"config": {"root": str(data_root.root), "now": now.isoformat()}}}}
+    config = {"resources": {"pipeline": {"config": {"root": str(data_root.root), "run_at": now.isoformat()}}}}
     return defs.resolve_job_def("prune").execute_in_process(run_config=config, instance=instance)
 
 
@@ -26,18 +26,18 @@ def plots_of(data_root, run_id):
     return folder
 
 
-def test_old_runs_go_but_those_the_ui_shows_stay(tmp_path):
+def test_deletes_old_runs_except_those_the_ui_shows(tmp_path):
     data_root = scenario.data_root_with(tmp_path, export=sales_csv([{}] * 12))
     with dg.DagsterInstance.ephemeral() as instance:
         job = defs.resolve_job_def("segment_users")
         config = {
             "pipeline": {"config": {"root": str(data_root.root), "settings": dict(scenario.QUICK), "force": True}}
         }
-        training, needless, last = (
+        training, unneeded, last = (
             job.execute_in_process(run_config={"resources": config}, instance=instance).run_id for _ in range(3)
         )
         prune(data_root, instance, datetime.now(UTC))
-        assert {training, needless, last} <= {run.run_id for run in instance.get_runs()}
+        assert {training, unneeded, last} <= {run.run_id for run in instance.get_runs()}
         pruned = prune(data_root, instance, LONG_AFTER)
         runs = {run.run_id for run in instance.get_runs(dg.RunsFilter(job_name="segment_users"))}
         assert runs == {training, last}
@@ -50,7 +50,7 @@ def test_old_runs_go_but_those_the_ui_shows_stay(tmp_path):
         assert latest == {"algorithm_comparison": training, "published_segments": last}
 
 
-def test_plots_stay_with_their_snapshot_and_while_they_are_young(tmp_path):
+def test_keeps_plots_of_kept_snapshots_and_recent_runs(tmp_path):
     data_root = scenario.data_root_with(tmp_path, export=sales_csv([{}] * 12))
     published = scenario.run(data_root).run_id
     kept, gone, young = (plots_of(data_root, run_id) for run_id in (published, "0" * 36, "1" * 36))
@@ -61,7 +61,7 @@ def test_plots_stay_with_their_snapshot_and_while_they_are_young(tmp_path):
     assert (kept.exists(), gone.exists(), young.exists()) == (True, False, True)
 
 
-def test_disk_use_counts_every_room(tmp_path):
+def test_disk_use_counts_every_directory(tmp_path):
     data_root = scenario.data_root_with(tmp_path, export=b"12345")
     assert disk_use_bytes(data_root) | {"free": 0} == {
         "landing": 5,

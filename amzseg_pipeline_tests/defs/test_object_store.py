@@ -1,5 +1,4 @@
-"""The whole job with its data root in an object store: the same segments, nights without anything new, nights that
-fail at a write, users erased, plots pruned."""
+"""The job with its data root in an object store: results, skipped runs, failed writes, erasure, pruning."""
 
 import os
 import re
@@ -24,7 +23,7 @@ from amzseg_pipeline.storage.fs.object_store import path_at
 from amzseg_pipeline.storage.fs.write_lease import acquire_lease
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver, history
+from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver, persistent_instance
 from amzseg_pipeline_tests.object_store import Store
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 
@@ -38,7 +37,7 @@ USER = "AGTHPMTEYQC5ZB4LWLXSUH3IWPJA"
         pytest.param(scenario.SAMPLE.read_bytes(), {"n_init": 1, "k": 3}, id="sample", marks=pytest.mark.slow),
     ],
 )
-def test_a_run_on_a_store_publishes_what_a_run_on_a_folder_does_and_a_night_after_skips(
+def test_publishes_the_same_on_a_store_as_in_a_folder_then_skips(
     store: Store, tmp_path: Path, export: bytes, settings: Mapping[str, Any]
 ) -> None:
     data_root, folder = (
@@ -58,16 +57,16 @@ def test_a_run_on_a_store_publishes_what_a_run_on_a_folder_does_and_a_night_afte
     assert scenario.materialised(scenario.run(data_root, settings=settings)) == set()
     resources = {"pipeline": PipelineResource(root=store.address, settings=dict(settings))}
     with (
-        history(data_root) as instance,
+        persistent_instance(data_root) as instance,
         dg.build_schedule_context(instance=instance, resources=resources) as context,
     ):
         assert nightly(context) == dg.SkipReason("nothing changed since snapshot 1")
-    assert store.writes == ["team/segments/warehouse/turn.json"]
+    assert store.writes == ["team/segments/warehouse/lease.json"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("at", ["user_features.json", "segment_history.parquet"])
-def test_a_run_gives_way_to_one_that_begins_on_another_machine(store: Store, at: str) -> None:
+def test_run_stops_if_another_machine_takes_the_lease(store: Store, at: str) -> None:
     data_root = deliver(data_root_at(store.address), export=EXPORT)
     store.before_write[at] = lambda: acquire_lease(data_root.warehouse, "f" * 36)
     overtaken = scenario.run(data_root)
@@ -76,16 +75,16 @@ def test_a_run_gives_way_to_one_that_begins_on_another_machine(store: Store, at:
 
 
 @pytest.mark.slow
-def test_an_erased_user_stands_nowhere_in_the_store(
+def test_erased_user_is_not_in_the_store(
     store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _erase(store, monkeypatch)
-    assert "snapshot 1 was written again without 1 user(s) and is now snapshot 2" in capsys.readouterr().out
+    assert "snapshot 1 was rewritten without 1 user(s) and is now snapshot 2" in capsys.readouterr().out
     assert files_containing([USER], path_at(store.address)) == []
 
 
 @pytest.mark.slow
-def test_after_an_erasure_nights_go_on_and_readers_can_go_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_and_rollback_work_after_erasure(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     data_root = _erase(store, monkeypatch)
     assert scenario.run(data_root).success
     assert read_latest(store.address).sequence == 3
@@ -94,7 +93,7 @@ def test_after_an_erasure_nights_go_on_and_readers_can_go_back(store: Store, mon
 
 
 def _erase(store: Store, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
-    """A home whose one snapshot pending the user until `forget` was called."""
+    """A data root whose snapshot contained the user until the command erase ran."""
     monkeypatch.setenv("AMZSEG_DATA", store.address)
     data_root = deliver(
         data_root_at(store.address), export=sales_csv([{"user_id": f"{USER},B"}, *[{"user_id": "A,B"}] * 5])
@@ -105,11 +104,11 @@ def _erase(store: Store, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
     return data_root
 
 
-def test_plots_of_a_store_go_when_they_are_old_and_no_snapshot_is_of_their_run(store: Store) -> None:
+def test_deletes_old_plots_of_a_store_without_snapshot(store: Store) -> None:
     data_root = deliver(data_root_at(store.address), export=EXPORT)
     for run_id in ("0" * 36, "1" * 36):
         data_root.root.fs.pipe_file((data_root.artifacts / run_id / "plots.json").path, b"{}")  # type: ignore[attr-defined]
-    config = {"root": store.address, "now": (datetime.now(UTC) + timedelta(hours=47)).isoformat()}
+    config = {"root": store.address, "run_at": (datetime.now(UTC) + timedelta(hours=47)).isoformat()}
     pruned = []
     for _ in range(2):
         with dg.DagsterInstance.ephemeral() as instance:
@@ -117,7 +116,7 @@ def test_plots_of_a_store_go_when_they_are_old_and_no_snapshot_is_of_their_run(s
                 run_config={"resources": {"pipeline": {"config": config}}}, instance=instance
             )
             pruned.append(instance.get_run_by_id(result.run_id).tags["amzseg/outcome"])
-        config["now"] = (datetime.now(UTC) + timedelta(hours=49)).isoformat()
+        config["run_at"] = (datetime.now(UTC) + timedelta(hours=49)).isoformat()
     assert [outcome.partition(";")[0] for outcome in pruned] == [
         "deleted runs: 0, folders of plots: 0",
         "deleted runs: 0, folders of plots: 2",
@@ -126,7 +125,7 @@ def test_plots_of_a_store_go_when_they_are_old_and_no_snapshot_is_of_their_run(s
 
 
 @pytest.mark.parametrize(
-    ("address", "endpoint", "told"),
+    ("address", "endpoint", "message"),
     [
         ("s3://bucket-nobody-made/a", "", "cannot be written .*The specified bucket does not exist"),
         ("s3://bucket/a", "http://127.0.0.1:1", r"settings\.toml: it cannot be read \(Could not connect to the"),
@@ -135,8 +134,8 @@ def test_plots_of_a_store_go_when_they_are_old_and_no_snapshot_is_of_their_run(s
     ids=["no bucket", "no server", "another kind of store"],
 )
 @pytest.mark.slow
-def test_a_store_that_is_not_there_is_told_in_words(
-    store: Store, tmp_path: Path, address: str, endpoint: str, told: str
+def test_missing_store_fails_with_the_reason(
+    store: Store, tmp_path: Path, address: str, endpoint: str, message: str
 ) -> None:
     deliver(DataRoot(tmp_path / "local"), export=EXPORT)
     environment = {**os.environ, "AMZSEG_DATA": address, "AWS_ENDPOINT_URL": endpoint or store.endpoint}
@@ -145,14 +144,12 @@ def test_a_store_that_is_not_there_is_told_in_words(
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
-    assert re.search(told, done.stdout + done.stderr), done.stdout + done.stderr
+    assert re.search(message, done.stdout + done.stderr), done.stdout + done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("refused", range(0, 30, 5))
-def test_whichever_write_of_a_run_is_refused_readers_keep_the_old_snapshot_and_the_next_run_mends_it(
-    store: Store, refused: int
-) -> None:
+def test_readers_keep_the_old_snapshot_whichever_write_fails(store: Store, refused: int) -> None:
     data_root = deliver(data_root_at(store.address), export=EXPORT)
     assert scenario.run(data_root).success
     before = read_latest(store.address)
@@ -163,8 +160,8 @@ def test_whichever_write_of_a_run_is_refused_readers_keep_the_old_snapshot_and_t
     assert len(store.writes) == refused
     assert refused == 0 or "refused by the test" in scenario.failure(failed)
     assert read_latest(store.address) == before
-    mended = scenario.run(data_root)
-    assert mended.success, scenario.failure(mended)
+    repaired = scenario.run(data_root)
+    assert repaired.success, scenario.failure(repaired)
     assert read_latest(store.address).sequence == 2
 
 

@@ -1,4 +1,4 @@
-"""What the runs of the nights do on real files: nothing twice, nothing by half, and nothing lost."""
+"""Runs on real files: no work twice, no partial snapshot, no lost export."""
 
 import shutil
 import threading
@@ -11,7 +11,7 @@ from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, changes, deliver, history, reason
+from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, changes, deliver, persistent_instance, skip_reason
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 
 SKIP = {**scenario.QUICK, "on_refused_file": "skip"}
@@ -37,26 +37,22 @@ def failed_checks(result):
     return [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
 
 
-def test_a_run_without_anything_new_makes_and_checks_nothing(tmp_path):
-    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
-    scenario.run(data_root)
-    published, warehouse = state_of(data_root.published), state_of(data_root.warehouse)
+def test_run_without_changes_materializes_and_checks_nothing(one_export):
+    snapshots, warehouse = state_of(one_export.published), state_of(one_export.warehouse)
     with dg.DagsterInstance.ephemeral() as instance:
-        result = scenario.run(data_root, instance=instance)
+        result = scenario.run(one_export, instance=instance)
         tags = instance.get_run_by_id(result.run_id).tags
     assert result.success
     assert scenario.materialised(result) == set()
     assert result.get_asset_check_evaluations() == []
-    assert state_of(data_root.published) == published
-    assert state_of(data_root.warehouse) == warehouse
+    assert state_of(one_export.published) == snapshots
+    assert state_of(one_export.warehouse) == warehouse
     assert tags["amzseg/outcome"] == "nothing changed since snapshot 1"
     skipped = {event.step_key for event in result.all_events if event.is_step_skipped}
     assert skipped == {event.step_key for event in result.all_events if event.step_key} - {"raw_reviews"}
 
 
-def test_a_file_taken_away_is_taken_out_and_one_put_back_comes_back(tmp_path):
-    data_root = deliver(DataRoot(tmp_path), export=EXPORT, other=OTHER)
-    scenario.run(data_root)
+def test_removed_export_is_removed_and_a_restored_one_returns(data_root):
     before = features(data_root)
     (data_root.landing / "other.csv").unlink()
     scenario.run(data_root, settle=True)
@@ -67,25 +63,23 @@ def test_a_file_taken_away_is_taken_out_and_one_put_back_comes_back(tmp_path):
     assert features(data_root).equals(before)
 
 
-def test_by_night_a_settling_file_is_left_and_by_hand_it_is_read(tmp_path):
+def test_scheduled_run_skips_settling_file_and_manual_run_reads_it(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     deliver(data_root, more=MORE, age_seconds=5)
     scenario.run(data_root, settle=True)
     assert inputs(data_root) == ["export.csv"]
-    assert [left["path"] for left in read_latest(data_root.root).run()["left"]] == ["more.csv"]
+    assert [file["path"] for file in read_latest(data_root.root).run()["skipped"]] == ["more.csv"]
     scenario.run(data_root)
     assert inputs(data_root) == ["export.csv", "more.csv"]
 
 
-def test_a_run_waits_as_the_schedule_does_where_a_file_is_replaced_in_between(tmp_path):
-    data_root = deliver(DataRoot(tmp_path), export=EXPORT, other=OTHER)
-    scenario.run(data_root)
+def test_run_waits_while_a_file_is_being_replaced(data_root):
     deliver(data_root, other=OTHER.replace(b"A,C", b"A,E"), age_seconds=5)
     assert scenario.materialised(scenario.run(data_root, settle=True)) == set()
     assert inputs(data_root) == ["export.csv", "other.csv"]
 
 
-def test_a_file_that_arrives_during_a_run_is_in_the_next_night_whole(tmp_path):
+def test_file_that_arrives_during_a_run_is_in_the_next_one(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     read = data_root.warehouse / "raw_reviews.json"
 
@@ -105,19 +99,17 @@ def test_a_file_that_arrives_during_a_run_is_in_the_next_night_whole(tmp_path):
     assert {"X", "Y", "Z"} <= set(features(data_root).index)
 
 
-def test_a_failed_run_is_tried_again_the_next_night_without_new_data(tmp_path):
-    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
-    scenario.run(data_root)
-    deliver(data_root, broken=b"nonsense\n")
+def test_schedule_retries_failed_run_without_new_data(one_export):
+    deliver(one_export, broken=b"nonsense\n")
     for _ in range(2):
-        assert changes(data_root) == "new: broken.csv"
-        assert not scenario.run(data_root, settle=True).success
-    deliver(data_root, broken=MORE)
-    assert scenario.run(data_root, settle=True).success
-    assert inputs(data_root) == ["broken.csv", "export.csv"]
+        assert changes(one_export) == "new: broken.csv"
+        assert not scenario.run(one_export, settle=True).success
+    deliver(one_export, broken=MORE)
+    assert scenario.run(one_export, settle=True).success
+    assert inputs(one_export) == ["broken.csv", "export.csv"]
 
 
-def test_a_skipped_refused_file_starts_no_run_each_night_and_is_read_once_it_is_mended(tmp_path):
+def test_skipped_refused_file_is_read_once_it_is_fixed(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     scenario.run(data_root, settings=SKIP)
     deliver(data_root, broken=b"nonsense\n")
@@ -125,74 +117,68 @@ def test_a_skipped_refused_file_starts_no_run_each_night_and_is_read_once_it_is_
     assert changes(data_root, on_refused_file="skip") == "new: broken.csv"
     assert scenario.materialised(scenario.run(data_root, settings=SKIP, settle=True)) == set()
     refused = "refused and skipped: broken.csv, folder.csv"
-    assert reason(data_root, on_refused_file="skip") == f"nothing changed since snapshot 1; {refused}"
+    assert skip_reason(data_root, on_refused_file="skip") == f"nothing changed since snapshot 1; {refused}"
     deliver(data_root, more=MORE)
     assert changes(data_root, on_refused_file="skip") == "new: more.csv"
     scenario.run(data_root, settings=SKIP, settle=True)
     assert [file["path"] for file in read_latest(data_root.root).run()["refused"]] == ["broken.csv", "folder.csv"]
-    assert reason(data_root, on_refused_file="skip") == f"nothing changed since snapshot 2; {refused}"
+    assert skip_reason(data_root, on_refused_file="skip") == f"nothing changed since snapshot 2; {refused}"
     deliver(data_root, broken=OTHER)
     assert changes(data_root, on_refused_file="skip") == "new: broken.csv"
     scenario.run(data_root, settings=SKIP, settle=True)
     assert inputs(data_root) == ["broken.csv", "export.csv", "more.csv"]
 
 
-def test_a_refused_file_that_is_no_longer_skipped_fails_the_night(tmp_path):
+def test_refused_file_that_is_no_longer_skipped_fails_the_run(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT, broken=b"nonsense\n")
     scenario.run(data_root, settings=SKIP)
     assert changes(data_root) == "new: broken.csv; the settings differ"
     assert "broken.csv" in scenario.failure(scenario.run(data_root, settle=True))
 
 
-@pytest.mark.parametrize("by_hand", [True, False])
-def test_a_lost_warehouse_is_built_again_without_being_forced(tmp_path, by_hand):
+@pytest.mark.parametrize("is_scheduled", [False, True])
+def test_rebuilds_lost_warehouse_without_force(one_export, is_scheduled):
+    before = features(one_export)
+    shutil.rmtree(one_export.warehouse)
+    assert scenario.run(one_export, settle=is_scheduled).success
+    assert read_latest(one_export.root).sequence == 2
+    assert features(one_export).equals(before)
+    assert skip_reason(one_export) == "nothing changed since snapshot 2"
+
+
+def test_rebuilds_lost_published_folder(one_export):
+    first = read_latest(one_export.root)
+    shutil.rmtree(one_export.published)
+    assert scenario.run(one_export, settle=True).success
+    assert read_latest(one_export.root).manifest["inputs"] == first.manifest["inputs"]
+    assert skip_reason(one_export) == "nothing changed since snapshot 1"
+
+
+def test_loss_of_run_history_starts_no_run(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
-    scenario.run(data_root)
-    before = features(data_root)
-    shutil.rmtree(data_root.warehouse)
-    assert scenario.run(data_root, settle=not by_hand).success
-    assert read_latest(data_root.root).sequence == 2
-    assert features(data_root).equals(before)
-    assert reason(data_root) == "nothing changed since snapshot 2"
-
-
-def test_a_lost_published_folder_is_built_again(tmp_path):
-    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
-    scenario.run(data_root)
-    first = read_latest(data_root.root)
-    shutil.rmtree(data_root.published)
-    assert scenario.run(data_root, settle=True).success
-    assert read_latest(data_root.root).manifest["inputs"] == first.manifest["inputs"]
-    assert reason(data_root) == "nothing changed since snapshot 1"
-
-
-def test_a_lost_history_starts_no_run(tmp_path):
-    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
-    with history(data_root) as instance:
+    with persistent_instance(data_root) as instance:
         assert scenario.run(data_root, instance=instance).success
     shutil.rmtree(data_root.dagster)
-    assert reason(data_root) == "nothing changed since snapshot 1"
+    assert skip_reason(data_root) == "nothing changed since snapshot 1"
     assert scenario.materialised(scenario.run(data_root)) == set()
 
 
-def test_half_to_twice_the_reviews_of_the_last_snapshot_pass_and_more_needs_a_word(tmp_path):
-    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
-    scenario.run(data_root)
-    deliver(data_root, much=sales_csv([{"user_id": f"N{n},M{n}", "review_id": f"Q{n},P{n}"} for n in range(13)]))
-    result = scenario.run(data_root, settle=True)
+def test_fails_if_review_count_halves_or_doubles(one_export):
+    deliver(one_export, much=sales_csv([{"user_id": f"N{n},M{n}", "review_id": f"Q{n},P{n}"} for n in range(13)]))
+    result = scenario.run(one_export, settle=True)
     assert failed_checks(result) == ["row_count_in_range"]
     assert "user_features" not in scenario.materialised(result)
-    assert read_latest(data_root.root).sequence == 1
-    assert changes(data_root) == "new: much.csv"
+    assert read_latest(one_export.root).sequence == 1
+    assert changes(one_export) == "new: much.csv"
     [failed] = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert failed.description.startswith("50 cleaned reviews, 24 in the previous snapshot; accepted range 12 to 48")
-    assert scenario.run(data_root, settings={**scenario.QUICK, "max_rows_share": 3}).success
-    assert reason(data_root) == "nothing changed since snapshot 2"
-    (data_root.landing / "much.csv").unlink()
-    assert failed_checks(scenario.run(data_root, settle=True)) == ["row_count_in_range"]
+    assert scenario.run(one_export, settings={**scenario.QUICK, "max_rows_share": 3}).success
+    assert skip_reason(one_export) == "nothing changed since snapshot 2"
+    (one_export.landing / "much.csv").unlink()
+    assert failed_checks(scenario.run(one_export, settle=True)) == ["row_count_in_range"]
 
 
-def test_a_first_real_export_is_not_compared_with_the_sample(tmp_path):
+def test_does_not_compare_row_counts_with_the_sample(tmp_path):
     data_root = deliver(DataRoot(tmp_path), sample_tiny=OTHER)
     assert scenario.run(data_root).success
     deliver(data_root, export=EXPORT)
@@ -200,21 +186,20 @@ def test_a_first_real_export_is_not_compared_with_the_sample(tmp_path):
     assert inputs(data_root) == ["export.csv"]
 
 
-def test_a_part_of_the_assets_is_never_published_alone(tmp_path):
-    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
-    scenario.run(data_root)
-    deliver(data_root, export=EXPORT.replace("₹399".encode(), "₹299".encode()))
-    assert scenario.run(data_root, only=["raw_reviews", "cleaned_reviews", "rejected_reviews"]).success
-    result = scenario.run(data_root, only=["published_segments"])
+def test_refuses_to_publish_tables_of_different_runs(one_export):
+    deliver(one_export, export=EXPORT.replace("₹399".encode(), "₹299".encode()))
+    reviews = ["raw_reviews", "cleaned_reviews", "rejected_reviews", "row_reconciliation"]
+    assert scenario.run(one_export, only=reviews).success
+    result = scenario.run(one_export, only=["published_segments"])
     assert not result.success
-    assert "segment_assignments is not of this run" in scenario.failure(result)
+    assert "this run did not materialize segment_assignments" in scenario.failure(result)
     assert "launch the job segment_users" in scenario.failure(result)
-    assert set(read_latest(data_root.root).segment_assignments()["avg_spend"]) == {399.0}
-    assert scenario.run(data_root).success
-    assert set(read_latest(data_root.root).segment_assignments()["avg_spend"]) == {299.0}
+    assert set(read_latest(one_export.root).segment_assignments()["avg_spend"]) == {399.0}
+    assert scenario.run(one_export).success
+    assert set(read_latest(one_export.root).segment_assignments()["avg_spend"]) == {299.0}
 
 
-def test_a_run_tells_what_was_new_what_was_left_and_what_was_published(tmp_path):
+def test_metadata_lists_new_skipped_and_published(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT, other=OTHER)
     scenario.run(data_root, settings=SKIP)
     deliver(data_root, more=MORE, broken=b"nonsense\n", more_again=MORE)
@@ -223,27 +208,29 @@ def test_a_run_tells_what_was_new_what_was_left_and_what_was_published(tmp_path)
         tags = instance.get_run_by_id(result.run_id).tags
     assert tags["amzseg/changes"] == "new: more.csv"
     assert tags["amzseg/outcome"] == "published snapshot 2"
-    told = {
+    metadata = {
         event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
         for event in result.get_asset_materialization_events()
     }
-    raw, published = told["raw_reviews"], told["published_segments"]
-    counts = {name: raw[name].value for name in ("files_read", "files_new", "files_refused", "files_left", "records")}
-    assert counts == {"files_read": 3, "files_new": 1, "files_refused": 1, "files_left": 1, "records": 17}
-    assert "| more.csv | new | Amazon Sales Dataset" in raw["files"].value
-    assert "| export.csv | as before |" in raw["files"].value
+    raw, published = metadata["raw_reviews"], metadata["published_segments"]
+    names = ("files_read", "files_new", "files_refused", "files_skipped", "records")
+    counts = {name: raw[name].value for name in names}
+    files = {record.data["file"]: record.data for record in raw["files"].value.records}
+    assert counts == {"files_read": 3, "files_new": 1, "files_refused": 1, "files_skipped": 1, "records": 17}
+    assert {"file": "more.csv", "content": "new"}.items() <= files["more.csv"].items()
+    assert files["export.csv"]["content"] == "unchanged"
     assert "- broken.csv: it is CSV of no known format" in raw["refused"].value
-    assert "more_again.csv: same content as more.csv" in raw["left"].value
+    assert "more_again.csv: same content as more.csv" in raw["skipped"].value
     assert published["snapshot"].value == 2
     assert published["row_reconciliation"].value == "34 raw rows = 34 cleaned + 0 duplicates + 0 rejected"
     assert published["rejected_share"].value == 0
-    assert (published["files_refused"].value, published["files_left"].value) == (1, 1)
+    assert (published["files_refused"].value, published["files_skipped"].value) == (1, 1)
     assert published["snapshots_kept"].value == 2
     assert published["disk: landing MB"].value < published["disk: free MB"].value
-    assert "| S0001 |" in published["segments"].value
+    assert published["segments"].value.records[0].data["segment"] == "S0001"
 
 
-def test_a_run_without_settings_to_go_by_fails_before_anything_is_written(tmp_path):
+def test_invalid_settings_fail_before_anything_is_written(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     (data_root.root / "settings.toml").write_text("sede = 3\n")
     result = scenario.run(data_root, settle=True)

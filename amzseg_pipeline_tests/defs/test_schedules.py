@@ -1,4 +1,4 @@
-"""The schedule: a run when something changed since the last snapshot, the reason in words when not."""
+"""The schedule requests a run if something changed since the latest snapshot, else it skips with a reason."""
 
 import json
 import os
@@ -23,45 +23,17 @@ from amzseg_pipeline_tests.defs.runs import (
     EXPORT,
     MORE,
     OTHER,
-    answer,
-    answer_of_the_sensor,
     changes,
     deliver,
-    history,
-    reason,
+    evaluated_schedule,
+    evaluated_sensor,
+    persistent_instance,
+    skip_reason,
 )
 
 
-@pytest.fixture(scope="module")
-def published_once(tmp_path_factory):
-    """A data root with one snapshot of two exports, made once; take copies of it."""
-    root = tmp_path_factory.mktemp("published")
-    data_root = deliver(DataRoot(root), export=EXPORT, other=OTHER)
-    assert scenario.run(data_root, settle=True).success
-    assert answer(data_root)
-    return root
-
-
-@pytest.fixture
-def data_root(published_once, tmp_path):
-    """A home with one snapshot of export.csv and other.csv, and nothing new."""
-    shutil.copytree(published_once, tmp_path, dirs_exist_ok=True)
-    data_root = DataRoot(tmp_path)
-    _relearn(data_root)
-    return data_root
-
-
-def _relearn(data_root):
-    """Sets the change times in the hash cache to those of the copied files, since copying does not keep them."""
-    memory_file = data_root.warehouse / "landing.json"
-    promotion_state = json.loads(memory_file.read_text())
-    for row in promotion_state["files"]:
-        row[3] = (data_root.landing / row[0]).stat().st_ctime_ns
-    memory_file.write_text(json.dumps(promotion_state))
-
-
-def as_by_another_version(data_root, **fields):
-    """Rewrites the manifest of the snapshot, as if other code or settings had published it."""
+def rewrite_manifest(data_root, **fields):
+    """Changes fields of the published manifest, as if other code or settings had published it."""
     snapshot = read_latest(data_root.root)
     manifest = snapshot.path / "datapackage.json"
     manifest.write_text(json.dumps(snapshot.manifest | fields))
@@ -74,31 +46,31 @@ def touch(path, age_seconds=1_800):
     os.utime(path, (time.time() - age_seconds,) * 2)
 
 
-def test_an_unchanged_landing_zone_is_a_reason_to_skip(data_root):
-    assert reason(data_root) == "nothing changed since snapshot 1"
+def test_skips_unchanged_landing_zone(data_root):
+    assert skip_reason(data_root) == "nothing changed since snapshot 1"
 
 
-def test_a_run_is_asked_for_without_a_key_that_a_failure_would_block_for_ever(tmp_path):
-    requested = answer(deliver(DataRoot(tmp_path), export=EXPORT))
+def test_requests_run_without_run_key_so_failures_are_retried(tmp_path):
+    requested = evaluated_schedule(deliver(DataRoot(tmp_path), export=EXPORT))
     assert requested.run_key is None
     assert requested.tags["amzseg/changes"] == "nothing is published yet"
-    assert requested.run_config == {"resources": {"pipeline": {"config": {"settle": True}}}}
+    assert requested.run_config == {"resources": {"pipeline": {"config": {"skip_settling": True}}}}
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["empty", "missing"])
-def test_an_empty_landing_zone_is_a_reason_to_skip(tmp_path, is_there):
+def test_skips_empty_or_missing_landing_zone(tmp_path, is_there):
     if is_there:
         (tmp_path / "landing").mkdir()
-    assert reason(DataRoot(tmp_path)) == f"no export to read in {tmp_path / 'landing'}; put one there"
+    assert skip_reason(DataRoot(tmp_path)) == f"no export to read in {tmp_path / 'landing'}; put one there"
 
 
-def test_an_empty_landing_zone_after_a_snapshot_asks_whether_it_is_mounted(data_root):
+def test_asks_about_mount_if_exports_disappear(data_root):
     shutil.rmtree(data_root.landing)
     data_root.landing.mkdir()
-    assert reason(data_root).endswith("though snapshot 1 was made of some; is it mounted?")
+    assert skip_reason(data_root).endswith("but snapshot 1 had some; is it mounted?")
 
 
-def test_a_sample_alone_is_run(tmp_path):
+def test_requests_run_for_sample_alone(tmp_path):
     assert changes(deliver(DataRoot(tmp_path), sample_amazon=EXPORT)) == "nothing is published yet"
 
 
@@ -137,132 +109,132 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_what_differs_in_the_landing_zone_starts_a_run_that_says_what(data_root, case):
-    change, words = CHANGES[case]
+def test_requests_run_that_names_the_change(data_root, case):
+    change, reason = CHANGES[case]
     change(data_root)
-    assert changes(data_root) == words
+    assert changes(data_root) == reason
 
 
 @pytest.mark.parametrize("case", ["touched", "another name", "delivered twice"])
-def test_the_same_content_costs_one_look_and_then_is_known_again(data_root, case):
+def test_unchanged_content_costs_one_run(data_root, case):
     CHANGES[case][0](data_root)
     assert scenario.materialised(scenario.run(data_root, settle=True)) == set()
-    assert reason(data_root) == "nothing changed since snapshot 1"
+    assert skip_reason(data_root) == "nothing changed since snapshot 1"
     assert read_latest(data_root.root).sequence == 1
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("fields", "reason"),
     [
         ({"code_version": "0" * 16}, "the code is of another version"),
         ({"settings_hash": "0" * 16}, "the settings differ"),
     ],
 )
-def test_other_code_or_settings_start_a_run_without_new_data(data_root, fields, words):
-    as_by_another_version(data_root, **fields)
-    assert changes(data_root) == words
+def test_requests_run_after_change_of_code_or_settings(data_root, fields, reason):
+    rewrite_manifest(data_root, **fields)
+    assert changes(data_root) == reason
 
 
 @pytest.mark.parametrize(("setting", "starts"), [({"seed": 7}, True), ({"keep_snapshots": 7}, False)])
-def test_only_settings_that_change_the_result_start_a_run(data_root, setting, starts):
-    assert isinstance(answer(data_root, **setting), dg.RunRequest if starts else dg.SkipReason)
+def test_requests_run_only_for_settings_that_change_results(data_root, setting, starts):
+    assert isinstance(evaluated_schedule(data_root, **setting), dg.RunRequest if starts else dg.SkipReason)
 
 
-def test_a_file_that_is_still_settling_is_left_for_the_next_night(data_root):
+def test_skips_file_that_is_still_settling(data_root):
     deliver(data_root, more=MORE, age_seconds=5)
-    assert reason(data_root) == "nothing changed since snapshot 1; still settling: more.csv"
+    assert skip_reason(data_root) == "nothing changed since snapshot 1; still settling: more.csv"
 
 
-def test_a_half_copied_file_is_not_looked_at(data_root):
+def test_ignores_partial_upload(data_root):
     (data_root.landing / "more.csv.part").write_bytes(MORE[:50])
     touch(data_root.landing / "more.csv.part")
-    assert reason(data_root) == "nothing changed since snapshot 1"
+    assert skip_reason(data_root) == "nothing changed since snapshot 1"
 
 
-def test_a_first_export_that_is_settling_is_waited_for(tmp_path):
+def test_waits_for_first_export_to_settle(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT, age_seconds=5)
     deliver(data_root, sample_amazon=EXPORT)
-    assert reason(data_root) == f"no export to read in {data_root.landing} yet; still settling: export.csv"
+    assert skip_reason(data_root) == f"no export to read in {data_root.landing} yet; still settling: export.csv"
 
 
 @pytest.mark.parametrize("name", ["other", "other_2"])
-def test_a_file_that_is_being_replaced_is_waited_for(data_root, name):
+def test_waits_while_a_file_is_being_replaced(data_root, name):
     (data_root.landing / "other.csv").unlink()
     deliver(data_root, **{name: OTHER.replace(b"A,C", b"A,E")}, age_seconds=5)
-    assert reason(data_root) == (
+    assert skip_reason(data_root) == (
         f"a delivery is under way: other.csv gone or changed while {name}.csv is still settling"
     )
     touch(data_root.landing / f"{name}.csv")
     assert "other.csv" in changes(data_root)
 
 
-def test_a_run_under_way_is_a_reason_to_skip_and_its_end_is_not(data_root):
+def test_skips_while_a_run_is_under_way(data_root):
     deliver(data_root, more=MORE)
     with FileLock(data_root.lock_file):
-        assert reason(data_root) == "a run is under way; the next night compares again"
+        assert skip_reason(data_root) == "a run is under way; the next tick compares again"
     assert changes(data_root) == "new: more.csv"
 
 
-def test_a_run_about_to_start_is_a_reason_to_skip_and_one_that_never_did_is_not(data_root):
+def test_skips_while_a_run_starts_but_not_for_one_that_never_did(data_root):
     deliver(data_root, more=MORE)
-    with history(data_root) as instance:
+    with persistent_instance(data_root) as instance:
         instance.create_run_for_job(defs.resolve_job_def("segment_users"))
-    assert reason(data_root) == "a run is about to start; the next night compares again"
+    assert skip_reason(data_root) == "a run is about to start; the next tick compares again"
     assert changes(data_root, now=(datetime.now(UTC) + timedelta(minutes=20)).isoformat()) == "new: more.csv"
 
 
-def test_a_lost_published_folder_is_built_again(data_root):
+def test_requests_run_after_loss_of_published_folder(data_root):
     shutil.rmtree(data_root.published)
-    lost = f"{data_root.published} holds no snapshot though a run was here: it is lost, or the run did not publish"
+    lost = f"{data_root.published} has no snapshot although a run wrote the warehouse: lost, or never published"
     assert changes(data_root) == lost
     shutil.rmtree(data_root.warehouse)
     assert changes(data_root) == "nothing is published yet"
 
 
 @pytest.mark.parametrize("lost", [".", "raw_reviews.json", "segment_profiles.parquet"])
-def test_a_lost_warehouse_is_built_again(data_root, lost):
+def test_requests_run_after_loss_of_warehouse(data_root, lost):
     path = data_root.warehouse / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert changes(data_root) == f"{data_root.warehouse} is gone or not whole, so it is built again"
+    assert changes(data_root) == f"{data_root.warehouse} is missing or incomplete and is rebuilt"
 
 
-def test_a_lost_memory_of_hashes_costs_one_look(data_root):
+def test_loss_of_recorded_hashes_costs_one_run(data_root):
     (data_root.warehouse / "landing.json").unlink()
     assert changes(data_root) == "changed or touched: export.csv, other.csv"
     assert scenario.materialised(scenario.run(data_root, settle=True)) == set()
-    assert reason(data_root) == "nothing changed since snapshot 1"
+    assert skip_reason(data_root) == "nothing changed since snapshot 1"
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "reason"),
     [("settings.toml", "there is no setting"), ("published/LATEST.json", "this is not a pointer")],
 )
-def test_what_cannot_be_compared_starts_a_run_that_fails_with_the_reason(data_root, name, words):
+def test_requests_run_that_fails_if_comparison_is_impossible(data_root, name, reason):
     (data_root.root / name).write_text("colour = 'red'\n")
     assert changes(data_root).startswith("cannot be compared: ")
-    assert words in changes(data_root)
+    assert reason in changes(data_root)
     result = scenario.run(data_root, settle=True)
     assert not result.success
     assert scenario.materialised(result) == set()
 
 
-def test_what_lies_there_and_cannot_be_a_file_starts_a_run_that_fails(data_root):
+def test_requests_run_that_fails_for_folder_named_like_a_file(data_root):
     (data_root.landing / "folder.csv").mkdir()
     assert changes(data_root) == "cannot be read: folder.csv"
     assert "folder.csv: a folder is named like a file" in scenario.failure(scenario.run(data_root, settle=True))
 
 
-def test_the_sensor_answers_as_the_schedule_and_once_for_each_state(data_root):
-    assert answer_of_the_sensor(data_root).skip_message == "nothing changed since snapshot 1"
+def test_sensor_requests_one_run_per_state(data_root):
+    assert evaluated_sensor(data_root).skip_message == "nothing changed since snapshot 1"
     deliver(data_root, more=MORE)
-    first, again = answer_of_the_sensor(data_root), answer_of_the_sensor(data_root)
+    first, again = evaluated_sensor(data_root), evaluated_sensor(data_root)
     assert first.tags["amzseg/changes"] == "new: more.csv"
     assert first.run_key == again.run_key
     deliver(data_root, more=MORE + MORE[MORE.index(b"\n") + 1 :])
-    assert answer_of_the_sensor(data_root).run_key not in {None, first.run_key}
+    assert evaluated_sensor(data_root).run_key not in {None, first.run_key}
 
 
-def test_ten_thousand_exports_are_compared_without_opening_one(data_root):
+def test_compares_ten_thousand_exports_without_opening_them(data_root):
     shutil.rmtree(data_root.landing)
     data_root.landing.mkdir()
     for number in range(10_000):
@@ -271,8 +243,8 @@ def test_ten_thousand_exports_are_compared_without_opening_one(data_root):
     contents = {file: sha256(file.path.encode()).hexdigest() for file in listing.files}
     remember(data_root, contents)
     inputs = [{"path": file.path, "also_at": [], "sha256": content} for file, content in contents.items()]
-    as_by_another_version(data_root, inputs=inputs)
-    assert reason(data_root, settle_seconds=0) == "nothing changed since snapshot 1"
+    rewrite_manifest(data_root, inputs=inputs)
+    assert skip_reason(data_root, settle_seconds=0) == "nothing changed since snapshot 1"
     (data_root.landing / "more.csv").write_bytes(b"")
     for number in range(5, 10_000):
         (data_root.landing / f"{number:04d}.csv").unlink()
@@ -282,10 +254,11 @@ def test_ten_thousand_exports_are_compared_without_opening_one(data_root):
 SHOWN = """
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
-from amzseg_pipeline.defs.schedules import as_soon_as_it_lands, nightly
+from amzseg_pipeline.defs.schedules import nightly
+from amzseg_pipeline.defs.sensors import landing_sensor
 from dagster import DefaultScheduleStatus as Schedule, DefaultSensorStatus as Sensor
 from dagster._utils.schedules import schedule_execution_time_iterator as times
-assert (nightly.default_status, as_soon_as_it_lands.default_status) == (Schedule.RUNNING, Sensor.STOPPED)
+assert (nightly.default_status, landing_sensor.default_status) == (Schedule.RUNNING, Sensor.STOPPED)
 zone = ZoneInfo(nightly.execution_timezone)
 print(nightly.cron_schedule, nightly.execution_timezone)
 for start in (datetime(2026, 3, 27, tzinfo=zone), datetime(2026, 10, 23, tzinfo=zone)):
@@ -304,7 +277,7 @@ for start in (datetime(2026, 3, 27, tzinfo=zone), datetime(2026, 10, 23, tzinfo=
         ),
     ],
 )
-def test_there_is_one_night_a_day_in_the_zone_given_when_clocks_change_too(environment, shown):
+def test_ticks_once_a_day_in_the_given_zone_across_clock_changes(environment, shown):
     given = {name: text for name, text in os.environ.items() if not name.startswith("AMZSEG_")} | environment
     done = subprocess.run([sys.executable, "-c", SHOWN], capture_output=True, text=True, check=True, env=given)
     assert done.stdout.splitlines() == shown

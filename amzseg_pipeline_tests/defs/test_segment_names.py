@@ -1,4 +1,4 @@
-"""The names that segments of real and sample users get, for every number of them; benchmarks.names has the tables."""
+"""Segment names for sample and real users and two to ten segments; benchmarks.names prints the tables."""
 
 from pathlib import Path
 
@@ -36,11 +36,11 @@ def sample() -> pd.DataFrame:
     return users_of(SAMPLE)
 
 
-def test_the_names_of_the_sample_are_unique_and_true_for_two_to_ten_segments(sample: pd.DataFrame) -> None:
+def test_sample_names_are_unique_and_true_for_two_to_ten_segments(sample: pd.DataFrame) -> None:
     assert_unique_and_true(sample)
 
 
-def test_so_they_are_without_its_discounts_and_none_speaks_of_them(sample: pd.DataFrame) -> None:
+def test_names_without_discounts_claim_nothing_about_discounts(sample: pd.DataFrame) -> None:
     users = without_discounts(sample)
     assert_unique_and_true(users)
     named = list(named_users(users, n_init=1))
@@ -50,7 +50,7 @@ def test_so_they_are_without_its_discounts_and_none_speaks_of_them(sample: pd.Da
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("exports", [("amazon.csv",), ("Gift_Cards_5.json.gz", "meta_Gift_Cards.json.gz")])
-def test_so_they_are_of_the_real_exports(real_data: Path, exports: tuple[str, ...]) -> None:
+def test_real_names_are_unique_and_true(real_data: Path, exports: tuple[str, ...]) -> None:
     users = users_of(*(real_data / export for export in exports))
     assert_unique_and_true(users)
     assert_unique_and_true(without_discounts(users))

@@ -1,4 +1,4 @@
-"""The whole job on Spark publishes what it publishes on DuckDB."""
+"""The job publishes the same on Spark as on DuckDB."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ EXPORT = sales_csv([{"user_id": f"U{n},U{n + 1}", "review_id": f"R{n},R{n + 500}
 
 @NEEDS_SPARK
 @pytest.mark.timeout(600)
-def test_the_whole_job_runs_on_spark_and_publishes_the_same_tables(tmp_path):
+def test_spark_publishes_the_same_tables_as_duckdb(tmp_path):
     snapshots = {}
     for engine in ("duckdb", "spark"):
         data_root = scenario.data_root_with(tmp_path / engine, export=EXPORT)

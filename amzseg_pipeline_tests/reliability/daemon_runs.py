@@ -23,7 +23,7 @@ class Night:
     run_id: str = ""
 
 
-BUSY = ("a run is under way; the next night compares again", "a run is about to start; the next night compares again")
+BUSY = ("a run is under way; the next tick compares again", "a run is about to start; the next tick compares again")
 
 
 class Nights:

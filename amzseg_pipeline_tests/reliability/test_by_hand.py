@@ -12,7 +12,7 @@ from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver
 from amzseg_pipeline_tests.reliability.processes import history, prepare_instance, run_by_hand, until
 
-WAITS = "this run waits until it has ended"
+WAITS = "this run waits until it ends"
 
 
 @pytest.mark.slow

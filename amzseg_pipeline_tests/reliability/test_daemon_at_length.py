@@ -90,7 +90,7 @@ def test_every_kind_of_delivery_is_read_whole_once_and_never_by_half(tmp_path):
 
         with run_by_hand(data_root, "--force") as one, run_by_hand(data_root, "--force") as other:
             printed = [process.communicate(timeout=900)[0] for process in (one, other)]
-        waited = ["this run waits until it has ended" in words for words in printed]
+        waited = ["this run waits until it ends" in words for words in printed]
         assert sorted(waited) == [False, True], printed
         assert read_latest(data_root.root).sequence == 9
         until(lambda: runs.reason() == "nothing changed since snapshot 9", seconds=600)
@@ -168,14 +168,12 @@ def test_what_is_lost_or_differs_starts_one_run_and_a_lost_history_none(tmp_path
         with daemon(data_root):
             assert told(runs.run()) == "nothing is published yet -> published snapshot 1"
             shutil.rmtree(data_root.warehouse)
-            rebuilt = f"{data_root.warehouse} is gone or not whole, so it is built again"
+            rebuilt = f"{data_root.warehouse} is missing or incomplete and is rebuilt"
             assert told(runs.run()) == f"{rebuilt} -> published snapshot 2"
             (data_root.root / "settings.toml").write_text("seed = 7\n")
             assert told(runs.run()) == "the settings differ -> published snapshot 3"
             shutil.rmtree(data_root.published)
-            lost = (
-                f"{data_root.published} holds no snapshot though a run was here: it is lost, or the run did not publish"
-            )
+            lost = f"{data_root.published} has no snapshot although a run wrote the warehouse: lost, or never published"
             assert told(runs.run()) == f"{lost} -> published snapshot 1"
             assert runs.reason() == "nothing changed since snapshot 1"
         went_down = time.time()

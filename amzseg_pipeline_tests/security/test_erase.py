@@ -96,7 +96,7 @@ def test_the_command_takes_keys_from_the_environment(
     take_out_of_landing(keyed_data_root)
     assert main(["erase", USER]) == 0
     told = capsys.readouterr().out
-    assert "snapshot 1 was written again without 1 user(s) and is now snapshot 2" in told
+    assert "snapshot 1 was rewritten without 1 user(s) and is now snapshot 2" in told
     assert USER not in told
     assert places_of([USER], keyed_data_root.root) == {}
 
