@@ -75,7 +75,7 @@ defs = dg.Definitions(
         "pipeline": _pipeline,
         "previous": PreviousRunResource(pipeline=_pipeline),
         "engine": _engine,
-        "io_manager": WarehouseIOManagerFactory(pipeline=_pipeline, engine=_engine),
+        "io_manager": WarehouseIOManagerFactory(pipeline=_pipeline, engine=_engine),  # type: ignore[arg-type]
     },
     executor=dg.in_process_executor,
 )
