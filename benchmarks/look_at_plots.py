@@ -94,7 +94,7 @@ def _draw(warehouse: Path, engine: DuckDBEngine, out: Path) -> None:
 
 def _galleries(warehouse: Path, engine: DuckDBEngine) -> Iterator[tuple[figures.Gallery, dict[str, str]]]:
     table = {name: table_frame(warehouse, name, engine) for name in _TABLES}
-    model = segments.model_from_document(_document(warehouse, "cluster_model"), place="cluster_model.json")
+    model = segments.model_from_document(_document(warehouse, "cluster_model"), location="cluster_model.json")
     currency = table["cleaned_reviews"].select(nw.col("currency").max()).collect("pyarrow").item()
     reviews = figures.review_data(table["cleaned_reviews"], table["rejected_reviews"], currency=currency)
     yield figures.review_gallery(reviews), {"Reviews": f"{reviews.reviews:,}"}

@@ -119,7 +119,7 @@ def watch_for_newer() -> None:
 def _opened(root: str, seen: tuple[str, ...]) -> Published:
     """`seen` is the pointer's sha256 and the states of the files: whatever was touched is opened and checked anew."""
     snapshot = read_latest(root)
-    model = model_from_document(snapshot.model_document(), place=str(snapshot.path / "model.json"))
+    model = model_from_document(snapshot.model_document(), location=str(snapshot.path / "model.json"))
     profiles = snapshot.segment_profiles()
     return Published(
         sha256=seen[0],

@@ -6,7 +6,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-MODEL_FORMAT = 2
+from pydantic import FiniteFloat
+
+MODEL_FORMAT = 1
 
 Transform = Literal["identity", "log1p", "log2"]
 
@@ -19,8 +21,8 @@ class Shrinkage:
     value gets `mean`.
     """
 
-    mean: float
-    reviews: float
+    mean: FiniteFloat
+    reviews: FiniteFloat
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,12 @@ class ScaledFeature:
 
     name: str
     transform: Transform
-    impute: float | None
+    impute: FiniteFloat | None
     shrinkage: Shrinkage | None
-    low: float | None
-    high: float | None
-    mean: float
-    scale: float
+    low: FiniteFloat | None
+    high: FiniteFloat | None
+    mean: FiniteFloat
+    scale: FiniteFloat
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ class Segment:
     segment_id: str
     name: str
     strategy: str
-    name_fit: float
-    centroid: tuple[float, ...]
+    name_fit: FiniteFloat
+    centroid: tuple[FiniteFloat, ...]
     training_users: int
-    outlier_distance: float
+    outlier_distance: FiniteFloat
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,16 @@ class KEvidence:
     """
 
     k: int
-    inertia: float
+    inertia: FiniteFloat
     sizes: tuple[int, ...]
-    smallest_share: float
-    silhouette: float | None
-    prediction_strength: float | None
-    jaccard: float | None
-    davies_bouldin: float | None
-    calinski_harabasz: float | None
+    smallest_share: FiniteFloat
+    silhouette: FiniteFloat | None
+    prediction_strength: FiniteFloat | None
+    jaccard: FiniteFloat | None
+    davies_bouldin: FiniteFloat | None
+    calinski_harabasz: FiniteFloat | None
     failed_criteria: tuple[str, ...]
-    null_silhouette: float | None = None
+    null_silhouette: FiniteFloat | None = None
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,11 @@ class KLimits:
 
     k_min: int
     k_max: int
-    prediction_strength: float
-    jaccard: float
-    silhouette: float
-    silhouette_gain: float
-    smallest_share: float
+    prediction_strength: FiniteFloat
+    jaccard: FiniteFloat
+    silhouette: FiniteFloat
+    silhouette_gain: FiniteFloat
+    smallest_share: FiniteFloat
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class LineageEvent:
     segment_id: str
     name: str
     other_id: str | None
-    overlap: float | None
+    overlap: FiniteFloat | None
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class FeatureReference:
     """
 
     name: str
-    edges: tuple[float, ...]
+    edges: tuple[FiniteFloat, ...]
     users: tuple[int, ...]
 
 
@@ -178,8 +180,8 @@ class TrainingReference:
     users: int
     features: tuple[FeatureReference, ...]
     segment_users: tuple[int, ...]
-    mean_squared_distance: float
-    sd_squared_distance: float
+    mean_squared_distance: FiniteFloat
+    sd_squared_distance: FiniteFloat
     outliers: int
     seen_hashes: tuple[int, ...]
 
@@ -197,7 +199,7 @@ class Model:
     scaling: FeatureScaling
     segments: tuple[Segment, ...]
     choice: KChoice
-    inertia: float
+    inertia: FiniteFloat
     trained_at: str
     libraries: dict[str, str]
     lineage: tuple[LineageEvent, ...] = ()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import FiniteFloat
+
 from amzseg_pipeline.contracts.model import Model
 
 Decision = Literal["PROMOTE", "HOLD", "REJECT", "KEEP"]
@@ -14,8 +16,8 @@ class DriftFigure:
     """One drift measure, named as its column in segment_history, with its warning limit."""
 
     name: str
-    value: float
-    limit: float
+    value: FiniteFloat
+    limit: FiniteFloat
     warns: bool
 
 
@@ -44,13 +46,13 @@ class ModelComparison:
     survivors). A silhouette is None if it is not defined.
     """
 
-    champion_inertia: float
-    challenger_inertia: float
-    champion_silhouette: float | None
-    challenger_silhouette: float | None
-    adjusted_rand: float
-    moved_share: float
-    centroid_shift: float | None
+    champion_inertia: FiniteFloat
+    challenger_inertia: FiniteFloat
+    champion_silhouette: FiniteFloat | None
+    challenger_silhouette: FiniteFloat | None
+    adjusted_rand: FiniteFloat
+    moved_share: FiniteFloat
+    centroid_shift: FiniteFloat | None
     survivors: int
     champion_k: int
     challenger_k: int
@@ -75,8 +77,8 @@ class PromotionCriterion:
 
     name: str
     kind: Literal["absolute", "relative"]
-    value: float | None
-    limit: float
+    value: FiniteFloat | None
+    limit: FiniteFloat
     passed: bool
     meaning: str
 

@@ -8,7 +8,7 @@ from typing import Any
 from amzseg_pipeline.contracts.history import SEGMENT_HISTORY, SEGMENT_MIGRATIONS
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 
-CONTRACT_VERSION = "1.1"
+CONTRACT_VERSION = "1.0"
 """Major.minor. A new nullable column is a minor version; anything else is major and goes to a folder of its own."""
 
 POINTER_FORMAT = 1

@@ -52,7 +52,7 @@ _DOCUMENTS: dict[type, tuple[Callable[..., dict[str, Any]], Callable[..., object
     TableParts: (table_parts_document, table_parts_from_document),
     FeatureScaling: (feature_scaling_document, feature_scaling_from_document),
     Model: (model_document, model_from_document),
-    **{kind: (document, partial(from_document, kind=kind)) for kind in _PLAIN_DOCUMENTS},
+    **{type_: (document, partial(from_document, type_=type_)) for type_ in _PLAIN_DOCUMENTS},
 }
 """Types stored as a JSON document, with writer and reader. For a table in parts the document is its index."""
 

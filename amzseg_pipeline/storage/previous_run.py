@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amzseg_pipeline.contracts.errors import ModelError, SnapshotError
-from amzseg_pipeline.contracts.model import MODEL_FORMAT, Model
+from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.promotion import PromotionState
 from amzseg_pipeline.contracts.publish import MODEL_FILE, RUN_FILE
 from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
@@ -55,7 +55,7 @@ def previous_run(data_root: DataRoot) -> PreviousRun:
     if _of_samples(snapshot.inputs) and not _of_samples(_inputs_tonight(data_root)):
         return PreviousRun()
     snapshot.verify(MODEL_FILE, RUN_FILE)
-    champion, promotion_state = _champion(snapshot), _memory(snapshot)
+    champion, promotion_state = _champion(snapshot), _promotion_state(snapshot)
     pointer = pointer_of(data_root.published)
     if pointer is not None and pointer.rolled_back_from is not None:
         champion, promotion_state = _after_rollback(data_root.published, pointer, snapshot, champion, promotion_state)
@@ -93,17 +93,9 @@ def _after_rollback(
 
 
 def _champion(snapshot: Snapshot) -> Model:
-    return model_from_document(snapshot.model_document(), place=str(snapshot.path / MODEL_FILE))
+    return model_from_document(snapshot.model_document(), location=str(snapshot.path / MODEL_FILE))
 
 
-def _memory(snapshot: Snapshot) -> PromotionState:
-    run = snapshot.run()
-    if PROMOTION_STATE_KEY not in run:
-        return PromotionState()
-    place = f"{snapshot.path / RUN_FILE}: {PROMOTION_STATE_KEY}"
-    document: Mapping[str, Any] = run[PROMOTION_STATE_KEY]
-    try:
-        return from_document(document, PromotionState, place=place)
-    except ModelError:
-        # A model that older code pending is none that this code can promote; all else must still be readable.
-        return from_document({**document, "format": MODEL_FORMAT, "pending": None}, PromotionState, place=place)
+def _promotion_state(snapshot: Snapshot) -> PromotionState:
+    location = f"{snapshot.path / RUN_FILE}: {PROMOTION_STATE_KEY}"
+    return from_document(snapshot.run().get(PROMOTION_STATE_KEY), PromotionState, location=location)

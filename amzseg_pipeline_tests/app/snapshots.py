@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amzseg_pipeline.contracts.history import DRIVER_COLUMNS, PREVIOUS_COLUMNS
 from amzseg_pipeline.contracts.publish import PUBLISHED_FILES, PUBLISHED_TABLES, Provenance
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
@@ -63,21 +62,3 @@ def date_back(data_root: DataRoot, span: timedelta) -> None:
     folder = old.parent.rename(old.parent.with_name(f"{number}-{created:%Y%m%dT%H%M%SZ}-{run}"))
     pointer_path.write_text(json.dumps({**pointer, "manifest": f"snapshots/{folder.name}/{old.name}"}))
     rewrite_manifest(data_root, created=created.isoformat().replace("+00:00", "Z"))
-
-
-def make_older(data_root: DataRoot) -> None:
-    """Turns the latest snapshot into one of contract 1.0: no migrations, no history, no user's past and drivers."""
-    last = read_latest(data_root.root)
-    later = {column.name for column in (*DRIVER_COLUMNS, *PREVIOUS_COLUMNS)}
-    resources = []
-    for entry in last.manifest["resources"]:
-        path = last.path / entry["path"]
-        if entry["name"] in ("segment_migrations", "segment_history"):
-            path.unlink()
-            continue
-        if entry["name"] == SEGMENT_ASSIGNMENTS.name:
-            pq.write_table(pq.read_table(path).drop_columns(sorted(later)), path)
-            fields = [field for field in entry["schema"]["fields"] if field["name"] not in later]
-            entry = {**entry, "schema": {**entry["schema"], "fields": fields}}
-        resources.append({**entry, "bytes": path.stat().st_size, "hash": f"sha256:{sha256_of(path)}"})
-    rewrite_manifest(data_root, contract_version="1.0", resources=resources)

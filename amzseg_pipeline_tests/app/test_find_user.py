@@ -6,7 +6,7 @@ from amzseg_pipeline.steps.pseudonyms import MIN_KEY_BYTES, USER_KEY_VARIABLE, U
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
-from amzseg_pipeline_tests.app.snapshots import make_older, publish_again
+from amzseg_pipeline_tests.app.snapshots import publish_again
 
 shown = pytest.mark.usefixtures("shown_home")
 
@@ -99,13 +99,6 @@ def test_a_new_user_was_not_there_before(snapshot: Snapshot) -> None:
     text = " ".join(prose(looked_up(snapshot.segment_assignments()["user_id"].iloc[5])).split())
     assert "In the snapshot before Not there: a new user" in text
     assert "Why it changed" not in text
-
-
-def test_a_snapshot_of_contract_1_0_says_that_it_does_not_know(shown_data_root: DataRoot) -> None:
-    make_older(shown_data_root)
-    session = looked_up(read_latest(shown_data_root.root).segment_assignments()["user_id"].iloc[5])
-    assert errors(session) == []
-    assert "This snapshot does not tell where users came from" in prose(session)
 
 
 KEY, ANOTHER_KEY = ("k" * MIN_KEY_BYTES, "a" * MIN_KEY_BYTES)

@@ -1,14 +1,12 @@
 import json
-import shutil
-from pathlib import Path
 
 import pytest
 from streamlit.proto.Metric_pb2 import Metric
 
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
-from amzseg_pipeline_tests.app.pages import errors, opened, prose
-from amzseg_pipeline_tests.app.snapshots import make_older, publish_again
+from amzseg_pipeline_tests.app.pages import opened, prose
+from amzseg_pipeline_tests.app.snapshots import publish_again
 
 
 def test_the_numbers_are_those_of_the_snapshot(shown_data_root: DataRoot) -> None:
@@ -76,19 +74,3 @@ def test_a_second_night_tells_what_changed_who_moved_and_why(second_run: DataRoo
     lines = {each["name"]: each for each in json.loads(chart.proto.spec)["data"] if each.get("name")}
     assert set(lines) == set(after.segment_profiles()["segment_name"])
     assert all(list(line["x"]) == [1, 2] for line in lines.values())
-
-
-def test_a_snapshot_of_contract_1_0_tells_what_it_can(
-    second_run: DataRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data_root = DataRoot(tmp_path / "older")
-    shutil.copytree(second_run.root, data_root.root)
-    make_older(data_root)
-    monkeypatch.setenv("AMZSEG_DATA", str(data_root.root))
-    session = opened()
-    text = prose(session)
-    assert errors(session) == []
-    assert "Who moved is told from contract 1.1 on" in text
-    profiles = read_latest(data_root.root).segment_profiles()
-    sizes = next(element.value for element in session.html if ">Before<" in element.value)
-    assert all(f">{users:,}<" in sizes for users in profiles["users"])

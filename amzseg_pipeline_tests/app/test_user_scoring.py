@@ -17,7 +17,7 @@ USUAL = {"total_reviews": 2, "avg_rating": 4.0, "avg_discount": 64.0, "avg_spend
 
 @pytest.fixture
 def model(snapshot: Snapshot) -> Model:
-    return model_from_document(snapshot.model_document(), place="model.json")
+    return model_from_document(snapshot.model_document(), location="model.json")
 
 
 def test_published_users_get_the_segment_they_were_published_with(snapshot: Snapshot, model: Model) -> None:

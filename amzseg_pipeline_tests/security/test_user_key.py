@@ -128,7 +128,7 @@ def test_a_document_of_raw_reviews_leads_to_the_same_parts(tmp_path: Path) -> No
     for key in (None, A_KEY):
         raw = raw_reviews(DataRoot(tmp_path), Settings(), now=time.time(), settle=False, user_key=key)
         document = json.loads(json.dumps(raw_reviews_document(raw)))
-        assert raw_reviews_from_document(document, place=str(tmp_path / "warehouse/raw_reviews.json")) == raw
+        assert raw_reviews_from_document(document, location=str(tmp_path / "warehouse/raw_reviews.json")) == raw
 
 
 def test_another_key_is_a_change_and_a_lost_one_stops_the_run(

@@ -21,14 +21,13 @@ from amzseg_pipeline_tests.storage.snapshots.runs import provenance_of, segment_
 
 FIRST = replace(model_of(three_types(60), k=3, k_max=3), next_segment_number=4)
 SECOND = replace(model_of(three_types(60), k=2, k_max=3), next_segment_number=9)
-CONTRACT_1_0 = Path(__file__).parent / "snapshots" / "contract_1_0"
 
 
 def publish_model(
     data_root: DataRoot, run_day: int, model: Model, promotion_state: PromotionState | None = None
 ) -> None:
     """A night whose model and promotion_state are given."""
-    run = {} if promotion_state is None else {PROMOTION_STATE_KEY: document(promotion_state)}
+    run = {PROMOTION_STATE_KEY: document(promotion_state or PromotionState())}
     publish(
         data_root.published,
         provenance_of(run_day),
@@ -80,20 +79,6 @@ def test_a_damaged_table_is_found_out_when_it_is_asked_for(data_root: DataRoot) 
         found.table(SEGMENT_ASSIGNMENTS)
 
 
-def test_a_snapshot_of_contract_1_0_has_a_champion_and_no_memory(data_root: DataRoot) -> None:
-    shutil.copytree(CONTRACT_1_0, data_root.published)
-    found = previous_run(data_root)
-    assert [segment.segment_id for segment in found.champion.segments] == ["S0001", "S0002", "S0003"]
-    assert (found.champion.reference, found.promotion_state) == (None, PromotionState())
-    assert found.table(SEGMENT_ASSIGNMENTS) is not None
-    assert found.table(SEGMENT_HISTORY) is None
-    snapshot = read_latest(data_root.root)
-    assert snapshot.contract_version == "1.0"
-    assert len(snapshot.segment_assignments()) == 48
-    with pytest.raises(SnapshotError, match=r"no segment_migrations\.parquet in this snapshot"):
-        snapshot.segment_migrations()
-
-
 def test_after_a_rollback_from_another_model_a_person_is_asked_and_no_id_is_given_again(data_root: DataRoot) -> None:
     publish_model(data_root, 1, FIRST)
     publish_model(data_root, 2, SECOND)
@@ -130,29 +115,6 @@ def test_a_night_after_a_rollback_is_an_ordinary_one(data_root: DataRoot) -> Non
     publish_model(data_root, 3, FIRST, PromotionState(approval_needed="asked"))
     assert read_latest(data_root.root).sequence == 3
     assert previous_run(data_root).promotion_state.approval_needed == "asked"
-
-
-def test_a_held_model_that_this_code_cannot_read_is_forgotten_and_nothing_else(data_root: DataRoot) -> None:
-    pending = PendingModel(SECOND, PromotionReport("HOLD", "", FIRST.version, SECOND.version, ()))
-    publish_model(data_root, 1, FIRST, PromotionState(pending, "2026-01-01T02:00:00+00:00", "abc"))
-    path = data_root.published
-    snapshot = read_latest(data_root.root)
-    run = snapshot.run()
-    run[PROMOTION_STATE_KEY]["pending"]["model"]["of the future"] = 1
-    run[PROMOTION_STATE_KEY]["format"] = 77
-    shutil.rmtree(path)
-    publish(
-        path,
-        provenance_of(1),
-        tables={SEGMENT_ASSIGNMENTS: segment_assignments(1, users=3).to_batches(), **small_tables(1)},
-        files={
-            RUN_FILE: json.dumps(run).encode(),
-            MODEL_FILE: json.dumps(model_document(FIRST)).encode(),
-            MODEL_EXPORT_FILE: b"",
-        },
-        settings=Settings(),
-    )
-    assert previous_run(data_root).promotion_state == PromotionState(None, "2026-01-01T02:00:00+00:00", "abc")
 
 
 def test_the_pointer_tells_what_was_given_up_until_the_next_night(data_root: DataRoot) -> None:

@@ -9,12 +9,13 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from amzseg_pipeline.contracts.documents import document_of, parsed_document
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_folder, delete, files_below, staging_folder
 from amzseg_pipeline.storage.fs.object_store import footer, path_at, store_of
@@ -97,16 +98,14 @@ def bytes_in(parts: Iterable[Path]) -> int:
 
 def table_parts_document(parts: TableParts) -> dict[str, Any]:
     """The JSON object of `parts`."""
-    return asdict(parts) | {"folder": parts.folder.name}
+    return document_of(parts) | {"folder": parts.folder.name}
 
 
-def table_parts_from_document(document: dict[str, Any], *, place: str) -> TableParts:
-    """The TableParts in `document`, read from the file `place` of a warehouse. TableError where it is not one."""
-    try:
-        folder = path_at(place).parent / document["folder"]
-        return TableParts(**document | {"folder": folder, "names": tuple(document["names"])})
-    except (KeyError, TypeError) as error:
-        raise TableError(f"{place}: no list of parts ({error!r}); materialise {Path(place).stem} again.") from error
+def table_parts_from_document(document: dict[str, Any], *, location: str) -> TableParts:
+    """The TableParts in `document`, read from the file `location` of a warehouse. Raises TableError."""
+    fix = f"materialise {Path(location).stem} again"
+    parts = parsed_document(document, TableParts, location=location, error=TableError, fix=fix)
+    return replace(parts, folder=path_at(location).parent / parts.folder.name)
 
 
 @contextmanager

@@ -8,7 +8,12 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, NotRequired
 
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from amzseg_pipeline.contracts.documents import parsed_json
 from amzseg_pipeline.contracts.errors import SnapshotError, UnknownContract
 from amzseg_pipeline.contracts.publish import MANIFEST_FILE, POINTER_FILE, POINTER_FORMAT
 from amzseg_pipeline.storage.fs.atomic_writes import files_below
@@ -26,7 +31,6 @@ REPAIR_ADVICE = (
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"([0-9]{6,})-([0-9]{8}T[0-9]{6}Z)-([0-9A-Za-z_-]{1,8})")
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def is_run_id(text: str) -> bool:
@@ -101,42 +105,53 @@ class Pointer:
         return (json.dumps(document, indent=2) + "\n").encode()
 
 
-def pointer_from(content: bytes, place: Path) -> Pointer:
-    """The pointer in `content`, the bytes of the file `place`.
+class _PointerDocument(TypedDict):
+    format: int
+    sequence: int
+    run_id: Annotated[str, Field(pattern=f"^{_RUN_ID.pattern}$")]
+    manifest: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    rolled_back_from: NotRequired[int]
 
-    Raises SnapshotError when they are no pointer, or one to a place that is not a snapshot below published/.
+
+def pointer_from(content: bytes, path: Path) -> Pointer:
+    """The pointer in `content`, the bytes of the file `path`.
+
+    Raises SnapshotError when they are not a pointer, or one to a path that is not a snapshot below published/.
     """
-    damaged = SnapshotError(f"{place}: this is not a pointer to a snapshot, the file is damaged; {REPAIR_ADVICE}.")
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        raise damaged from None
-    if not isinstance(document, dict) or type(document.get("format")) is not int:
-        raise damaged
-    if document["format"] != POINTER_FORMAT:
+    location = f"{path}: this is not a pointer to a snapshot"
+    require_format(content, POINTER_FORMAT, path=path, location=location)
+    document = parsed_json(content, _PointerDocument, location=location, error=SnapshotError, fix=REPAIR_ADVICE)
+    folder, _, rest = document["manifest"].partition("/")
+    text, _, file_name = rest.partition("/")
+    name = snapshot_name_from(text)
+    if (folder, file_name) != (SNAPSHOTS_FOLDER, MANIFEST_FILE) or name is None:
+        raise SnapshotError(
+            f"{path}: {document['manifest']!r} is not a manifest at {SNAPSHOTS_FOLDER}/<snapshot>/{MANIFEST_FILE} "
+            f"below {path.parent}, and no other path is followed; {REPAIR_ADVICE}."
+        )
+    rolled_back_from = document.get("rolled_back_from")
+    if (
+        document["sequence"] != name.sequence
+        or not document["run_id"].startswith(name.run)
+        or (rolled_back_from is not None and rolled_back_from <= name.sequence)
+    ):
+        raise SnapshotError(f"{location}: its fields contradict each other; {REPAIR_ADVICE}.")
+    return Pointer(name, document["run_id"], document["sha256"], rolled_back_from)
+
+
+class _Format(TypedDict):
+    format: int
+
+
+def require_format(content: bytes, known: int, *, path: Path, location: str) -> None:
+    """Raises UnknownContract where the JSON object in `content` is of another format than `known`."""
+    found = parsed_json(content, _Format, location=location, error=SnapshotError, fix=REPAIR_ADVICE, extra="allow")
+    if found["format"] != known:
         raise UnknownContract(
-            f"{place}: format {document['format']} is not the one this code knows ({POINTER_FORMAT}); "
+            f"{path}: format {found['format']} is not the one this version reads ({known}); "
             "install the amzseg_pipeline that wrote it."
         )
-    manifest, run_id, sha256 = (document.get(key) for key in ("manifest", "run_id", "sha256"))
-    if not (isinstance(manifest, str) and isinstance(run_id, str) and isinstance(sha256, str)):
-        raise damaged
-    folder, _, rest = manifest.partition("/")
-    text, _, file = rest.partition("/")
-    name = snapshot_name_from(text)
-    if (folder, file) != (SNAPSHOTS_FOLDER, MANIFEST_FILE) or name is None:
-        raise SnapshotError(
-            f"{place}: {manifest!r} is not a manifest at {SNAPSHOTS_FOLDER}/<snapshot>/{MANIFEST_FILE} "
-            f"below {place.parent}, and nothing else is followed; {REPAIR_ADVICE}."
-        )
-    if document.get("sequence") != name.sequence or not _SHA256.fullmatch(sha256):
-        raise damaged
-    if not run_id.startswith(name.run) or not is_run_id(run_id):
-        raise damaged
-    given_up = document.get("rolled_back_from")
-    if given_up is not None and (type(given_up) is not int or given_up <= name.sequence):
-        raise damaged
-    return Pointer(name, run_id, sha256, given_up)
 
 
 def pointer_of(published: Path) -> Pointer | None:

@@ -173,7 +173,7 @@ def snapshot_at(published: Path, pointer: Pointer) -> Snapshot:
         raise SnapshotError(
             f"{path}: its sha256 is not the one in {POINTER_FILE}, one of the two is damaged; {REPAIR_ADVICE}."
         )
-    return Snapshot(path.parent, manifest_from(content, pointer, place=str(path)))
+    return Snapshot(path.parent, manifest_from(content, pointer, path=path))
 
 
 def pointer_to(published: Path, sequence: int) -> Pointer:

@@ -22,7 +22,7 @@ HEADER = ",".join(USERS_TO_SCORE.column_names) + "\n"
 
 @pytest.fixture
 def model(snapshot: Snapshot) -> Model:
-    return model_from_document(snapshot.model_document(), place="model.json")
+    return model_from_document(snapshot.model_document(), location="model.json")
 
 
 def scored(content: bytes | str, model: Model) -> ScoredUpload:

@@ -34,7 +34,7 @@ def test_a_snapshot_tells_where_it_comes_from(tmp_path: Path) -> None:
     snapshot = read_latest(tmp_path)
     assert (snapshot.sequence, snapshot.run_id) == (1, "00000001-run")
     assert snapshot.created == datetime(2026, 1, 1, 2, tzinfo=UTC)
-    assert (snapshot.contract_version, snapshot.model_version, snapshot.currency) == ("1.1", "m1", "INR")
+    assert (snapshot.contract_version, snapshot.model_version, snapshot.currency) == (CONTRACT_VERSION, "m1", "INR")
     assert snapshot.inputs == [{"path": "amazon.csv", "batch": "0123456789abcdef", "rows": 20}]
     assert snapshot.model_document() == {"format": 1}
     assert run_of(snapshot) == 1
@@ -190,7 +190,7 @@ def test_a_pointer_leads_nowhere_else(tmp_path: Path, manifest: str) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/datapackage.json").write_text("{}")
     _rewritten_pointer(tmp_path / "published", manifest=manifest)
-    with pytest.raises(SnapshotError, match="nothing else is followed"):
+    with pytest.raises(SnapshotError, match="no other path is followed"):
         read_latest(tmp_path)
 
 
@@ -208,7 +208,7 @@ def test_a_run_id_names_no_other_folder(tmp_path: Path, rest: str) -> None:
 def test_a_manifest_leads_nowhere_else(tmp_path: Path, path: str) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
     _rewritten_manifest(snapshot, lambda document: document["resources"][0].update(path=path))
-    with pytest.raises(SnapshotError, match="nothing else is followed"):
+    with pytest.raises(SnapshotError, match="no other path is followed"):
         read_latest(tmp_path)
 
 
@@ -236,8 +236,8 @@ def test_a_newer_form_is_refused_with_advice_and_a_minor_version_is_not(tmp_path
     _rewritten_manifest(snapshot, lambda document: document.update(contract_version="1.7", added="since"))
     assert read_latest(tmp_path).contract_version == "1.7"
     for change, message in (
-        ({"contract_version": "2.0"}, rf"contract 2\.0 promises other tables than {re.escape(CONTRACT_VERSION)}"),
-        ({"contract_version": "0.9"}, r"contract 0\.9 promises other tables than"),
+        ({"contract_version": "2.0"}, rf"contract 2\.0 has other tables than {re.escape(CONTRACT_VERSION)}"),
+        ({"contract_version": "0.9"}, r"contract 0\.9 has other tables than"),
         ({"format": 2}, r"datapackage\.json: format 2 .* install the amzseg_pipeline that wrote it"),
     ):
         _rewritten_manifest(snapshot, lambda document, change=change: document.update(change))

@@ -69,7 +69,7 @@ def test_the_manifest_says_what_is_published(tmp_path: Path) -> None:
         "created": "2026-01-01T02:00:00Z",
         "sequence": 1,
         "run_id": "00000001-run",
-        "contract_version": "1.1",
+        "contract_version": "1.0",
         "model_version": "m1",
         "code_version": "c1",
         "settings_hash": Settings().result_hash,
@@ -139,7 +139,7 @@ def test_the_file_carries_its_contract(tmp_path: Path) -> None:
 
     contract = json.loads(schema.metadata[CONTRACT_METADATA])
     assert (contract["version"], contract["table"], contract["primaryKey"]) == (
-        "1.1",
+        "1.0",
         "segment_assignments",
         ["user_id"],
     )

@@ -208,6 +208,6 @@ def test_what_is_scanned_is_found_again_from_the_document(tmp_path: Path) -> Non
     data_root = landing_zone(tmp_path, {"x/a.parquet": parquet([review_2023(1)]), "b.csv": sales_csv([{}])})
     raw = reviews_read(data_root)
     document = raw_reviews_document(raw)
-    assert raw_reviews_from_document(document, place=str(data_root.warehouse / "raw_reviews.json")) == raw
-    moved = raw_reviews_from_document(document, place="/elsewhere/warehouse/raw_reviews.json")
+    assert raw_reviews_from_document(document, location=str(data_root.warehouse / "raw_reviews.json")) == raw
+    moved = raw_reviews_from_document(document, location="/elsewhere/warehouse/raw_reviews.json")
     assert [str(batch.part)[:19] for batch in moved.batches] == ["/elsewhere/warehous", "/elsewhere/landing/"]
