@@ -1,183 +1,243 @@
-"""Every setting there is: its default, meaning and range. Read from settings.toml with AMZSEG_* above it."""
+"""Every setting: its default, range and meaning. Values come from settings.toml, the environment and run config."""
 
 import difflib
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.config import JsonDict
 
 from amzseg_pipeline.contracts.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "AMZSEG_"
 
-
-def _setting(
-    default: Any,
-    meaning: str,
-    *,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] = (),
-    changes_result: bool = False,
-) -> Any:
-    return field(
-        default=default,
-        metadata={
-            "meaning": meaning,
-            "minimum": minimum,
-            "maximum": maximum,
-            "choices": choices,
-            "changes_result": changes_result,
-        },
-    )
+_CHANGES_RESULT: JsonDict = {"changes_result": True}
+"""Marks the settings whose change makes the latest segments out of date."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The settings of a run. `changes_result` marks those whose change makes last night's segments out of date."""
+class Settings(BaseModel):
+    """The settings of a run. Raises SettingsError where a value is unknown, of the wrong type or out of range."""
 
-    settle_seconds: float = _setting(60.0, "the nightly run leaves files younger than this for later", minimum=0)
-    on_refused_file: str = _setting(
-        "fail", "a file that cannot be read fails the run, or is skipped", choices=("fail", "skip"), changes_result=True
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    settle_seconds: float = Field(
+        60.0, ge=0, description="A scheduled run skips files modified less than this many seconds ago."
     )
-    max_file_bytes: int = _setting(8 * 2**30, "largest file that is read", minimum=1, changes_result=True)
-    max_expanded_bytes: int = _setting(
-        64 * 2**30, "largest size of a file once unpacked", minimum=1, changes_result=True
+    on_refused_file: Literal["fail", "skip"] = Field(
+        "fail",
+        description="What to do with a file that cannot be read: fail the run, or skip the file.",
+        json_schema_extra=_CHANGES_RESULT,
     )
-    max_expansion_ratio: float = _setting(
-        100.0, "largest ratio of unpacked to packed size", minimum=1, changes_result=True
+    max_file_bytes: int = Field(
+        8 * 2**30, ge=1, description="The largest file that is read, in bytes.", json_schema_extra=_CHANGES_RESULT
     )
-    max_rejected_share: float = _setting(
-        0.05, "rejected rows, or unreadable values of a column, that stop a run", minimum=0, maximum=1
+    max_expanded_bytes: int = Field(
+        64 * 2**30,
+        ge=1,
+        description="The largest decompressed size of a file, in bytes.",
+        json_schema_extra=_CHANGES_RESULT,
     )
-    min_rows_share: float = _setting(
-        0.5, "fewest cleaned reviews, as a share of the last snapshot's, that pass", minimum=0
+    max_expansion_ratio: float = Field(
+        100.0,
+        ge=1,
+        description="The largest ratio of decompressed to compressed size.",
+        json_schema_extra=_CHANGES_RESULT,
     )
-    max_rows_share: float = _setting(
-        2.0, "most cleaned reviews, as a share of the last snapshot's, that pass", minimum=1
-    )
-    transform: str = _setting(
-        "log",
-        "features as they are, or in logarithms with means of few reviews shrunk",
-        choices=("none", "log"),
-        changes_result=True,
-    )
-    k: int = _setting(0, "number of segments; 0 lets the evidence choose", minimum=0, maximum=10, changes_result=True)
-    k_min: int = _setting(3, "fewest segments to choose from", minimum=2, maximum=10, changes_result=True)
-    k_max: int = _setting(8, "most segments to choose from", minimum=2, maximum=10, changes_result=True)
-    min_prediction_strength: float = _setting(
-        0.8, "least prediction strength of a number of segments", minimum=0, maximum=1, changes_result=True
-    )
-    min_jaccard: float = _setting(
-        0.75, "least Jaccard index of every segment over bootstraps", minimum=0, maximum=1, changes_result=True
-    )
-    min_silhouette: float = _setting(0.2, "least mean silhouette", minimum=-1, maximum=1, changes_result=True)
-    min_silhouette_gain: float = _setting(
+    max_rejected_share: float = Field(
         0.05,
-        "least by which the mean silhouette is above that of users of one kind",
-        minimum=-2,
-        maximum=2,
-        changes_result=True,
+        ge=0,
+        le=1,
+        description="A run stops above this share of rejected rows, or of unreadable values in a column.",
     )
-    min_segment_share: float = _setting(
-        0.02, "least share of users in every segment", minimum=0, maximum=1, changes_result=True
+    min_rows_share: float = Field(
+        0.5, ge=0, description="The fewest cleaned reviews that pass, as a share of those in the latest snapshot."
     )
-    min_silhouette_ratio: float = _setting(
+    max_rows_share: float = Field(
+        2.0, ge=1, description="The most cleaned reviews that pass, as a share of those in the latest snapshot."
+    )
+    transform: Literal["none", "log"] = Field(
+        "log",
+        description="Features as they are, or log-transformed with means of few reviews shrunk.",
+        json_schema_extra=_CHANGES_RESULT,
+    )
+    k: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="The number of segments; 0 chooses it by the evidence.",
+        json_schema_extra=_CHANGES_RESULT,
+    )
+    k_min: int = Field(
+        3, ge=2, le=10, description="The smallest number of segments to choose from.", json_schema_extra=_CHANGES_RESULT
+    )
+    k_max: int = Field(
+        8, ge=2, le=10, description="The largest number of segments to choose from.", json_schema_extra=_CHANGES_RESULT
+    )
+    min_prediction_strength: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="The smallest prediction strength of an accepted number of segments.",
+        json_schema_extra=_CHANGES_RESULT,
+    )
+    min_jaccard: float = Field(
+        0.75,
+        ge=0,
+        le=1,
+        description="The smallest Jaccard index over bootstraps of each segment.",
+        json_schema_extra=_CHANGES_RESULT,
+    )
+    min_silhouette: float = Field(
+        0.2, ge=-1, le=1, description="The smallest mean silhouette.", json_schema_extra=_CHANGES_RESULT
+    )
+    min_silhouette_gain: float = Field(
+        0.05,
+        ge=-2,
+        le=2,
+        description="The smallest gain of the mean silhouette over that of the single-population null.",
+        json_schema_extra=_CHANGES_RESULT,
+    )
+    min_segment_share: float = Field(
+        0.02, ge=0, le=1, description="The smallest share of users in a segment.", json_schema_extra=_CHANGES_RESULT
+    )
+    min_silhouette_ratio: float = Field(
         0.9,
-        "most segments are chosen whose silhouette is this part of the best",
-        minimum=0,
-        maximum=1,
-        changes_result=True,
+        ge=0,
+        le=1,
+        description="The largest k is chosen whose silhouette is at least this ratio of the best one.",
+        json_schema_extra=_CHANGES_RESULT,
     )
-    prediction_splits: int = _setting(
-        25, "halvings that prediction strength is measured on", minimum=1, changes_result=True
+    prediction_splits: int = Field(
+        25, ge=1, description="Random halvings to measure prediction strength.", json_schema_extra=_CHANGES_RESULT
     )
-    jaccard_bootstraps: int = _setting(
-        50, "bootstraps the Jaccard index is measured on", minimum=1, changes_result=True
+    jaccard_bootstraps: int = Field(
+        50, ge=1, description="Bootstraps to measure the Jaccard index.", json_schema_extra=_CHANGES_RESULT
     )
-    seed: int = _setting(42, "seed of everything random", minimum=0, maximum=2**32 - 1, changes_result=True)
-    n_init: int = _setting(10, "starts of KMeans", minimum=1, changes_result=True)
-    min_name_fit: float = _setting(
-        0.25, "a name that accounts for less of what sets its segment apart is warned of", minimum=0, maximum=1
+    seed: int = Field(
+        42, ge=0, le=2**32 - 1, description="The seed of every random number.", json_schema_extra=_CHANGES_RESULT
     )
-    training_users: int = _setting(200_000, "most users a model is fitted on", minimum=10, changes_result=True)
-    selection_users: int = _setting(20_000, "most users k is chosen on", minimum=10, changes_result=True)
-    silhouette_users: int = _setting(10_000, "most users a silhouette is measured on", minimum=10, changes_result=True)
-    stability_users: int = _setting(
-        10_000, "most users prediction strength and Jaccard index are measured on", minimum=10, changes_result=True
+    n_init: int = Field(10, ge=1, description="Initialisations of KMeans.", json_schema_extra=_CHANGES_RESULT)
+    min_name_fit: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="A segment name warns if it explains less than this share of the segment's difference.",
     )
-    comparison_users: int = _setting(3_000, "most users other algorithms are compared on", minimum=10)
-    comparison_subsamples: int = _setting(3, "subsamples that each algorithm is repeated on", minimum=2)
-    challenger_days: int = _setting(7, "days after which another challenger is trained", minimum=1)
-    cold_start_gain: float = _setting(
-        0.01, "a challenger starts from anew if that lowers its inertia by this part", minimum=0, maximum=1
+    training_users: int = Field(
+        200_000, ge=10, description="The largest sample of users to fit a model.", json_schema_extra=_CHANGES_RESULT
     )
-    promote_inertia_gain: float = _setting(
-        0.01, "a challenger is better if its inertia is lower by this part", minimum=0, maximum=1
+    selection_users: int = Field(
+        20_000, ge=10, description="The largest sample of users to choose k.", json_schema_extra=_CHANGES_RESULT
     )
-    promote_silhouette_loss: float = _setting(
-        0.02, "most that a challenger's silhouette may lie below the champion's", minimum=0
+    silhouette_users: int = Field(
+        10_000,
+        ge=10,
+        description="The largest sample of users to measure a silhouette.",
+        json_schema_extra=_CHANGES_RESULT,
     )
-    promote_adjusted_rand: float = _setting(
-        0.80, "least adjusted Rand index of a challenger with the champion", minimum=-1, maximum=1
+    stability_users: int = Field(
+        10_000,
+        ge=10,
+        description="The largest sample of users to measure prediction strength and the Jaccard index.",
+        json_schema_extra=_CHANGES_RESULT,
     )
-    promote_moved_share: float = _setting(0.10, "most users that a challenger alone may move", minimum=0, maximum=1)
-    promote_centroid_shift: float = _setting(0.5, "farthest a segment's mean may move, in sd", minimum=0)
-    lineage_users: int = _setting(1_000, "common users from which segments are matched by overlap", minimum=1)
-    lineage_overlap: float = _setting(
-        0.5, "least Jaccard index of its users with which a segment survives", minimum=0, maximum=1
+    comparison_users: int = Field(
+        3_000, ge=10, description="The largest sample of users to compare clustering algorithms."
     )
-    drift_psi: float = _setting(0.10, "a population stability index above this warns", minimum=0)
-    drift_feature_psi: float = _setting(0.25, "a feature's index from which it alone asks for a challenger", minimum=0)
-    drift_noise_factor: float = _setting(2.4, "an index below this many times its noise never warns", minimum=0)
-    drift_distance_ratio: float = _setting(
-        1.10, "mean squared distance against that at training, from which it warns", minimum=1
+    comparison_subsamples: int = Field(
+        3, ge=2, description="Subsamples on which each clustering algorithm is repeated."
     )
-    drift_outlier_ratio: float = _setting(2.0, "outliers against those at training, above which it warns", minimum=1)
-    drift_unseen_share: float = _setting(
-        0.20, "part of users unknown at training, above which it warns", minimum=0, maximum=1
+    challenger_days: int = Field(7, ge=1, description="Days between challengers.")
+    cold_start_gain: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="The inertia gain for which a challenger is initialised at random, not at the champion.",
     )
-    user_ids: str = _setting(
+    promote_inertia_gain: float = Field(
+        0.01, ge=0, le=1, description="The inertia gain from which a challenger is better."
+    )
+    promote_silhouette_loss: float = Field(
+        0.02, ge=0, description="The largest loss of silhouette against the champion's."
+    )
+    promote_adjusted_rand: float = Field(
+        0.80, ge=-1, le=1, description="The smallest adjusted Rand index of challenger and champion."
+    )
+    promote_moved_share: float = Field(
+        0.10, ge=0, le=1, description="The largest share of users that a challenger alone may move."
+    )
+    promote_centroid_shift: float = Field(
+        0.5, ge=0, description="The largest shift of the mean of a segment, in standard deviations."
+    )
+    lineage_users: int = Field(1_000, ge=1, description="The fewest shared users for matching segments by overlap.")
+    lineage_overlap: float = Field(
+        0.5, ge=0, le=1, description="The smallest Jaccard index of users with which a segment keeps its id."
+    )
+    drift_psi: float = Field(0.10, ge=0, description="The population stability index (PSI) above which drift warns.")
+    drift_feature_psi: float = Field(
+        0.25, ge=0, description="The PSI of one feature above which a challenger is trained."
+    )
+    drift_noise_factor: float = Field(
+        2.4, ge=0, description="A PSI below this multiple of its sampling noise never warns."
+    )
+    drift_distance_ratio: float = Field(
+        1.10, ge=1, description="The mean squared distance relative to training above which drift warns."
+    )
+    drift_outlier_ratio: float = Field(
+        2.0, ge=1, description="The number of outliers relative to training above which drift warns."
+    )
+    drift_unseen_share: float = Field(
+        0.20, ge=0, le=1, description="The share of users unseen at training above which drift warns."
+    )
+    user_ids: Literal["either", "keyed", "given"] = Field(
         "either",
-        "ids of users: keyed, with AMZSEG_USER_KEY; given, as the source has them; either, but never given after keyed",
-        choices=("either", "keyed", "given"),
+        description="User ids: keyed (AMZSEG_USER_KEY), given as in the source, or either; never given after keyed.",
     )
-    keep_snapshots: int = _setting(30, "snapshots that are kept", minimum=1)
-    keep_snapshot_bytes: int = _setting(20 * 10**9, "bytes of snapshots that are kept", minimum=1)
-    keep_snapshot_hours: float = _setting(48.0, "a snapshot younger than this is never deleted", minimum=0)
-    keep_run_days: float = _setting(90.0, "history of runs that is kept", minimum=1)
-    stale_days: float = _setting(3.0, "the app warns of a snapshot older than this", minimum=0)
-    plots: str = _setting("on", "whether a run draws its plots and report", choices=("on", "off"))
-    deduplication: str = _setting(
-        "search",
-        "search: remove duplicate reviews; none: trust that no review is delivered twice",
-        choices=("search", "none"),
-        changes_result=True,
+    keep_snapshots: int = Field(30, ge=1, description="The number of snapshots to keep.")
+    keep_snapshot_bytes: int = Field(20 * 10**9, ge=1, description="The bytes of snapshots to keep.")
+    keep_snapshot_hours: float = Field(
+        48.0, ge=0, description="Snapshots younger than this many hours are always kept."
     )
-    bucket_rows: int = _setting(8_000_000, "reviews that are looked at together; memory grows with them", minimum=1)
-    engine: str = _setting(
-        "duckdb", "what runs the steps: DuckDB in this process, or Spark", choices=("duckdb", "spark")
+    keep_run_days: float = Field(90.0, ge=1, description="Days of run history to keep.")
+    stale_days: float = Field(3.0, ge=0, description="The app warns of a snapshot older than this many days.")
+    plots: Literal["on", "off"] = Field("on", description="Whether a run renders plots and the report.")
+    deduplication: Literal["on", "off"] = Field(
+        "on",
+        description="Whether to remove duplicate reviews; turn it off only if no export repeats a review.",
+        json_schema_extra=_CHANGES_RESULT,
     )
-    spark_master: str = _setting("local[*]", "where Spark runs, as spark-submit's --master has it")
-    threads: int = _setting(0, "threads of the engine; 0 takes the cores this process may use", minimum=0)
-    memory_limit_mib: int = _setting(0, "memory of the engine; 0 takes half of what there is", minimum=0)
-    temporary_folder: str = _setting(
+    bucket_rows: int = Field(8_000_000, ge=1, description="Reviews per bucket; memory grows with it.")
+    engine: Literal["duckdb", "spark"] = Field("duckdb", description="The engine: DuckDB in this process, or Spark.")
+    spark_master: str = Field("local[*]", description="The Spark master, as spark-submit --master takes it.")
+    threads: int = Field(0, ge=0, description="Threads of the engine; 0 uses all cores of this process.")
+    memory_limit_mib: int = Field(0, ge=0, description="Memory of the engine in MiB; 0 uses half of the machine.")
+    temporary_folder: str = Field(
         "",
-        "folder below the data root for what memory does not hold; empty takes the warehouse; "
-        "AMZSEG_TEMPORARY_FOLDER may name one elsewhere",
+        description="The folder below the data root for data that exceeds memory; empty uses the warehouse. "
+        "AMZSEG_TEMPORARY_FOLDER may name a folder elsewhere.",
     )
 
-    def __post_init__(self) -> None:
-        for setting in fields(self):
-            _check(setting.name, getattr(self, setting.name), setting.metadata)
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as invalid:
+            raise _InvalidSetting(invalid) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_booleans(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _consistent_k(self) -> Self:
         if self.k_min > self.k_max:
-            raise SettingsError(
-                f"settings: k_min = {self.k_min} is above k_max = {self.k_max}; lower it or raise k_max."
-            )
+            raise ValueError(f"k_min = {self.k_min} is above k_max = {self.k_max}; lower it or raise k_max.")
         if self.k == 1:
-            raise SettingsError("settings: k = 1 is no segmentation; give 2 to 10, or 0 to let the evidence choose.")
+            raise ValueError("k = 1 is not a segmentation; give 2 to 10, or 0 to choose k by the evidence.")
+        return self
 
     @property
     def result_hash(self) -> str:
@@ -186,49 +246,55 @@ class Settings:
 
     @property
     def model_hash(self) -> str:
-        """The same of those among them that shape the model; which files are read does not."""
-        return self._hash_without(_OF_READING)
+        """The same of those that shape the model, which exclude the limits on the files that are read."""
+        return self._hash_without(_FILE_LIMITS)
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting by name."""
-        return asdict(self)
+        return self.model_dump()
 
-    def _hash_without(self, left_out: tuple[str, ...]) -> str:
-        shaping = {s.name: getattr(self, s.name) for s in fields(self) if s.metadata["changes_result"]}
-        kept = {name: value for name, value in shaping.items() if name not in left_out}
-        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+    def _hash_without(self, excluded: tuple[str, ...]) -> str:
+        shaping = (name for name, field in Settings.model_fields.items() if field.json_schema_extra)
+        hashed = {name: getattr(self, name) for name in shaping if name not in excluded}
+        return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:16]
 
 
 _ENVIRONMENT = "environment"
 _FOLDERS = ("temporary_folder",)
-_OF_READING = ("on_refused_file", "max_file_bytes", "max_expanded_bytes", "max_expansion_ratio")
+_FILE_LIMITS = ("on_refused_file", "max_file_bytes", "max_expanded_bytes", "max_expansion_ratio")
 
 
 def settings_from(
     *, file_values: Mapping[str, Any], file_name: str, environment: Mapping[str, str], overrides: Mapping[str, Any]
 ) -> Settings:
-    """Settings from the values of a file, with `AMZSEG_<NAME>` variables above them and `overrides` above those.
+    """Settings from the values of a file, overridden by `AMZSEG_<NAME>` variables, then by `overrides`.
 
-    Raises SettingsError naming the place, the key and the fix for unknown keys and values of the wrong kind.
-    Variables with the prefix that name no setting are refused, but for those in `OTHER_VARIABLES`.
+    Raises SettingsError naming the location, the key and the fix for unknown keys and wrong values. Variables with the
+    prefix that name no setting are refused, except those in `OTHER_VARIABLES`.
     """
     from_environment = {
         name.removeprefix(ENVIRONMENT_PREFIX).lower(): text
         for name, text in environment.items()
         if name.startswith(ENVIRONMENT_PREFIX) and name not in OTHER_VARIABLES
     }
-    known = {setting.name: setting for setting in fields(Settings)}
     values: dict[str, Any] = {}
-    for place, given in ((file_name, file_values), (_ENVIRONMENT, from_environment), ("run config", overrides)):
+    locations: dict[str, str] = {}
+    for location, given in ((file_name, file_values), (_ENVIRONMENT, from_environment), ("run config", overrides)):
         for name, value in given.items():
-            if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                advice = f"did you mean {close[0]!r}?" if close else f"the settings are {', '.join(known)}."
-                raise SettingsError(f"{place}: there is no setting {name!r}; {advice}")
-            values[name] = _typed(place, name, value, type(known[name].default))
-            if name in _FOLDERS and values[name]:
-                _check_folder(place, name, values[name], may_lead_outside=place == _ENVIRONMENT)
-    return Settings(**values)
+            if name not in Settings.model_fields:
+                close = difflib.get_close_matches(name, Settings.model_fields, n=1)
+                known = f"the settings are {', '.join(Settings.model_fields)}."
+                advice = f"did you mean {close[0]!r}?" if close else known
+                raise SettingsError(f"{location}: there is no setting {name!r}; {advice}")
+            values[name], locations[name] = value, location
+    try:
+        settings = Settings(**values)
+    except _InvalidSetting as invalid:
+        raise SettingsError(f"{locations.get(invalid.name, 'settings')}: {invalid.message}") from None
+    for name in _FOLDERS:
+        if folder := getattr(settings, name):
+            _check_folder(locations[name], name, folder, may_lead_outside=locations[name] == _ENVIRONMENT)
+    return settings
 
 
 OTHER_VARIABLES = frozenset(
@@ -246,36 +312,44 @@ OTHER_VARIABLES = frozenset(
         "POSTGRES_URL",
     )
 )
-"""Variables with our prefix that are not settings: where data lies, when runs start, secrets and addresses."""
+"""Variables with the prefix that are not settings: the data root, the schedule, secrets and addresses."""
 
 
-def _typed(place: str, name: str, value: Any, kind: type) -> Any:
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        if kind is int and isinstance(value, float) and not value.is_integer():
-            raise ValueError
-        return kind(value)
-    except (TypeError, ValueError):
-        wanted = {int: "a whole number", float: "a number", str: "a text"}[kind]
-        raise SettingsError(f"{place}: setting {name!r} is {value!r}; give {wanted}.") from None
+class _InvalidSetting(SettingsError):
+    def __init__(self, invalid: ValidationError) -> None:
+        details = invalid.errors(include_url=False)[0]
+        self.name = str(next(iter(details["loc"]), ""))
+        if not self.name:
+            self.message = str(details["ctx"]["error"])
+        elif details["type"] == "extra_forbidden":
+            self.message = f"there is no setting {self.name!r}."
+        else:
+            self.message = f"{self.name} is {details['input']!r}; give {_accepted(self.name)}."
+        super().__init__(f"settings: {self.message}")
 
 
-def _check_folder(place: str, name: str, value: str, *, may_lead_outside: bool) -> None:
-    """Who starts the processes may name any folder; who may write a file of settings or start a run may not."""
+def _accepted(name: str) -> str:
+    """The accepted values, in words: `an integer, 0 to 10`."""
+    field = Settings.model_fields[name]
+    if field.annotation not in _TYPES:
+        return f"one of {', '.join(get_args(field.annotation))}"
+    bounds = {bound: getattr(each, bound) for each in field.metadata for bound in ("ge", "le") if hasattr(each, bound)}
+    low, high = bounds.get("ge"), bounds.get("le")
+    text = _TYPES[field.annotation]
+    if low is None:
+        return text
+    return f"{text}, at least {low}" if high is None else f"{text}, {low} to {high}"
+
+
+_TYPES: dict[Any, str] = {int: "an integer", float: "a number", str: "a text"}
+
+
+def _check_folder(location: str, name: str, value: str, *, may_lead_outside: bool) -> None:
+    """Only the environment may name a folder outside the data root: a settings file or run config may not."""
     if "://" in value or "\0" in value:
-        raise SettingsError(f"{place}: {name} is {value!r}; give a folder of this machine.")
+        raise SettingsError(f"{location}: {name} is {value!r}; give a folder of this machine.")
     if not may_lead_outside and (PurePath(value).is_absolute() or ".." in PurePath(value).parts):
         raise SettingsError(
-            f"{place}: {name} is {value!r}, which leads outside the data root; give a folder below it, or set "
+            f"{location}: {name} is {value!r}, which leads outside the data root; give a folder below it, or set "
             f"{ENVIRONMENT_PREFIX}{name.upper()} where the processes are started."
         )
-
-
-def _check(name: str, value: Any, bounds: Mapping[str, Any]) -> None:
-    choices, minimum, maximum = bounds["choices"], bounds["minimum"], bounds["maximum"]
-    if choices and value not in choices:
-        raise SettingsError(f"settings: {name} is {value!r}; give one of {', '.join(choices)}.")
-    if (minimum is not None and not value >= minimum) or (maximum is not None and not value <= maximum):
-        wanted = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
-        raise SettingsError(f"settings: {name} is {value}; give {wanted}.")

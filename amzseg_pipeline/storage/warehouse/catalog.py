@@ -33,7 +33,7 @@ def read_document(path: Path, from_document: Callable[..., _Kind]) -> _Kind:
         raise TableError(f"{path}: not there yet; materialise {path.stem} first.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise TableError(f"{path}: not readable as JSON ({error}); materialise {path.stem} again.") from error
-    return from_document(document, place=str(path))
+    return from_document(document, location=str(path))
 
 
 def table_frame(warehouse: Path, name: str, engine: Engine) -> nw.LazyFrame:

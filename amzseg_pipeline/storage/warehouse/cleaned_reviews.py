@@ -120,7 +120,7 @@ def _settle(valid_files: Sequence[Path], stage: Stage, folder: Path) -> None:
     valid = stage.engine.scan(valid_files)
     deduplicated_part = (
         reviews.deduplicated(valid)
-        if stage.settings.deduplication == "search"
+        if stage.settings.deduplication == "on"
         else reviews.no_deduplicated_reviews(valid)
     )
     stage.engine.write_parts(deduplicated_part, folder)

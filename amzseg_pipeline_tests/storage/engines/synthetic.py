@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def made_tables(
     data_root: DataRoot, engine: Engine, *, code_version: str = "1", as_of: date = AS_OF, **settings: Any
 ) -> Tables:
     """The tables of the landing zone as it is; what earlier calls left in the warehouse is used."""
-    values = replace(Settings(), **settings)
+    values = Settings(**settings)
     raw = landing.raw_reviews(data_root, values, now=time.time(), settle=False)
     stage = Stage(engine, data_root.warehouse, code_version, values, log=[].append)
     items = engine.staged(
@@ -98,7 +98,7 @@ def made_tables(
 @contextmanager
 def duckdb_engine(folder: Path, **settings: Any) -> Iterator[DuckDBEngine]:
     """A DuckDB engine that is closed in the end."""
-    engine = DuckDBEngine(replace(Settings(threads=2, memory_limit_mib=500), **settings), temporary=folder)
+    engine = DuckDBEngine(Settings(**{"threads": 2, "memory_limit_mib": 500, **settings}), temporary=folder)
     try:
         yield engine
     finally:

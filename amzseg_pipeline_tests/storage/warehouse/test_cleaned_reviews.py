@@ -203,7 +203,7 @@ def test_copies_are_found_across_batches_and_settled_by_what_they_say(tmp_path, 
 
 def test_without_a_search_every_valid_row_is_a_review(tmp_path, engine):
     data_root = data_root_of(tmp_path, a=FIRST, b=FIRST.slice(0, 10))
-    assert made_tables(data_root, engine, deduplication="none", **SMALL).cleaned.rows == 1_010
+    assert made_tables(data_root, engine, deduplication="off", **SMALL).cleaned.rows == 1_010
     assert made_tables(data_root, engine, **SMALL).cleaned.rows < 1_000
 
 
