@@ -113,8 +113,9 @@ def _rollback(data_root: DataRoot, options: argparse.Namespace) -> int:
 def _erase(data_root: DataRoot, options: argparse.Namespace) -> int:
     result = erase(data_root, options.user_id, keys=user_keys_from_environment())
     for snapshot in result.snapshots:
-        renumbered = "" if snapshot.was == snapshot.sequence else f" and is now snapshot {snapshot.sequence}"
-        print(f"snapshot {snapshot.was} was rewritten without {snapshot.users} user(s){renumbered}")
+        print(
+            f"snapshot {snapshot.sequence}: replaced by revision {snapshot.revision} without {snapshot.users} user(s)"
+        )
     for name in result.deleted:
         print(f"{name}/ was deleted")
     print(

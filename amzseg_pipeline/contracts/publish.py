@@ -1,4 +1,4 @@
-"""The publish stage: what a snapshot holds, what it says of itself, and which version of the contract it keeps."""
+"""What a snapshot contains, its provenance, and the version of the contract."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from amzseg_pipeline.contracts.history import SEGMENT_HISTORY, SEGMENT_MIGRATION
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 
 CONTRACT_VERSION = "1.0"
-"""Major.minor. A new nullable column is a minor version; anything else is major and goes to a folder of its own."""
+"""Major.minor. A new nullable column, table or file is a minor version; anything else is a major version."""
 
 POINTER_FORMAT = 1
 MANIFEST_FORMAT = 1
@@ -24,19 +24,19 @@ MODEL_FILE = "model.json"
 MODEL_EXPORT_FILE = "model.joblib"
 
 PUBLISHED_FILES = {
-    RUN_FILE: "What the run decided: its checks, how k was chosen, drift, the gate's ledger and any model that waits.",
-    MODEL_FILE: "The model that scored the users; this is what scores, everywhere.",
-    MODEL_EXPORT_FILE: "The same model as a scikit-learn Pipeline: an export for notebooks, never loaded by us.",
+    RUN_FILE: "The decisions of the run: checks, the choice of k, drift, the promotion report and any pending model.",
+    MODEL_FILE: "The model that scored the users, and the only file that scoring uses.",
+    MODEL_EXPORT_FILE: "The same model as a scikit-learn Pipeline, for notebooks; this package never loads it.",
 }
-"""The files beside the tables."""
+"""The files alongside the tables."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a snapshot comes from: the run, the versions behind it, and the batches of the landing zone it holds.
+    """The origin of a snapshot: the run, the versions, and the batches of the landing zone.
 
-    `created` has a time zone; `currency` is None when nothing was priced; `inputs` are JSON objects, one per batch;
-    `user_key_id` names the key that users' ids are pseudonyms of, None where they are as the source gives them.
+    `created` has a time zone; `currency` is None when no item has a price; `inputs` are JSON objects, one per batch;
+    `user_key_id` is the id of the key that pseudonymised user ids, None if they are those of the source.
     """
 
     run_id: str

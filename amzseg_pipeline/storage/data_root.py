@@ -1,7 +1,4 @@
-"""The data root and its rooms, and the settings file in it.
-
-No tables and no exports here.
-"""
+"""The data root: its directories and its settings file."""
 
 import os
 import tomllib
@@ -20,9 +17,9 @@ SETTINGS_FILE = "settings.toml"
 
 @dataclass(frozen=True)
 class DataRoot:
-    """The data root: `landing/` is read only, `warehouse/` may be deleted, `published/` is what others read.
+    """The data root: `landing/` is read-only, `warehouse/` may be deleted, `published/` is for readers.
 
-    Where `root` lies in an object store, `on_machine` is the folder of this machine for what cannot lie there.
+    If `root` is in an object store, `local_folder_path` is the local folder for what must be on a disk.
     """
 
     root: Path
@@ -30,12 +27,12 @@ class DataRoot:
 
     @property
     def local(self) -> Path:
-        """The folder of this machine: the root itself, unless that is in a store."""
+        """The local folder: the root itself, unless that is in an object store."""
         return self.local_folder_path or self.root
 
     @property
     def landing(self) -> Path:
-        """Exports, as they were delivered. Never written by us."""
+        """Exports as delivered; the pipeline never writes here."""
         return self.local / "landing"
 
     @property
@@ -45,7 +42,7 @@ class DataRoot:
 
     @property
     def artifacts(self) -> Path:
-        """Plots and reports, a folder per run."""
+        """Plots and reports, one folder per run."""
         return self.root / "artifacts"
 
     @property
@@ -60,47 +57,47 @@ class DataRoot:
 
     @property
     def lock_file(self) -> Path:
-        """Held by the run that is under way on this machine."""
+        """Locked by the active run on this machine."""
         return self.local / ".lock"
 
 
 def data_root_from_environment(environment: Mapping[str, str] = os.environ) -> DataRoot:
-    """The home that `AMZSEG_DATA` names, `data/` below the working directory when unset. SettingsError as home_at."""
+    """The data root in `AMZSEG_DATA`, or `data/` in the working directory. SettingsError as data_root_at."""
     return data_root_at(environment.get("AMZSEG_DATA") or "data", environment)
 
 
-def data_root_at(place: Path | str, environment: Mapping[str, str] = os.environ) -> DataRoot:
-    """The home whose root is a folder of this machine, or an address in an object store.
+def data_root_at(location: Path | str, environment: Mapping[str, str] = os.environ) -> DataRoot:
+    """The data root in a local folder or in an object store.
 
-    SettingsError where it is an address that is none of a store we know, or the extra for it is not installed.
+    SettingsError for an unsupported object store, or if the extra for it is not installed.
     """
-    root = path_at(place)
+    root = path_at(location)
     return DataRoot(root) if store_of(root) is None else DataRoot(root, local_folder_path=local_folder(environment))
 
 
 def settings_of(
     data_root: DataRoot, *, overrides: Mapping[str, Any] | None = None, environment: Mapping[str, str] = os.environ
 ) -> Settings:
-    """The settings of `home`: its settings.toml if there is one, the environment, then `overrides`."""
+    """The settings: settings.toml in the data root, overridden by the environment, then by `overrides`."""
     path = data_root.root / SETTINGS_FILE
     values: dict[str, Any] = {}
     try:
         if path.exists():
             values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: this is not TOML ({error}); mend that line or take the file away.") from error
+        raise SettingsError(f"{path}: this is not TOML ({error}); fix that line or delete the file.") from error
     except access_errors() as error:
-        raise SettingsError(f"{path}: it cannot be read ({error}); see to the permissions there.") from error
+        raise SettingsError(f"{path}: it cannot be read ({error}); check the permissions.") from error
     return settings_from(file_values=values, file_name=str(path), environment=environment, overrides=overrides or {})
 
 
 def user_key_from_environment(environment: Mapping[str, str] = os.environ) -> UserKey | None:
-    """The key of users' ids, None where none is set. SettingsError where it is too short."""
+    """The key that pseudonymises user ids, None if it is not set. SettingsError if it is too short."""
     return user_key_from(environment.get(USER_KEY_VARIABLE))
 
 
 def user_keys_from_environment(environment: Mapping[str, str] = os.environ) -> tuple[UserKey, ...]:
-    """The key in use and those that were in use before, separated by white space, for snapshots made with them."""
+    """The key in use and former keys (separated by white space), for snapshots made with them."""
     former = environment.get(FORMER_KEYS_VARIABLE, "").split()
     keys = map(user_key_from, (environment.get(USER_KEY_VARIABLE), *former))
     return tuple(key for key in keys if key is not None)

@@ -1,6 +1,6 @@
-"""The last published night as tonight's run needs it: its model, the champion, and what it wanted remembered.
+"""The run that published the latest snapshot: its snapshot, its model, and the state it carries over.
 
-Nothing is decided here and nothing is written; the last published snapshot is the only state there is.
+The latest snapshot is the only state of the pipeline.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,33 +26,31 @@ from amzseg_pipeline.storage.warehouse.catalog import document_path, read_docume
 
 @dataclass(frozen=True)
 class PreviousRun:
-    """The previous snapshot, its model (the champion) and its promotion state; before the first run there is none."""
+    """The latest snapshot, its model (the champion) and its promotion state; empty before the first run."""
 
     snapshot: Snapshot | None = None
     champion: Model | None = None
     promotion_state: PromotionState = field(default_factory=PromotionState)
 
     def table(self, table: Table) -> Path | None:
-        """The file of a table, its hash checked; None where there is no snapshot, or it has no such table yet."""
-        file_name = f"{table.name}.parquet"
-        if self.snapshot is None or not self.snapshot.holds(file_name):
+        """The file of a table, checked against its hash; None before the first run."""
+        if self.snapshot is None:
             return None
-        self.snapshot.verify(file_name)
+        self.snapshot.verify(f"{table.name}.parquet")
         return self.snapshot.table_path(table.name)
 
 
 def previous_run(data_root: DataRoot) -> PreviousRun:
-    """The night that published the latest snapshot.
+    """The run that published the latest snapshot.
 
-    A snapshot of samples alone is no night before one of real exports: it showed what the pipeline does, and its model
-    is no champion of anybody's users. After a rollback ids of segments that only the snapshot given up had are not
-    given again, and where it had another model, a person is asked before the next promotion. Raises SnapshotError and
-    ModelError where it is damaged.
+    It is empty if that snapshot has sample data only and this run reads real exports. After a rollback, segment ids of
+    the snapshot rolled back from are not reused, and if its model was another one, the next promotion needs approval.
+    Raises SnapshotError and ModelError where the snapshot is damaged.
     """
     if not has_snapshot(data_root.root):
         return PreviousRun()
     snapshot = read_latest(data_root.root, verify=False)
-    if _of_samples(snapshot.inputs) and not _of_samples(_inputs_tonight(data_root)):
+    if _only_samples(snapshot.inputs) and not _only_samples(_inputs_of_this_run(data_root)):
         return PreviousRun()
     snapshot.verify(MODEL_FILE, RUN_FILE)
     champion, promotion_state = _champion(snapshot), _promotion_state(snapshot)
@@ -62,33 +60,32 @@ def previous_run(data_root: DataRoot) -> PreviousRun:
     return PreviousRun(snapshot, champion, promotion_state)
 
 
-def _inputs_tonight(data_root: DataRoot) -> list[Mapping[str, Any]]:
-    """The batches that raw_reviews read last; empty before the first run, and once the warehouse was deleted."""
+def _inputs_of_this_run(data_root: DataRoot) -> list[Mapping[str, Any]]:
+    """The batches in the index of raw_reviews; empty before the first run and without a warehouse."""
     path = document_path(data_root.warehouse, RAW_REVIEWS.name)
     if not path.exists():
         return []
     return [batch.identity for batch in read_document(path, raw_reviews_from_document).batches]
 
 
-def _of_samples(inputs: Iterable[Mapping[str, Any]]) -> bool:
+def _only_samples(inputs: Iterable[Mapping[str, Any]]) -> bool:
     return all(is_sample(batch["path"]) for batch in inputs)
 
 
 def _after_rollback(
     published: Path, pointer: Pointer, snapshot: Snapshot, champion: Model, promotion_state: PromotionState
 ) -> tuple[Model, PromotionState]:
+    """The champion with segment numbers above all used so far, and the promotion state that may require approval."""
     try:
-        given_up = snapshot_at(published, pointer_to(published, pointer.rolled_back_from or 0))
-        abandoned = _champion(given_up)
+        abandoned = _champion(snapshot_at(published, pointer_to(published, pointer.rolled_back_from or 0)))
     except (SnapshotError, ModelError):
-        # It may be gone, or be the very damage that was fled from: then a person is asked, and ids go on from here.
-        abandoned = None
+        abandoned = None  # it has expired, or its damage was the reason for the rollback
     if abandoned is not None:
         number = max(next_segment_number(champion), next_segment_number(abandoned))
         champion = replace(champion, next_segment_number=number)
     if abandoned is None or abandoned.version != champion.version:
-        promise = f"somebody went back from snapshot {pointer.rolled_back_from} to {snapshot.sequence}"
-        promotion_state = replace(promotion_state, approval_needed=f"{promise}: a person has to approve the next model")
+        reason = f"rolled back from snapshot {pointer.rolled_back_from} to {snapshot.sequence}"
+        promotion_state = replace(promotion_state, approval_needed=f"{reason}: the next model needs approval")
     return champion, promotion_state
 
 

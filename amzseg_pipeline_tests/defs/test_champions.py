@@ -140,7 +140,7 @@ def test_rollback_restores_segments_and_the_next_run_continues(pending, monkeypa
     assert code == 0
     assert "Readers see snapshot 2 of" in output
     assert "remove bad ones first" in output
-    assert "a person has to approve the next model" in output
+    assert "the next model needs approval" in output
     second = read_latest(pending.root)
     assert (second.sequence, len(names(second))) == (2, 3)
     assert skip_reason(pending, **FOUR) == "nothing changed since snapshot 2"

@@ -26,7 +26,7 @@ SETTINGS: Mapping[str, object] = {**scenario.QUICK, "keep_snapshots": 3, "keep_s
 
 SEEN_FILES = (
     "warehouse/raw_reviews/.*.tmp",
-    "warehouse/routed_reviews/.*.tmp",
+    "warehouse/partitioned_reviews/.*.tmp",
     "warehouse/user_features/.*.tmp",
     "warehouse/.segment_assignments.parquet.tmp",
     "published/.staging/*/segment_assignments.parquet",

@@ -9,7 +9,7 @@ from amzseg_pipeline_tests.reliability.bombs import BOMBS, LINE, MAX_ADDED_MIB, 
 
 
 @pytest.mark.parametrize("bomb", BOMBS, ids=str)
-def test_a_bomb_is_refused_in_bounded_memory(tmp_path: Path, bomb: Bomb) -> None:
+def test_rejects_a_bomb_in_bounded_memory(tmp_path: Path, bomb: Bomb) -> None:
     read = defused(tmp_path, bomb)
     assert read.unpacked_bytes > 50 * read.packed_bytes
     assert f"{bomb.name}: " in read.said
@@ -17,5 +17,5 @@ def test_a_bomb_is_refused_in_bounded_memory(tmp_path: Path, bomb: Bomb) -> None
     assert read.added_mib < MAX_ADDED_MIB
 
 
-def test_the_bomb_of_lines_is_one_of_reviews() -> None:
+def test_the_json_bomb_contains_reviews() -> None:
     assert json.loads(LINE)["rating"] == 5

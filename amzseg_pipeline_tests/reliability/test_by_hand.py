@@ -16,7 +16,7 @@ WAITS = "this run waits until it ends"
 
 
 @pytest.mark.slow
-def test_of_two_runs_at_once_the_second_waits_says_so_and_finds_nothing_new(tmp_path):
+def test_a_second_run_waits_and_finds_nothing_new(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     prepare_instance(data_root)
     with run_by_hand(data_root) as one, run_by_hand(data_root) as other:
@@ -30,7 +30,7 @@ def test_of_two_runs_at_once_the_second_waits_says_so_and_finds_nothing_new(tmp_
     assert read_latest(data_root.root).sequence == 1
 
 
-def test_a_killed_run_frees_the_lock_at_once_and_its_record_blocks_no_night(tmp_path):
+def test_a_killed_run_frees_the_lock_at_once(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT, more=MORE)
     prepare_instance(data_root)
     with run_by_hand(data_root) as process:

@@ -9,7 +9,7 @@ from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 RIGHT, WRONG = datetime(2030, 6, 1, 2, tzinfo=UTC), datetime(2020, 6, 1, 2, tzinfo=UTC)
 
 
-def test_nights_count_on_whatever_the_clock_says_and_no_snapshot_is_lost(tmp_path):
+def test_sequences_increase_whatever_the_clock_says(tmp_path):
     settings = {**scenario.QUICK, "keep_snapshots": 1, "keep_snapshot_hours": 48}
     for run_day, now in enumerate((RIGHT, WRONG, RIGHT), start=1):
         data_root = scenario.data_root_with(tmp_path, export=sales_csv([{}] * (20 + run_day)))

@@ -15,7 +15,7 @@ MINUTE_SECONDS = 60
 
 
 @pytest.mark.timeout(1_800)
-def test_a_daemon_that_was_down_catches_up_with_one_run_and_skips_what_is_unchanged(tmp_path):
+def test_a_restarted_daemon_catches_up_with_one_run(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     prepare_instance(data_root)
     with history(data_root) as instance:

@@ -40,7 +40,7 @@ def users(data_root):
     return set(read_latest(data_root.root).segment_assignments()["user_id"])
 
 
-def test_every_kind_of_delivery_is_read_whole_once_and_never_by_half(tmp_path):
+def test_reads_every_kind_of_delivery_once_and_completely(tmp_path):
     data_root = DataRoot(tmp_path)
     data_root.landing.mkdir()
     prepare_instance(data_root)
@@ -96,7 +96,7 @@ def test_every_kind_of_delivery_is_read_whole_once_and_never_by_half(tmp_path):
         until(lambda: runs.reason() == "nothing changed since snapshot 9", seconds=600)
 
 
-def test_every_failure_is_told_once_and_mended_by_a_later_night(tmp_path):
+def test_alerts_once_per_failure_and_recovers_later(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     prepare_instance(data_root, max_runtime_seconds="180")
     with run_by_hand(data_root) as process:
@@ -160,7 +160,7 @@ def test_every_failure_is_told_once_and_mended_by_a_later_night(tmp_path):
             assert instance.get_run_by_id(run_id).tags["amzseg/outcome"].startswith("failed: ")
 
 
-def test_what_is_lost_or_differs_starts_one_run_and_a_lost_history_none(tmp_path):
+def test_lost_data_starts_one_run_and_lost_history_none(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     prepare_instance(data_root)
     with history(data_root) as instance:

@@ -13,7 +13,7 @@ from amzseg_pipeline_tests.reliability.processes import PROJECT, daemon, history
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_200)
-def test_a_night_publishes_to_the_store_and_the_next_one_has_nothing_to_do(store: Store) -> None:
+def test_a_scheduled_run_publishes_to_the_store_once(store: Store) -> None:
     data_root = deliver(data_root_at(store.address), export=EXPORT)
     prepare_instance(data_root)
     with (data_root.dagster / "dagster.yaml").open("a") as config:

@@ -59,7 +59,7 @@ def marked_lines(reviews: int) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def test_damages_of_the_sample_are_refused_or_accounted_for(tmp_path: Path) -> None:
+def test_damage_to_the_sample_is_refused_or_counted(tmp_path: Path) -> None:
     content = marked_sample(40)
     damaged = damages(content, seed=8, count=54, record_ends=csv_record_ends(content))
     found = outcomes(tmp_path, damaged, name="amazon.csv", account=sales_account, private=[MARKER])
@@ -67,7 +67,7 @@ def test_damages_of_the_sample_are_refused_or_accounted_for(tmp_path: Path) -> N
     assert {"refused", "accounted for", "whole records"} <= {outcome.word for outcome in found}
 
 
-def test_damages_of_json_lines_are_refused_or_accounted_for(tmp_path: Path) -> None:
+def test_damage_to_json_lines_is_refused_or_counted(tmp_path: Path) -> None:
     content = marked_lines(100)
     damaged = damages(content, seed=9, count=54, record_ends=line_ends(content))
     found = outcomes(tmp_path, damaged, name="reviews.jsonl", account=lines_account, private=[MARKER])
@@ -75,7 +75,7 @@ def test_damages_of_json_lines_are_refused_or_accounted_for(tmp_path: Path) -> N
     assert {"refused", "accounted for", "whole records"} <= {outcome.word for outcome in found}
 
 
-def test_damages_of_packed_json_lines_are_refused(tmp_path: Path) -> None:
+def test_damage_to_compressed_json_lines_is_refused(tmp_path: Path) -> None:
     packed = gzip.compress(marked_lines(100), mtime=0)
     damaged = damages(packed, seed=10, count=28, record_ends=[], kinds=BYTE_KINDS)
     found = outcomes(tmp_path, damaged, name="reviews.jsonl.gz", account=unpacked_account, private=[MARKER])
@@ -83,7 +83,7 @@ def test_damages_of_packed_json_lines_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sidecar", ["sha256", "rows"])
-def test_cuts_at_the_end_of_a_record_are_caught_by_what_stands_beside(tmp_path: Path, sidecar: str) -> None:
+def test_sidecars_detect_cuts_between_records(tmp_path: Path, sidecar: str) -> None:
     content = marked_sample(12)
     ends = csv_record_ends(content)
     says = {"sha256": hashlib.sha256(content).hexdigest(), "rows": str(len(ends) - 1)}[sidecar].encode()
@@ -96,7 +96,7 @@ def test_cuts_at_the_end_of_a_record_are_caught_by_what_stands_beside(tmp_path: 
 @pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.timeout(4 * 3600)
-def test_damages_of_the_real_exports_are_refused_or_accounted_for(tmp_path: Path, real_data: Path) -> None:
+def test_damage_to_real_exports_is_refused_or_counted(tmp_path: Path, real_data: Path) -> None:
     for _, found in real_outcomes(tmp_path, real_data, count=3_000):
         assert_no_fault(found)
 

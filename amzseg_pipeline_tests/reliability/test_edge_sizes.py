@@ -61,7 +61,7 @@ UNPRICED: Mapping[str, object] = {"paid_price": "", "list_price": ""}
         pytest.param([*same(39), {"paid_price": "inf"}], 4, 40, 4, id="one price without end"),
     ],
 )
-def test_hardly_any_users_or_none_that_differ_are_segmented(tmp_path, reviews, k, users, segments):
+def test_segments_few_and_identical_users(tmp_path, reviews, k, users, segments):
     data_root = scenario.data_root_with(tmp_path, export=export(reviews))
     result = scenario.run(data_root, settings={**scenario.QUICK, "k": k})
     assert result.success, scenario.failure(result)
@@ -78,7 +78,7 @@ def test_hardly_any_users_or_none_that_differ_are_segmented(tmp_path, reviews, k
         pytest.param(export(same(40, paid_price="NaN")), "rejection_rate", id="prices that are no numbers"),
     ],
 )
-def test_what_makes_no_users_or_no_numbers_is_told_and_nothing_is_published(tmp_path, content, words):
+def test_exports_without_users_or_numbers_publish_nothing(tmp_path, content, words):
     data_root = scenario.data_root_with(tmp_path, export=content)
     result = scenario.run(data_root)
     assert not result.success

@@ -44,7 +44,7 @@ def largest_file(size_bytes: int) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_a_limit_on_the_size_of_files_fails_the_run_in_words(tmp_path: Path) -> None:
+def test_a_file_size_limit_fails_the_run_with_a_message(tmp_path: Path) -> None:
     data_root = scenario.data_root_with(tmp_path, export=export(0))
     assert scenario.run(data_root).success
     sizes = [
@@ -88,9 +88,7 @@ WRITES: Mapping[str, Callable[[DuckDBEngine, nw.LazyFrame, Path], object]] = {
 @pytest.mark.parametrize(
     ("what", "memory_limit_mib"), [*((what, 40) for what in WRITES), *((what, 400) for what in list(WRITES)[:4])]
 )
-def test_what_duckdb_cannot_write_is_told_as_any_write_that_fails(
-    tmp_path: Path, what: str, memory_limit_mib: int
-) -> None:
+def test_duckdb_write_errors_become_write_errors(tmp_path: Path, what: str, memory_limit_mib: int) -> None:
     engine = DuckDBEngine(Settings(threads=1, memory_limit_mib=memory_limit_mib), temporary=tmp_path / "temporary")
     rows = numbered(engine, tmp_path / "rows.parquet")
     (tmp_path / "out").mkdir()
@@ -115,7 +113,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_a_full_disk_fails_the_run_in_words_and_the_next_one_needs_no_hand(small_disk: Path) -> None:
+def test_a_full_disk_fails_the_run_and_the_next_one_recovers(small_disk: Path) -> None:
     data_root = scenario.data_root_with(small_disk / "home", export=export(0))
     assert scenario.run(data_root).success
     scenario.data_root_with(data_root.root, export=export(1))

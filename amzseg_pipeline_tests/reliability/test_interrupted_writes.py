@@ -24,9 +24,7 @@ KILLS = pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "kille
 @pytest.mark.parametrize(
     "kind", [kind if "table" in kind else pytest.param(kind, marks=pytest.mark.slow) for kind in WRITES]
 )
-def test_what_is_written_is_the_old_or_the_new_wherever_its_writing_stops(
-    tmp_path: Path, kind: str, is_kill: bool
-) -> None:
+def test_an_interrupted_write_leaves_the_old_or_new_content(tmp_path: Path, kind: str, is_kill: bool) -> None:
     found = interrupted(tmp_path, WRITES[kind], is_kill=is_kill)
     assert found.calls >= 5
     assert set(found.seen) == {OLD, NEW}
@@ -34,7 +32,7 @@ def test_what_is_written_is_the_old_or_the_new_wherever_its_writing_stops(
 
 
 @KILLS
-def test_the_landing_zone_is_read_again_wherever_its_reading_stopped(tmp_path: Path, is_kill: bool) -> None:
+def test_an_interrupted_ingest_is_repeated(tmp_path: Path, is_kill: bool) -> None:
     def read(data_root: Any, listings: int) -> None:
         landing_zone(data_root.root, {"a.csv": sales_csv([{}] * listings)})
         raw_reviews(data_root, Settings(), now=time.time(), settle=False)
@@ -62,7 +60,7 @@ def test_the_landing_zone_is_read_again_wherever_its_reading_stopped(tmp_path: P
         assert [row[-1] for row in promotion_state["files"]] == [sha256_of(data_root.landing / "a.csv")]
 
 
-def test_a_clock_that_goes_back_stops_nothing(tmp_path: Path) -> None:
+def test_a_clock_set_back_stops_nothing(tmp_path: Path) -> None:
     data_root = landing_zone(tmp_path, {"a.csv": sales_csv([{}])})
     years_ago = datetime(2001, 1, 1, tzinfo=UTC).timestamp()
     for now in (time.time(), years_ago, time.time()):

@@ -8,13 +8,13 @@ from amzseg_pipeline_tests.reliability.killing import KilledRun, data_root_to_ki
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_run_harms_no_reader_and_no_later_run(tmp_path: Path) -> None:
+def test_killed_runs_harm_no_reader_and_no_later_run(tmp_path: Path) -> None:
     check_kills(tmp_path, kills=2, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(4 * 3600)
-def test_two_hundred_killed_runs_harm_no_reader_and_no_later_run(tmp_path: Path) -> None:
+def test_200_killed_runs_harm_no_reader_and_no_later_run(tmp_path: Path) -> None:
     check_kills(tmp_path, kills=200, seed=2)
 
 

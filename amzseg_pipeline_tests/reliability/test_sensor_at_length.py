@@ -22,7 +22,7 @@ from amzseg_pipeline_tests.reliability.processes import (
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200)]
 
 
-def test_the_sensor_starts_a_run_when_an_export_has_settled_and_a_failure_once(tmp_path):
+def test_the_sensor_starts_one_run_per_settled_export(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     prepare_instance(data_root)
     switch_on = [BIN / "dagster", "sensor", "start", "landing_sensor", "-w", PROJECT / "workspace.yaml"]

@@ -1,4 +1,4 @@
-"""Exports of every format with texts that nobody else writes: ids of users and reviews, names, titles and texts."""
+"""Exports of every format with unique texts: ids of users and reviews, names, titles and texts."""
 
 import csv
 import gzip
@@ -16,10 +16,10 @@ GIVEN_USER = "AGIVENUSER"
 GIVEN_REVIEW = "RGIVENREVIEW"
 NAME, TITLE, TEXT = "Xanthippe", "Zweitausendeins", "Quodlibetarisch"
 PRIVATE = (NAME, TITLE, TEXT)
-"""What is never stored, logged or repeated in an error."""
+"""Texts that must never be stored, logged or repeated in an error."""
 
 GIVEN_IDS = (GIVEN_USER, GIVEN_REVIEW)
-"""What is not stored where there is a key."""
+"""Ids that must not be stored if there is a key."""
 
 REVIEWS = 90
 
@@ -29,7 +29,7 @@ def user(number: int) -> str:
 
 
 def sales() -> dict[str, bytes]:
-    """Names hold commas and line breaks, so that their lists do not align; one record is short, one list too long."""
+    """Names contain commas and line breaks, so their lists do not align; one record is short, one list too long."""
     rows = [
         {
             "user_id": f"{user(2 * number)},{user(2 * number + 1)}",

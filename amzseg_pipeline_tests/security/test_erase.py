@@ -1,4 +1,4 @@
-"""A user who asks to be forgotten: out of the exports first, then out of everything we wrote."""
+"""Erasure of a user: from the exports first, then from everything the pipeline wrote."""
 
 from pathlib import Path
 
@@ -13,74 +13,74 @@ from amzseg_pipeline.storage.data_root import DataRoot, user_keys_from_environme
 from amzseg_pipeline.storage.erasure.erase import erase
 from amzseg_pipeline_tests.security.conftest import KEY
 from amzseg_pipeline_tests.security.marked_exports import sales, user
-from amzseg_pipeline_tests.security.places import places_of
+from amzseg_pipeline_tests.security.text_search import files_containing_text
 
 USER = user(3)
 A_KEY = UserKey(KEY.encode())
 
 
 def without_user(export: bytes) -> bytes:
-    """The export as its sender gives it out once the user's listings are gone from it."""
+    """The export without the records of the user."""
     marked = [line for line in export.split(b"\nB") if USER.encode() not in line]
     return b"\nB".join(marked)
 
 
-def take_out_of_landing(data_root: DataRoot) -> None:
+def remove_from_landing(data_root: DataRoot) -> None:
     for name, content in sales().items():
         (data_root.landing / name).write_bytes(without_user(content))
 
 
-def test_a_user_is_forgotten_in_snapshots_warehouse_and_plots(keyed_data_root: DataRoot) -> None:
-    take_out_of_landing(keyed_data_root)
+def test_erases_a_user_from_snapshots_warehouse_and_plots(keyed_data_root: DataRoot) -> None:
+    remove_from_landing(keyed_data_root)
     pseudonym = A_KEY.pseudonym(USER)
     (keyed_data_root.artifacts / "run-1").mkdir(parents=True)
     (keyed_data_root.artifacts / "run-1/report.html").write_text(f"<p>{pseudonym}</p>")
     (keyed_data_root.artifacts / "run-2").mkdir()
-    (keyed_data_root.artifacts / "run-2/report.html").write_text("<p>nobody</p>")
+    (keyed_data_root.artifacts / "run-2/report.html").write_text("<p>other</p>")
     rows = read_latest(keyed_data_root.root).rows("segment_assignments")
 
     result = erase(keyed_data_root, f" {USER}\n", keys=[A_KEY])
 
-    assert [(snapshot.was, snapshot.sequence, snapshot.users) for snapshot in result.snapshots] == [(1, 2, 1)]
+    assert [(each.sequence, each.revision, each.users) for each in result.snapshots] == [(1, 1, 1)]
     assert result.deleted == ("warehouse", "artifacts/run-1")
-    assert places_of([USER, pseudonym], keyed_data_root.root) == {}
+    assert files_containing_text([USER, pseudonym], keyed_data_root.root) == {}
     after = read_latest(keyed_data_root.root)
     assert len(after.segment_assignments()) == after.rows("segment_assignments") == rows - 1
     again = erase(keyed_data_root, USER, keys=[A_KEY])
     assert (again.snapshots, again.deleted) == ((), ())
 
 
-def test_a_user_who_is_still_in_an_export_is_not_forgotten_by_halves(keyed_data_root: DataRoot) -> None:
+def test_refuses_while_an_export_contains_the_user(keyed_data_root: DataRoot) -> None:
     before = read_latest(keyed_data_root.root)
-    with pytest.raises(ErasureError, match=r"still in .*amazon\.csv\. Take the user's records out .* Nothing was"):
+    with pytest.raises(ErasureError, match=r"still in .*amazon\.csv\. Remove the user's records .* Nothing was"):
         erase(keyed_data_root, USER, keys=[A_KEY])
     assert read_latest(keyed_data_root.root) == before
     assert keyed_data_root.warehouse.exists()
 
 
-def test_a_snapshot_of_a_key_that_is_not_given_is_told_before_anything_is_touched(keyed_data_root: DataRoot) -> None:
-    take_out_of_landing(keyed_data_root)
+def test_refuses_without_the_key_of_a_snapshot(keyed_data_root: DataRoot) -> None:
+    remove_from_landing(keyed_data_root)
     with pytest.raises(ErasureError, match=f"snapshots 1 of key {A_KEY.id}, which is not given"):
         erase(keyed_data_root, USER)
     assert keyed_data_root.warehouse.exists()
 
 
-def test_nobody_is_forgotten_while_a_run_is_under_way(keyed_data_root: DataRoot) -> None:
-    take_out_of_landing(keyed_data_root)
-    with FileLock(keyed_data_root.lock_file), pytest.raises(ErasureError, match="a run is under way"):
+def test_refuses_while_a_run_is_active(keyed_data_root: DataRoot) -> None:
+    remove_from_landing(keyed_data_root)
+    with FileLock(keyed_data_root.lock_file), pytest.raises(ErasureError, match="a run is active"):
         erase(keyed_data_root, USER, keys=[A_KEY])
 
 
 @pytest.mark.parametrize("user_id", ["", " \n", "x" * 5_000])
-def test_what_is_no_id_is_refused(keyed_data_root: DataRoot, user_id: str) -> None:
+def test_rejects_invalid_ids(keyed_data_root: DataRoot, user_id: str) -> None:
     with pytest.raises(ErasureError, match="give the id of one user"):
         erase(keyed_data_root, user_id)
 
 
-def test_what_is_left_elsewhere_is_named(keyed_data_root: DataRoot) -> None:
-    take_out_of_landing(keyed_data_root)
+def test_names_other_files_that_contain_the_id(keyed_data_root: DataRoot) -> None:
+    remove_from_landing(keyed_data_root)
     (keyed_data_root.root / "notes.txt").write_text(f"called about {USER}")
-    with pytest.raises(ErasureError, match=r"still stands in .*notes\.txt; delete them by hand"):
+    with pytest.raises(ErasureError, match=r"still in .*notes\.txt; delete these files"):
         erase(keyed_data_root, USER, keys=[A_KEY])
 
 
@@ -93,14 +93,14 @@ def test_the_command_takes_keys_from_the_environment(
     assert [key.id for key in user_keys_from_environment()] == [UserKey(b"z" * 40).id, A_KEY.id]
     assert main(["erase", USER]) == 1
     assert "still in" in capsys.readouterr().err
-    take_out_of_landing(keyed_data_root)
+    remove_from_landing(keyed_data_root)
     assert main(["erase", USER]) == 0
     told = capsys.readouterr().out
-    assert "snapshot 1 was rewritten without 1 user(s) and is now snapshot 2" in told
+    assert "snapshot 1: replaced by revision 1 without 1 user(s)" in told
     assert USER not in told
-    assert places_of([USER], keyed_data_root.root) == {}
+    assert files_containing_text([USER], keyed_data_root.root) == {}
 
 
-def test_a_data_root_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_rejects_a_missing_data_root(tmp_path: Path) -> None:
     with pytest.raises(ErasureError, match="there is no such folder"):
         erase(DataRoot(tmp_path / "nowhere"), USER)

@@ -35,7 +35,7 @@ def command(target: str, **variables: str) -> list[str]:
     return [str(BIN / words[0].removeprefix(".venv/bin/")), *words[1:]]
 
 
-def test_the_commands_name_the_loopback_address() -> None:
+def test_commands_use_the_loopback_address() -> None:
     web = command("ui")
     assert web[web.index("-h") + 1] == "127.0.0.1"
     assert "--server.address" not in command("app")
@@ -78,7 +78,7 @@ def listening(process: psutil.Process) -> set[tuple[str, int]]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("target", ["ui", "app"])
-def test_the_servers_listen_on_loopback_alone(tmp_path: Path, target: str) -> None:
+def test_servers_listen_only_on_loopback(tmp_path: Path, target: str) -> None:
     data_root = DataRoot(tmp_path)
     prepare_instance(data_root)
     port = free_port()
@@ -88,7 +88,7 @@ def test_the_servers_listen_on_loopback_alone(tmp_path: Path, target: str) -> No
 
 
 @pytest.mark.slow
-def test_a_socket_that_is_open_to_others_is_seen() -> None:
+def test_detects_a_socket_open_to_other_machines() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "import socket,time; s=socket.create_server(('0.0.0.0', 0)); time.sleep(60)"]
     ) as process:

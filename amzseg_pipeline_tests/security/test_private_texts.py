@@ -19,7 +19,7 @@ from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.reliability.processes import PROJECT, environment, prepare_instance
 from amzseg_pipeline_tests.reliability.test_full_disk import largest_file
 from amzseg_pipeline_tests.security.marked_exports import EXPORTS, PRIVATE, deliver, in_dollars, sales
-from amzseg_pipeline_tests.security.places import places_of
+from amzseg_pipeline_tests.security.text_search import files_containing_text
 
 LOG = "output.log"
 
@@ -46,12 +46,12 @@ def run(data_root: DataRoot, capfd: pytest.CaptureFixture[str], **options: objec
 def assert_private(data_root: DataRoot) -> None:
     """Only landing/ holds the texts; and what a run leaves was looked into, its record among it."""
     assert any(text.encode() in path.read_bytes() for text in PRIVATE for path in data_root.landing.iterdir())
-    assert places_of(PRIVATE, data_root.root, without=data_root.landing) == {}
-    assert "segment_users" in "".join(places_of(["segment_users"], data_root.dagster).values())
+    assert files_containing_text(PRIVATE, data_root.root, without=data_root.landing) == {}
+    assert "segment_users" in "".join(files_containing_text(["segment_users"], data_root.dagster).values())
 
 
 @pytest.mark.timeout(900)
-def test_a_whole_run_with_plots_keeps_no_text_in_files_record_and_output(data_root: DataRoot) -> None:
+def test_a_run_with_plots_stores_no_private_text(data_root: DataRoot) -> None:
     deliver(data_root.landing, sales())
     variables = {"AMZSEG_PLOTS": "on", "TMPDIR": str(data_root.root / "tmp")}
     with (data_root.root / LOG).open("wb") as output:
@@ -70,7 +70,9 @@ def test_a_whole_run_with_plots_keeps_no_text_in_files_record_and_output(data_ro
     assert_private(data_root)
 
 
-def test_a_run_on_every_other_format_keeps_no_text(data_root: DataRoot, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_run_on_every_other_format_stores_no_private_text(
+    data_root: DataRoot, capfd: pytest.CaptureFixture[str]
+) -> None:
     deliver(data_root.landing, in_dollars())
     assert run(data_root, capfd).success
     assert_private(data_root)
@@ -85,7 +87,9 @@ def refused_exports() -> dict[str, bytes]:
     return cut | {"quote.csv": content.replace(text, text + b'"', 5), "byte.csv": content.replace(text, text + b"\xff")}
 
 
-def test_refused_files_are_told_without_their_texts(data_root: DataRoot, capfd: pytest.CaptureFixture[str]) -> None:
+def test_errors_of_refused_files_contain_no_private_text(
+    data_root: DataRoot, capfd: pytest.CaptureFixture[str]
+) -> None:
     deliver(data_root.landing, refused_exports())
     result = run(data_root, capfd)
     assert not result.success
@@ -94,7 +98,9 @@ def test_refused_files_are_told_without_their_texts(data_root: DataRoot, capfd: 
     assert_private(data_root)
 
 
-def test_skipped_files_are_told_without_their_texts(data_root: DataRoot, capfd: pytest.CaptureFixture[str]) -> None:
+def test_messages_of_skipped_files_contain_no_private_text(
+    data_root: DataRoot, capfd: pytest.CaptureFixture[str]
+) -> None:
     deliver(data_root.landing, refused_exports() | sales())
     result = run(data_root, capfd, settings={**scenario.QUICK, "on_refused_file": "skip"})
     assert result.success, scenario.failure(result)
@@ -102,7 +108,7 @@ def test_skipped_files_are_told_without_their_texts(data_root: DataRoot, capfd: 
     assert_private(data_root)
 
 
-def test_a_failed_check_keeps_no_text(data_root: DataRoot, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_check_stores_no_private_text(data_root: DataRoot, capfd: pytest.CaptureFixture[str]) -> None:
     deliver(data_root.landing, {name: content + content[-60:] * 40 for name, content in sales().items()})
     result = run(data_root, capfd)
     failed = [evaluation.check_name for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
@@ -112,7 +118,7 @@ def test_a_failed_check_keeps_no_text(data_root: DataRoot, capfd: pytest.Capture
 
 @pytest.mark.parametrize("largest_bytes", [300, 4_000])
 @pytest.mark.parametrize("export", EXPORTS)
-def test_a_step_that_crashes_keeps_no_text(
+def test_a_crashed_step_stores_no_private_text(
     data_root: DataRoot, capfd: pytest.CaptureFixture[str], export: str, largest_bytes: int
 ) -> None:
     deliver(data_root.landing, EXPORTS[export]())
@@ -124,7 +130,7 @@ def test_a_step_that_crashes_keeps_no_text(
     printed = capfd.readouterr()
     told = [scenario.failure(result), printed.out, printed.err, *(str(event) for event in result.all_events)]
     assert not any(text in words for text in PRIVATE for words in told)
-    assert places_of(PRIVATE, data_root.root, without=data_root.landing) == {}
+    assert files_containing_text(PRIVATE, data_root.root, without=data_root.landing) == {}
 
 
 KILLED_WHILE_WRITING = """
@@ -141,7 +147,7 @@ runpy.run_module("amzseg_pipeline", run_name="__main__")
 """
 
 
-def test_a_killed_run_leaves_no_text(data_root: DataRoot) -> None:
+def test_a_killed_run_leaves_no_private_text(data_root: DataRoot) -> None:
     deliver(data_root.landing, sales())
     with (data_root.root / LOG).open("wb") as output:
         killed = subprocess.run(
@@ -157,7 +163,7 @@ def test_a_killed_run_leaves_no_text(data_root: DataRoot) -> None:
     assert_private(data_root)
 
 
-def test_a_text_is_found_wherever_a_run_could_leave_it(tmp_path: Path) -> None:
+def test_the_search_finds_text_in_every_file_type(tmp_path: Path) -> None:
     [text, *_] = PRIVATE
     (tmp_path / "log").write_text(f"told of {text}")
     (tmp_path / f"{text}.txt").write_text("")
@@ -170,4 +176,4 @@ def test_a_text_is_found_wherever_a_run_could_leave_it(tmp_path: Path) -> None:
         database.execute("INSERT INTO events VALUES (?)", ["x" * 5_000 + text + "x" * 5_000])
     database.close()
     (tmp_path / "other").write_text("nothing")
-    assert set(places_of([text], tmp_path)) == {path.name for path in tmp_path.iterdir()} - {"other"}
+    assert set(files_containing_text([text], tmp_path)) == {path.name for path in tmp_path.iterdir()} - {"other"}

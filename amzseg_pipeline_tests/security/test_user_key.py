@@ -25,7 +25,7 @@ from amzseg_pipeline.storage.parquet.user_hash import user_hashes
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.security.conftest import KEY
 from amzseg_pipeline_tests.security.marked_exports import EXPORTS, deliver, in_dollars, sales, user
-from amzseg_pipeline_tests.security.places import places_of
+from amzseg_pipeline_tests.security.text_search import files_containing_text
 
 OTHER_KEY = "another key of users, long enough for one"
 A_KEY, ANOTHER_KEY = (UserKey(text.encode()) for text in (KEY, OTHER_KEY))
@@ -38,7 +38,7 @@ def test_a_pseudonym_is_the_hmac_of_the_id() -> None:
 
 
 @pytest.mark.parametrize("text", ["x", "x" * (MIN_KEY_BYTES - 1), "  " + "x" * (MIN_KEY_BYTES - 1) + "\n"])
-def test_a_short_key_is_refused_with_the_way_to_make_one(text: str) -> None:
+def test_a_short_key_is_rejected_with_the_fix(text: str) -> None:
     with pytest.raises(
         SettingsError, match=r"AMZSEG_USER_KEY: \d+ bytes are too short.*openssl rand -hex 32"
     ) as raised:
@@ -47,11 +47,11 @@ def test_a_short_key_is_refused_with_the_way_to_make_one(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", " \n"])
-def test_without_a_key_there_is_none(text: str | None) -> None:
+def test_no_key_without_the_variable(text: str | None) -> None:
     assert user_key_from(text) is None
 
 
-def test_a_key_is_named_without_being_shown() -> None:
+def test_a_key_has_an_id_and_never_shows_itself() -> None:
     key = user_key_from(f" {KEY}\n")
     assert key == UserKey(KEY.encode())
     assert KEY not in repr(key)
@@ -73,9 +73,7 @@ def test_a_key_is_named_without_being_shown() -> None:
         ("keyed", None, None, "needs AMZSEG_USER_KEY"),
     ],
 )
-def test_ids_are_never_published_as_given_by_oversight(
-    policy: str, key: str | None, last_key_id: str | None, words: str
-) -> None:
+def test_refuses_given_ids_after_keyed_ones(policy: str, key: str | None, last_key_id: str | None, words: str) -> None:
     if not words:
         check_user_ids(policy, user_key_from(key), last_key_id=last_key_id)
         return
@@ -84,7 +82,7 @@ def test_ids_are_never_published_as_given_by_oversight(
 
 
 @pytest.mark.parametrize("export", EXPORTS)
-def test_raw_rows_are_the_same_but_for_ids_and_what_follows_from_them(tmp_path: Path, export: str) -> None:
+def test_a_key_changes_only_ids_in_raw_rows(tmp_path: Path, export: str) -> None:
     rows = {name: raw_rows_of(tmp_path / name, export, key=key) for name, key in (("given", None), ("keyed", A_KEY))}
     assert rows["keyed"]["user_hash"].equals(user_hashes(rows["keyed"]["user_id"]))
     for name in ("user_id", "review_id"):
@@ -110,7 +108,7 @@ def raw_rows_of(root: Path, export: str, *, key: UserKey | None) -> pa.RecordBat
     return rows
 
 
-def test_parts_of_another_key_are_not_used_again_and_go(tmp_path: Path) -> None:
+def test_parts_of_another_key_are_replaced(tmp_path: Path) -> None:
     deliver(tmp_path / "landing", in_dollars())
     names = {}
     for key in (None, A_KEY, ANOTHER_KEY, None):
@@ -123,7 +121,7 @@ def test_parts_of_another_key_are_not_used_again_and_go(tmp_path: Path) -> None:
     assert not names[A_KEY] & names[None]
 
 
-def test_a_document_of_raw_reviews_leads_to_the_same_parts(tmp_path: Path) -> None:
+def test_raw_reviews_document_round_trips_with_a_key(tmp_path: Path) -> None:
     deliver(tmp_path / "landing", in_dollars())
     for key in (None, A_KEY):
         raw = raw_reviews(DataRoot(tmp_path), Settings(), now=time.time(), settle=False, user_key=key)
@@ -131,7 +129,7 @@ def test_a_document_of_raw_reviews_leads_to_the_same_parts(tmp_path: Path) -> No
         assert raw_reviews_from_document(document, location=str(tmp_path / "warehouse/raw_reviews.json")) == raw
 
 
-def test_another_key_is_a_change_and_a_lost_one_stops_the_run(
+def test_another_key_is_a_change_and_a_missing_key_stops_the_run(
     keyed_data_root: DataRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(USER_KEY_VARIABLE, KEY)
@@ -142,17 +140,17 @@ def test_another_key_is_a_change_and_a_lost_one_stops_the_run(
     latest = read_latest(keyed_data_root.root)
     assert (latest.sequence, latest.user_key_id) == (2, ANOTHER_KEY.id)
     assert ANOTHER_KEY.pseudonym(user(0)) in set(latest.segment_assignments()["user_id"])
-    old = places_of([A_KEY.pseudonym(user(0))], keyed_data_root.root)
+    old = files_containing_text([A_KEY.pseudonym(user(0))], keyed_data_root.root)
     assert [path.split("-")[0] for path in old] == ["published/snapshots/000001"]
 
     monkeypatch.delenv(USER_KEY_VARIABLE)
     failed = scenario.run(keyed_data_root)
     assert not failed.success
     assert "AMZSEG_USER_KEY is not set" in scenario.failure(failed)
-    assert places_of([user(0)], keyed_data_root.root, without=keyed_data_root.landing) == {}
+    assert files_containing_text([user(0)], keyed_data_root.root, without=keyed_data_root.landing) == {}
 
 
-def test_a_short_key_fails_the_run_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_key_fails_the_run_with_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data_root = scenario.data_root_with(tmp_path)
     deliver(data_root.landing, sales())
     monkeypatch.setenv(USER_KEY_VARIABLE, "short")

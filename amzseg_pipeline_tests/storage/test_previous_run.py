@@ -46,15 +46,15 @@ def data_root(tmp_path: Path) -> DataRoot:
     return DataRoot(tmp_path)
 
 
-def test_before_the_first_night_there_is_no_champion(data_root: DataRoot) -> None:
+def test_no_champion_before_the_first_run(data_root: DataRoot) -> None:
     found = previous_run(data_root)
     assert found == PreviousRun()
     assert found.table(SEGMENT_ASSIGNMENTS) is None
 
 
-def test_the_last_snapshot_hands_over_its_model_its_memory_and_its_tables(data_root: DataRoot) -> None:
+def test_returns_model_promotion_state_and_tables(data_root: DataRoot) -> None:
     pending = PendingModel(SECOND, PromotionReport("HOLD", "moved_share", FIRST.version, SECOND.version, ()))
-    promotion_state = PromotionState(pending, "2026-01-01T02:00:00+00:00", "abc", "somebody went back")
+    promotion_state = PromotionState(pending, "2026-01-01T02:00:00+00:00", "abc", "rolled back")
     publish_model(data_root, 1, FIRST, promotion_state)
     found = previous_run(data_root)
     assert (found.champion, found.promotion_state) == (FIRST, promotion_state)
@@ -62,7 +62,7 @@ def test_the_last_snapshot_hands_over_its_model_its_memory_and_its_tables(data_r
 
 
 @pytest.mark.parametrize("name", ["model.json", "run.json"])
-def test_a_damaged_document_is_found_out(data_root: DataRoot, name: str) -> None:
+def test_detects_a_damaged_document(data_root: DataRoot, name: str) -> None:
     publish_model(data_root, 1, FIRST)
     path = read_latest(data_root.root).path / name
     path.write_bytes(path.read_bytes() + b" ")
@@ -70,7 +70,7 @@ def test_a_damaged_document_is_found_out(data_root: DataRoot, name: str) -> None
         previous_run(data_root)
 
 
-def test_a_damaged_table_is_found_out_when_it_is_asked_for(data_root: DataRoot) -> None:
+def test_detects_a_damaged_table_when_it_is_read(data_root: DataRoot) -> None:
     publish_model(data_root, 1, FIRST)
     path = read_latest(data_root.root).table_path("segment_assignments")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
@@ -79,19 +79,19 @@ def test_a_damaged_table_is_found_out_when_it_is_asked_for(data_root: DataRoot) 
         found.table(SEGMENT_ASSIGNMENTS)
 
 
-def test_after_a_rollback_from_another_model_a_person_is_asked_and_no_id_is_given_again(data_root: DataRoot) -> None:
+def test_a_rollback_between_models_requires_approval(data_root: DataRoot) -> None:
     publish_model(data_root, 1, FIRST)
     publish_model(data_root, 2, SECOND)
     repoint(data_root.published, 1)
     found = previous_run(data_root)
     assert replace(found.champion, next_segment_number=4) == FIRST
     assert found.champion.next_segment_number == 9
-    assert found.promotion_state.approval_needed.startswith("somebody went back from snapshot 2 to 1")
+    assert found.promotion_state.approval_needed.startswith("rolled back from snapshot 2 to 1")
     repoint(data_root.published, 2)
     assert previous_run(data_root).promotion_state.approval_needed == ""
 
 
-def test_a_rollback_from_the_same_model_asks_nobody(data_root: DataRoot) -> None:
+def test_a_rollback_within_a_model_needs_no_approval(data_root: DataRoot) -> None:
     publish_model(data_root, 1, FIRST)
     publish_model(data_root, 2, replace(FIRST, next_segment_number=7))
     repoint(data_root.published, 1)
@@ -99,7 +99,7 @@ def test_a_rollback_from_the_same_model_asks_nobody(data_root: DataRoot) -> None
     assert previous_run(data_root).champion.next_segment_number == 7
 
 
-def test_where_the_snapshot_given_up_is_gone_or_damaged_a_person_is_asked(data_root: DataRoot) -> None:
+def test_a_rollback_from_a_missing_snapshot_requires_approval(data_root: DataRoot) -> None:
     publish_model(data_root, 1, FIRST)
     publish_model(data_root, 2, FIRST)
     given_up = read_latest(data_root.root).path
@@ -108,7 +108,7 @@ def test_where_the_snapshot_given_up_is_gone_or_damaged_a_person_is_asked(data_r
     assert previous_run(data_root).promotion_state.approval_needed
 
 
-def test_a_night_after_a_rollback_is_an_ordinary_one(data_root: DataRoot) -> None:
+def test_the_run_after_a_rollback_resets_the_pointer(data_root: DataRoot) -> None:
     publish_model(data_root, 1, FIRST)
     publish_model(data_root, 2, SECOND)
     repoint(data_root.published, 1)
@@ -117,7 +117,7 @@ def test_a_night_after_a_rollback_is_an_ordinary_one(data_root: DataRoot) -> Non
     assert previous_run(data_root).promotion_state.approval_needed == "asked"
 
 
-def test_the_pointer_tells_what_was_given_up_until_the_next_night(data_root: DataRoot) -> None:
+def test_the_pointer_records_the_rollback_until_the_next_run(data_root: DataRoot) -> None:
     for run_day in (1, 2, 3):
         publish_model(data_root, run_day, FIRST)
     pointer = data_root.published / "LATEST.json"
@@ -130,7 +130,7 @@ def test_the_pointer_tells_what_was_given_up_until_the_next_night(data_root: Dat
 
 
 @pytest.mark.parametrize("value", ["2", 1, 0, True, 1.5])
-def test_a_pointer_that_was_given_up_for_nothing_is_damaged(data_root: DataRoot, value: object) -> None:
+def test_rejects_an_invalid_rolled_back_from(data_root: DataRoot, value: object) -> None:
     publish_model(data_root, 1, FIRST)
     pointer = data_root.published / "LATEST.json"
     pointer.write_text(json.dumps({**json.loads(pointer.read_bytes()), "rolled_back_from": value}))

@@ -1,1 +1,1 @@
-"""Erasing a user from everything below the data root except landing/."""
+"""Erasure of a user from everything below the data root except landing/."""

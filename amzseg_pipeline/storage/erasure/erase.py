@@ -1,7 +1,4 @@
-"""A user erased from everything below the data root but landing/, which is the senders' and never written by us.
-
-How snapshots are written again stands in snapshots/erasing.py.
-"""
+"""Erases a user from everything below the data root except landing/, which the pipeline never writes to."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,26 +16,31 @@ from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 from amzseg_pipeline.storage.snapshots.rewrite import ErasedSnapshot, erase_users
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
 
-_NAMED_FILES = 20
+_MAX_LISTED = 20
 
 
 @dataclass(frozen=True)
 class ErasureResult:
-    """What was done to forget a user: snapshots written again, and files and folders that were deleted."""
+    """The snapshots that were replaced, and the files and folders that were deleted."""
 
     snapshots: tuple[ErasedSnapshot, ...]
     deleted: tuple[str, ...]
 
 
 def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) -> ErasureResult:
-    """Erases the user with this id, as the source gives it, and looks whether nothing is left.
+    """Erases a user and checks that the id is nowhere left.
 
-    `keys` are those that snapshots may have been made with. ForgettingError, before anything is touched, where an
-    export still holds the id, a run is under way, or a snapshot is of a key that is not given; and at the end, naming
-    the files, where something is left.
+    Args:
+        data_root: The data root.
+        user_id: The id as in the source.
+        keys: The keys that pseudonymised the ids of kept snapshots.
+
+    Raises:
+        ErasureError: Before any change, if an export still contains the id, a run is active, or a snapshot was made
+            with a key that is not given; after erasing, if a file still contains the id.
     """
     if not user_id.strip() or len(user_id.encode()) > MAX_ID_BYTES:
-        raise ErasureError("forget: give the id of one user, as the exports have it.")
+        raise ErasureError("erase: give the id of one user, as in the exports.")
     if not data_root.root.is_dir():
         raise ErasureError(f"{data_root.root}: there is no such folder; set AMZSEG_DATA to the data root.")
     data_root.local.mkdir(parents=True, exist_ok=True)
@@ -51,16 +53,16 @@ def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) ->
             _require_known_keys(data_root, ids_by_key)
             erased = erase_users(data_root.published, _ids_in(ids_by_key)) if data_root.published.is_dir() else ()
             deleted = tuple(_deleted_files(data_root, ids_by_key.values()))
-            places = dict.fromkeys((data_root.root, data_root.local))
-            left = [
+            folders = dict.fromkeys((data_root.root, data_root.local))
+            remaining = [
                 path
-                for place in places
-                for path in files_containing(ids_by_key.values(), place, without=data_root.landing)
+                for folder in folders
+                for path in files_containing(ids_by_key.values(), folder, without=data_root.landing)
             ]
     except Timeout:
-        raise ErasureError(f"{data_root.lock_file}: a run is under way; wait for its end, then forget.") from None
-    if left:
-        raise ErasureError(f"{data_root.root}: the user's id still stands in {_named(left)}; delete them by hand.")
+        raise ErasureError(f"{data_root.lock_file}: a run is active; wait for it to end, then erase.") from None
+    if remaining:
+        raise ErasureError(f"{data_root.root}: the user's id is still in {_listed(remaining)}; delete these files.")
     return ErasureResult(erased, deleted)
 
 
@@ -69,11 +71,11 @@ def _ids_in(ids_by_key: dict[str | None, str]) -> Callable[[Snapshot], Collectio
 
 
 def _require_gone_from_landing(data_root: DataRoot, user_id: str) -> None:
-    holding = files_containing([user_id], data_root.landing)
-    if holding:
+    containing = files_containing([user_id], data_root.landing)
+    if containing:
         raise ErasureError(
-            f"{data_root.landing}: the user is still in {_named(holding)}. Take the user's records out of these files "
-            "first: a run would bring back whoever is in them. Nothing was changed."
+            f"{data_root.landing}: the user is still in {_listed(containing)}. Remove the user's records from these "
+            "files first, or the next run brings the user back. Nothing was changed."
         )
 
 
@@ -84,16 +86,18 @@ def _require_known_keys(data_root: DataRoot, ids_by_key: dict[str | None, str]) 
         if key_id is not None and key_id not in ids_by_key:
             unknown.setdefault(key_id, []).append(name.sequence)
     if unknown:
-        told = "; ".join(f"snapshots {', '.join(map(str, there))} of key {key_id}" for key_id, there in unknown.items())
+        details = "; ".join(
+            f"snapshots {', '.join(map(str, each))} of key {key_id}" for key_id, each in unknown.items()
+        )
         raise ErasureError(
-            f"{data_root.published}: there are {told}, which is not given, so the user cannot be found there. "
+            f"{data_root.published}: there are {details}, which is not given, so the user cannot be found there. "
             "Put that key into AMZSEG_USER_KEY, or into AMZSEG_FORMER_USER_KEYS if it is no longer in use. "
             "Nothing was changed."
         )
 
 
 def _deleted_files(data_root: DataRoot, ids: Collection[str]) -> Iterator[str]:
-    """The warehouse, which the next run builds again, and folders of plots and logs in which an id stands."""
+    """Deletes the warehouse, which the next run rebuilds, and folders of plots and reports that contain an id."""
     if data_root.warehouse.exists():
         delete(data_root.warehouse)
         yield data_root.warehouse.name
@@ -103,7 +107,7 @@ def _deleted_files(data_root: DataRoot, ids: Collection[str]) -> Iterator[str]:
             yield f"{data_root.artifacts.name}/{folder.name}"
 
 
-def _named(paths: Sequence[Path]) -> str:
-    more = len(paths) - _NAMED_FILES
-    named = ", ".join(str(path) for path in paths[:_NAMED_FILES])
-    return f"{named} and {more:,} more" if more > 0 else named
+def _listed(paths: Sequence[Path]) -> str:
+    more = len(paths) - _MAX_LISTED
+    listed = ", ".join(str(path) for path in paths[:_MAX_LISTED])
+    return f"{listed} and {more:,} more" if more > 0 else listed

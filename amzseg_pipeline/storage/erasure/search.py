@@ -1,7 +1,4 @@
-"""Which files below a folder hold an id: in their bytes, unpacked where they are a .gz, or as a value of parquet.
-
-What is done about them is decided elsewhere.
-"""
+"""Searches files for user ids: in their bytes, in decompressed .gz files, and in the values of Parquet files."""
 
 import gzip
 import re
@@ -23,31 +20,31 @@ _CHUNK_BYTES = 2**20
 
 
 def files_containing(ids: Collection[str], folder: Path, *, without: Path | None = None) -> list[Path]:
-    """The files in `folder` and below, but not in `without`, that hold one of `ids` as a whole word; links are left."""
+    """The files below `folder`, except below `without`, that contain one of `ids` as a word; links are skipped."""
     words = b"|".join(re.escape(one.encode()) for one in ids)
     pattern = re.compile(rb"(?<![0-9A-Za-z_])(?:%b)(?![0-9A-Za-z_])" % words)
     wanted = pa.array(list(ids), pa.string())
-    places = (path for path in files_below(folder) if not (without and path.is_relative_to(without)))
-    return [path for path in places if _holds(path, pattern, wanted)]
+    paths = (path for path in files_below(folder) if not (without and path.is_relative_to(without)))
+    return [path for path in paths if _contains(path, pattern, wanted)]
 
 
-def _holds(path: Path, pattern: re.Pattern[bytes], wanted: pa.Array) -> bool:
+def _contains(path: Path, pattern: re.Pattern[bytes], wanted: pa.Array) -> bool:
     with BufferedReader(cast(Any, path.open("rb"))) as stream:
         magic = stream.read(4)
-        if magic == b"PAR1" and _stands_in_columns(path, wanted):
+        if magic == b"PAR1" and _is_in_columns(path, wanted):
             return True
         stream.seek(0)
-        if _stands_in_bytes(stream, pattern):
+        if _is_in_bytes(stream, pattern):
             return True
         stream.seek(0)
         if magic[:2] != b"\x1f\x8b":
             return False
         with gzip.open(stream) as unpacked:
-            return _stands_in_bytes(unpacked, pattern)
+            return _is_in_bytes(unpacked, pattern)
 
 
-def _stands_in_bytes(stream: BufferedReader | gzip.GzipFile, pattern: re.Pattern[bytes]) -> bool:
-    """Looks at overlapping pieces. A word at either edge of one may go on beyond it: it is whole in the next."""
+def _is_in_bytes(stream: BufferedReader | gzip.GzipFile, pattern: re.Pattern[bytes]) -> bool:
+    """Searches overlapping chunks: a word cut by the end of one chunk is complete in the next."""
     piece = b"\n"
     try:
         while chunk := stream.read1(_CHUNK_BYTES):
@@ -55,11 +52,11 @@ def _stands_in_bytes(stream: BufferedReader | gzip.GzipFile, pattern: re.Pattern
             if any(match.end() < len(piece) for match in pattern.finditer(piece, 1)):
                 return True
     except (OSError, EOFError, zlib.error):
-        pass  # what comes after the damage cannot be read by anybody
+        pass  # nothing after the damage can be decompressed
     return pattern.search(piece + b"\n", 1) is not None
 
 
-def _stands_in_columns(path: Path, wanted: pa.Array) -> bool:
+def _is_in_columns(path: Path, wanted: pa.Array) -> bool:
     try:
         with parquet_file(path) as file:
             texts = [field.name for field in file.schema_arrow if _is_text(field.type)]

@@ -1,7 +1,4 @@
-"""Published snapshots: made by publishing.py, found and checked by reading.py; the other modules name their parts.
-
-No rules about what may be published.
-"""
+"""Published snapshots: publisher.py writes them, latest.py and snapshot.py read and check them."""
 
 from amzseg_pipeline.storage.snapshots.latest import has_snapshot, latest_manifest, read_latest
 from amzseg_pipeline.storage.snapshots.publisher import next_sequence, publish, repoint

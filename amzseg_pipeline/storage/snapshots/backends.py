@@ -1,11 +1,9 @@
-"""One process at a time changes published/: it has a staging folder, shows snapshots, moves the pointer, takes away.
-
-No tables here, and no rules about what is published.
-"""
+"""Writing to published/, one process at a time: a folder on disk under a lock, or a prefix in an object store."""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -22,51 +20,70 @@ from amzseg_pipeline.storage.fs.atomic_writes import (
     upload_folder,
 )
 from amzseg_pipeline.storage.fs.object_store import access_errors, store_of
-from amzseg_pipeline.storage.snapshots.layout import LOCK_FILE, SNAPSHOTS_FOLDER, STAGING_FOLDER, Pointer, pointer_of
+from amzseg_pipeline.storage.snapshots.layout import (
+    LOCK_FILE,
+    SNAPSHOTS_FOLDER,
+    STAGING_FOLDER,
+    Pointer,
+    pointer_of,
+    superseded_names,
+)
+from amzseg_pipeline.storage.snapshots.snapshot import pointer_to
 
-_WAIT_SECONDS = 600
-_REWRITTEN = ".rewritten"
+_LOCK_TIMEOUT_SECONDS = 600
 
 
-class Place(Protocol):
-    """Where a process publishes. `staging` is a folder of this machine: what lies there nobody sees."""
+class Backend(Protocol):
+    """How published/ is changed. `staging` is a local folder that readers never look at."""
 
     staging: Path
 
-    def show(self, draft: Path) -> None:
-        """Makes a folder in staging, which is on disk, the snapshot of its name."""
+    def add(self, draft: Path) -> None:
+        """Makes a folder in staging, already flushed to disk, the snapshot of its name."""
 
     def move_pointer(self, pointer: Pointer) -> None:
-        """Makes LATEST.json be `pointer`."""
+        """Replaces LATEST.json by `pointer`."""
 
-    def replace(self, snapshot: Path, draft: Path) -> None:
-        """Puts the folder `draft`, which is on disk, in the place of a snapshot that is not the latest."""
-
-    def take_away(self, snapshot: Path) -> None:
-        """Takes a snapshot away that is not the latest; nobody takes half of it for a whole one."""
+    def remove(self, snapshot: Path) -> None:
+        """Removes a snapshot that is not the latest; readers never see an incomplete one."""
 
 
 @contextmanager
-def sole_publisher(published: Path) -> Iterator[Place]:
-    """Where to publish while no other process does; on a disk a lock sees to that, and in a store the pointer.
+def publishing(published: Path) -> Iterator[Backend]:
+    """The backend, while no other process publishes: a lock ensures it on disk, and the pointer in a store.
 
-    What killed processes left is deleted.
+    Deletes what killed processes left, and completes the erasure that one had begun.
     """
     try:
-        with (_on_disk if store_of(published) is None else _in_store)(published) as place:
-            yield place
+        with (_on_disk if store_of(published) is None else _in_store)(published) as backend:
+            _remove_superseded(published, backend)
+            yield backend
     except Timeout:
         raise SnapshotError(
-            f"{published / LOCK_FILE}: another process has been publishing for {_WAIT_SECONDS} s; wait for its end."
+            f"{published / LOCK_FILE}: another process has been publishing for {_LOCK_TIMEOUT_SECONDS} s; wait for it "
+            "to end, then run again."
         ) from None
     except access_errors(WriteError) as error:
         raise SnapshotError(
-            f"{published}: publishing failed ({error}). {POINTER_FILE} still names a whole snapshot, if there was one; "
-            "see to the space and the permissions there, then run again."
+            f"{published}: publishing failed ({error}). {POINTER_FILE} still names the complete snapshot before, if "
+            "there was one; check free space and permissions there, then run again."
         ) from error
 
 
-class _OnDisk:
+def _remove_superseded(published: Path, backend: Backend) -> None:
+    """Removes snapshots of which a newer revision is there; the pointer moves to that one first."""
+    try:
+        pointer = pointer_of(published)
+    except SnapshotError:
+        return  # the next snapshot replaces the damaged pointer; until then nobody knows what it named
+    for name in superseded_names(published):
+        if pointer is not None and pointer.name == name:
+            newest = pointer_to(published, name.sequence)
+            backend.move_pointer(replace(newest, rolled_back_from=pointer.rolled_back_from))
+        backend.remove(published / SNAPSHOTS_FOLDER / str(name))
+
+
+class _DiskBackend:
     """Every step is a rename, after which the folder is flushed to disk."""
 
     def __init__(self, published: Path, staging: Path) -> None:
@@ -74,7 +91,7 @@ class _OnDisk:
         self._published = published
         self._snapshots = published / SNAPSHOTS_FOLDER
 
-    def show(self, draft: Path) -> None:
+    def add(self, draft: Path) -> None:
         draft.rename(self._snapshots / draft.name)
         sync(self._snapshots)
 
@@ -82,103 +99,86 @@ class _OnDisk:
         with atomic_write(self._published / POINTER_FILE) as temporary:
             temporary.write_bytes(pointer.as_bytes())
 
-    def replace(self, snapshot: Path, draft: Path) -> None:
-        """Two renames cannot be one. A process killed between them leaves the draft beside the gap it belongs in, and
-        the next one that publishes puts it there."""
-        beside = snapshot.with_name(f"{snapshot.name}{_REWRITTEN}")
-        draft.rename(beside)
+    def remove(self, snapshot: Path) -> None:
+        """Moves it to staging, which is deleted at the end."""
+        snapshot.rename(self.staging / f"removed-{snapshot.name}")
         sync(self._snapshots)
-        self.take_away(snapshot)
-        beside.rename(snapshot)
-        sync(self._snapshots)
-
-    def take_away(self, snapshot: Path) -> None:
-        """In staging, where it is then deleted, nobody sees it."""
-        snapshot.rename(self.staging / f"gone-{snapshot.name}")
-        sync(self._snapshots)
-
-    def end_replacements(self) -> None:
-        """Ends what a killed process had begun."""
-        for beside in self._snapshots.glob(f"*{_REWRITTEN}"):
-            snapshot = self._snapshots / beside.name.removesuffix(_REWRITTEN)
-            beside.rename(self.staging / beside.name if snapshot.exists() else snapshot)
 
 
 @contextmanager
-def _on_disk(published: Path) -> Iterator[_OnDisk]:
+def _on_disk(published: Path) -> Iterator[_DiskBackend]:
     staging = published / STAGING_FOLDER
     (published / SNAPSHOTS_FOLDER).mkdir(parents=True, exist_ok=True)
-    with FileLock(published / LOCK_FILE, timeout=_WAIT_SECONDS):
+    with FileLock(published / LOCK_FILE, timeout=_LOCK_TIMEOUT_SECONDS):
         _empty(staging)
-        place = _OnDisk(published, staging)
-        place.end_replacements()
         try:
-            yield place
+            yield _DiskBackend(published, staging)
         finally:
             _empty(staging)
 
 
-class _InStore:
-    """A snapshot's manifest comes last and goes first: without it there is no snapshot. The pointer is one PUT.
+class _StoreBackend:
+    """The manifest of a snapshot is uploaded last and deleted first: without it there is no snapshot.
 
-    The PUT asks that the pointer still be the one that was there at the beginning, so of two processes that publish at
-    the same time the second is refused, whatever machines they are on.
+    The pointer is one conditional PUT: it fails if the pointer is no longer the one that this process knows, so of two
+    processes that publish at the same time, on whatever machines, the second is refused.
     """
 
     def __init__(self, published: Path, staging: Path) -> None:
         self.staging = staging
         self._published = published
         self._pointer = published / POINTER_FILE
-        self._seen = self._state()
-        self._shown: list[Path] = []
+        self._etag = self._current_etag()
+        self._added: list[Path] = []
         self._moved = False
 
-    def show(self, draft: Path) -> None:
+    def add(self, draft: Path) -> None:
         snapshot = self._published / SNAPSHOTS_FOLDER / draft.name
-        self._shown.append(snapshot)
-        self.replace(snapshot, draft)
-
-    def move_pointer(self, pointer: Pointer) -> None:
-        unchanged = {"IfNoneMatch": "*"} if self._seen is None else {"IfMatch": self._seen}
-        store, key = store_of(self._pointer), cast(Any, self._pointer).path
-        try:
-            store.pipe_file(key, pointer.as_bytes(), ContentType="application/json", **unchanged)
-        except OSError:
-            # A PUT whose answer is lost is sent again, and then refused for what it did itself.
-            if pointer_of(self._published) != pointer:
-                self._stop_publishing()
-                raise
-        self._moved = True
-
-    def replace(self, snapshot: Path, draft: Path) -> None:
-        """A process killed meanwhile leaves no snapshot of this name: readers of older ones see that it is gone."""
+        self._added.append(snapshot)
         upload_folder(draft, snapshot, last=MANIFEST_FILE)
         shutil.rmtree(draft)
 
-    def take_away(self, snapshot: Path) -> None:
+    def move_pointer(self, pointer: Pointer) -> None:
+        condition = {"IfNoneMatch": "*"} if self._etag is None else {"IfMatch": self._etag}
+        store, key = store_of(self._pointer), cast(Any, self._pointer).path
+        try:
+            store.pipe_file(key, pointer.as_bytes(), ContentType="application/json", **condition)
+        except OSError:
+            # A PUT whose answer is lost is sent again, and then refused for what it did itself.
+            if pointer_of(self._published) != pointer:
+                self._stop_if_another_published()
+                raise
+        self._moved = True
+        self._etag = self._current_etag()
+        if pointer_of(self._published) != pointer:
+            raise self._another_published()
+
+    def remove(self, snapshot: Path) -> None:
         delete(snapshot, first=MANIFEST_FILE)
 
     def delete_leftovers(self) -> None:
-        """Deletes files without a manifest. Only after the pointer was moved: then whoever else is about to publish,
-        and has not uploaded the manifest yet, is refused."""
+        """Deletes files without a manifest. Only after the pointer was moved: any other process that publishes, and
+        has not uploaded its manifest yet, is then refused."""
         if not self._moved:
             return
-        below = files_below(self._published / SNAPSHOTS_FOLDER)
-        whole = {path.parent for path in below if path.name == MANIFEST_FILE}
-        for folder in {path.parent for path in below} - whole:
+        paths = files_below(self._published / SNAPSHOTS_FOLDER)
+        complete = {path.parent for path in paths if path.name == MANIFEST_FILE}
+        for folder in {path.parent for path in paths} - complete:
             delete(folder)
 
-    def _stop_publishing(self) -> None:
-        if self._state() == self._seen:
-            return
-        for snapshot in self._shown:
-            self.take_away(snapshot)
-        raise SnapshotError(
-            f"{self._pointer}: another process has published meanwhile, and this one gave way to it. Let one run at a "
+    def _stop_if_another_published(self) -> None:
+        if self._current_etag() != self._etag:
+            for snapshot in self._added:
+                self.remove(snapshot)
+            raise self._another_published()
+
+    def _another_published(self) -> SnapshotError:
+        return SnapshotError(
+            f"{self._pointer}: another process has published at the same time, so this one stopped. Let one run at a "
             "time publish (one queue, one daemon), then run again."
         )
 
-    def _state(self) -> str | None:
+    def _current_etag(self) -> str | None:
         try:
             return str(store_of(self._pointer).info(cast(Any, self._pointer).path)["ETag"])
         except FileNotFoundError:
@@ -186,11 +186,11 @@ class _InStore:
 
 
 @contextmanager
-def _in_store(published: Path) -> Iterator[_InStore]:
+def _in_store(published: Path) -> Iterator[_StoreBackend]:
     with staging_folder() as staging:
-        place = _InStore(published, staging)
-        yield place
-        place.delete_leftovers()
+        backend = _StoreBackend(published, staging)
+        yield backend
+        backend.delete_leftovers()
 
 
 def _empty(folder: Path) -> None:

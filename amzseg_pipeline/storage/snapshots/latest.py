@@ -1,7 +1,4 @@
-"""The latest published snapshot: found by the pointer, checked against its hashes.
-
-Nothing is written here.
-"""
+"""The latest published snapshot: found through the pointer, checked against its hashes."""
 
 from pathlib import Path
 from typing import Any
@@ -13,37 +10,37 @@ from amzseg_pipeline.storage.fs.object_store import access_errors
 from amzseg_pipeline.storage.snapshots.layout import SNAPSHOTS_FOLDER, pointer_of, snapshot_names, unreadable
 from amzseg_pipeline.storage.snapshots.snapshot import Snapshot, snapshot_at
 
-_TRIES = 5
+_MAX_ATTEMPTS = 5
 
 
 def read_latest(root: Path | str | None = None, *, verify: bool = True) -> Snapshot:
     """The latest snapshot below the data root, a folder or `s3://bucket/prefix` (`AMZSEG_DATA`, or `data/`, when None).
 
     The manifest is checked against the pointer and, unless `verify` is false, every file against the manifest. Raises
-    SnapshotError, saying what to do, when there is no snapshot, or it is damaged or of another contract.
+    SnapshotError with the fix when there is no snapshot, or it is damaged or of another contract.
     """
     published = _published(root)
     pointer = pointer_of(published)
     if pointer is None:
-        raise _none_yet(published)
-    for _ in range(_TRIES):
+        raise _nothing_published(published)
+    for _ in range(_MAX_ATTEMPTS):
         try:
             snapshot = snapshot_at(published, pointer)
             if verify:
                 snapshot.verify()
         except SnapshotError:
-            # A snapshot that is no longer the latest may be taken away under the reader's hands.
+            # A snapshot that is no longer the latest may be removed while it is read.
             newer = pointer_of(published)
             if newer is None or newer == pointer:
                 raise
             pointer = newer
         else:
             return snapshot
-    raise SnapshotError(f"{published / POINTER_FILE}: it changed {_TRIES} times while it was being read; try again.")
+    raise SnapshotError(f"{published / POINTER_FILE}: it changed {_MAX_ATTEMPTS} times during the read; try again.")
 
 
 def has_snapshot(root: Path | str | None = None) -> bool:
-    """Whether anything has been published below the data root; whether it is whole, read_latest() says."""
+    """Whether anything has been published below the data root; read_latest() checks whether it is intact."""
     path = _published(root) / POINTER_FILE
     try:
         return path.exists()
@@ -52,7 +49,7 @@ def has_snapshot(root: Path | str | None = None) -> bool:
 
 
 def latest_manifest(published: Path) -> dict[str, Any] | None:
-    """The manifest of the latest snapshot, None when nothing is published; the data files are not looked at.
+    """The manifest of the latest snapshot, None when nothing is published; data files are not checked.
 
     Raises SnapshotError when the pointer or the manifest is damaged.
     """
@@ -64,11 +61,11 @@ def _published(root: Path | str | None) -> Path:
     return (data_root_from_environment() if root is None else data_root_at(root)).published
 
 
-def _none_yet(published: Path) -> NothingPublished:
-    there = snapshot_names(published)
-    if there:
+def _nothing_published(published: Path) -> NothingPublished:
+    names = snapshot_names(published)
+    if names:
         return NothingPublished(
-            f"{published / POINTER_FILE}: there is no such file, though {SNAPSHOTS_FOLDER}/ holds {there[-1]}; "
-            "run the pipeline, or go back to one of them with python -m amzseg_pipeline rollback."
+            f"{published / POINTER_FILE}: there is no such file, though {SNAPSHOTS_FOLDER}/ has {names[-1]}; "
+            "run the pipeline, or go back to a snapshot with python -m amzseg_pipeline rollback."
         )
     return NothingPublished(f"{published}: nothing has been published yet; run the pipeline (make run).")

@@ -1,7 +1,4 @@
-"""The names in published/: snapshot folders, staging, and the pointer to the latest.
-
-Nothing is written here.
-"""
+"""Names in published/: snapshot folders, staging, and LATEST.json, the pointer to the latest snapshot."""
 
 import json
 import re
@@ -25,61 +22,76 @@ LOCK_FILE = ".lock"
 
 REPAIR_ADVICE = (
     "restore it from a backup, go back to an earlier snapshot with python -m amzseg_pipeline rollback, "
-    f"or take {POINTER_FILE} away and run the pipeline again"
+    f"or delete {POINTER_FILE} and run the pipeline again"
 )
 
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
-_NAME = re.compile(r"([0-9]{6,})-([0-9]{8}T[0-9]{6}Z)-([0-9A-Za-z_-]{1,8})")
+_NAME = re.compile(r"([0-9]{6,})-([0-9]{8}T[0-9]{6}Z)-([0-9A-Za-z_-]{1,8})(?:\.([1-9][0-9]*))?")
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
 
 
 def is_run_id(text: str) -> bool:
-    """Whether `text` can be the id of a run, which names folders of published/ and artifacts/."""
+    """Whether `text` can be the id of a run, which is part of folder names in published/ and artifacts/."""
     return _RUN_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
 class SnapshotName:
-    """The name of a snapshot's folder: `<sequence>-<utc time>-<first 8 characters of the run id>`."""
+    """The name of a snapshot's folder: `<sequence>-<utc time>-<first 8 characters of the run id>`.
+
+    A snapshot that replaces one from which users were erased ends in `.<revision>`; other snapshots are revision 0.
+    """
 
     sequence: int
     created: datetime
     run: str
+    revision: int = 0
 
     def __str__(self) -> str:
-        return f"{self.sequence:06d}-{self.created.astimezone(UTC):{_TIME_FORMAT}}-{self.run}"
+        suffix = f".{self.revision}" if self.revision else ""
+        return f"{self.sequence:06d}-{self.created.astimezone(UTC):{_TIME_FORMAT}}-{self.run}{suffix}"
 
 
 def snapshot_name_from(text: str) -> SnapshotName | None:
-    """The name that `text` is, None when it is not one."""
+    """The SnapshotName of a folder name, None for other names."""
     parts = _NAME.fullmatch(text)
     if parts is None:
         return None
     try:
         created = datetime.strptime(parts[2], _TIME_FORMAT).replace(tzinfo=UTC)
-        name = SnapshotName(int(parts[1]), created, parts[3])
+        name = SnapshotName(int(parts[1]), created, parts[3], int(parts[4] or 0))
     except ValueError:
         return None
     return name if str(name) == text else None
 
 
 def snapshot_names(published: Path) -> list[SnapshotName]:
-    """The snapshots that are there, in order of their sequence; folders of other names are not ours."""
+    """The newest revision of every snapshot, in order of sequence; folders with other names are ignored."""
+    newest = {name.sequence: name for name in _revisions(published)}
+    return list(newest.values())
+
+
+def superseded_names(published: Path) -> list[SnapshotName]:
+    """The revisions of snapshots of which there is a newer one: a killed erasure left them."""
+    return sorted(set(_revisions(published)) - set(snapshot_names(published)), key=str)
+
+
+def _revisions(published: Path) -> list[SnapshotName]:
     folder = published / SNAPSHOTS_FOLDER
     if store_of(folder) is not None:
-        # Its manifest comes last: without it the files are what is left of a publisher that was killed.
-        there = {path.parent.name for path in files_below(folder) if path.name == MANIFEST_FILE}
+        # A manifest is uploaded last: files without one are leftovers of a killed publisher.
+        folders = {path.parent.name for path in files_below(folder) if path.name == MANIFEST_FILE}
     else:
-        there = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
-    names = map(snapshot_name_from, there)
-    return sorted((name for name in names if name is not None), key=lambda name: name.sequence)
+        folders = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+    names = map(snapshot_name_from, folders)
+    return sorted((name for name in names if name is not None), key=lambda name: (name.sequence, name.revision))
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """What LATEST.json says: which snapshot is the latest, and the sha256 of its manifest.
+    """The content of LATEST.json: the name of the latest snapshot and the sha256 of its manifest.
 
-    `rolled_back_from` is the highest snapshot that somebody gave up for this one, None when nobody did.
+    `rolled_back_from` is the sequence of the newest snapshot before a rollback to this one, None without a rollback.
     """
 
     name: SnapshotName
@@ -89,11 +101,11 @@ class Pointer:
 
     @property
     def manifest(self) -> str:
-        """The manifest's path below published/."""
+        """The path of the manifest below published/."""
         return f"{SNAPSHOTS_FOLDER}/{self.name}/{MANIFEST_FILE}"
 
     def as_bytes(self) -> bytes:
-        """The pointer as the file holds it."""
+        """The content of the file."""
         document = {
             "format": POINTER_FORMAT,
             "sequence": self.name.sequence,
@@ -155,11 +167,11 @@ def require_format(content: bytes, known: int, *, path: Path, location: str) -> 
 
 
 def pointer_of(published: Path) -> Pointer | None:
-    """The pointer that LATEST.json is, None when there is no such file. Raises SnapshotError when it is damaged."""
+    """The pointer in LATEST.json, None when there is no such file. Raises SnapshotError when it is damaged."""
     path = published / POINTER_FILE
     try:
         if is_link(path):
-            raise SnapshotError(f"{path}: this is a link, and links are not followed; {REPAIR_ADVICE}.")
+            raise SnapshotError(f"{path}: this is a link, which is not followed; {REPAIR_ADVICE}.")
         return pointer_from(content_of(path), path)
     except FileNotFoundError:
         return None
@@ -168,6 +180,6 @@ def pointer_of(published: Path) -> Pointer | None:
 
 
 def unreadable(path: Path, error: Exception) -> SnapshotError:
-    """The error for a file that the system does not let us read."""
+    """The error for a file that cannot be read."""
     reason = getattr(error, "strerror", None) or error
-    return SnapshotError(f"{path}: it cannot be read ({reason}); make it a file that this user may read.")
+    return SnapshotError(f"{path}: it cannot be read ({reason}); give the user of this process permission to read it.")

@@ -26,6 +26,7 @@ class _Resource(TypedDict):
 
 class _Manifest(TypedDict):
     sequence: int
+    revision: int
     run_id: str
     created: str
     contract_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")]
@@ -49,6 +50,7 @@ def manifest_document(
         "created": _utc_text(provenance.created),
         "format": MANIFEST_FORMAT,
         "sequence": sequence,
+        "revision": 0,
         "run_id": provenance.run_id,
         "contract_version": CONTRACT_VERSION,
         "model_version": provenance.model_version,
@@ -76,8 +78,9 @@ def manifest_from(content: bytes, pointer: Pointer, *, path: Path) -> dict[str, 
             f"{path}: contract {manifest['contract_version']} has other tables than {CONTRACT_VERSION}, which this "
             "version reads; install an amzseg_pipeline of that contract, or run the pipeline with this one."
         )
-    if (manifest["sequence"], manifest["run_id"]) != (pointer.name.sequence, pointer.run_id):
-        raise SnapshotError(f"{location}: its sequence or run_id is another; {REPAIR_ADVICE}.")
+    identity = pointer.name.sequence, pointer.name.revision, pointer.run_id
+    if (manifest["sequence"], manifest["revision"], manifest["run_id"]) != identity:
+        raise SnapshotError(f"{location}: its sequence, revision or run_id is another; {REPAIR_ADVICE}.")
     if manifest["created"] != _utc_text(pointer.name.created):
         raise SnapshotError(f"{location}: created is {manifest['created']!r}; {REPAIR_ADVICE}.")
     for resource in manifest["resources"]:

@@ -1,6 +1,6 @@
-"""The files of a model in a snapshot: model.json, which scores, and model.joblib, an export for notebooks.
+"""The files of a model in a snapshot: model.json, which scores users, and model.joblib, an export for notebooks.
 
-The export is written and never loaded by this package.
+This package never loads the export.
 """
 
 import io
@@ -12,7 +12,7 @@ from amzseg_pipeline.steps.segments import exported_pipeline, model_document
 
 
 def model_files(model: Model) -> dict[str, bytes]:
-    """File name -> content."""
+    """The content of each file by its name."""
     import joblib
 
     export = io.BytesIO()

@@ -1,11 +1,9 @@
-"""Publishing: a snapshot appears whole under its name, then the pointer moves to it. And going back to an earlier one.
-
-No rules about what is worth publishing: who calls has checked.
-"""
+"""Publishing: a complete snapshot appears under its name, then the pointer moves to it. And rollback."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.fs.atomic_writes import files_below, sha256_of, sync
 from amzseg_pipeline.storage.parquet.arrow_schema import frictionless_schema
-from amzseg_pipeline.storage.snapshots.backends import Place, sole_publisher
+from amzseg_pipeline.storage.snapshots.backends import Backend, publishing
 from amzseg_pipeline.storage.snapshots.layout import (
     SNAPSHOTS_FOLDER,
     Pointer,
@@ -51,21 +49,28 @@ def publish(
     files: Mapping[str, bytes],
     settings: Settings,
 ) -> Snapshot:
-    """Publishes `tables` and `files` as the next snapshot, takes away expired ones, and returns the new one.
+    """Publishes `tables` and `files` as the next snapshot, removes expired ones, and returns the new one.
 
-    `tables` gives each of PUBLISHED_TABLES as record batches sorted by the table's key (a RecordBatchReader,
-    ParquetFile.iter_batches(), Table.to_batches()); they are streamed, never held whole. `files` gives the content of
-    each of PUBLISHED_FILES. A run that has published the same bytes before only has the pointer moved to them.
+    If the run has published the same bytes before, only the pointer moves. Whatever happens, even if the process is
+    killed, LATEST.json names a complete snapshot, the old or the new one.
 
-    Raises TableError when rows do not keep their contract, and SnapshotError when the run has published other bytes,
-    another process keeps publishing for ten minutes, or the disk refuses. Whatever happens, even if the process is
-    killed, LATEST.json names the old snapshot or the new one, whole.
+    Args:
+        published: The folder published/ of the data root.
+        provenance: The run, the versions and the inputs.
+        tables: Each of PUBLISHED_TABLES as record batches sorted by its key, which are streamed.
+        files: The content of each of PUBLISHED_FILES.
+        settings: The limits of retention; their hash goes into the manifest.
+
+    Raises:
+        TableError: Rows break their contract.
+        SnapshotError: The run has published other bytes, another process publishes for more than ten minutes, or
+            writing fails.
     """
     _check_request(published, provenance, tables, files)
-    with sole_publisher(published) as place:
+    with publishing(published) as backend:
         created = provenance.created.replace(microsecond=0)
         name = SnapshotName(next_sequence(published), created, provenance.run_id[:8])
-        draft = place.staging / str(name)
+        draft = backend.staging / str(name)
         draft.mkdir()
         resources = [_table_resource(draft, table, tables[table]) for table in PUBLISHED_TABLES]
         resources += [_file_resource(draft, file_name, files[file_name]) for file_name in PUBLISHED_FILES]
@@ -79,30 +84,29 @@ def publish(
             _write(draft / MANIFEST_FILE, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
             pointer = Pointer(name, provenance.run_id, sha256_of(draft / MANIFEST_FILE))
             sync(draft)
-            place.show(draft)
-        place.move_pointer(pointer)
-        _retire(published, place, pointer.name, provenance, settings)
+            backend.add(draft)
+        backend.move_pointer(pointer)
+        _remove_expired(published, backend, pointer.name, now=provenance.created, settings=settings)
         return snapshot_at(published, pointer)
 
 
 def repoint(published: Path, sequence: int) -> Snapshot:
-    """Makes the snapshot `sequence` the latest: the way back after a bad night. Its files are checked first.
+    """Rollback: makes the snapshot `sequence` the latest, after checking its files. Raises SnapshotError.
 
-    The next snapshot is numbered after the highest there is, whatever the pointer says; the pointer tells the next
-    night which one was given up. Raises SnapshotError.
+    The next snapshot is still numbered after the highest one; the pointer records the snapshot rolled back from.
     """
-    with sole_publisher(published) as place:
+    with publishing(published) as backend:
         highest = _last_sequence(published)
         pointer = pointer_to(published, sequence)
         pointer = replace(pointer, rolled_back_from=highest if highest > sequence else None)
         snapshot = snapshot_at(published, pointer)
         snapshot.verify()
-        place.move_pointer(pointer)
+        backend.move_pointer(pointer)
     return snapshot
 
 
 def next_sequence(published: Path) -> int:
-    """The number that the next snapshot gets, if nobody publishes before."""
+    """The sequence of the next snapshot."""
     return _last_sequence(published) + 1
 
 
@@ -112,15 +116,15 @@ def _check_request(
     if set(tables) != set(PUBLISHED_TABLES) or set(files) != set(PUBLISHED_FILES):
         wanted = [*(table.name for table in PUBLISHED_TABLES), *PUBLISHED_FILES]
         given = [*(table.name for table in tables), *files]
-        raise SnapshotError(f"{published}: a snapshot holds {', '.join(wanted)}; given were {', '.join(given)}.")
+        raise SnapshotError(f"{published}: a snapshot has {', '.join(wanted)}, not {', '.join(given)}.")
     if not is_run_id(provenance.run_id):
-        raise SnapshotError(f"{published}: {provenance.run_id!r} is no run id; give letters, digits, - and _.")
+        raise SnapshotError(f"{published}: {provenance.run_id!r} is not a run id; give letters, digits, - and _.")
     if provenance.created.tzinfo is None:
         raise SnapshotError(f"{published}: the time of run {provenance.run_id} has no time zone; give it in UTC.")
 
 
 def _last_sequence(published: Path) -> int:
-    """The highest sequence there was. A damaged pointer does not stop a new snapshot: it is how it is mended."""
+    """The highest sequence so far. A damaged pointer is ignored: the next snapshot replaces it."""
     last = max((name.sequence for name in snapshot_names(published)), default=0)
     try:
         pointer = pointer_of(published)
@@ -133,8 +137,8 @@ def _table_resource(draft: Path, table: Table, batches: Iterable[pa.RecordBatch]
     path = draft / f"{table.name}.parquet"
     rows = write_table_file(path, table, batches=batches)
     sync(path)
-    described = {"rows": rows, "schema": frictionless_schema(table)}
-    return _resource(path, name=table.name, description=table.description) | described
+    resource = _resource(path, name=table.name, description=table.description)
+    return resource | {"rows": rows, "schema": frictionless_schema(table)}
 
 
 def _file_resource(draft: Path, file_name: str, content: bytes) -> dict[str, Any]:
@@ -161,7 +165,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _pointer_of_run(published: Path, run_id: str) -> Pointer | None:
-    """A pointer to what the run has published before."""
+    """A pointer to the snapshot that the run has published before, if any."""
     for name in snapshot_names(published):
         if name.run == run_id[:8]:
             pointer = pointer_to(published, name.sequence)
@@ -177,16 +181,18 @@ def _check_same(snapshot: Snapshot, resources: list[dict[str, Any]]) -> None:
     if differing:
         raise SnapshotError(
             f"{snapshot.path}: run {snapshot.run_id} has published this before, and {', '.join(differing)} would now "
-            "be different. Published files never change; start a new run."
+            "differ. Published files never change; start a new run."
         )
     snapshot.verify()
 
 
-def _retire(published: Path, place: Place, latest: SnapshotName, provenance: Provenance, settings: Settings) -> None:
+def _remove_expired(
+    published: Path, backend: Backend, latest: SnapshotName, *, now: datetime, settings: Settings
+) -> None:
     folder = published / SNAPSHOTS_FOLDER
     sizes_bytes = {name: _bytes_in(folder / str(name)) for name in snapshot_names(published)}
-    for name in expired_snapshots(sizes_bytes, latest, now=provenance.created, settings=settings):
-        place.take_away(folder / str(name))
+    for name in expired_snapshots(sizes_bytes, latest, now=now, settings=settings):
+        backend.remove(folder / str(name))
 
 
 def _bytes_in(folder: Path) -> int:

@@ -1,7 +1,4 @@
-"""Which snapshots are kept.
-
-Nothing is deleted here: publishing does.
-"""
+"""Which snapshots expire."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -15,16 +12,16 @@ def expired_snapshots(
 ) -> list[SnapshotName]:
     """The snapshots beyond `keep_snapshots` or `keep_snapshot_bytes`, counted from the newest, in order of sequence.
 
-    Never `latest`, the newest (its sequence is what the next one counts from), or one younger than
-    `keep_snapshot_hours`. A snapshot's age is that of the time in its name, which is its manifest's `created`.
+    Never `latest`, the newest (the next sequence is counted from it), or one younger than `keep_snapshot_hours`. The
+    age of a snapshot is counted from the time in its name, which is `created` in its manifest.
     """
     newest_first = sorted(sizes_bytes, key=lambda name: name.sequence, reverse=True)
-    shortest_age = timedelta(hours=settings.keep_snapshot_hours)
+    min_age = timedelta(hours=settings.keep_snapshot_hours)
     kept_bytes = 0
     expired = []
-    for place, name in enumerate(newest_first):
+    for position, name in enumerate(newest_first):
         kept_bytes += sizes_bytes[name]
-        is_beyond = place >= settings.keep_snapshots or kept_bytes > settings.keep_snapshot_bytes
-        if is_beyond and place > 0 and name != latest and now - name.created >= shortest_age:
+        is_beyond = position >= settings.keep_snapshots or kept_bytes > settings.keep_snapshot_bytes
+        if is_beyond and position > 0 and name != latest and now - name.created >= min_age:
             expired.append(name)
     return expired[::-1]

@@ -1,7 +1,4 @@
-"""One snapshot: its folder, its manifest, its files, each checked against its hash.
-
-Which snapshot is the latest is not known here.
-"""
+"""One snapshot: its folder, its manifest and its files, each checked against its hash."""
 
 import hashlib
 import json
@@ -31,14 +28,14 @@ from amzseg_pipeline.storage.snapshots.manifest import manifest_from
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A published snapshot: its folder and its manifest. It never changes; read_latest() finds newer ones."""
+    """A published snapshot: its folder and its manifest. It never changes; read_latest() returns the newest one."""
 
     path: Path
     manifest: dict[str, Any] = field(repr=False, compare=False)
 
     @property
     def sequence(self) -> int:
-        """The number of the snapshot; each published one is higher than all before."""
+        """The number of the snapshot, higher than that of all snapshots before."""
         return int(self.manifest["sequence"])
 
     @property
@@ -53,7 +50,7 @@ class Snapshot:
 
     @property
     def contract_version(self) -> str:
-        """The version of the contract its tables keep, `major.minor`."""
+        """The version of the contract, `major.minor`."""
         return str(self.manifest["contract_version"])
 
     @property
@@ -63,19 +60,19 @@ class Snapshot:
 
     @property
     def currency(self) -> str | None:
-        """ISO 4217 code of avg_spend, None when nothing was priced."""
+        """ISO 4217 code of avg_spend, None when no item has a price."""
         currency: str | None = self.manifest["currency"]
         return currency
 
     @property
     def user_key_id(self) -> str | None:
-        """Names the key that users' ids are pseudonyms of; None where they are as the source gives them."""
-        user_key_id: str | None = self.manifest.get("user_key_id")
+        """The id of the key that pseudonymised user ids; None if they are those of the source."""
+        user_key_id: str | None = self.manifest["user_key_id"]
         return user_key_id
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
-        """The batches of the landing zone that it holds."""
+        """The batches of the landing zone that it was made from."""
         return list(self.manifest["inputs"])
 
     def rows(self, name: str) -> int:
@@ -83,11 +80,11 @@ class Snapshot:
         return int(self._resource(f"{name}.parquet")["rows"])
 
     def table_path(self, name: str) -> Path:
-        """The parquet file of the table `name`, for any reader of parquet."""
+        """The Parquet file of the table `name`."""
         return self._file(f"{name}.parquet")
 
     def table(self, name: str) -> pd.DataFrame:
-        """The table `name` with the dtypes str, int64, float64 (a null is NaN), bool and datetime64 for dates."""
+        """The table `name`; its dtypes are str, int64, float64 (NaN for null), bool and datetime64 for dates."""
         path = self.table_path(name)
         try:
             with parquet_file(path) as file:
@@ -103,33 +100,29 @@ class Snapshot:
         return self.table(SEGMENT_ASSIGNMENTS.name)
 
     def segment_profiles(self) -> pd.DataFrame:
-        """One row per segment: size, means, strategy."""
+        """One row per segment: size, means and strategy."""
         return self.table(SEGMENT_PROFILES.name)
 
     def segment_migrations(self) -> pd.DataFrame:
-        """One row per way users went since the snapshot before. A snapshot of contract 1.0 has none: SnapshotError."""
+        """Moves of users since the snapshot before: one row per pair of segments and cause."""
         return self.table(SEGMENT_MIGRATIONS.name)
 
     def segment_history(self) -> pd.DataFrame:
-        """One row per published night and segment. A snapshot of contract 1.0 has none: SnapshotError."""
+        """One row per published snapshot and segment."""
         return self.table(SEGMENT_HISTORY.name)
-
-    def holds(self, file_name: str) -> bool:
-        """Whether the snapshot has a file of this name; older contracts had fewer."""
-        return any(resource["path"] == file_name for resource in self.manifest["resources"])
 
     def model_document(self) -> dict[str, Any]:
         """The content of model.json."""
         return self._document(MODEL_FILE)
 
     def run(self) -> dict[str, Any]:
-        """The content of run.json: what the run checked and decided."""
+        """The content of run.json: checks and decisions of the run."""
         return self._document(RUN_FILE)
 
     def verify(self, *file_names: str) -> None:
-        """Raises SnapshotError naming the first file that is missing or whose bytes are not those published.
+        """Checks the named files, or all files, against the manifest.
 
-        Looks at the files named, at all when none is.
+        Raises SnapshotError naming the first file that is missing or has other bytes than were published.
         """
         for resource in map(self._resource, file_names) if file_names else self.manifest["resources"]:
             path = self._file(resource["path"])
@@ -147,12 +140,12 @@ class Snapshot:
     def _resource(self, file_name: str) -> dict[str, Any]:
         resources: dict[str, dict[str, Any]] = {entry["path"]: entry for entry in self.manifest["resources"]}
         if file_name not in resources:
-            there = ", ".join(resources)
-            raise SnapshotError(f"{self.path}: there is no {file_name} in this snapshot; it holds {there}.")
+            names = ", ".join(resources)
+            raise SnapshotError(f"{self.path}: there is no {file_name} in this snapshot; it has {names}.")
         return resources[file_name]
 
     def _file(self, file_name: str) -> Path:
-        return _unlinked(self.path / self._resource(file_name)["path"])
+        return _require_no_link(self.path / self._resource(file_name)["path"])
 
     def _document(self, file_name: str) -> dict[str, Any]:
         path = self._file(file_name)
@@ -166,24 +159,24 @@ class Snapshot:
 def snapshot_at(published: Path, pointer: Pointer) -> Snapshot:
     """The snapshot that `pointer` names, its manifest checked. Raises SnapshotError."""
     path = published / pointer.manifest
-    _unlinked(published / SNAPSHOTS_FOLDER)
-    _unlinked(path.parent)
-    content = _content(_unlinked(path))
+    _require_no_link(published / SNAPSHOTS_FOLDER)
+    _require_no_link(path.parent)
+    content = _content(_require_no_link(path))
     if hashlib.sha256(content).hexdigest() != pointer.sha256:
         raise SnapshotError(
-            f"{path}: its sha256 is not the one in {POINTER_FILE}, one of the two is damaged; {REPAIR_ADVICE}."
+            f"{path}: its sha256 is not the one in {POINTER_FILE}, one of the two files is damaged; {REPAIR_ADVICE}."
         )
     return Snapshot(path.parent, manifest_from(content, pointer, path=path))
 
 
 def pointer_to(published: Path, sequence: int) -> Pointer:
-    """A pointer to the snapshot `sequence`. Raises SnapshotError when there is none, or its manifest is unreadable."""
+    """A pointer to the newest revision of the snapshot `sequence`. Raises SnapshotError when it cannot be read."""
     names = {name.sequence: name for name in snapshot_names(published)}
     if sequence not in names:
-        there = ", ".join(map(str, names.values())) or "none"
-        raise SnapshotError(f"{published}: there is no snapshot {sequence}; there are {there}.")
+        known = ", ".join(map(str, names.values())) or "none"
+        raise SnapshotError(f"{published}: there is no snapshot {sequence}; there are {known}.")
     path = published / SNAPSHOTS_FOLDER / str(names[sequence]) / MANIFEST_FILE
-    content = _content(_unlinked(path))
+    content = _content(_require_no_link(path))
     try:
         run_id = str(json.loads(content)["run_id"])
     except (ValueError, RecursionError, KeyError, TypeError):
@@ -200,24 +193,24 @@ def _content(path: Path) -> bytes:
         raise unreadable(path, error) from error
 
 
-def _unlinked(path: Path) -> Path:
+def _require_no_link(path: Path) -> Path:
     try:
         linked = is_link(path)
     except OSError as error:
         raise unreadable(path, error) from error
     if linked:
-        raise SnapshotError(f"{path}: this is a link, and links are not followed in a snapshot; {REPAIR_ADVICE}.")
+        raise SnapshotError(f"{path}: this is a link, which is not followed; {REPAIR_ADVICE}.")
     return path
 
 
 def _missing(path: Path) -> SnapshotError:
     return SnapshotError(
-        f"{path}: this file of the snapshot is gone. Where the snapshot is an old one, read_latest() gives the newest; "
-        f"else {REPAIR_ADVICE}."
+        f"{path}: this file of the snapshot is missing. If the snapshot is old, read_latest() returns the newest; "
+        f"otherwise {REPAIR_ADVICE}."
     )
 
 
 def _changed(path: Path) -> SnapshotError:
     return SnapshotError(
-        f"{path}: its bytes are not the ones that were published (the sha256 differs). Do not use it; {REPAIR_ADVICE}."
+        f"{path}: its bytes differ from those that were published (another sha256). Do not use it; {REPAIR_ADVICE}."
     )

@@ -1,4 +1,4 @@
-"""An id is found wherever it stands, as a whole word, and nowhere else."""
+"""An id is found in every file type, as a word and nowhere else."""
 
 import gzip
 import io
@@ -42,16 +42,14 @@ def parquet(values: list[str], **options: object) -> bytes:
         (f"PAR1 {ID}".encode(), True),
     ],
 )
-def test_an_id_is_found_as_a_word_in_bytes_packed_lines_and_parquet(
-    tmp_path: Path, content: bytes, is_there: bool
-) -> None:
+def test_finds_an_id_as_a_word_in_every_file_type(tmp_path: Path, content: bytes, is_there: bool) -> None:
     path = tmp_path / "a" / "file"
     path.parent.mkdir()
     path.write_bytes(content)
     assert files_containing([ID, "another"], tmp_path) == ([path] if is_there else [])
 
 
-def test_links_and_what_is_left_out_are_not_looked_into(tmp_path: Path) -> None:
+def test_skips_links_and_excluded_folders(tmp_path: Path) -> None:
     for folder in ("in", "out"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "file").write_text(ID)
@@ -61,7 +59,7 @@ def test_links_and_what_is_left_out_are_not_looked_into(tmp_path: Path) -> None:
     assert files_containing([ID], tmp_path / "missing") == []
 
 
-def test_signs_that_mean_something_in_patterns_are_signs(tmp_path: Path) -> None:
+def test_escapes_regular_expressions(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("A.B")
     assert files_containing(["A.B"], tmp_path) == [tmp_path / "file"]
     (tmp_path / "file").write_text("AXB")

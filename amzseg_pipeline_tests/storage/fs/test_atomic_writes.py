@@ -8,7 +8,7 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import WriteError
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, sha256_of
-from amzseg_pipeline_tests.storage.snapshots.runs import without_root
+from amzseg_pipeline_tests.storage.snapshots.runs import as_unprivileged_user
 
 
 def test_a_file_appears_with_its_folder_when_the_block_ends_well(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(tmp_path / "closed", 0, 0)
     refusal = pytest.raises(WriteError, match=r"file\.txt: it cannot be written \(Permission denied\)")
-    with without_root(), refusal, atomic_write(tmp_path / "closed/file.txt") as temporary:
+    with as_unprivileged_user(), refusal, atomic_write(tmp_path / "closed/file.txt") as temporary:
         temporary.write_text("never")
 
 

@@ -1,4 +1,4 @@
-"""Nights to publish: small tables that keep the contract and differ from night to night."""
+"""Runs to publish: small tables that keep the contract and differ from run to run."""
 
 import json
 import os
@@ -21,7 +21,7 @@ FIRST_RUN = datetime(2026, 1, 1, 2, 0, 0, tzinfo=UTC)
 
 
 def segment_assignments(run_day: int, *, users: int) -> pa.Table:
-    """Users in the order of their ids; every third has no rating, spend tells the night."""
+    """Users in the order of their ids; every third has no rating, and the spend identifies the run."""
     rows = [
         {
             "user_id": f"AÉ{number:08d}",
@@ -79,7 +79,7 @@ def segment_profiles(run_day: int) -> pa.Table:
 
 
 def segment_migrations(run_day: int) -> pa.Table:
-    """Everyone stayed, and as many as the night's number came."""
+    """All users stayed, and `run_day` new users came."""
     stayed, new = ("S0001", "Deal Seekers"), ("-", "-")
     rows = [
         {
@@ -97,7 +97,7 @@ def segment_migrations(run_day: int) -> pa.Table:
 
 
 def segment_history(run_day: int) -> pa.Table:
-    """One segment, of all nights so far."""
+    """One segment, with a row for each run so far."""
     rows = [
         {
             "sequence": number,
@@ -118,7 +118,7 @@ def segment_history(run_day: int) -> pa.Table:
 
 
 def small_tables(run_day: int) -> dict[Table, list[pa.RecordBatch]]:
-    """All published tables but that of the users."""
+    """All published tables except segment_assignments."""
     tables = {
         SEGMENT_PROFILES: segment_profiles(run_day),
         SEGMENT_MIGRATIONS: segment_migrations(run_day),
@@ -128,12 +128,12 @@ def small_tables(run_day: int) -> dict[Table, list[pa.RecordBatch]]:
 
 
 def run_id_of(run_day: int) -> str:
-    """Another run id every night."""
+    """The id of a run."""
     return f"{run_day:08d}-run"
 
 
 def provenance_of(run_day: int) -> Provenance:
-    """One night after another, a day apart."""
+    """The provenance of a run; runs are a day apart."""
     return Provenance(
         run_id=run_id_of(run_day),
         created=FIRST_RUN + timedelta(days=run_day - 1),
@@ -147,7 +147,7 @@ def provenance_of(run_day: int) -> Provenance:
 def publish_run(
     published: Path, run_day: int, *, users: int = 20, settings: Settings | None = None, batch_rows: int = 7
 ) -> Snapshot:
-    """Publishes the tables of a night."""
+    """Publishes the tables of a run."""
     return publish(
         published,
         provenance_of(run_day),
@@ -156,7 +156,7 @@ def publish_run(
             **small_tables(run_day),
         },
         files={
-            RUN_FILE: json.dumps({"night": run_day}).encode(),
+            RUN_FILE: json.dumps({"run": run_day}).encode(),
             MODEL_FILE: b'{"format": 1}',
             MODEL_EXPORT_FILE: bytes(range(256)),
         },
@@ -165,8 +165,8 @@ def publish_run(
 
 
 def run_of(snapshot: Snapshot) -> int:
-    """The night that every file of the snapshot agrees on."""
-    run_day = int(snapshot.run()["night"])
+    """The run that every file of the snapshot comes from."""
+    run_day = int(snapshot.run()["run"])
     assert snapshot.run_id == run_id_of(run_day)
     assert snapshot.segment_assignments()["avg_spend"].iloc[0] == run_day
     assert snapshot.segment_profiles()["users"].eq(run_day).all()
@@ -177,8 +177,8 @@ def run_of(snapshot: Snapshot) -> int:
 
 
 @contextmanager
-def without_root() -> Iterator[None]:
-    """Permissions count, even where the tests run as root."""
+def as_unprivileged_user() -> Iterator[None]:
+    """Runs as a user without root permissions."""
     if os.geteuid() != 0:
         yield
         return

@@ -1,4 +1,4 @@
-"""What publishing leaves behind when the system fails it, or the process is killed, at any call."""
+"""Faults of the system, or a kill of the process, at any call while publishing."""
 
 import os
 import resource
@@ -18,12 +18,12 @@ from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.snapshots import repoint
 from amzseg_pipeline_tests.faults import Killed, faults
-from amzseg_pipeline_tests.storage.snapshots.runs import publish_run, run_of, without_root
+from amzseg_pipeline_tests.storage.snapshots.runs import as_unprivileged_user, publish_run, run_of
 
 KEEP_ONE = Settings(keep_snapshots=1, keep_snapshot_hours=0)
 
 
-def nights_before(root: Path, runs: int) -> Path:
+def published_runs(root: Path, runs: int) -> Path:
     for run_day in range(1, runs + 1):
         publish_run(root / "published", run_day)
     return root / "published"
@@ -39,26 +39,26 @@ def assert_no_leftovers(published: Path, *, max_snapshots: int) -> None:
     assert len(list((published / "snapshots").iterdir())) <= max_snapshots
 
 
-def test_everything_is_on_disk_before_the_step_that_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flushes_everything_to_disk_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
     plain_fsync, plain_rename, plain_replace = os.fsync, os.rename, os.replace
 
-    def told_fsync(descriptor: int) -> None:
+    def recorded_fsync(descriptor: int) -> None:
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
         steps.append(f"sync {path.relative_to(tmp_path)}")
         plain_fsync(descriptor)
 
-    def told_rename(source: Path, target: Path) -> None:
+    def recorded_rename(source: Path, target: Path) -> None:
         steps.append(f"show {Path(target).relative_to(tmp_path)}")
         plain_rename(source, target)
 
-    def told_replace(source: Path, target: Path) -> None:
+    def recorded_replace(source: Path, target: Path) -> None:
         steps.append(f"show {Path(target).relative_to(tmp_path)}")
         plain_replace(source, target)
 
-    monkeypatch.setattr(os, "fsync", told_fsync)
-    monkeypatch.setattr(os, "rename", told_rename)
-    monkeypatch.setattr(os, "replace", told_replace)
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(os, "rename", recorded_rename)
+    monkeypatch.setattr(os, "replace", recorded_replace)
     snapshot = publish_run(tmp_path / "published", 1)
 
     name = snapshot.path.name
@@ -76,9 +76,9 @@ def test_everything_is_on_disk_before_the_step_that_shows_it(tmp_path: Path, mon
 
 @pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
 @pytest.mark.parametrize("runs", [0, 1])
-def test_a_fault_at_any_call_leaves_the_old_or_the_new_snapshot(tmp_path: Path, runs: int, is_kill: bool) -> None:
+def test_a_fault_at_any_call_leaves_the_old_or_new_snapshot(tmp_path: Path, runs: int, is_kill: bool) -> None:
     (tmp_path / "before/published").mkdir(parents=True)
-    before = nights_before(tmp_path / "before", runs)
+    before = published_runs(tmp_path / "before", runs)
     with faults(None, is_kill=is_kill) as counted:
         publish_run(copy_of(before, tmp_path / "counted"), runs + 1, settings=KEEP_ONE)
     assert counted.calls > 30
@@ -99,7 +99,7 @@ def test_a_fault_at_any_call_leaves_the_old_or_the_new_snapshot(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
-def test_a_run_that_is_tried_again_after_a_fault_publishes_once(tmp_path: Path, is_kill: bool) -> None:
+def test_a_retried_run_publishes_once(tmp_path: Path, is_kill: bool) -> None:
     with faults(None, is_kill=is_kill) as counted:
         publish_run(tmp_path / "counted", 1)
     for at in range(counted.calls):
@@ -114,8 +114,8 @@ def test_a_run_that_is_tried_again_after_a_fault_publishes_once(tmp_path: Path, 
         assert_no_leftovers(published, max_snapshots=1)
 
 
-def test_a_fault_while_going_back_leaves_one_of_the_two(tmp_path: Path) -> None:
-    before = nights_before(tmp_path / "before", 2)
+def test_a_fault_during_rollback_leaves_one_of_the_two(tmp_path: Path) -> None:
+    before = published_runs(tmp_path / "before", 2)
     published = copy_of(before, tmp_path / "counted")
     with faults(None, is_kill=True) as counted:
         repoint(published, 1)
@@ -128,14 +128,14 @@ def test_a_fault_while_going_back_leaves_one_of_the_two(tmp_path: Path) -> None:
         assert_no_leftovers(published, max_snapshots=2)
 
 
-def test_a_disk_that_takes_no_more_bytes_leaves_the_last_snapshot(tmp_path: Path) -> None:
-    published = nights_before(tmp_path, 1)
+def test_a_full_disk_leaves_the_latest_snapshot(tmp_path: Path) -> None:
+    published = published_runs(tmp_path, 1)
     largest_bytes = max(path.stat().st_size for path in publish_run(tmp_path / "other", 2, users=3000).path.iterdir())
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     for tenths in range(10):
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_bytes * tenths // 10, hard))
         try:
-            with pytest.raises(SnapshotError, match="see to the space and the permissions there"):
+            with pytest.raises(SnapshotError, match="check free space and permissions there"):
                 publish_run(published, 2, users=3000)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -144,19 +144,19 @@ def test_a_disk_that_takes_no_more_bytes_leaves_the_last_snapshot(tmp_path: Path
     assert_no_leftovers(published, max_snapshots=2)
 
 
-def test_a_read_only_folder_can_be_read_and_refuses_to_be_published_to() -> None:
+def test_a_read_only_folder_is_readable_and_refuses_publishing() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)
-        published = nights_before(root, 1)
+        published = published_runs(root, 1)
         (published / "snapshots").chmod(0o555)
         published.chmod(0o555)
-        with without_root():
-            with pytest.raises(SnapshotError, match=r"Permission denied.* still names a whole snapshot"):
+        with as_unprivileged_user():
+            with pytest.raises(SnapshotError, match=r"Permission denied.* still names the complete snapshot before"):
                 publish_run(published, 2)
             assert run_of(read_latest(root)) == 1
         published.chmod(0o700)
-        with without_root() if os.geteuid() == 0 else _unreadable(published):
+        with as_unprivileged_user() if os.geteuid() == 0 else _unreadable(published):
             for read in (read_latest, has_snapshot):
                 with pytest.raises(SnapshotError, match=r"LATEST\.json: it cannot be read \(Permission denied\)"):
                     read(root)
@@ -172,7 +172,7 @@ def _unreadable(folder: Path) -> Iterator[None]:
         folder.chmod(0o700)
 
 
-SLOW_NIGHT = """
+SLOW_RUN = """
 import sys, time
 from pathlib import Path
 from amzseg_pipeline.contracts.publish import PUBLISHED_FILES
@@ -196,10 +196,10 @@ publish(
 """
 
 
-def test_a_killed_process_blocks_nothing_and_its_leftovers_go(tmp_path: Path) -> None:
-    published = nights_before(tmp_path, 1)
+def test_a_killed_process_leaves_no_lock_and_no_files(tmp_path: Path) -> None:
+    published = published_runs(tmp_path, 1)
     with subprocess.Popen(
-        [sys.executable, "-c", SLOW_NIGHT, str(published)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SLOW_RUN, str(published)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stdout.readline() == "streaming\n"
         assert list((published / ".staging").iterdir()) != []

@@ -1,5 +1,4 @@
-"""Publishing to an object store: readers see the old snapshot or the new one, whole, whatever fails and whoever else
-publishes."""
+"""Publishing to an object store: readers see a complete snapshot, whatever fails and whichever process publishes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,11 +35,11 @@ def published_in(store: Store) -> Path:
 
 
 def files_of(published: Path) -> list[str]:
-    """Every object below published/, by its path there."""
+    """Every object below published/, by its relative path."""
     return [str(path).removeprefix(f"{published}/") for path in files_below(published)]
 
 
-def test_a_snapshot_in_a_store_is_read_as_one_in_a_folder_and_has_its_bytes(store: Store, tmp_path: Path) -> None:
+def test_store_and_folder_have_the_same_bytes(store: Store, tmp_path: Path) -> None:
     assert not has_snapshot(store.address)
     with pytest.raises(NothingPublished, match=r"s3://.*nothing has been published yet"):
         read_latest(store.address)
@@ -52,7 +51,7 @@ def test_a_snapshot_in_a_store_is_read_as_one_in_a_folder_and_has_its_bytes(stor
     }
 
 
-def test_the_manifest_comes_after_all_files_and_the_pointer_last_in_one_write(store: Store) -> None:
+def test_uploads_the_manifest_after_files_and_the_pointer_last(store: Store) -> None:
     for run_day in (1, 2):
         store.writes.clear()
         snapshot = publish_run(published_in(store), run_day)
@@ -61,7 +60,7 @@ def test_the_manifest_comes_after_all_files_and_the_pointer_last_in_one_write(st
         assert sorted(names) == sorted({*names}) and len(names) == len(snapshot.manifest["resources"]) + 2
 
 
-def test_whichever_write_is_refused_readers_keep_the_old_snapshot_and_the_next_run_mends_it(store: Store) -> None:
+def test_a_refused_write_keeps_the_old_snapshot_until_the_next_run(store: Store) -> None:
     published = published_in(store)
     run_day = 1
     publish_run(published, run_day, settings=KEEP_ONE)
@@ -69,7 +68,7 @@ def test_whichever_write_is_refused_readers_keep_the_old_snapshot_and_the_next_r
     for refused in (3, pointer - 1, pointer):
         with (
             store.refusing(from_write=refused),
-            pytest.raises(SnapshotError, match=r"refused by the test.* still names a whole snapshot"),
+            pytest.raises(SnapshotError, match=r"refused by the test.* still names the complete snapshot before"),
         ):
             publish_run(published, run_day + 1, settings=KEEP_ONE)
         assert run_of(read_latest(store.address)) == run_day
@@ -89,7 +88,7 @@ def test_whichever_write_is_refused_readers_keep_the_old_snapshot_and_the_next_r
         pytest.param(lambda published: repoint(published, 1), 1, id="going back"),
     ],
 )
-def test_from_whichever_write_on_the_store_refuses_there_is_no_half_snapshot_and_the_next_try_succeeds(
+def test_refused_writes_leave_no_incomplete_snapshot(
     _s3_server: Server, act: Callable[[Path], object], writes: int
 ) -> None:
     for refused in range(writes):
@@ -107,7 +106,7 @@ def test_from_whichever_write_on_the_store_refuses_there_is_no_half_snapshot_and
         read_latest(store.address)
 
 
-def test_a_run_that_is_tried_again_after_a_refusal_publishes_once(store: Store) -> None:
+def test_a_retry_after_a_refused_write_publishes_once(store: Store) -> None:
     published = published_in(store)
     publish_run(published, 1)
     pointer = len(store.writes) - 1
@@ -118,7 +117,7 @@ def test_a_run_that_is_tried_again_after_a_refusal_publishes_once(store: Store) 
     assert store.writes == ["team/segments/published/LATEST.json"]
 
 
-def test_a_pointer_whose_answer_is_lost_is_written_once_and_counts(store: Store) -> None:
+def test_a_lost_response_to_the_pointer_write_is_not_a_failure(store: Store) -> None:
     published = published_in(store)
     publish_run(published, 1)
     store.writes.clear()
@@ -130,20 +129,20 @@ def test_a_pointer_whose_answer_is_lost_is_written_once_and_counts(store: Store)
 
 
 @pytest.mark.parametrize("runs", [0, 1])
-def test_of_two_that_publish_at_once_the_second_gives_way(store: Store, runs: int) -> None:
+def test_the_second_of_two_concurrent_publishers_stops(store: Store, runs: int) -> None:
     published = published_in(store)
     for run_day in range(1, runs + 1):
         publish_run(published, run_day)
 
-    def overtaken_batches() -> Any:
+    def batches_with_concurrent_publisher() -> Any:
         publish_run(published, 8)
         yield from segment_assignments(9, users=20).to_batches()
 
-    with pytest.raises(SnapshotError, match="another process has published meanwhile"):
+    with pytest.raises(SnapshotError, match="another process has published at the same time"):
         publish(
             published,
             provenance_of(9),
-            tables={SEGMENT_ASSIGNMENTS: overtaken_batches(), **small_tables(9)},
+            tables={SEGMENT_ASSIGNMENTS: batches_with_concurrent_publisher(), **small_tables(9)},
             files=dict.fromkeys(PUBLISHED_FILES, b"{}"),
             settings=Settings(),
         )
@@ -151,7 +150,7 @@ def test_of_two_that_publish_at_once_the_second_gives_way(store: Store, runs: in
     assert [name.sequence for name in snapshot_names(published)] == list(range(1, runs + 2))
 
 
-def test_files_without_a_manifest_are_no_snapshot_and_go_with_the_next_one(store: Store) -> None:
+def test_deletes_files_without_a_manifest(store: Store) -> None:
     published = published_in(store)
     publish_run(published, 1)
     half = published / "snapshots/000002-20260102T020000Z-00000002/segment_profiles.parquet"
@@ -163,7 +162,7 @@ def test_files_without_a_manifest_are_no_snapshot_and_go_with_the_next_one(store
     assert not half.exists()
 
 
-def test_expired_snapshots_go_with_all_their_files(store: Store) -> None:
+def test_deletes_all_files_of_expired_snapshots(store: Store) -> None:
     for run_day in (1, 2, 3):
         publish_run(published_in(store), run_day, settings=KEEP_ONE)
     assert {file.split("/")[1] for file in files_of(published_in(store)) if "/" in file} == {
@@ -171,7 +170,7 @@ def test_expired_snapshots_go_with_all_their_files(store: Store) -> None:
     }
 
 
-def test_going_back_and_forth_moves_the_pointer_alone(store: Store) -> None:
+def test_rollback_writes_only_the_pointer(store: Store) -> None:
     published = published_in(store)
     for run_day in (1, 2):
         publish_run(published, run_day)
@@ -182,7 +181,7 @@ def test_going_back_and_forth_moves_the_pointer_alone(store: Store) -> None:
 
 
 @pytest.mark.parametrize("name", ["segment_assignments.parquet", "model.json", "datapackage.json"])
-def test_a_damaged_object_is_found_by_its_hash(store: Store, name: str) -> None:
+def test_detects_a_damaged_object_by_its_hash(store: Store, name: str) -> None:
     path = cast(Any, publish_run(published_in(store), 1).path / name)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -191,39 +190,37 @@ def test_a_damaged_object_is_found_by_its_hash(store: Store, name: str) -> None:
         read_latest(store.address)
 
 
-def test_an_object_that_is_gone_is_named(store: Store) -> None:
+def test_names_a_missing_object(store: Store) -> None:
     path = cast(Any, publish_run(published_in(store), 1).path / "segment_profiles.parquet")
     path.fs.rm(path.path)
-    with pytest.raises(SnapshotError, match=r"segment_profiles\.parquet: this file of the snapshot is gone"):
+    with pytest.raises(SnapshotError, match=r"segment_profiles\.parquet: this file of the snapshot is missing"):
         read_latest(store.address)
 
 
-def test_an_erased_user_is_in_no_snapshot_and_the_latest_gets_a_new_number(store: Store) -> None:
+def test_erases_a_user_from_every_snapshot_in_a_store(store: Store) -> None:
     published = published_in(store)
     for run_day in (1, 2, 3):
         publish_run(published, run_day)
     user = "AÉ00000007"
     erased = erase_users(published, lambda _: [user])
-    assert [(each.was, each.sequence, each.users) for each in erased] == [(1, 1, 1), (2, 2, 1), (3, 4, 1)]
-    assert [name.sequence for name in snapshot_names(published)] == [1, 2, 4]
-    for sequence in (1, 2, 4):
+    assert [(each.sequence, each.revision, each.users) for each in erased] == [(1, 1, 1), (2, 1, 1), (3, 1, 1)]
+    assert [name.sequence for name in snapshot_names(published)] == [1, 2, 3]
+    for sequence in (1, 2, 3):
         snapshot = repoint(published, sequence)
         assert user not in set(snapshot.segment_assignments()["user_id"])
     assert erase_users(published, lambda _: [user]) == ()
 
 
 @pytest.mark.parametrize(
-    ("refused", "left"),
+    ("refused", "revisions"),
     [
-        pytest.param(0, [2], id="older: first file", marks=pytest.mark.slow),
-        pytest.param(7, [2], id="older: manifest"),
-        pytest.param(8, [1, 2], id="latest: first file", marks=pytest.mark.slow),
-        pytest.param(16, [1, 2, 3], id="latest: pointer", marks=pytest.mark.slow),
+        pytest.param(0, [0, 0], id="older: first file", marks=pytest.mark.slow),
+        pytest.param(7, [0, 0], id="older: manifest"),
+        pytest.param(8, [1, 0], id="latest: first file", marks=pytest.mark.slow),
+        pytest.param(16, [1, 1], id="latest: pointer"),
     ],
 )
-def test_an_erasure_that_is_refused_leaves_no_half_snapshot_and_can_be_done_again(
-    store: Store, refused: int, left: list[int]
-) -> None:
+def test_a_refused_erasure_can_be_repeated(store: Store, refused: int, revisions: list[int]) -> None:
     published, user = published_in(store), "AÉ00000007"
     for run_day in (1, 2):
         publish_run(published, run_day)
@@ -233,7 +230,8 @@ def test_an_erasure_that_is_refused_leaves_no_half_snapshot_and_can_be_done_agai
     ):
         erase_users(published, lambda _: [user])
     assert run_of(read_latest(store.address)) == 2
-    assert [name.sequence for name in snapshot_names(published)] == left
-    assert erase_users(published, lambda _: [user]) != ()
+    assert [name.revision for name in snapshot_names(published)] == revisions
+    erase_users(published, lambda _: [user])
+    assert [name.revision for name in snapshot_names(published)] == [1, 1]
     assert files_containing([user], published) == []
     assert run_of(read_latest(store.address)) == 2

@@ -22,14 +22,14 @@ from amzseg_pipeline.storage.snapshots import Snapshot, latest_manifest
 from amzseg_pipeline_tests.storage.snapshots.runs import publish_run, run_of
 
 
-def test_reading_imports_neither_dagster_nor_streamlit_nor_sklearn() -> None:
+def test_read_latest_imports_no_heavy_libraries() -> None:
     script = "import sys; from amzseg_pipeline import read_latest; print(*{name.split('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "pyarrow" in loaded
     assert not {"dagster", "streamlit", "sklearn", "scipy", "matplotlib", "joblib"} & set(loaded)
 
 
-def test_a_snapshot_tells_where_it_comes_from(tmp_path: Path) -> None:
+def test_a_snapshot_has_its_provenance(tmp_path: Path) -> None:
     publish_run(tmp_path / "published", 1)
     snapshot = read_latest(tmp_path)
     assert (snapshot.sequence, snapshot.run_id) == (1, "00000001-run")
@@ -40,7 +40,7 @@ def test_a_snapshot_tells_where_it_comes_from(tmp_path: Path) -> None:
     assert run_of(snapshot) == 1
 
 
-def test_the_data_root_is_given_or_taken_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_root_is_an_argument_or_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_run(tmp_path / "data/published", 1)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AMZSEG_DATA", raising=False)
@@ -51,7 +51,7 @@ def test_the_data_root_is_given_or_taken_from_the_environment(tmp_path: Path, mo
     assert snapshots == [snapshots[0]] * 4
 
 
-def test_without_a_snapshot_the_reader_is_told_to_run_the_pipeline(tmp_path: Path) -> None:
+def test_without_a_snapshot_the_error_says_to_run_the_pipeline(tmp_path: Path) -> None:
     assert not has_snapshot(tmp_path)
     assert latest_manifest(tmp_path / "published") is None
     with pytest.raises(SnapshotError, match="nothing has been published yet; run the pipeline"):
@@ -59,13 +59,13 @@ def test_without_a_snapshot_the_reader_is_told_to_run_the_pipeline(tmp_path: Pat
     publish_run(tmp_path / "published", 1)
     assert has_snapshot(tmp_path)
     (tmp_path / "published/LATEST.json").unlink()
-    with pytest.raises(SnapshotError, match=r"LATEST\.json: there is no such file, though snapshots/ holds 000001-"):
+    with pytest.raises(SnapshotError, match=r"LATEST\.json: there is no such file, though snapshots/ has 000001-"):
         read_latest(tmp_path)
 
 
-def test_a_table_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+def test_an_unknown_table_lists_the_known_ones(tmp_path: Path) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
-    with pytest.raises(SnapshotError, match=r"no segment_prices\.parquet .* it holds segment_assignments\.parquet, "):
+    with pytest.raises(SnapshotError, match=r"no segment_prices\.parquet .* it has segment_assignments\.parquet, "):
         snapshot.table("segment_prices")
 
 
@@ -82,7 +82,7 @@ FILES = (
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_flipped_byte_in_any_file_is_caught(tmp_path: Path, name: str) -> None:
+def test_detects_a_flipped_byte_in_any_file(tmp_path: Path, name: str) -> None:
     path = publish_run(tmp_path / "published", 1).path / name
     whole = path.read_bytes()
     places = random.Random(7).sample(range(len(whole)), min(60, len(whole)))
@@ -97,7 +97,7 @@ def test_a_flipped_byte_in_any_file_is_caught(tmp_path: Path, name: str) -> None
     assert run_of(read_latest(tmp_path)) == 1
 
 
-def test_a_flipped_bit_anywhere_in_the_pointer_is_caught(tmp_path: Path) -> None:
+def test_detects_a_flipped_bit_anywhere_in_the_pointer(tmp_path: Path) -> None:
     publish_run(tmp_path / "published", 1)
     pointer = tmp_path / "published/LATEST.json"
     whole = pointer.read_bytes()
@@ -111,7 +111,7 @@ def test_a_flipped_bit_anywhere_in_the_pointer_is_caught(tmp_path: Path) -> None
             latest_manifest(tmp_path / "published")
 
 
-def test_a_truncated_pointer_is_caught(tmp_path: Path) -> None:
+def test_detects_a_truncated_pointer(tmp_path: Path) -> None:
     publish_run(tmp_path / "published", 1)
     pointer = tmp_path / "published/LATEST.json"
     whole = pointer.read_bytes()
@@ -122,20 +122,20 @@ def test_a_truncated_pointer_is_caught(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_missing_or_shortened_file_is_caught(tmp_path: Path, name: str) -> None:
+def test_detects_missing_and_truncated_files(tmp_path: Path, name: str) -> None:
     path = publish_run(tmp_path / "published", 1).path / name
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(SnapshotError, match=re.escape(str(path))):
         read_latest(tmp_path)
     path.unlink()
-    with pytest.raises(SnapshotError, match=f"{re.escape(str(path))}: this file of the snapshot is gone"):
+    with pytest.raises(SnapshotError, match=f"{re.escape(str(path))}: this file of the snapshot is missing"):
         read_latest(tmp_path)
     path.mkdir()
     with pytest.raises(SnapshotError, match=re.escape(str(path))):
         read_latest(tmp_path)
 
 
-def test_damage_after_opening_is_an_error_of_ours_too(tmp_path: Path) -> None:
+def test_damage_after_opening_raises_snapshot_error(tmp_path: Path) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
     for name, read in (
         ("segment_profiles.parquet", snapshot.segment_profiles),
@@ -146,11 +146,11 @@ def test_damage_after_opening_is_an_error_of_ours_too(tmp_path: Path) -> None:
         with pytest.raises(SnapshotError, match=re.escape(str(path))):
             read()
         path.unlink()
-        with pytest.raises(SnapshotError, match="is gone"):
+        with pytest.raises(SnapshotError, match="is missing"):
             read()
 
 
-def test_without_verifying_the_data_files_are_not_read(tmp_path: Path) -> None:
+def test_verify_false_reads_no_data_files(tmp_path: Path) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
     snapshot.table_path("segment_assignments").write_bytes(b"")
     assert read_latest(tmp_path, verify=False) == snapshot
@@ -185,7 +185,7 @@ def _rewritten_manifest(snapshot: Snapshot, change: Callable[[dict[str, Any]], o
         "",
     ],
 )
-def test_a_pointer_leads_nowhere_else(tmp_path: Path, manifest: str) -> None:
+def test_rejects_pointers_outside_published(tmp_path: Path, manifest: str) -> None:
     publish_run(tmp_path / "published", 1)
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/datapackage.json").write_text("{}")
@@ -195,7 +195,7 @@ def test_a_pointer_leads_nowhere_else(tmp_path: Path, manifest: str) -> None:
 
 
 @pytest.mark.parametrize("rest", ["/../../outside", "/..", "\\..", "\0", "://bucket", " "])
-def test_a_run_id_names_no_other_folder(tmp_path: Path, rest: str) -> None:
+def test_rejects_run_ids_that_are_paths(tmp_path: Path, rest: str) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
     run_id = f"{snapshot.run_id[:8]}{rest}"
     _rewritten_manifest(snapshot, lambda document: document.update(run_id=run_id))
@@ -205,7 +205,7 @@ def test_a_run_id_names_no_other_folder(tmp_path: Path, rest: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["../LATEST.json", "/etc/passwd", "a/b", "s3://bucket/key", "..", ".lock", ""])
-def test_a_manifest_leads_nowhere_else(tmp_path: Path, path: str) -> None:
+def test_rejects_manifest_paths_outside_the_snapshot(tmp_path: Path, path: str) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
     _rewritten_manifest(snapshot, lambda document: document["resources"][0].update(path=path))
     with pytest.raises(SnapshotError, match="no other path is followed"):
@@ -216,7 +216,7 @@ def test_a_manifest_leads_nowhere_else(tmp_path: Path, path: str) -> None:
     "linked",
     ["LATEST.json", "snapshots", "{snapshot}", "{snapshot}/datapackage.json", "{snapshot}/segment_profiles.parquet"],
 )
-def test_links_are_not_followed(tmp_path: Path, linked: str) -> None:
+def test_rejects_links(tmp_path: Path, linked: str) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
     path = tmp_path / "published" / linked.format(snapshot=f"snapshots/{snapshot.path.name}")
     path.rename(tmp_path / "elsewhere")
@@ -225,13 +225,13 @@ def test_links_are_not_followed(tmp_path: Path, linked: str) -> None:
         read_latest(tmp_path)
 
 
-def test_the_data_root_itself_may_be_a_link(tmp_path: Path) -> None:
+def test_accepts_a_link_as_data_root(tmp_path: Path) -> None:
     publish_run(tmp_path / "disk/published", 1)
     (tmp_path / "data").symlink_to("disk")
     assert run_of(read_latest(tmp_path / "data")) == 1
 
 
-def test_a_newer_form_is_refused_with_advice_and_a_minor_version_is_not(tmp_path: Path) -> None:
+def test_accepts_minor_versions_and_rejects_major_ones(tmp_path: Path) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
     _rewritten_manifest(snapshot, lambda document: document.update(contract_version="1.7", added="since"))
     assert read_latest(tmp_path).contract_version == "1.7"
@@ -252,6 +252,8 @@ def test_a_newer_form_is_refused_with_advice_and_a_minor_version_is_not(tmp_path
     "change",
     [
         {"sequence": 2},
+        {"revision": 1},
+        {"user_key_id": 1},
         {"run_id": "00000001-other"},
         {"created": "2026-01-01T02:00:01Z"},
         {"created": "yesterday"},
@@ -263,32 +265,30 @@ def test_a_newer_form_is_refused_with_advice_and_a_minor_version_is_not(tmp_path
         {"format": "1"},
     ],
 )
-def test_a_manifest_that_is_not_the_snapshots_own_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+def test_rejects_the_manifest_of_another_snapshot(tmp_path: Path, change: dict[str, object]) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
     _rewritten_manifest(snapshot, lambda document: document.update(change))
     with pytest.raises(SnapshotError, match=r"datapackage\.json: this is not the manifest of snapshot 000001-"):
         read_latest(tmp_path)
 
 
-def test_a_reader_whose_snapshot_is_taken_away_reads_the_newer_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_of_a_removed_snapshot_gets_the_newer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     published = tmp_path / "published"
     old = publish_run(published, 1)
     plain_open = io.open
 
-    def open_as_the_next_night_comes(file: Any, *arguments: Any, **options: Any) -> Any:
+    def open_while_the_next_run_publishes(file: Any, *arguments: Any, **options: Any) -> Any:
         if os.fspath(file) == str(old.path / "segment_profiles.parquet"):
             monkeypatch.setattr(io, "open", plain_open)
             publish_run(published, 2, settings=Settings(keep_snapshots=1, keep_snapshot_hours=0))
         return plain_open(file, *arguments, **options)
 
-    monkeypatch.setattr(io, "open", open_as_the_next_night_comes)
+    monkeypatch.setattr(io, "open", open_while_the_next_run_publishes)
     assert run_of(read_latest(tmp_path)) == 2
     assert not old.path.exists()
 
 
-def test_readers_see_whole_snapshots_while_nights_pass(tmp_path: Path) -> None:
+def test_readers_see_complete_snapshots_during_publishing(tmp_path: Path) -> None:
     published = tmp_path / "published"
     publish_run(published, 1)
     settings = Settings(keep_snapshots=2, keep_snapshot_hours=0)

@@ -16,6 +16,7 @@ names = st.builds(
     st.integers(1, 10**9),
     st.datetimes(datetime(1970, 1, 1), datetime(2999, 1, 1)).map(lambda time: time.replace(microsecond=0, tzinfo=UTC)),
     st.from_regex(r"[0-9A-Za-z][0-9A-Za-z_-]{0,7}", fullmatch=True),
+    st.integers(0, 99),
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -25,7 +26,7 @@ json_values = st.recursive(
 
 
 @given(names)
-def test_a_name_is_read_as_it_is_written(name: SnapshotName) -> None:
+def test_snapshot_names_round_trip(name: SnapshotName) -> None:
     assert snapshot_name_from(str(name)) == name
 
 
@@ -41,10 +42,13 @@ def test_a_name_is_read_as_it_is_written(name: SnapshotName) -> None:
         "000001-20260101T020000Z-abc/..",
         "000001-20260101T020000Z-toolong12",
         "000001-20260101T020000Z-abc\n",
+        "000001-20260101T020000Z-abc.0",
+        "000001-20260101T020000Z-abc.01",
+        "000001-20260101T020000Z-abc.x",
         "٠٠٠٠٠١-20260101T020000Z-abc",
     ],
 )
-def test_other_texts_are_no_names(text: str) -> None:
+def test_rejects_other_folder_names(text: str) -> None:
     assert snapshot_name_from(text) is None
 
 
@@ -52,7 +56,7 @@ run_names = names.filter(lambda name: name.run[0] not in "-_")
 
 
 @given(run_names, st.from_regex(r"[0-9A-Za-z_-]{0,30}", fullmatch=True), st.from_regex(r"[0-9a-f]{64}", fullmatch=True))
-def test_a_pointer_is_read_as_it_is_written(name: SnapshotName, rest: str, sha256: str) -> None:
+def test_pointers_round_trip(name: SnapshotName, rest: str, sha256: str) -> None:
     pointer = Pointer(name, name.run + rest, sha256)
     assert pointer_from(pointer.as_bytes(), PLACE) == pointer
 
@@ -62,12 +66,12 @@ documents = json_values | st.dictionaries(pointer_fields, json_values | st.just(
 
 
 @given(st.binary() | documents.map(lambda document: json.dumps(document).encode()))
-def test_whatever_the_bytes_the_only_error_is_ours(content: bytes) -> None:
+def test_any_bytes_raise_only_snapshot_error(content: bytes) -> None:
     with pytest.raises(SnapshotError, match=r"^published/LATEST\.json: "):
         pointer_from(content, PLACE)
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"format": 1' + b"0" * 5000 + b"}"])
-def test_bytes_that_break_parsers_are_damage(content: bytes) -> None:
+def test_rejects_deeply_nested_and_huge_json(content: bytes) -> None:
     with pytest.raises(SnapshotError, match="this is not a pointer"):
         pointer_from(content, PLACE)

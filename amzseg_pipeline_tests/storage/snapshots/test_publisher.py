@@ -38,7 +38,7 @@ def files_in(published: Path) -> set[str]:
     return {path.relative_to(published).as_posix() for path in published.rglob("*") if path.is_file()}
 
 
-def test_a_snapshot_has_the_form_of_the_contract(tmp_path: Path) -> None:
+def test_a_snapshot_has_the_files_of_the_contract(tmp_path: Path) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
 
     folder = "snapshots/000001-20260101T020000Z-00000001"
@@ -59,7 +59,7 @@ def test_a_snapshot_has_the_form_of_the_contract(tmp_path: Path) -> None:
     }
 
 
-def test_the_manifest_says_what_is_published(tmp_path: Path) -> None:
+def test_the_manifest_describes_the_snapshot(tmp_path: Path) -> None:
     snapshot = publish_run(tmp_path / "published", 1, users=20)
     manifest = json.loads((snapshot.path / "datapackage.json").read_bytes())
 
@@ -68,6 +68,7 @@ def test_the_manifest_says_what_is_published(tmp_path: Path) -> None:
         "profile": "data-package",
         "created": "2026-01-01T02:00:00Z",
         "sequence": 1,
+        "revision": 0,
         "run_id": "00000001-run",
         "contract_version": "1.0",
         "model_version": "m1",
@@ -102,7 +103,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_every_reader_gives_the_same_types_and_rows(tmp_path: Path, reader: str) -> None:
+def test_all_readers_return_the_same_types_and_rows(tmp_path: Path, reader: str) -> None:
     snapshot = publish_run(tmp_path / "published", 1)
     for table, rows in {
         SEGMENT_ASSIGNMENTS: segment_assignments(1, users=20),
@@ -116,7 +117,7 @@ def test_every_reader_gives_the_same_types_and_rows(tmp_path: Path, reader: str)
         assert found.to_pylist() == rows.to_pylist()
 
 
-def test_duckdb_and_polars_see_the_contracts_types(tmp_path: Path) -> None:
+def test_duckdb_and_polars_read_the_types_of_the_contract(tmp_path: Path) -> None:
     path = publish_run(tmp_path / "published", 1).table_path("segment_assignments")
     duck = {"string": "VARCHAR", "int64": "BIGINT", "float64": "DOUBLE", "bool": "BOOLEAN", "date": "DATE"}
     polars = {"string": pl.String, "int64": pl.Int64, "float64": pl.Float64, "bool": pl.Boolean, "date": pl.Date}
@@ -126,7 +127,7 @@ def test_duckdb_and_polars_see_the_contracts_types(tmp_path: Path) -> None:
     assert pl.read_parquet_schema(path) == {column.name: polars[column.type] for column in SEGMENT_ASSIGNMENTS.columns}
 
 
-def test_a_snapshot_hands_out_plain_dtypes(tmp_path: Path) -> None:
+def test_tables_have_plain_dtypes(tmp_path: Path) -> None:
     frame = publish_run(tmp_path / "published", 1).segment_assignments()
 
     dtypes = {"string": "str", "int64": "int64", "float64": "float64", "bool": "bool", "date": "datetime64[ms]"}
@@ -134,7 +135,7 @@ def test_a_snapshot_hands_out_plain_dtypes(tmp_path: Path) -> None:
     assert frame["as_of"].eq(pd.Timestamp(date(2026, 1, 1))).all()
 
 
-def test_the_file_carries_its_contract(tmp_path: Path) -> None:
+def test_parquet_metadata_contains_the_contract(tmp_path: Path) -> None:
     schema = pq.read_schema(publish_run(tmp_path / "published", 1).table_path("segment_assignments"))
 
     contract = json.loads(schema.metadata[CONTRACT_METADATA])
@@ -147,14 +148,14 @@ def test_the_file_carries_its_contract(tmp_path: Path) -> None:
     assert schema.field("user_id").type == pa.string() and not schema.field("user_id").nullable
 
 
-def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
     one = publish_run(tmp_path / "one/published", 1, users=500, batch_rows=7)
     other = publish_run(tmp_path / "other/published", 1, users=500, batch_rows=300)
     for path in sorted(one.path.iterdir()):
         assert path.read_bytes() == (other.path / path.name).read_bytes(), path.name
 
 
-def test_sequences_count_on_over_rollback_and_losses(tmp_path: Path) -> None:
+def test_sequences_increase_after_rollback_and_losses(tmp_path: Path) -> None:
     published = tmp_path / "published"
     for run_day in (1, 2, 3):
         assert publish_run(published, run_day).sequence == run_day
@@ -181,7 +182,7 @@ def test_a_retried_step_only_moves_the_pointer(tmp_path: Path) -> None:
     assert files_in(published) == before
 
 
-def test_a_run_never_publishes_other_bytes(tmp_path: Path) -> None:
+def test_a_run_cannot_publish_other_bytes(tmp_path: Path) -> None:
     published = tmp_path / "published"
     publish_run(published, 1)
     with pytest.raises(
@@ -191,7 +192,7 @@ def test_a_run_never_publishes_other_bytes(tmp_path: Path) -> None:
     assert len(read_latest(tmp_path).segment_assignments()) == 20
 
 
-def test_runs_whose_ids_begin_alike_are_told_apart(tmp_path: Path) -> None:
+def test_distinguishes_run_ids_with_the_same_prefix(tmp_path: Path) -> None:
     published = tmp_path / "published"
     tables = {SEGMENT_ASSIGNMENTS: segment_assignments(1, users=3).to_batches(), **small_tables(1)}
     for sequence, run_id in ((1, "abcdefgh-1"), (2, "abcdefgh-2")):
@@ -205,7 +206,7 @@ def test_runs_whose_ids_begin_alike_are_told_apart(tmp_path: Path) -> None:
         assert (snapshot.sequence, snapshot.run_id) == (sequence, run_id)
 
 
-def test_a_damaged_snapshot_is_not_pointed_to_again(tmp_path: Path) -> None:
+def test_rejects_rollback_to_a_damaged_snapshot(tmp_path: Path) -> None:
     published = tmp_path / "published"
     damaged = publish_run(published, 1).path / "run.json"
     publish_run(published, 2)
@@ -216,7 +217,7 @@ def test_a_damaged_snapshot_is_not_pointed_to_again(tmp_path: Path) -> None:
     assert run_of(read_latest(tmp_path)) == 2
 
 
-def test_going_back_to_what_is_not_there_lists_what_is(tmp_path: Path) -> None:
+def test_rollback_to_an_unknown_snapshot_lists_the_known_ones(tmp_path: Path) -> None:
     publish_run(tmp_path / "published", 1)
     with pytest.raises(SnapshotError, match="no snapshot 7; there are 000001-20260101T020000Z-00000001"):
         repoint(tmp_path / "published", 7)
@@ -231,10 +232,10 @@ def _doubled(rows: pa.Table) -> pa.Table:
 
 
 REFUSED_ROWS = {
-    "row 2 belongs before the row above": _shuffled,
+    "row 2 sorts before the row above": _shuffled,
     "row 3 repeats the key of the row above": _doubled,
     "missing ['margin']": lambda rows: rows.drop_columns("margin"),
-    "unknown or twice ['name']": lambda rows: rows.append_column("name", rows["user_id"]),
+    "unknown or repeated ['name']": lambda rows: rows.append_column("name", rows["user_id"]),
     "column total_reviews is of type int32 and must be int64": lambda rows: rows.set_column(
         3, "total_reviews", rows["total_reviews"].cast(pa.int32())
     ),
@@ -242,7 +243,7 @@ REFUSED_ROWS = {
 
 
 @pytest.mark.parametrize("message", REFUSED_ROWS)
-def test_rows_that_break_the_contract_are_refused_and_leave_nothing(tmp_path: Path, message: str) -> None:
+def test_rejects_rows_that_break_the_contract(tmp_path: Path, message: str) -> None:
     published = tmp_path / "published"
     publish_run(published, 1)
     before = files_in(published)
@@ -263,12 +264,12 @@ def test_rows_that_break_the_contract_are_refused_and_leave_nothing(tmp_path: Pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"run_id": "../../etc"}, "is no run id"),
-        ({"run_id": ""}, "is no run id"),
+        ({"run_id": "../../etc"}, "is not a run id"),
+        ({"run_id": ""}, "is not a run id"),
         ({"created": datetime(2026, 1, 1)}, "no time zone"),
     ],
 )
-def test_a_provenance_that_makes_no_name_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+def test_rejects_invalid_provenance(tmp_path: Path, change: dict[str, object], message: str) -> None:
     with pytest.raises(SnapshotError, match=message):
         publish(
             tmp_path / "published",
@@ -280,8 +281,8 @@ def test_a_provenance_that_makes_no_name_is_refused(tmp_path: Path, change: dict
     assert not (tmp_path / "published").exists()
 
 
-def test_a_snapshot_lacks_nothing_and_holds_nothing_else(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotError, match=r"given were segment_profiles, \.\./evil"):
+def test_rejects_missing_and_unknown_files(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match=r"not segment_profiles, \.\./evil"):
         publish(
             tmp_path / "published",
             provenance_of(1),
@@ -291,7 +292,7 @@ def test_a_snapshot_lacks_nothing_and_holds_nothing_else(tmp_path: Path) -> None
         )
 
 
-def test_an_error_of_the_source_leaves_the_last_snapshot(tmp_path: Path) -> None:
+def test_an_error_in_the_batches_leaves_the_latest_snapshot(tmp_path: Path) -> None:
     published = tmp_path / "published"
     publish_run(published, 1)
 
@@ -311,7 +312,7 @@ def test_an_error_of_the_source_leaves_the_last_snapshot(tmp_path: Path) -> None
     assert list((published / ".staging").iterdir()) == []
 
 
-def test_two_publishers_at_once_take_turns(tmp_path: Path) -> None:
+def test_concurrent_publishers_are_serialised(tmp_path: Path) -> None:
     published = tmp_path / "published"
     sequences: list[int] = []
 

@@ -51,7 +51,7 @@ def test_old_snapshots_beyond_the_limits_expire(
     keep_bytes=st.integers(1, 600),
     keep_hours=st.floats(0, 200),
 )
-def test_no_limit_ever_takes_the_latest_the_newest_or_a_young_snapshot(
+def test_latest_newest_and_young_snapshots_never_expire(
     ages_hours: list[float], sizes: list[int], latest: int, keep: int, keep_bytes: int, keep_hours: float
 ) -> None:
     names = [SnapshotName(n, FIRST_RUN - timedelta(hours=age), str(n)) for n, age in enumerate(ages_hours)]
@@ -74,7 +74,7 @@ def test_no_limit_ever_takes_the_latest_the_newest_or_a_young_snapshot(
     assert expired == sorted(expired, key=lambda name: name.sequence)
 
 
-def test_publishing_takes_expired_snapshots_away(tmp_path: Path) -> None:
+def test_publishing_removes_expired_snapshots(tmp_path: Path) -> None:
     published = tmp_path / "published"
     settings = Settings(keep_snapshots=3)
     for run_day in range(1, 8):
@@ -85,7 +85,7 @@ def test_publishing_takes_expired_snapshots_away(tmp_path: Path) -> None:
     assert [name.sequence for name in snapshot_names(published)] == [7, 8]  # 7 is a day old
 
 
-def test_folders_that_are_not_snapshots_are_left_alone(tmp_path: Path) -> None:
+def test_ignores_folders_that_are_not_snapshots(tmp_path: Path) -> None:
     others = [
         tmp_path / "published/snapshots" / name for name in ("notes", "000001-yesterday-me", "1-20260101T020000Z-a")
     ]

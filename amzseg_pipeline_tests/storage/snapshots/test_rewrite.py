@@ -1,6 +1,5 @@
-"""Users taken out of kept snapshots: rows go, everything else stays, and readers see whole snapshots all the while."""
+"""Users erased from kept snapshots: only rows are removed, and readers always see complete snapshots."""
 
-import json
 import shutil
 import threading
 from pathlib import Path
@@ -12,7 +11,7 @@ from amzseg_pipeline import read_latest
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.snapshots import repoint
-from amzseg_pipeline.storage.snapshots.layout import snapshot_names
+from amzseg_pipeline.storage.snapshots.layout import pointer_of, snapshot_names, superseded_names
 from amzseg_pipeline.storage.snapshots.rewrite import ErasedSnapshot, erase_users
 from amzseg_pipeline.storage.snapshots.snapshot import Snapshot, pointer_to, snapshot_at
 from amzseg_pipeline_tests.faults import Killed, faults
@@ -35,7 +34,7 @@ def sequences(published: Path) -> list[int]:
     return [name.sequence for name in snapshot_names(published)]
 
 
-def test_rows_go_from_every_snapshot_and_nothing_else_does(tmp_path: Path) -> None:
+def test_erasure_removes_only_the_rows_of_the_user(tmp_path: Path) -> None:
     published = published_runs(tmp_path, 3)
     before = {sequence: snapshot_number(published, sequence) for sequence in (1, 2, 3)}
     tables = {sequence: snapshot.segment_assignments() for sequence, snapshot in before.items()}
@@ -45,24 +44,26 @@ def test_rows_go_from_every_snapshot_and_nothing_else_does(tmp_path: Path) -> No
 
     erased = erase_users(published, lambda _: [USER, OTHER])
 
-    assert erased == (ErasedSnapshot(1, 1, 2), ErasedSnapshot(2, 2, 2), ErasedSnapshot(3, 4, 2))
-    assert sequences(published) == [1, 2, 4]
-    assert read_latest(tmp_path).sequence == 4
-    for was, now in ((1, 1), (2, 2), (3, 4)):
-        snapshot = snapshot_number(published, now)
+    assert erased == tuple(ErasedSnapshot(sequence, 1, 2) for sequence in (1, 2, 3))
+    assert sequences(published) == [1, 2, 3]
+    assert superseded_names(published) == []
+    assert read_latest(tmp_path).sequence == 3
+    for sequence in (1, 2, 3):
+        snapshot = snapshot_number(published, sequence)
         snapshot.verify()
-        assert run_of(snapshot) == was
+        assert snapshot.path != before[sequence].path and not before[sequence].path.exists()
+        assert run_of(snapshot) == sequence
         assert snapshot.manifest["erased_users"] == 2
-        kept = tables[was][~tables[was]["user_id"].isin([USER, OTHER])].reset_index(drop=True)
+        kept = tables[sequence][~tables[sequence]["user_id"].isin([USER, OTHER])].reset_index(drop=True)
         assert snapshot.segment_assignments().equals(kept)
         same = {path.name: path.read_bytes() for path in snapshot.path.iterdir()}
-        changed = {name for name in same if same[name] != files[was][name]}
+        changed = {name for name in same if same[name] != files[sequence][name]}
         assert changed == {"segment_assignments.parquet", "datapackage.json"}
-        same_manifest = {**before[was].manifest, **dict.fromkeys(("sequence", "resources", "erased_users"))}
-        assert {**snapshot.manifest, **dict.fromkeys(("sequence", "resources", "erased_users"))} == same_manifest
+        revised = dict.fromkeys(("revision", "resources", "erased_users"))
+        assert {**snapshot.manifest, **revised} == {**before[sequence].manifest, **revised}
 
 
-def test_the_table_keeps_types_order_and_contract(tmp_path: Path) -> None:
+def test_erasure_keeps_types_order_and_contract(tmp_path: Path) -> None:
     published = published_runs(tmp_path, 1)
     before = pq.read_table(read_latest(tmp_path).table_path("segment_assignments"))
     erase_users(published, lambda _: [USER])
@@ -73,7 +74,7 @@ def test_the_table_keeps_types_order_and_contract(tmp_path: Path) -> None:
     assert ids == sorted(ids)
 
 
-def test_a_stranger_changes_nothing(tmp_path: Path) -> None:
+def test_an_unknown_user_changes_nothing(tmp_path: Path) -> None:
     published = published_runs(tmp_path, 2)
     before = {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
     assert erase_users(published, lambda _: [STRANGER]) == ()
@@ -81,39 +82,41 @@ def test_a_stranger_changes_nothing(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in published.rglob("*") if path.is_file()} == before
 
 
-def test_each_snapshot_may_have_another_id_for_the_user(tmp_path: Path) -> None:
+def test_ids_may_differ_between_snapshots(tmp_path: Path) -> None:
     published = published_runs(tmp_path, 2)
     erase_users(published, lambda snapshot: [USER] if snapshot.sequence == 1 else [OTHER])
-    gone = [USER not in set(snapshot_number(published, n).segment_assignments()["user_id"]) for n in (1, 3)]
+    gone = [USER not in set(snapshot_number(published, n).segment_assignments()["user_id"]) for n in (1, 2)]
     assert gone == [True, False]
 
 
-def test_the_next_night_is_published_after_it_as_ever(tmp_path: Path) -> None:
+def test_publishing_continues_after_an_erasure(tmp_path: Path) -> None:
     published = published_runs(tmp_path, 2)
     erase_users(published, lambda _: [USER])
-    assert publish_run(published, 3).sequence == 4
+    assert publish_run(published, 3).sequence == 3
     assert run_of(repoint(published, 1)) == 1
 
 
-def test_a_damaged_snapshot_is_not_made_to_look_whole(tmp_path: Path) -> None:
+def test_refuses_to_revise_a_damaged_snapshot(tmp_path: Path) -> None:
     published = published_runs(tmp_path, 2)
     path = snapshot_number(published, 1).path / "model.json"
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(SnapshotError, match=r"model\.json: its bytes are not the ones that were published"):
+    with pytest.raises(SnapshotError, match=r"model\.json: its bytes differ from those that were published"):
         erase_users(published, lambda _: [USER])
 
 
-def test_what_readers_were_taken_back_to_waits_for_the_next_night(tmp_path: Path) -> None:
+def test_erasure_after_a_rollback_keeps_the_rollback(tmp_path: Path) -> None:
     published = published_runs(tmp_path, 2)
     repoint(published, 1)
-    with pytest.raises(SnapshotError, match="run the pipeline first, then forget again"):
-        erase_users(published, lambda _: [USER])
-    assert read_latest(tmp_path).sequence == 1
+    erase_users(published, lambda _: [USER])
+    erase_users(published, lambda _: [OTHER])
+    pointer = pointer_of(published)
+    assert (pointer.name.sequence, pointer.name.revision, pointer.rolled_back_from) == (1, 2, 2)
+    assert read_latest(tmp_path).manifest["erased_users"] == 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
-def test_a_fault_at_any_call_leaves_whole_snapshots_and_is_mended(tmp_path: Path, is_kill: bool) -> None:
+def test_a_fault_at_any_call_leaves_complete_snapshots(tmp_path: Path, is_kill: bool) -> None:
     before = published_runs(tmp_path / "before", 2)
     with faults(None, is_kill=is_kill) as counted:
         erase_users(Path(shutil.copytree(before, tmp_path / "counted/published")), lambda _: [USER])
@@ -136,12 +139,12 @@ def test_a_fault_at_any_call_leaves_whole_snapshots_and_is_mended(tmp_path: Path
         assert run_of(snapshot_number(published, 1)) == 1
         assert {path.name for path in published.iterdir()} == {"LATEST.json", "snapshots", ".staging", ".lock"}
         assert list((published / ".staging").iterdir()) == []
-        assert not list(published.glob("snapshots/*.rewritten"))
+        assert superseded_names(published) == []
         assert publish_run(published, 3, settings=Settings()).sequence > latest.sequence
         shutil.rmtree(published.parent)
 
 
-def test_readers_see_whole_snapshots_while_users_are_erased(tmp_path: Path) -> None:
+def test_readers_see_complete_snapshots_during_erasure(tmp_path: Path) -> None:
     published = published_runs(tmp_path, 2)
     done = threading.Event()
     seen: set[int] = set()
@@ -151,8 +154,8 @@ def test_readers_see_whole_snapshots_while_users_are_erased(tmp_path: Path) -> N
         while not done.is_set():
             try:
                 seen.add(len(read_latest(tmp_path).segment_assignments()))
-            except SnapshotError as error:  # a snapshot that went while it was read says so, and the next try is whole
-                if "is gone" not in str(error):
+            except SnapshotError as error:  # a snapshot removed while it is read: the next attempt succeeds
+                if "is missing" not in str(error):
                     errors.append(error)
             except Exception as error:
                 errors.append(error)
@@ -167,5 +170,5 @@ def test_readers_see_whole_snapshots_while_users_are_erased(tmp_path: Path) -> N
         reader.join()
     assert errors == []
     assert seen <= set(range(8, 21))
-    assert json.loads((published / "LATEST.json").read_bytes())["sequence"] == 14
+    assert pointer_of(published).name.revision == 12
     assert len(read_latest(tmp_path).segment_assignments()) == 8

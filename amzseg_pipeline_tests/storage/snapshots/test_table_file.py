@@ -54,9 +54,7 @@ def visit(**values: Any) -> dict[str, Any]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(row, max_size=12, unique_by=key_of), batch_rows=st.integers(1, 12))
-def test_sorted_rows_are_written_as_they_are_whatever_their_batches(
-    tmp_path: Path, rows: list[dict[str, Any]], batch_rows: int
-) -> None:
+def test_writes_sorted_rows_whatever_their_batches(tmp_path: Path, rows: list[dict[str, Any]], batch_rows: int) -> None:
     rows = sorted(rows, key=key_of)
     written = write_table_file(tmp_path / "one", VISITS, batches=batches_of(rows, batch_rows=batch_rows))
     write_table_file(tmp_path / "other", VISITS, batches=batches_of(rows))
@@ -70,7 +68,7 @@ def test_sorted_rows_are_written_as_they_are_whatever_their_batches(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(row, min_size=2, max_size=8), batch_rows=st.integers(1, 8))
-def test_rows_are_refused_exactly_when_they_do_not_rise(
+def test_rejects_exactly_the_rows_that_do_not_ascend(
     tmp_path: Path, rows: list[dict[str, Any]], batch_rows: int
 ) -> None:
     keys = [key_of(row) for row in rows]
@@ -97,7 +95,7 @@ def numbered(first: int, last: int) -> pa.RecordBatch:
 
 
 @pytest.mark.parametrize("batch_rows", [777, 50_000, 131_072, 400_000])
-def test_row_groups_have_one_size_however_the_rows_arrive(tmp_path: Path, batch_rows: int) -> None:
+def test_row_groups_do_not_depend_on_batches(tmp_path: Path, batch_rows: int) -> None:
     total = 2 * ROW_GROUP_ROWS + 100_000
     batches = [numbered(first, min(first + batch_rows, total)) for first in range(0, total, batch_rows)]
     assert write_table_file(tmp_path / "rows", VISITS, batches=iter(batches)) == total
@@ -108,7 +106,7 @@ def test_row_groups_have_one_size_however_the_rows_arrive(tmp_path: Path, batch_
     assert (tmp_path / "rows").read_bytes() == (tmp_path / "at once").read_bytes()
 
 
-def test_order_is_checked_across_row_groups(tmp_path: Path) -> None:
+def test_checks_order_across_row_groups(tmp_path: Path) -> None:
     batches = [numbered(0, ROW_GROUP_ROWS), numbered(ROW_GROUP_ROWS - 1, ROW_GROUP_ROWS + 1)]
     with pytest.raises(TableError, match=f"row {ROW_GROUP_ROWS + 1} repeats the key of the row above"):
         write_table_file(tmp_path / "rows", VISITS, batches=batches)
@@ -117,7 +115,7 @@ def test_order_is_checked_across_row_groups(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.large_string())], ids=str
 )
-def test_every_kind_of_text_becomes_string(tmp_path: Path, kind: pa.DataType) -> None:
+def test_casts_every_text_type_to_string(tmp_path: Path, kind: pa.DataType) -> None:
     rows = pa.Table.from_batches(batches_of([visit(shop="a"), visit(shop="b")]))
     rows = rows.set_column(0, "shop", rows["shop"].cast(pa.string()).cast(kind))
     write_table_file(tmp_path / "rows", VISITS, batches=rows.to_batches())
@@ -134,7 +132,7 @@ def test_every_kind_of_text_becomes_string(tmp_path: Path, kind: pa.DataType) ->
         ({"day": 10**9 + 1}, "column day holds values in rows 1 to 1 above 1000000000"),
     ],
 )
-def test_values_outside_the_contract_are_refused(tmp_path: Path, values: dict[str, Any], message: str) -> None:
+def test_rejects_values_outside_the_contract(tmp_path: Path, values: dict[str, Any], message: str) -> None:
     with pytest.raises(TableError, match=re.escape(f"visits.parquet: {message}")):
         write_table_file(tmp_path / "rows", VISITS, batches=batches_of([visit(**values)]))
 
@@ -150,20 +148,20 @@ def test_values_outside_the_contract_are_refused(tmp_path: Path, values: dict[st
         ("on", pa.array([0], pa.timestamp("ms"))),
     ],
 )
-def test_other_types_are_refused(tmp_path: Path, column: str, values: pa.Array) -> None:
+def test_rejects_other_types(tmp_path: Path, column: str, values: pa.Array) -> None:
     rows = pa.Table.from_batches(batches_of([visit()]))
     rows = rows.set_column(rows.schema.get_field_index(column), column, values)
     with pytest.raises(TableError, match=f"column {column} is of type {re.escape(str(values.type))} and must be"):
         write_table_file(tmp_path / "rows", VISITS, batches=rows.to_batches())
 
 
-def test_columns_may_come_in_any_order(tmp_path: Path) -> None:
+def test_accepts_columns_in_any_order(tmp_path: Path) -> None:
     rows = pa.Table.from_batches(batches_of([visit()])).select(list(reversed(VISITS.column_names)))
     write_table_file(tmp_path / "rows", VISITS, batches=rows.to_batches())
     assert pq.read_schema(tmp_path / "rows").names == list(VISITS.column_names)
 
 
-def test_a_table_without_rows_keeps_its_columns(tmp_path: Path) -> None:
+def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
     assert write_table_file(tmp_path / "rows", VISITS, batches=[]) == 0
     assert pq.read_schema(tmp_path / "rows").equals(arrow_schema(VISITS))
 

@@ -100,7 +100,7 @@ except Exception as error:
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_is_refused_in_bounded_memory(tmp_path: Path, bomb: str) -> None:
+def test_rejects_a_bomb_in_bounded_memory(tmp_path: Path, bomb: str) -> None:
     (tmp_path / "landing").mkdir()
     begin, again = (gzip.compress(part, 9) for part in BOMBS[bomb])
     (tmp_path / "landing" / "bomb.jsonl.gz").write_bytes(begin + again * 64)

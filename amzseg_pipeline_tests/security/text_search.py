@@ -1,4 +1,4 @@
-"""Where below a folder a text stands: in the name of a file, in its bytes, or in what its format packs away."""
+"""Searches files for texts: in names, in bytes, and in the values that a format encodes."""
 
 import gzip
 import sqlite3
@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 
-def places_of(texts: Iterable[str], root: Path, *, without: Path | None = None) -> dict[str, str]:
-    """Path below `root` -> the first of `texts` that it holds, in its name or in it, for files not below `without`."""
+def files_containing_text(texts: Iterable[str], root: Path, *, without: Path | None = None) -> dict[str, str]:
+    """The first of `texts` in each file with one, by its path below `root`; files below `without` are skipped."""
     wanted = list(texts)
     found = {}
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
@@ -25,7 +25,7 @@ def places_of(texts: Iterable[str], root: Path, *, without: Path | None = None) 
 
 
 def _contents(path: Path) -> Iterator[str]:
-    """The file as it is, and as whoever opens it with the right tool sees it."""
+    """The bytes of the file, and its decoded values."""
     content = path.read_bytes()
     yield content.decode("utf-8", "replace")
     for magic, unpacked in _UNPACKED.items():
@@ -34,7 +34,7 @@ def _contents(path: Path) -> Iterator[str]:
 
 
 def _rows(path: Path) -> str:
-    """Every value of a parquet file, lists and structs included, and what its footer says."""
+    """Every value of a Parquet file, nested ones included, and its schema metadata."""
     with pq.ParquetFile(path) as file:
         return f"{file.schema_arrow.to_string(truncate_metadata=False)}{file.read().to_pylist()}"
 
@@ -44,7 +44,7 @@ def _unzipped(path: Path) -> str:
 
 
 def _dump(path: Path) -> str:
-    """Every row of a SQLite database, also what still stands in its journal."""
+    """Every row of a SQLite database, including its journal."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         return "\n".join(database.iterdump())
 
