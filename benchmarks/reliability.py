@@ -1,11 +1,11 @@
-"""Prints the figures of docs/reliability.md: kills, faults of the disk, damages and bombs, counted.
+"""Prints the figures of docs/reliability.md: kills, disk faults, damaged exports and bombs.
 
     python benchmarks/reliability.py kills --count 200
     python benchmarks/reliability.py faults
     python benchmarks/reliability.py damages --count 3000 --real-data ../shared/data
     python benchmarks/reliability.py bombs
 
-What is done, and what is a fault, stands in amzseg_pipeline_tests/reliability/; the tests there run the same in short.
+amzseg_pipeline_tests/reliability/ defines the faults; its tests run a short form.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SEED = 2
 
 
 def main() -> None:
-    """Runs the part that is asked for in a temporary folder and prints its table."""
+    """Runs one part in a temporary folder and prints its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--count", type=int, default=0, help="how many kills or damages; 0 takes 200 or 3,000")
@@ -43,31 +43,31 @@ def kills(root: Path, options: argparse.Namespace) -> None:
         counts.setdefault(kind, Counter()).update(counted(killed))
         if killed.errors or killed.next_run != "success" or killed.leftovers:
             print(killed, flush=True)
-    heads = ("kills", "came too late", "reads", "old seen after", "new seen after")
-    heads += ("torn reads", "next runs failed", "left more files")
+    heads = ("kills", "too late", "reads", "old seen after", "new seen after")
+    heads += ("torn reads", "next runs failed", "leftover files")
     rows = [[kind, *(f"{count[head]:,}" for head in heads)] for kind, count in sorted(counts.items())]
     total = sum(counts.values(), Counter())
     print_table(["killed when", *heads], [*rows, ["all", *(f"{total[head]:,}" for head in heads)]])
 
 
 def counted(killed: KilledRun) -> Counter[str]:
-    """One kill, as the columns of the table count it."""
+    """The columns of the table for one kill."""
     return Counter(
         {
             "kills": 1,
-            "came too late": not killed.was_alive,
+            "too late": not killed.was_alive,
             "reads": killed.reads,
             "old seen after": killed.after == killed.before,
             "new seen after": killed.after == killed.before + 1,
             "torn reads": len(killed.errors) + (not killed.seen.items() <= killed.users.items()),
             "next runs failed": killed.next_run != "success",
-            "left more files": bool(killed.leftovers),
+            "leftover files": bool(killed.leftovers),
         }
     )
 
 
 def write_faults(root: Path, _: argparse.Namespace) -> None:
-    """Fails everything that writes at each of its calls: refused once by the system, or killed there."""
+    """Makes each disk call of every write fail once, or kills the process there."""
     rows = []
     for number, (what, write) in enumerate(WRITES.items()):
         for is_kill in (False, True):
@@ -79,7 +79,7 @@ def write_faults(root: Path, _: argparse.Namespace) -> None:
 
 
 def damages(root: Path, options: argparse.Namespace) -> None:
-    """Damages the real exports and has each read; what is read is compared with an account of the same bytes."""
+    """Damages the real exports, reads each, and compares the counts with those of independent readers."""
     for name, found in real_outcomes(root, options.real_data, count=options.count or 3_000):
         print(f"\n{name}, {len(found):,} damages:\n\n{table(found)}", flush=True)
         for outcome in found:
@@ -88,7 +88,7 @@ def damages(root: Path, options: argparse.Namespace) -> None:
 
 
 def bombs(root: Path, _: argparse.Namespace) -> None:
-    """Has a process of its own read each bomb."""
+    """Reads each bomb in a separate process."""
     rows = []
     for number, bomb in enumerate(BOMBS):
         read = defused(root / str(number), bomb)
@@ -98,7 +98,7 @@ def bombs(root: Path, _: argparse.Namespace) -> None:
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table of Markdown, figures to the right."""
+    """Prints a Markdown table with figures aligned to the right."""
     for row in (heads, ["---", *["---:"] * (len(heads) - 1)], *rows):
         print(f"| {' | '.join(row)} |")
 

@@ -39,7 +39,7 @@ Every run that finds changes publishes a snapshot in `$AMZSEG_DATA/published/`:
 
 ```
 {POINTER_FILE}                       {{"format": {POINTER_FORMAT}, "sequence", "run_id", "manifest", "sha256"}}
-snapshots/<sequence>-<utc time>-<run>/
+snapshots/<sequence>-<utc time>-<run>[.<revision>]/
     {MANIFEST_FILE}
 {"".join(f"    {table.name}.parquet{chr(10)}" for table in PUBLISHED_TABLES)}\
 {"".join(f"    {file_name}{chr(10)}" for file_name in PUBLISHED_FILES)}\
@@ -50,6 +50,8 @@ snapshots/<sequence>-<utc time>-<run>/
   code version, settings hash, currency and inputs.
 - A snapshot never changes, and the pointer is replaced atomically: a reader sees the old or the new snapshot, never a
   mixture.
+- Erasing a user replaces each kept snapshot by a new folder, the next `revision` of the same sequence, and deletes the
+  old one. `erased_users` in the manifest counts the users removed.
 - `read_latest()` checks the hashes. If you read without it, check them yourself: a Parquet file with a flipped byte can
   give wrong sums without an error.
 - Read files by name from the folder of the manifest; never read a pattern over `snapshots/`.
