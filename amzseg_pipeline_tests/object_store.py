@@ -1,4 +1,4 @@
-"""An S3 server on the loopback address (moto's), which tells what it was asked for and refuses what a test wants."""
+"""An S3 server on loopback (moto's) that records writes and refuses those that a test names."""
 
 import logging
 import threading
@@ -17,24 +17,24 @@ BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>busy</Message
 
 @dataclass
 class Store:
-    """A bucket of the server. `writes` are the objects that were put into it since it was last cleared, in order."""
+    """A bucket of the server. `writes` are the keys written since the list was last cleared, in order."""
 
     bucket: str
     endpoint: str
     writes: list[str] = field(default_factory=list)
     refuse_from: int | None = None
-    lose_answer_to: str = ""
+    lose_response_to: str = ""
     before_write: dict[str, Callable[[], None]] = field(default_factory=dict)
-    """End of a key -> what happens, once, before that object is put."""
+    """Functions by the suffix of a key, called once before that object is written."""
 
     @property
     def address(self) -> str:
-        """A data root in it."""
+        """The address of a data root in the bucket."""
         return f"s3://{self.bucket}/team/segments"
 
     @contextmanager
     def refusing(self, *, from_write: int) -> Iterator[None]:
-        """Within the block the writes before this one, counted from 0, are done, and all others refused."""
+        """Refuses all writes from this one on, counted from 0, within the block."""
         self.writes.clear()
         self.refuse_from = from_write
         try:
@@ -42,22 +42,22 @@ class Store:
         finally:
             self.refuse_from = None
 
-    def answer_is_lost(self, key: str) -> bool:
-        """Whether the answer to this write is lost: once, where the key ends in `lose_answer_to`."""
-        lost = bool(self.lose_answer_to) and key.endswith(self.lose_answer_to)
+    def response_is_lost(self, key: str) -> bool:
+        """Whether the response to this write is lost: once, for a key that ends in `lose_response_to`."""
+        lost = bool(self.lose_response_to) and key.endswith(self.lose_response_to)
         if lost:
-            self.lose_answer_to = ""
+            self.lose_response_to = ""
         return lost
 
 
 class Server:
-    """The server, in a thread of its own, until it is stopped."""
+    """The server, in a background thread until it is stopped."""
 
     def __init__(self) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._stores: dict[str, Store] = {}
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self._server = make_server("127.0.0.1", 0, self._respond, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
@@ -70,12 +70,12 @@ class Server:
         return store
 
     def stop(self) -> None:
-        """Ends the thread."""
+        """Stops the server."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
 
-    def _answer(self, request: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def _respond(self, request: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         bucket, _, key = request["PATH_INFO"].lstrip("/").partition("/")
         store = self._stores.get(bucket)
         if store is None or request["REQUEST_METHOD"] != "PUT" or not key:
@@ -86,7 +86,7 @@ class Server:
         for end in [end for end in store.before_write if key.endswith(end)]:
             store.before_write.pop(end)()
         store.writes.append(key)
-        if store.answer_is_lost(key):
+        if store.response_is_lost(key):
             list(self._moto(request, lambda *_: None))
             start_response("503 Slow Down", [("Content-Type", "application/xml")])
             return [BUSY]

@@ -1,4 +1,4 @@
-"""Small files that unpack to far more than the ceilings, and what reading one of them does to a process."""
+"""Small files that expand far beyond the limits, and the memory of a process that reads one."""
 
 import gzip
 import subprocess
@@ -41,7 +41,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 @dataclass(frozen=True)
 class Bomb:
-    """A file that `write` makes; it returns what the file unpacks to. `words` stand in the refusal."""
+    """A file made by `write`, which returns its expanded size. `words` are part of the refusal."""
 
     what: str
     name: str
@@ -54,7 +54,7 @@ class Bomb:
 
 @dataclass(frozen=True)
 class Defused:
-    """What a process said of a bomb, "read" where it read it, and how much its peak memory grew meanwhile."""
+    """The message of a process that read a bomb ("read" if it was not refused), and the growth of its peak memory."""
 
     packed_bytes: int
     unpacked_bytes: int
@@ -63,7 +63,7 @@ class Defused:
 
 
 def defused(root: Path, bomb: Bomb) -> Defused:
-    """Has a process of its own read an export of one line, and then the bomb."""
+    """Reads an export of one line, then the bomb, in a separate process."""
     for data_root in ("small", "bomb"):
         (root / data_root / "landing").mkdir(parents=True)
     (root / "small/landing/reviews.jsonl").write_bytes(LINE)
@@ -77,7 +77,7 @@ def defused(root: Path, bomb: Bomb) -> Defused:
 
 
 def _packed_lines(path: Path) -> int:
-    """256 MiB of reviews in a .gz of many members."""
+    """256 MiB of reviews in a .gz with many members."""
     lines = LINE * (2**23 // len(LINE))
     member = gzip.compress(lines, mtime=0)
     path.write_bytes(member * 32)
@@ -85,13 +85,13 @@ def _packed_lines(path: Path) -> int:
 
 
 def _packed_line_without_end(path: Path) -> int:
-    """A line that grows beyond any record, after many that do not; all of it below the ceilings."""
+    """One oversized line after many normal ones; the file is below the limits."""
     path.write_bytes(gzip.compress(LINE * 20_000 + LINE[:-3] + b" " * 2**23 + LINE[-3:], mtime=0))
     return 2**23
 
 
 def _rows_of_one_value(path: Path) -> int:
-    """18 million rows in a parquet file of some kilobytes."""
+    """18 million rows in a Parquet file of a few KiB."""
     rows = 6_000_000
     columns = {"user_id": "A1", "parent_asin": "B1", "rating": 5.0, "timestamp": 1_600_000_000_000}
     table = pa.table({name: pa.repeat(pa.scalar(value), rows) for name, value in columns.items()})
@@ -102,7 +102,7 @@ def _rows_of_one_value(path: Path) -> int:
 
 
 def _texts_of_one_letter(path: Path) -> int:
-    """Half a gibibyte of text, in the column of user ids, in a parquet file of some kilobytes."""
+    """512 MiB of text in the user id column of a Parquet file of a few KiB."""
     texts = pa.array(["A" * 2**16] * 1024)
     table = pa.table({"user_id": texts, "parent_asin": texts, "rating": pa.repeat(5.0, 1024)})
     table = table.append_column("timestamp", pa.repeat(1_600_000_000_000, 1024))
@@ -113,7 +113,7 @@ def _texts_of_one_letter(path: Path) -> int:
 
 
 def _texts_behind_a_lying_footer(path: Path) -> int:
-    """The same, and the footer says that they are nothing."""
+    """The same with a footer that claims tiny sizes."""
     unpacked_bytes = _texts_of_one_letter(path)
     footer = pq.read_metadata(path)
     groups = range(footer.num_row_groups)
@@ -127,7 +127,7 @@ def _texts_behind_a_lying_footer(path: Path) -> int:
 BOMBS = (
     Bomb("256 MiB of lines in a .gz", "reviews.jsonl.gz", _packed_lines, "unpacks to more than"),
     Bomb("a line of 8 MiB in a .gz", "reviews.jsonl.gz", _packed_line_without_end, "longer than"),
-    Bomb("18 million equal rows in a parquet file", "reviews.parquet", _rows_of_one_value, "unpacks to"),
-    Bomb("512 MiB of text in a parquet file", "reviews.parquet", _texts_of_one_letter, "unpacks to"),
-    Bomb("the same with a footer that lies", "reviews.parquet", _texts_behind_a_lying_footer, "unpacks to"),
+    Bomb("18 million equal rows in a Parquet file", "reviews.parquet", _rows_of_one_value, "unpacks to"),
+    Bomb("512 MiB of text in a Parquet file", "reviews.parquet", _texts_of_one_letter, "unpacks to"),
+    Bomb("the same with a false footer", "reviews.parquet", _texts_behind_a_lying_footer, "unpacks to"),
 )

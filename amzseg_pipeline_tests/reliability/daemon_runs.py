@@ -1,4 +1,4 @@
-"""Nights of a real daemon as its own records tell them: what the schedule answered, and the runs it started."""
+"""Ticks of a real daemon, from its own records: the decision of the schedule, and the runs it started."""
 
 import time
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _LONGEST_WAIT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Night:
-    """One evaluation of the schedule: when, and the run it asked for or the reason why it did not."""
+    """One evaluation of the schedule: its time, and the run it requested or the reason for skipping."""
 
     timestamp: float
     reason: str = ""
@@ -27,7 +27,7 @@ BUSY = ("a run is under way; the next tick compares again", "a run is about to s
 
 
 class Nights:
-    """The nights on record in `instance`, one after another, waited for.
+    """The ticks recorded in `instance`, one after another, waiting for each.
 
     Passed over are nights that fall into a run, and those a minute later that start a second one before the first has
     taken the lock: it must find nothing new.
@@ -38,7 +38,7 @@ class Nights:
         self._seen = 0
 
     def reason(self) -> str:
-        """Why the next night starts no run, which it must not."""
+        """The reason for which the next tick skips; fails if it starts a run."""
         while True:
             run_day = self._next()
             if run_day.run_id:
@@ -48,33 +48,33 @@ class Nights:
                 return run_day.reason
 
     def run(self) -> dg.DagsterRun:
-        """The run that the next night starts, which it must, once it and all others have ended."""
+        """The run that the next tick starts, once all runs have ended; fails if it skips."""
         run = self.ended(self.started())
         while len(past_nights(self._instance)) > self._seen:
             self.ended(self._next().run_id)
         return run
 
     def started(self) -> str:
-        """The id of the run that the next night starts, which it must."""
+        """The id of the run that the next tick starts; fails if it skips."""
         while (run_day := self._next()).reason in BUSY:
             pass
         assert run_day.run_id, run_day.reason
         return run_day.run_id
 
     def ended(self, run_id: str) -> dg.DagsterRun | None:
-        """The run, once it has ended; None for none."""
+        """The run, once it has ended; None without a run."""
         return until(lambda: self._finished(run_id), seconds=_LONGEST_WAIT_SECONDS) if run_id else None
 
     def busy(self) -> str:
-        """The reason of the very next night, which falls into a run."""
+        """The reason of the next tick, which happens during a run."""
         return self._next().reason
 
     def ended_retry(self, run_id: str) -> dg.DagsterRun | None:
-        """The run that the daemon launched in place of a crashed one, once it has ended."""
+        """The run that the daemon launched to retry a crashed one, once it has ended."""
         return self.ended(self.retry(run_id))
 
     def retry(self, run_id: str) -> str:
-        """The id of the run that the daemon launched in place of a crashed one."""
+        """The id of the run that the daemon launched to retry a crashed one."""
         return until(lambda: self._retry(run_id), seconds=_LONGEST_WAIT_SECONDS)
 
     def _next(self) -> Night:
@@ -91,19 +91,19 @@ class Nights:
 
 
 def told(run: dg.DagsterRun) -> str:
-    """What the run says of itself: why it started, and what came of it; its status before where that is no success."""
+    """The reason and outcome tags of the run, after its status if that is not success."""
     words = " -> ".join(run.tags.get(f"amzseg/{name}", "") for name in ("changes", "outcome"))
     return words if run.status == dg.DagsterRunStatus.SUCCESS else f"{run.status.value}: {words}"
 
 
 def has_made(instance: dg.DagsterInstance, run_id: str, asset: str) -> bool:
-    """Whether the run has materialised the asset by now."""
+    """Whether the run has materialised the asset."""
     logged = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     return asset in {entry.get_dagster_event().asset_key.to_user_string() for entry in logged}
 
 
 def past_nights(instance: dg.DagsterInstance) -> list[Night]:
-    """The nights on record, the oldest first."""
+    """The recorded ticks, oldest first."""
     state = _nightly(instance)
     ticks = [] if state is None else instance.get_ticks(state.instigator_origin_id, state.selector_id)
     assert all(tick.status != TickStatus.FAILURE for tick in ticks)
@@ -115,7 +115,7 @@ def past_nights(instance: dg.DagsterInstance) -> list[Night]:
 
 
 def leave_as_if_down(instance: dg.DagsterInstance, *, seconds: float) -> None:
-    """Leaves the record that a daemon leaves that took up the schedule so long ago and went down before a night."""
+    """Records a daemon that started the schedule so long ago and stopped before the first tick."""
     [location] = WorkspaceFileTarget([str(PROJECT / "workspace.yaml")]).create_origins()
     repository = RemoteRepositoryOrigin(location, "__repository__")
     data = ScheduleInstigatorData("* * * * *", start_timestamp=time.time() - seconds)

@@ -1,29 +1,29 @@
-"""Seeded damages of exports, as copying, cutting, editing and re-encoding do them."""
+"""Seeded damage to exports, as caused by copying, cutting, editing and re-encoding."""
 
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-BYTE_KINDS = ("cut", "beginning lost", "bit flipped", "block lost", "block doubled", "block of zeros", "garbage after")
-"""Damages of files that are no text."""
+BYTE_KINDS = ("cut", "start lost", "bit flipped", "block lost", "block repeated", "block of zeros", "trailing garbage")
+"""Kinds of damage for binary files."""
 
 BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A damaged export. `is_whole_records` where it ends on a record, so that nothing in it tells that it was cut."""
+    """A damaged export. `is_complete_records` if it ends on a record, so the file alone cannot show that it was cut."""
 
     kind: str
     content: bytes
-    is_whole_records: bool = False
+    is_complete_records: bool = False
 
 
 def damages(
     content: bytes, *, seed: int, count: int, record_ends: Sequence[int], kinds: Sequence[str] = ()
 ) -> Iterator[Damage]:
-    """`count` damages of `content`, each kind as often as the others; `record_ends` are offsets after each record."""
+    """`count` damages of `content`, equally many of each kind; `record_ends` are the offsets after each record."""
     rng = random.Random(seed)
     names = kinds or list(_KINDS)
     ends = {0, *record_ends}
@@ -32,11 +32,11 @@ def damages(
         damaged = _KINDS[kind](content, rng)
         if damaged != content:
             is_complete = content.startswith(damaged) and len(damaged) in ends
-            yield Damage(kind, damaged, is_whole_records=is_complete)
+            yield Damage(kind, damaged, is_complete_records=is_complete)
 
 
 def csv_record_ends(content: bytes) -> list[int]:
-    """The offsets after each record of a CSV: line feeds with an even number of quotes before them."""
+    """The offsets after each record of a CSV: line feeds after an even number of quotes."""
     ends, is_inside = [], False
     for at, byte in enumerate(content):
         is_inside ^= byte == 0x22
@@ -62,8 +62,8 @@ def _inserted(piece: bytes) -> Callable[[bytes, random.Random], bytes]:
     return damaged
 
 
-def _taken_out(piece: bytes) -> Callable[[bytes, random.Random], bytes]:
-    """One occurrence of `piece`, chosen by a place in the file."""
+def _removed(piece: bytes) -> Callable[[bytes, random.Random], bytes]:
+    """The occurrence of `piece` nearest to a random offset."""
 
     def damaged(content: bytes, rng: random.Random) -> bytes:
         at = content.find(piece, _place(content, rng))
@@ -80,7 +80,7 @@ def _cut_at_a_line(content: bytes, rng: random.Random) -> bytes:
     return content[: content.rfind(b"\n", 0, _place(content, rng)) + 1]
 
 
-def _beginning_lost(content: bytes, rng: random.Random) -> bytes:
+def _start_lost(content: bytes, rng: random.Random) -> bytes:
     return content[_place(content, rng) :]
 
 
@@ -99,7 +99,7 @@ def _block_lost(content: bytes, rng: random.Random) -> bytes:
     return content[:start] + content[end:]
 
 
-def _block_doubled(content: bytes, rng: random.Random) -> bytes:
+def _block_repeated(content: bytes, rng: random.Random) -> bytes:
     start, end = _block(content, rng)
     return content[:end] + content[start:]
 
@@ -109,7 +109,7 @@ def _block_of_zeros(content: bytes, rng: random.Random) -> bytes:
     return content[:start] + bytes(end - start) + content[end:]
 
 
-def _line_doubled(content: bytes, rng: random.Random) -> bytes:
+def _line_repeated(content: bytes, rng: random.Random) -> bytes:
     start = content.rfind(b"\n", 0, _place(content, rng)) + 1
     end = content.find(b"\n", start) + 1
     return content[:end] + content[start:]
@@ -120,7 +120,7 @@ def _line_lost(content: bytes, rng: random.Random) -> bytes:
     return content[:start] + content[content.find(b"\n", start) + 1 :]
 
 
-def _first_line_again(content: bytes, rng: random.Random) -> bytes:
+def _header_repeated(content: bytes, rng: random.Random) -> bytes:
     first = content[: content.find(b"\n") + 1]
     at = content.rfind(b"\n", 0, _place(content, rng)) + 1
     return content[:at] + first + content[at:]
@@ -155,7 +155,7 @@ def _garbage_after(content: bytes, rng: random.Random) -> bytes:
 
 
 def _other_value(content: bytes, rng: random.Random) -> bytes:
-    """A value of JSON in the place of another, as a changed exporter writes it."""
+    """Replaces a JSON value by one of another type, as a changed exporter does."""
     lines = content.split(b"\n")
     at = rng.randrange(len(lines) - 1)
     try:
@@ -170,29 +170,29 @@ def _other_value(content: bytes, rng: random.Random) -> bytes:
 _KINDS: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "cut": _cut,
     "cut at a line end": _cut_at_a_line,
-    "beginning lost": _beginning_lost,
+    "start lost": _start_lost,
     "bit flipped": _flipped,
     "block lost": _block_lost,
-    "block doubled": _block_doubled,
+    "block repeated": _block_repeated,
     "block of zeros": _block_of_zeros,
-    "line doubled": _line_doubled,
+    "line repeated": _line_repeated,
     "line lost": _line_lost,
-    "header again": _first_line_again,
+    "header repeated": _header_repeated,
     "NUL": _inserted(b"\0"),
-    "comma more": _inserted(b","),
-    "comma less": _taken_out(b","),
-    "quote more": _inserted(b'"'),
-    "quote less": _taken_out(b'"'),
-    "line end more": _inserted(b"\n"),
-    "line end less": _taken_out(b"\n"),
+    "extra comma": _inserted(b","),
+    "missing comma": _removed(b","),
+    "extra quote": _inserted(b'"'),
+    "missing quote": _removed(b'"'),
+    "extra line end": _inserted(b"\n"),
+    "missing line end": _removed(b"\n"),
     "carriage return": _inserted(b"\r"),
     "CRLF": _carriage_returns,
     "CR": _old_line_ends,
     "byte order mark": _mark_before,
     "byte order mark inside": _inserted(BOM),
     "Latin-1": _latin_1,
-    "Latin-1 piece": _latin_1_piece,
+    "Latin-1 fragment": _latin_1_piece,
     "UTF-16": _utf_16,
-    "garbage after": _garbage_after,
+    "trailing garbage": _garbage_after,
     "other value": _other_value,
 }

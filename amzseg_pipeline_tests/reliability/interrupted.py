@@ -1,4 +1,4 @@
-"""Everything that writes, with a fault at each call that acts on the disk: what stands there afterwards."""
+"""Every write of the pipeline with a fault at each disk call, and the content afterwards."""
 
 import shutil
 from collections import Counter
@@ -31,7 +31,7 @@ OLD, NEW = 1, 2
 
 @dataclass(frozen=True)
 class Write:
-    """A way of writing: `before` makes the old state, `write` the new one, `seen` says which a reader finds."""
+    """A write: `before` makes the old state, `write` the new one, `seen` returns which of them a reader finds."""
 
     before: Callable[[Path], object]
     write: Callable[[Path], object]
@@ -40,7 +40,7 @@ class Write:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """What came of a fault at each of `calls` calls; `repeated` of the same writes then went well and were seen."""
+    """The results of a fault at each of `calls` calls; `repeated` counts the writes that then succeeded."""
 
     calls: int
     seen: Counter[int]
@@ -48,12 +48,12 @@ class Interrupted:
 
     @property
     def is_complete(self) -> bool:
-        """Whether old or new was seen each time, and the next write needed no hand."""
+        """Whether old or new was seen each time, and each repeated write succeeded."""
         return set(self.seen) <= {OLD, NEW} and self.repeated == self.calls
 
 
 def interrupted(root: Path, write: Write, *, is_kill: bool) -> Interrupted:
-    """Has the write fail at each call in turn, once or from there on, and then repeats it."""
+    """Makes the write fail at each call in turn, or kills it there, and then repeats it."""
     write.before(root / "before")
     with faults(None, is_kill=is_kill) as counted:
         write.write(_copy(root, "counted"))
@@ -85,7 +85,7 @@ def _frame(users: int) -> pd.DataFrame:
 
 
 def _table(kind: str) -> Write:
-    """A table of the warehouse, as an asset hands it over; it has as many rows as the number of the write."""
+    """A table of the warehouse as an asset returns it, with as many rows as the number of the write."""
 
     def write(root: Path, users: int) -> None:
         engine = DuckDBEngine(Settings(threads=1), temporary=root.with_name("temporary"))
@@ -113,24 +113,24 @@ def _table(kind: str) -> Write:
     return Write(before, lambda root: write(root, NEW), seen)
 
 
-def _night_published(root: Path, run_day: int) -> None:
+def _publish(root: Path, run_day: int) -> None:
     publish_run(root / "published", run_day, settings=KEEP_ONE if run_day == NEW else Settings())
 
 
 def _first_run(root: Path) -> None:
-    _night_published(root, OLD)
+    _publish(root, OLD)
 
 
 def _next_run(root: Path) -> None:
-    _night_published(root, NEW)
+    _publish(root, NEW)
 
 
-def _back_to_before(root: Path) -> None:
+def _two_published(root: Path) -> None:
     publish_run(root / "published", NEW)
     publish_run(root / "published", OLD)
 
 
-def _back(root: Path) -> None:
+def _rollback(root: Path) -> None:
     repoint(root / "published", 1)
 
 
@@ -138,12 +138,12 @@ def _erased(root: Path) -> None:
     erase_users(root / "published", lambda _: ["AÉ00000003"])
 
 
-def _night_seen(root: Path) -> int:
+def _run_seen(root: Path) -> int:
     return run_of(read_latest(root))
 
 
 def _users_seen(root: Path) -> int:
-    """NEW once the user is gone."""
+    """NEW once the user is erased."""
     return NEW if len(read_latest(root).segment_assignments()) < 20 else OLD
 
 
@@ -151,7 +151,7 @@ WRITES: Mapping[str, Write] = {
     "a table from a pandas frame": _table("a pandas frame"),
     "a table from a stream of frames": _table("a stream of frames"),
     "a table from the engine": _table("a frame of the engine"),
-    "publishing a snapshot, another expires": Write(_first_run, _next_run, _night_seen),
-    "going back to a snapshot": Write(_back_to_before, _back, _night_seen),
+    "publishing a snapshot, another expires": Write(_first_run, _next_run, _run_seen),
+    "rollback": Write(_two_published, _rollback, _run_seen),
     "erasing a user from snapshots": Write(_first_run, _erased, _users_seen),
 }

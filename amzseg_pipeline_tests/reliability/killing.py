@@ -1,4 +1,4 @@
-"""Real runs killed with SIGKILL while others read: what readers saw, what stayed, whether the next run works."""
+"""Real runs killed with SIGKILL while readers poll: torn reads, leftovers, and the outcome of the next run."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 PROJECT = Path(__file__).parents[2]
 SETTINGS: Mapping[str, object] = {**scenario.QUICK, "keep_snapshots": 3, "keep_snapshot_hours": 0}
 
-SEEN_FILES = (
+TRIGGER_FILES = (
     "warehouse/raw_reviews/.*.tmp",
     "warehouse/partitioned_reviews/.*.tmp",
     "warehouse/user_features/.*.tmp",
@@ -34,7 +34,7 @@ SEEN_FILES = (
     "published/snapshots/{next:06d}-*",
     "published/.LATEST.json.tmp",
 )
-"""Files whose appearance is a moment to kill at; `{next}` is the sequence that the run would publish."""
+"""Files whose appearance triggers a kill; `{next}` is the sequence that the run would publish."""
 
 _POLL_SECONDS = 0.001
 _MAX_RUN_SECONDS = 240
@@ -54,7 +54,7 @@ while True:
         users = len(snapshot.segment_assignments())
         seen[snapshot.sequence] = users
         if not users == snapshot.rows("segment_assignments") == snapshot.segment_profiles()["users"].sum():
-            errors.append(f"snapshot {snapshot.sequence} is not of one piece")
+            errors.append(f"snapshot {snapshot.sequence} mixes tables of two snapshots")
     except Exception as error:
         errors.append(repr(error))
     reads += 1
@@ -65,7 +65,7 @@ _CONTENT_NAME = re.compile("[0-9a-f]{16}")
 
 @dataclass(frozen=True)
 class Moment:
-    """When a run is killed: so long after it printed its n-th line, or when a file that matches `pattern` appears."""
+    """When to kill a run: some seconds after its n-th line of output, or when a file matching `pattern` appears."""
 
     lines: int = 0
     seconds: float = 0
@@ -77,7 +77,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class KilledRun:
-    """What came of one kill. `seen` are users by sequence as readers saw them; `users` those of the snapshots there."""
+    """The result of one kill. `seen` are users by sequence as readers saw them, `users` as published."""
 
     moment: Moment
     was_alive: bool
@@ -92,19 +92,19 @@ class KilledRun:
 
 
 def moments(*, seed: int, kills: int, lines: int) -> list[Moment]:
-    """Half of them spread over a run that prints `lines` lines, half as files appear, in a seeded order."""
+    """Half spread over a run that prints `lines` lines, half triggered by files, in a seeded order."""
     rng = random.Random(seed)
     half = (kills + 1) // 2
     both = [_moment_after(lines * place // half, rng) for place in range(half)]
-    patterns = rng.sample(SEEN_FILES, len(SEEN_FILES))
+    patterns = rng.sample(TRIGGER_FILES, len(TRIGGER_FILES))
     both += [Moment(pattern=patterns[place % len(patterns)]) for place in range(kills - half)]
     rng.shuffle(both)
     return both
 
 
 def data_root_to_kill_in(root: Path) -> tuple[DataRoot, int]:
-    """A home with one snapshot published by a real run, and the number of lines which that run printed."""
-    data_root = DataRoot(root / "home")
+    """A data root with one snapshot published by a real run, and the number of lines that the run printed."""
+    data_root = DataRoot(root / "data")
     (root / "tmp").mkdir(parents=True)
     data_root.dagster.mkdir(parents=True)
     (data_root.dagster / "dagster.yaml").write_bytes((PROJECT / "dagster.yaml").read_bytes())
@@ -116,7 +116,7 @@ def data_root_to_kill_in(root: Path) -> tuple[DataRoot, int]:
 
 
 def deliver(data_root: DataRoot, *, run_day: int) -> int:
-    """Puts the night's export into the landing zone and returns its users: two more every night."""
+    """Writes the export of a run into the landing zone and returns its users: two more in each run."""
     prices = ("₹199", "₹1,499", "₹8,999")
     listings = [
         {"discounted_price": prices[number % 3], "actual_price": "₹9,999", "rating": f"{3 + number % 4 * 0.5}"}
@@ -128,7 +128,7 @@ def deliver(data_root: DataRoot, *, run_day: int) -> int:
 
 
 def killed_runs(data_root: DataRoot, at: Sequence[Moment], *, readers: int = 2) -> Iterator[KilledRun]:
-    """Kills a run at each moment, with `readers` polling all the while, and lets the next one run to its end."""
+    """Kills a run at each moment while `readers` poll, then lets the next run finish."""
     untouched = _leftovers(data_root)
     with _readers(data_root, readers) as reports:
         for run_day, moment in enumerate(at, start=1):
@@ -177,12 +177,12 @@ def _process(data_root: DataRoot) -> Iterator[subprocess.Popen[str]]:
 
 
 def _moment_after(lines: int, rng: random.Random) -> Moment:
-    """Up to 4 s after the start, where everything is imported, and up to 1 s after a line."""
+    """Up to 4 s after the start (imports), or up to 1 s after a line."""
     return Moment(lines, seconds=rng.uniform(0, 1 if lines else 4))
 
 
 def _killed(data_root: DataRoot, moment: Moment, *, next_sequence: int) -> bool:
-    """Whether the run was still there to be killed at the moment."""
+    """Kills a run at the moment; whether it was still running."""
     with _process(data_root) as process:
         if moment.pattern:
             pattern = moment.pattern.format(next=next_sequence)
@@ -201,7 +201,7 @@ def _killed(data_root: DataRoot, moment: Moment, *, next_sequence: int) -> bool:
 
 @contextmanager
 def _readers(data_root: DataRoot, readers: int) -> Iterator[Callable[[], list[dict]]]:
-    """Processes that read the latest snapshot over and over; gives what each has seen since it was last asked."""
+    """Processes that read the latest snapshot in a loop; yields a function that returns their new reports."""
     command = [sys.executable, "-c", _READER, str(data_root.root)]
     processes = [
         subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -230,13 +230,13 @@ def _users(data_root: DataRoot, sequence: int) -> int:
 
 
 def _leftovers(data_root: DataRoot) -> set[str]:
-    """Everything but what a run is meant to leave: exports, snapshots, its own record, plots and tables by name."""
+    """All files except those that a run should leave: exports, snapshots, its record, plots and tables."""
     places = [*data_root.root.rglob("*"), *(data_root.root.parent / "tmp").rglob("*")]
     meant = (data_root.landing, data_root.dagster, data_root.published / "snapshots", data_root.artifacts)
     names = [
         str(path.relative_to(data_root.root.parent)) for path in places if not any(map(path.is_relative_to, meant))
     ]
-    # Parts are named by their content, which is another every night; how many there are is not.
+    # Parts are named by their content, which differs in each run; their number does not.
     counted = Counter(_CONTENT_NAME.sub("*", name) for name in names)
     snapshots = list((data_root.published / "snapshots").iterdir())
     hidden = {str(path.relative_to(data_root.root)) for path in data_root.artifacts.rglob(".*") if path.name != ".lock"}

@@ -1,4 +1,4 @@
-"""The pipeline's processes as a person starts them: runs by hand, and the daemon with its code server."""
+"""Processes of the pipeline: runs from the shell, and the daemon with its code server."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ Found = TypeVar("Found")
 
 
 def environment(data_root: DataRoot, **others: str) -> Mapping[str, str]:
-    """The environment of a process that works on `home`, with settings for a quick run, and nothing of ours else."""
+    """The environment of a process on a data root, with settings for a quick run and no other AMZSEG_ variables."""
     settings = {f"AMZSEG_{name.upper()}": str(setting) for name, setting in scenario.QUICK.items()}
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("AMZSEG_", "DAGSTER_"))}
     places = {"AMZSEG_DATA": str(data_root.root), "DAGSTER_HOME": str(data_root.dagster), "PYTHONUNBUFFERED": "1"}
@@ -30,7 +30,7 @@ def environment(data_root: DataRoot, **others: str) -> Mapping[str, str]:
 
 
 def prepare_instance(data_root: DataRoot, **replaced: str) -> None:
-    """Copies the project's dagster.yaml to the home, as make does; `replaced` gives values of keys another value."""
+    """Copies the project's dagster.yaml to the data root, as make does; `replaced` replaces values."""
     lines = (PROJECT / "dagster.yaml").read_text().splitlines()
     for key, value in replaced.items():
         assert any(line.strip().startswith(f"{key}:") for line in lines), f"dagster.yaml has no {key}"
@@ -41,14 +41,14 @@ def prepare_instance(data_root: DataRoot, **replaced: str) -> None:
 
 @contextmanager
 def history(data_root: DataRoot) -> Iterator[dg.DagsterInstance]:
-    """The runs and ticks of the home, for reading beside its processes."""
+    """The runs and ticks of the data root, read while its processes run."""
     with dg.DagsterInstance.from_config(str(data_root.dagster)) as instance:
         yield instance
 
 
 @contextmanager
 def run_by_hand(data_root: DataRoot, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m amzseg_pipeline run`, killed at the end of the block if it is still there."""
+    """`python -m amzseg_pipeline run`, killed at the end of the block if it still runs."""
     with subprocess.Popen(
         [sys.executable, "-m", "amzseg_pipeline", "run", *arguments],
         cwd=PROJECT,
@@ -94,13 +94,13 @@ def daemon(data_root: DataRoot, *, project: Path = PROJECT, **variables: str) ->
 
 
 def lose_power(session: int) -> None:
-    """Kills every process of the session at once."""
+    """Kills every process of the session."""
     with suppress(ProcessLookupError):
         os.killpg(session, signal.SIGKILL)
 
 
 def lock_holder(data_root: DataRoot) -> psutil.Process | None:
-    """The process of the run that is under way."""
+    """The process of the active run."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if any(file.path == str(data_root.lock_file) for file in process.open_files()):
@@ -109,7 +109,7 @@ def lock_holder(data_root: DataRoot) -> psutil.Process | None:
 
 
 def until(found: Callable[[], Found], *, seconds: float) -> Found:
-    """What `found` gives as soon as that is something; AssertionError when it is nothing all that time."""
+    """The first truthy result of `found`; AssertionError after `seconds`."""
     end = time.monotonic() + seconds
     while not (result := found()):
         assert time.monotonic() < end, f"not within {seconds} s"

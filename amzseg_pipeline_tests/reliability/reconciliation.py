@@ -1,4 +1,4 @@
-"""What the pipeline makes of a damaged export, beside an account of the same bytes that uses none of its code."""
+"""Reads damaged exports and compares the counts with those of independent readers."""
 
 import csv
 import gzip
@@ -25,8 +25,8 @@ _READ_AT_ONCE = 25
 
 
 @dataclass(frozen=True)
-class Account:
-    """Records and rows of raw_reviews that the bytes of an export make; `faults` of the rows cannot be read."""
+class ExpectedCounts:
+    """Expected counts of an export: records, rows of raw_reviews, and rows that cannot be read (`faults`)."""
 
     records: int
     rows: int
@@ -35,21 +35,21 @@ class Account:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one damage of a kind: `refusal` is the error with its causes, "" where the file was read."""
+    """The outcome of one damage: `refusal` is the error with its causes, "" if the file was read."""
 
     kind: str
-    is_whole_records: bool
+    is_complete_records: bool
     refusal: str
     fault: str
 
     @property
     def word(self) -> str:
-        """Its column in a table of outcomes."""
+        """The column in the table of outcomes."""
         if self.fault:
             return "FAULT"
         if self.refusal:
             return "refused"
-        return "whole records" if self.is_whole_records else "accounted for"
+        return "complete records" if self.is_complete_records else "counted"
 
 
 def outcomes(
@@ -57,13 +57,13 @@ def outcomes(
     damaged: Iterable[Damage],
     *,
     name: str,
-    account: Callable[[bytes], Account],
+    account: Callable[[bytes], ExpectedCounts],
     private: Sequence[str] = (),
     beside: Mapping[str, bytes] | None = None,
 ) -> list[Outcome]:
-    """Reads each damage as the export `name`, with the files `beside` it, and says what is wrong with the answer.
+    """Reads each damage as the export `name`, together with the files `beside` it, and checks the result.
 
-    `private` are texts that no message may hold. What was read is cleaned and accounted for, many damages at once.
+    `private` are texts that no message may contain. Rows that were read are cleaned and reconciled in batches.
     """
     found = []
     read: dict[Path, RawReviews] = {}
@@ -85,7 +85,7 @@ def outcomes(
             raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)
         except RefusedInput as error:
             refusal = "".join(traceback.format_exception(error))
-            fault = _fault_in_words(str(error), name)
+            fault = _fault_in_message(str(error), name)
             shutil.rmtree(data_root.root)
         else:
             fault = _fault_in_counts(raw, damage.content, account)
@@ -93,14 +93,14 @@ def outcomes(
         fault = fault or next((f"a message quotes {text!r}" for text in private if text in refusal), "")
         if len(read) == _READ_AT_ONCE:
             fault = fault or account_for_rows()
-        found.append(Outcome(damage.kind, damage.is_whole_records, refusal, fault))
+        found.append(Outcome(damage.kind, damage.is_complete_records, refusal, fault))
     if fault := account_for_rows():
-        found.append(Outcome("all of the last", False, "", fault))
+        found.append(Outcome("remaining files", False, "", fault))
     return found
 
 
 def undetected_cuts(root: Path, damaged: Iterable[Damage], *, name: str, sidecar: str, says: bytes) -> int:
-    """How many cuts at the end of a record are read although `<name>.<sidecar>` stands beside them."""
+    """The number of cuts between records that are read although `<name>.<sidecar>` contradicts them."""
     data_root = DataRoot(root)
     data_root.landing.mkdir(parents=True)
     (data_root.landing / f"{name}.{sidecar}").write_bytes(says)
@@ -116,8 +116,8 @@ def undetected_cuts(root: Path, damaged: Iterable[Damage], *, name: str, sidecar
 
 
 def table(found: Sequence[Outcome]) -> str:
-    """How many damages of each kind had which outcome."""
-    words = ("refused", "accounted for", "whole records", "FAULT")
+    """A Markdown table of outcomes by kind of damage."""
+    words = ("refused", "counted", "complete records", "FAULT")
     counts = Counter((outcome.kind, outcome.word) for outcome in found)
     kinds = list(dict.fromkeys(outcome.kind for outcome in found))
     rows = [[kind, *(f"{counts[kind, word]:,}" for word in words)] for kind in kinds]
@@ -126,8 +126,8 @@ def table(found: Sequence[Outcome]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [*head, *rows])
 
 
-def sales_account(content: bytes) -> Account:
-    """Of an Amazon Sales Dataset CSV, by Python's own reader."""
+def sales_counts(content: bytes) -> ExpectedCounts:
+    """Counts of an Amazon Sales Dataset CSV by Python's csv module."""
     text = io.StringIO(content.decode("utf-8-sig"), newline="")
     header, *records = (record for record in csv.reader(text, strict=True) if record)
     users, reviews = header.index("user_id"), header.index("review_id")
@@ -138,22 +138,22 @@ def sales_account(content: bytes) -> Account:
         is_read = is_read and reviewers == record[reviews].count(",") + 1
         rows += reviewers if is_read else 1
         faults += not is_read
-    return Account(len(records), rows, faults)
+    return ExpectedCounts(len(records), rows, faults)
 
 
-def lines_account(content: bytes) -> Account:
-    """Of JSON Lines, by Python's own reader."""
+def lines_counts(content: bytes) -> ExpectedCounts:
+    """Counts of JSON Lines by Python's json module."""
     lines = content.removeprefix(BOM).split(b"\n")[:-1]
-    return Account(len(lines), len(lines), sum(not _is_object(line) for line in lines))
+    return ExpectedCounts(len(lines), len(lines), sum(not _is_object(line) for line in lines))
 
 
-def unpacked_account(content: bytes) -> Account:
-    """Of JSON Lines in a .gz."""
-    return lines_account(gzip.decompress(content))
+def gzipped_lines_counts(content: bytes) -> ExpectedCounts:
+    """Counts of JSON Lines in a .gz."""
+    return lines_counts(gzip.decompress(content))
 
 
 def real_outcomes(root: Path, real_data: Path, *, count: int) -> Iterator[tuple[str, list[Outcome]]]:
-    """What comes of `count` damages of the real exports: of a CSV, of JSON Lines, and of the latter packed."""
+    """The outcomes of `count` damages of the real exports: a CSV, JSON Lines, and compressed JSON Lines."""
     sales = (real_data / "amazon.csv").read_bytes()
     packed = (real_data / "Gift_Cards_5.json.gz").read_bytes()
     lines = gzip.decompress(packed)
@@ -161,16 +161,16 @@ def real_outcomes(root: Path, real_data: Path, *, count: int) -> Iterator[tuple[
     tenth = count // 10
 
     made = damages(sales, seed=21, count=5 * tenth, record_ends=csv_record_ends(sales))
-    yield "amazon.csv", outcomes(root / "csv", made, name="amazon.csv", account=sales_account)
+    yield "amazon.csv", outcomes(root / "csv", made, name="amazon.csv", account=sales_counts)
     made = damages(lines, seed=22, count=4 * tenth, record_ends=line_ends(lines))
     yield (
         "Gift_Cards_5.json",
-        outcomes(root / "lines", made, name="Gift_Cards_5.json", account=lines_account, beside=items),
+        outcomes(root / "lines", made, name="Gift_Cards_5.json", account=lines_counts, beside=items),
     )
     made = damages(packed, seed=23, count=tenth, record_ends=[], kinds=BYTE_KINDS)
     yield (
         "Gift_Cards_5.json.gz",
-        outcomes(root / "packed", made, name="Gift_Cards_5.json.gz", account=unpacked_account, beside=items),
+        outcomes(root / "packed", made, name="Gift_Cards_5.json.gz", account=gzipped_lines_counts, beside=items),
     )
 
 
@@ -181,7 +181,7 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _fault_in_counts(raw: RawReviews, content: bytes, account: Callable[[bytes], Account]) -> str:
+def _fault_in_counts(raw: RawReviews, content: bytes, account: Callable[[bytes], ExpectedCounts]) -> str:
     try:
         expected = account(content)
     except (ValueError, csv.Error, OSError, EOFError, zlib.error) as error:
@@ -206,7 +206,7 @@ def _fault_in_rows(read: Sequence[RawReviews], temporary: Path) -> str:
     return "" if row_reconciliation.reconciles else f"rows are lost: {row_reconciliation.summary}"
 
 
-def _fault_in_words(message: str, name: str) -> str:
+def _fault_in_message(message: str, name: str) -> str:
     if f"{name}: " not in message:
         return f"the message does not name the file: {message}"
     if len(message) > 2_000:

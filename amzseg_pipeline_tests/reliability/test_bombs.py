@@ -1,4 +1,4 @@
-"""Small files that unpack to far more than the ceilings are refused, and the process hardly grows meanwhile."""
+"""Small files that expand far beyond the limits are refused in bounded memory."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs started by hand, as processes: two at once wait for one another, and a killed one blocks nobody."""
+"""Runs started from the shell: a second one waits, and a killed one leaves no lock."""
 
 import dagster as dg
 import pytest

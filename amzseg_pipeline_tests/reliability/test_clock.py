@@ -1,4 +1,4 @@
-"""A clock that goes back ten years between two nights, and comes right again."""
+"""A clock that is set back ten years between two runs, and then corrected."""
 
 from datetime import UTC, datetime
 
@@ -19,4 +19,4 @@ def test_sequences_increase_whatever_the_clock_says(tmp_path):
         assert (snapshot.sequence, snapshot.created) == (run_day, now)
         assert snapshot.rows("segment_assignments") == 2 * (20 + run_day)
     kept = sorted(path.name[:15] for path in (data_root.published / "snapshots").iterdir())
-    assert kept == ["000001-20300601", "000003-20300601"]  # what is ten years old may go, what is of tonight may not
+    assert kept == ["000001-20300601", "000003-20300601"]  # snapshots ten years old may expire, those of today may not

@@ -1,4 +1,4 @@
-"""The nightly run under Dagster's own daemon, in processes of its own, with the project's dagster.yaml."""
+"""The nightly run under a real Dagster daemon with the project's dagster.yaml."""
 
 import time
 

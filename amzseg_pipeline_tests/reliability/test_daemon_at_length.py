@@ -1,4 +1,4 @@
-"""Every case of a nightly run under Dagster's own daemon: a night a minute, every run in a process of its own."""
+"""All cases of the nightly run under a real Dagster daemon, with a tick every minute."""
 
 import shutil
 import time
@@ -207,6 +207,6 @@ def test_lost_data_starts_one_run_and_lost_history_none(tmp_path):
 
 
 def _minutes_between(start, end):
-    """How many times a minute began."""
+    """The number of minutes that began."""
     begun = [datetime.fromtimestamp(moment, UTC).replace(second=0, microsecond=0) for moment in (start, end)]
     return (begun[1] - begun[0]).total_seconds() // 60

@@ -1,4 +1,4 @@
-"""Nights of a real daemon whose data root is in an object store, its runs in one queue."""
+"""Scheduled runs of a real daemon whose data root is in an object store."""
 
 import dagster as dg
 import pytest

@@ -1,4 +1,4 @@
-"""A damaged export is refused in words, or every row of it is accounted for; what it says stays out of the words."""
+"""A damaged export is refused with a message, or all its rows are counted; messages contain no private text."""
 
 import csv
 import gzip
@@ -13,13 +13,13 @@ from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.reliability.damage import BYTE_KINDS, Damage, csv_record_ends, damages, line_ends
 from amzseg_pipeline_tests.reliability.reconciliation import (
     Outcome,
-    lines_account,
+    gzipped_lines_counts,
+    lines_counts,
     outcomes,
     real_outcomes,
-    sales_account,
+    sales_counts,
     table,
     undetected_cuts,
-    unpacked_account,
 )
 
 MARKER = "Xanthippe"
@@ -27,7 +27,7 @@ PRIVATE_COLUMNS = ("user_name", "review_title", "review_content")
 
 
 def marked_sample(listings: int) -> bytes:
-    """The first listings of the bundled sample; every name, title and text of a reviewer begins with the marker."""
+    """The first listings of the bundled sample; every name, title and text of a reviewer starts with the marker."""
     rows = list(csv.DictReader(io.StringIO(scenario.SAMPLE.read_text(encoding="utf-8"), newline="")))[:listings]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
@@ -62,23 +62,23 @@ def marked_lines(reviews: int) -> bytes:
 def test_damage_to_the_sample_is_refused_or_counted(tmp_path: Path) -> None:
     content = marked_sample(40)
     damaged = damages(content, seed=8, count=54, record_ends=csv_record_ends(content))
-    found = outcomes(tmp_path, damaged, name="amazon.csv", account=sales_account, private=[MARKER])
+    found = outcomes(tmp_path, damaged, name="amazon.csv", account=sales_counts, private=[MARKER])
     assert_no_fault(found)
-    assert {"refused", "accounted for", "whole records"} <= {outcome.word for outcome in found}
+    assert {"refused", "counted", "complete records"} <= {outcome.word for outcome in found}
 
 
 def test_damage_to_json_lines_is_refused_or_counted(tmp_path: Path) -> None:
     content = marked_lines(100)
     damaged = damages(content, seed=9, count=54, record_ends=line_ends(content))
-    found = outcomes(tmp_path, damaged, name="reviews.jsonl", account=lines_account, private=[MARKER])
+    found = outcomes(tmp_path, damaged, name="reviews.jsonl", account=lines_counts, private=[MARKER])
     assert_no_fault(found)
-    assert {"refused", "accounted for", "whole records"} <= {outcome.word for outcome in found}
+    assert {"refused", "counted", "complete records"} <= {outcome.word for outcome in found}
 
 
 def test_damage_to_compressed_json_lines_is_refused(tmp_path: Path) -> None:
     packed = gzip.compress(marked_lines(100), mtime=0)
     damaged = damages(packed, seed=10, count=28, record_ends=[], kinds=BYTE_KINDS)
-    found = outcomes(tmp_path, damaged, name="reviews.jsonl.gz", account=unpacked_account, private=[MARKER])
+    found = outcomes(tmp_path, damaged, name="reviews.jsonl.gz", account=gzipped_lines_counts, private=[MARKER])
     assert_no_fault(found)
 
 
@@ -87,7 +87,7 @@ def test_sidecars_detect_cuts_between_records(tmp_path: Path, sidecar: str) -> N
     content = marked_sample(12)
     ends = csv_record_ends(content)
     says = {"sha256": hashlib.sha256(content).hexdigest(), "rows": str(len(ends) - 1)}[sidecar].encode()
-    cuts = [Damage("cut", content[:end], is_whole_records=True) for end in ends[1:-1]]
+    cuts = [Damage("cut", content[:end], is_complete_records=True) for end in ends[1:-1]]
     assert len(cuts) == 11
     assert undetected_cuts(tmp_path / "beside", cuts, name="amazon.csv", sidecar=sidecar, says=says) == 0
     assert undetected_cuts(tmp_path / "alone", cuts, name="amazon.csv", sidecar=sidecar, says=b"") == 11

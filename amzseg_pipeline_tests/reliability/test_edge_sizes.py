@@ -1,4 +1,4 @@
-"""The whole job on exports of hardly anything, or of nothing that differs: segments, or words on what is wrong."""
+"""The job on tiny exports and on identical users: segments, or a message about the cause."""
 
 from collections.abc import Iterable, Mapping
 
@@ -33,7 +33,7 @@ def same(reviews: int, **cells: object) -> list[Mapping[str, object]]:
 
 
 def published(data_root: DataRoot) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Users and segments; every user has a segment, and no number that a reader would stumble over."""
+    """Users and segments; every user has a segment, and all numbers are finite."""
     snapshot = read_latest(data_root.root)
     users, profiles = snapshot.segment_assignments(), snapshot.segment_profiles()
     assert profiles["users"].sum() == len(users)

@@ -1,4 +1,4 @@
-"""A disk that fills up, or takes no file beyond a size: the run fails in words, readers keep their snapshot."""
+"""Full disks and file size limits: the run fails with a message, and readers keep their snapshot."""
 
 import hashlib
 import random
@@ -26,7 +26,7 @@ WORDS = ("No space left on device", "File too large")
 
 
 def export(run_day: int) -> bytes:
-    """Users that differ, so that every table has bytes of its own."""
+    """Users that differ, so that every table differs."""
     return sales_csv(
         {"discounted_price": f"₹{100 + number * 7 % 5000}", "actual_price": "₹9,999", "rating": f"{1 + number % 5}"}
         for number in range(LISTINGS + run_day)
@@ -64,7 +64,7 @@ def test_a_file_size_limit_fails_the_run_with_a_message(tmp_path: Path) -> None:
 
 
 def numbered(engine: DuckDBEngine, path: Path) -> nw.LazyFrame:
-    """Half a million rows that do not pack, in an order that is not theirs: more than the engine's memory holds."""
+    """500,000 incompressible, unsorted rows: more than the engine's memory."""
     texts = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(2_000)]
     pq.write_table(pa.table({"text": texts, "user_hash": pa.array(range(2_000), pa.int64())}), path)
     rows = engine.scan([path])
@@ -101,7 +101,7 @@ def test_duckdb_write_errors_become_write_errors(tmp_path: Path, what: str, memo
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 8 MiB; the test is skipped, saying so, where none can be mounted."""
+    """A disk of 8 MiB; the test is skipped if it cannot be mounted."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], capture_output=True, text=True)
@@ -132,13 +132,13 @@ def test_a_full_disk_fails_the_run_and_the_next_one_recovers(small_disk: Path) -
 
 
 def seeded_free_bytes(data_root: DataRoot) -> list[int]:
-    """From nothing to what the tables of a run take."""
+    """Free space from zero to the size of the tables of a run."""
     written = sum(path.stat().st_size for path in data_root.warehouse.rglob("*") if path.is_file())
     return [0, *sorted(random.Random(12).randrange(written) for _ in range(2))]
 
 
 def fill(disk: Path, *, free_bytes: int) -> None:
-    """Fills the disk but for about so many bytes."""
+    """Fills the disk except for about `free_bytes`."""
     filling = disk / "filling"
     filling.unlink(missing_ok=True)
     with filling.open("wb", buffering=0) as stream:

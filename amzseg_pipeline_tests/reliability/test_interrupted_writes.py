@@ -1,4 +1,4 @@
-"""Whatever is written, and fails or is killed at any call: the old one or the new one, whole, and no hand is needed."""
+"""Every write that fails or is killed at any call leaves the old or the new content, complete."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""A run killed at any moment: readers see the old snapshot or the new one, whole, and the next run mends everything."""
+"""A run killed at any moment: readers see a complete snapshot, and the next run succeeds."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The sensor for those who cannot wait for the night, switched on under Dagster's own daemon."""
+"""The landing sensor, switched on under a real Dagster daemon."""
 
 import subprocess
 import time
@@ -46,6 +46,6 @@ def test_the_sensor_starts_one_run_per_settled_export(tmp_path):
 
 
 def ended_runs(instance, count):
-    """All runs, the newest first, once there are so many and all have ended."""
+    """All runs, newest first, once there are `count` and all have ended."""
     runs = instance.get_runs()
     return runs if len(runs) == count and all(run.is_finished for run in runs) else []

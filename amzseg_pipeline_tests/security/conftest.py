@@ -1,4 +1,4 @@
-"""A home on which a real run with a key was made, once for all tests here."""
+"""A data root with a finished run that used a key, shared by the tests here."""
 
 import shutil
 from pathlib import Path
@@ -26,6 +26,6 @@ def _keyed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def keyed_data_root(_keyed_run: Path, tmp_path: Path) -> DataRoot:
-    """A home with a snapshot of pseudonyms of KEY, to do with as one likes."""
+    """A copy of a data root with a snapshot whose ids were pseudonymised with KEY."""
     shutil.copytree(_keyed_run, tmp_path / "keyed", copy_function=shutil.copy2)
     return DataRoot(tmp_path / "keyed")

@@ -1,4 +1,4 @@
-"""What make starts listens on the loopback address alone: read from the commands, and seen at the sockets."""
+"""Servers started by make listen only on loopback: checked in the commands and at the sockets."""
 
 import os
 import re
@@ -20,7 +20,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 
 def command(target: str, **variables: str) -> list[str]:
-    """The command behind a target of the Makefile, with this environment's executables."""
+    """The command of a Makefile target, with this environment's executables."""
     told = subprocess.run(
         ["make", "--no-print-directory", "--dry-run", "--always-make", target],
         cwd=PROJECT,
@@ -65,7 +65,7 @@ def started(words: list[str], data_root: DataRoot) -> Iterator[psutil.Process]:
 
 
 def listening(process: psutil.Process) -> set[tuple[str, int]]:
-    """Address and port of every socket on which the process or one of its children waits for others."""
+    """Address and port of every listening socket of the process and its children."""
     found = set()
     with suppress(psutil.NoSuchProcess):
         for one in (process, *process.children(recursive=True)):

@@ -1,4 +1,4 @@
-"""No module of the package loads what can run code: read from the syntax, so that no import hides it."""
+"""No module of the package loads pickles or runs code from data: checked in the syntax tree."""
 
 import ast
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ FORBIDDEN_CALLS = {
 
 
 def found_in(source: str) -> Iterator[str]:
-    """What of the forbidden a module imports or calls, by the names it gives what it imports."""
+    """The forbidden names that a module imports or calls."""
     names: dict[str, str] = {}
     tree = ast.parse(source)
     for node in ast.walk(tree):

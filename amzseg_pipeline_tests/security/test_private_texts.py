@@ -1,4 +1,4 @@
-"""Names, titles and texts of reviewers stay in landing/: nothing that a run writes holds them, however it ends."""
+"""Names, titles and texts of reviewers stay in landing/: no file that a run writes contains them, however it ends."""
 
 import gzip
 import signal
@@ -26,7 +26,7 @@ LOG = "output.log"
 
 @pytest.fixture
 def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
-    """A home whose runs have their record, their temporary files and what they print below its root."""
+    """A data root whose runs keep their record, temporary files and output below it."""
     data_root = DataRoot(tmp_path / "home")
     prepare_instance(data_root)
     (data_root.root / "tmp").mkdir()
@@ -35,7 +35,7 @@ def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
 
 
 def run(data_root: DataRoot, capfd: pytest.CaptureFixture[str], **options: object) -> dg.ExecuteInProcessResult:
-    """A run in this process whose record, and what it prints, are kept below the home."""
+    """A run in this process whose record and output are kept below the data root."""
     with dg.DagsterInstance.from_config(str(data_root.dagster)) as instance:
         result = scenario.run(data_root, instance=instance, **options)  # type: ignore[arg-type]
     printed = capfd.readouterr()
@@ -44,7 +44,7 @@ def run(data_root: DataRoot, capfd: pytest.CaptureFixture[str], **options: objec
 
 
 def assert_private(data_root: DataRoot) -> None:
-    """Only landing/ holds the texts; and what a run leaves was looked into, its record among it."""
+    """Asserts that only landing/ contains the texts, and that the search covered the record of the run."""
     assert any(text.encode() in path.read_bytes() for text in PRIVATE for path in data_root.landing.iterdir())
     assert files_containing_text(PRIVATE, data_root.root, without=data_root.landing) == {}
     assert "segment_users" in "".join(files_containing_text(["segment_users"], data_root.dagster).values())
@@ -79,7 +79,7 @@ def test_a_run_on_every_other_format_stores_no_private_text(
 
 
 def refused_exports() -> dict[str, bytes]:
-    """An export of each format that ends too early, and two with a quote or a byte that may not be in a text."""
+    """A truncated export of each format, and two with an invalid quote or byte."""
     [content] = sales().values()
     text = PRIVATE[2].encode()
     whole = {"cut.csv": content, **{f"cut_{name}": export for name, export in in_dollars().items()}}
@@ -165,12 +165,12 @@ def test_a_killed_run_leaves_no_private_text(data_root: DataRoot) -> None:
 
 def test_the_search_finds_text_in_every_file_type(tmp_path: Path) -> None:
     [text, *_] = PRIVATE
-    (tmp_path / "log").write_text(f"told of {text}")
+    (tmp_path / "log").write_text(f"log of {text}")
     (tmp_path / f"{text}.txt").write_text("")
     (tmp_path / "packed").write_bytes(gzip.compress(text.encode() * 9, mtime=0))
     nested = pa.table({"n": [[{"words": text}] * 90]})
     pq.write_table(nested, tmp_path / "table", compression="zstd")
-    pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"told": text}), tmp_path / "footer")
+    pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"note": text}), tmp_path / "footer")
     with sqlite3.connect(tmp_path / "record") as database:
         database.execute("CREATE TABLE events (event TEXT)")
         database.execute("INSERT INTO events VALUES (?)", ["x" * 5_000 + text + "x" * 5_000])

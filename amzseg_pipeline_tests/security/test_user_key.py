@@ -1,4 +1,4 @@
-"""With a key, ids of users are pseudonyms from the first table on, and nothing but the key leads back."""
+"""With a key, user ids are pseudonyms from the first table on."""
 
 import hashlib
 import hmac
@@ -95,7 +95,7 @@ def test_a_key_changes_only_ids_in_raw_rows(tmp_path: Path, export: str) -> None
 
 
 def raw_rows_of(root: Path, export: str, *, key: UserKey | None) -> pa.RecordBatch:
-    """Every raw row of the export, sorted, as the pipeline reads them."""
+    """Every raw row of the export as the pipeline reads it, sorted."""
     deliver(root / "landing", EXPORTS[export]())
     raw = raw_reviews(DataRoot(root), Settings(), now=time.time(), settle=False, user_key=key)
     assert raw.user_key_id == (key.id if key else None)

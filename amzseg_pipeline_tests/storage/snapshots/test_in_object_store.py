@@ -121,7 +121,7 @@ def test_a_lost_response_to_the_pointer_write_is_not_a_failure(store: Store) -> 
     published = published_in(store)
     publish_run(published, 1)
     store.writes.clear()
-    store.lose_answer_to = "LATEST.json"
+    store.lose_response_to = "LATEST.json"
     assert publish_run(published, 2).sequence == 2
     assert [key.endswith("LATEST.json") for key in store.writes[-2:]] == [True, True]
     assert run_of(read_latest(store.address)) == 2
