@@ -119,9 +119,7 @@ def cleaned_reviews_from_document(document: dict[str, Any], *, place: str) -> Cl
 def _settle(valid_files: Sequence[Path], stage: Stage, folder: Path) -> None:
     valid = stage.engine.scan(valid_files)
     deduplicated_part = (
-        reviews.deduplicated(valid)
-        if stage.settings.deduplication == "on"
-        else reviews.no_deduplicated_reviews(valid)
+        reviews.deduplicated(valid) if stage.settings.deduplication == "on" else reviews.no_deduplicated_reviews(valid)
     )
     stage.engine.write_parts(deduplicated_part, folder)
 

@@ -125,11 +125,11 @@ def test_casts_every_text_type_to_string(tmp_path: Path, kind: pa.DataType) -> N
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"shop": None}, "column shop holds 1 nulls in rows 1 to 1 and may hold none"),
-        ({"spend": float("nan")}, "column spend holds values in rows 1 to 1 that are not finite"),
-        ({"spend": float("inf")}, "column spend holds values in rows 1 to 1 that are not finite"),
-        ({"spend": -0.01}, "column spend holds values in rows 1 to 1 below 0"),
-        ({"day": 10**9 + 1}, "column day holds values in rows 1 to 1 above 1000000000"),
+        ({"shop": None}, "column shop has 1 nulls in rows 1 to 1, but must not be null"),
+        ({"spend": float("nan")}, "column spend has values in rows 1 to 1 that are not finite"),
+        ({"spend": float("inf")}, "column spend has values in rows 1 to 1 that are not finite"),
+        ({"spend": -0.01}, "column spend has values in rows 1 to 1 below 0"),
+        ({"day": 10**9 + 1}, "column day has values in rows 1 to 1 above 1000000000"),
     ],
 )
 def test_rejects_values_outside_the_contract(tmp_path: Path, values: dict[str, Any], message: str) -> None:

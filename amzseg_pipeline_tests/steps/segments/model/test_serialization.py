@@ -97,7 +97,11 @@ BROKEN = [
     ("scaling.features.1.shrinkage.mean", 4.5, "the file was changed"),
     ("scaling.warnings", [{"name": "avg_spend"}], r"warnings\[0\].reason is missing"),
     ("choice.confidence", "sure", "choice.confidence is 'sure': input should be 'high' or 'low'"),
-    ("choice.evidence.2.failed_criteria", "none", r"evidence\[2\].failed_criteria is 'none': input should be a valid array"),
+    (
+        "choice.evidence.2.failed_criteria",
+        "none",
+        r"evidence\[2\].failed_criteria is 'none': input should be a valid array",
+    ),
     ("scaling.dropped", [{"name": "avg_spend", "reason": "x"}], "each once"),
     ("choice.evidence.0.silhouette", "none", r"choice.evidence\[0\].silhouette is 'none'"),
     ("version", "0" * 12, "version is '000000000000', but the scaling and segments are not the ones written"),
