@@ -62,7 +62,7 @@ def planted(users: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:
         prices = users["avg_spend"].where(~is_affected, users["avg_spend"] * 2)
         yield "prices doubled", share, with_sums(users.assign(avg_spend=prices))
     for share in (0.2, 0.1, 0.05):
-        yield "a new type of user: unhappy, at 90 % off", share, _with_critics(users, share)
+        yield "a new type of user: dissatisfied, at 90% off", share, _with_critics(users, share)
     for share in (0.2, 0.1, 0.05):
         more = users.head(round(share * len(users)))
         loyal = with_sums(more.assign(total_reviews=40.0, engagement_score=40 * more["avg_rating"]))

@@ -1,4 +1,4 @@
-"""Runs a command in a process of its own and tells what it took, the processes it starts among them."""
+"""Runs a command in a separate process and measures its cost, child processes included."""
 
 import os
 import subprocess

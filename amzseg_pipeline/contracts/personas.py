@@ -11,7 +11,7 @@ class Persona:
     """A segment name with its prototype: the expected centroid in population standard deviations, per axis.
 
     `claims` lists the axes that the name makes a statement about. A segment on the other side of the population mean
-    must not get the name, and the name is not used for a source that lacks the axis.
+    must not get the name, and the name is not used for a source without the axis.
     """
 
     name: str

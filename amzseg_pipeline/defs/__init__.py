@@ -1,1 +1,1 @@
-"""WHEN: Dagster only. An asset's body is about three lines; its checks stand below it."""
+"""The Dagster definitions: thin assets with their checks, jobs, schedules, sensors, resources."""

@@ -1,8 +1,8 @@
-"""Our own tables, by the functions that the assets call; with --publish the whole job instead, checks and all.
+"""Tables of amzseg_pipeline, from the functions that the assets call; with --publish the complete job with its checks.
 
     AMZSEG_ENGINE=spark python -m benchmarks.peers.ours --landing data/landing --out data --temporary /tmp/spill
 
-`--out` is the data root and `--landing` the folder of that name in it. The engine is set as ever, by the environment.
+`--out` is the data root and `--landing` the folder of that name in it. Environment variables configure the engine.
 """
 
 import os

@@ -25,7 +25,7 @@ def hash_of(user: str) -> int:
 
 
 def reviews(count: int = 600, *, seed: int = 5) -> list[dict[str, Any]]:
-    """Rows of cleaned_reviews: dear products are rated better and discounted less, and a few values are unknown."""
+    """Rows of cleaned_reviews: expensive products have better ratings and lower discounts; a few values are unknown."""
     draw = np.random.default_rng(seed)
     rows = []
     for i in range(count):

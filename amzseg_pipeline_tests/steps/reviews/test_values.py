@@ -67,9 +67,9 @@ def test_other_text_is_null_as_a_price(text):
     assert read(values.money_minor, text) is None
 
 
-def indian(whole: int) -> str:
-    """`whole` in Indian grouping: the last three digits, and pairs before them."""
-    digits = str(whole)
+def indian(number: int) -> str:
+    """`number` in Indian grouping: the last three digits, and pairs before them."""
+    digits = str(number)
     head, tail = digits[:-3], digits[-3:]
     pairs = [head[max(end - 2, 0) : end] for end in range(len(head), 0, -2)][::-1]
     return ",".join([*pairs, tail])

@@ -40,10 +40,10 @@ def with_sums(users: pd.DataFrame) -> pd.DataFrame:
     for mean, (count, total, squares, per_unit) in MOMENT_COLUMNS.items():
         known = users[mean].notna()
         value = np.log1p(users[mean]) if mean == "avg_spend" else users[mean]
-        whole = (value * per_unit).round().where(known, 0)
+        integers = (value * per_unit).round().where(known, 0)
         sums[count] = users["total_reviews"].where(known, 0)
-        sums[total] = sums[count] * whole
-        sums[squares] = sums[total] * whole
+        sums[total] = sums[count] * integers
+        sums[squares] = sums[total] * integers
     return users.assign(**{name: column.astype("int64") for name, column in sums.items()})
 
 

@@ -54,7 +54,7 @@ def algorithm_comparison(
 
 @dataclass(frozen=True)
 class _Algorithm:
-    """A clustering of scikit-learn; `least_places` is how many places users must be in for it to make sense."""
+    """A clustering of scikit-learn; it needs at least `min_distinct_points` different points."""
 
     name: str
     parameters: dict[str, Any]

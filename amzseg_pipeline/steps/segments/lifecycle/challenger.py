@@ -134,7 +134,7 @@ def challenger(
 
     The better of a warm start from the champion's centroids and a cold start. The cold one wins if it lowers the
     inertia by more than `cold_start_gain`, or if k changes. A warm start keeps the champion's scaling unless drift
-    triggered, so that nobody moves because others changed. Segments that survive keep id and name.
+    triggered, so that no user moves because others changed. Segments that survive keep id and name.
 
     Args:
         scaled: contracts.SCALED_FEATURES of the training sample.

@@ -154,13 +154,13 @@ def test_a_variance_beyond_float64_is_dropped_without_a_warning(spend: list[floa
     assert "beyond" in dropped["avg_spend"]
 
 
-def test_a_variance_just_above_the_least_is_kept() -> None:
+def test_variance_just_above_the_minimum_is_kept() -> None:
     users = three_types(2, unknown=0).assign(avg_discount=[10.0, 10.0 + 4e-6])
     assert "avg_discount" in [f.name for f in feature_scaling(users, transform="none").features]
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "words"),
+    ("column", "value", "message"),
     [
         ("avg_spend", math.inf, "avg_spend of 2 of 9 users is infinite"),
         ("avg_spend", -math.inf, "avg_spend of 2 of 9 users"),
@@ -171,25 +171,25 @@ def test_a_variance_just_above_the_least_is_kept() -> None:
         ("avg_discount", 101, "not within 0 to 100 percent"),
     ],
 )
-def test_impossible_values_are_refused_by_name_and_number(column: str, value: float, words: str) -> None:
+def test_impossible_values_are_refused_by_name_and_number(column: str, value: float, message: str) -> None:
     users = three_types(9)
     scaling = feature_scaling(users, transform="none")
     users.loc[[3, 4], column] = value
     for refused in (lambda: feature_scaling(users, transform="none"), lambda: scaled_matrix(users, scaling)):
-        with pytest.raises(ModelError, match=words):
+        with pytest.raises(ModelError, match=message):
             refused()
 
 
 @pytest.mark.parametrize(
-    ("users", "words"),
+    ("users", "message"),
     [
         (three_types(3).head(0), "no users to fit a model on"),
         (three_types(3).drop(columns="avg_spend"), "no column avg_spend"),
         (three_types(3).assign(avg_spend="cheap"), "avg_spend holds values that are not numbers"),
     ],
 )
-def test_users_that_cannot_be_scaled_are_refused(users: pd.DataFrame, words: str) -> None:
-    with pytest.raises(ModelError, match=words):
+def test_users_that_cannot_be_scaled_are_refused(users: pd.DataFrame, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
         feature_scaling(users, transform="none")
 
 

@@ -75,9 +75,9 @@ def test_shrunk_means_of_one_review_are_nearer_the_truth() -> None:
         "one review",
         "no one has two",
         "one user",
-        "all alike",
+        "no variance",
         "no one varies",
-        "users alike",
+        "no variance between users",
         "hardly anyone varies",
     ],
 )

@@ -60,7 +60,7 @@ def test_the_first_model_carries_the_state_for_later_runs() -> None:
     assert sum(found.model.reference.segment_users) == 200
 
 
-def test_retraining_on_the_same_users_moves_nobody() -> None:
+def test_retraining_on_the_same_users_moves_no_user() -> None:
     again = challenged(USERS, FIRST)
     assert (again.start, again.model.version) == ("warm", FIRST.version)
     assert (again.comparison.adjusted_rand, again.comparison.moved_share) == (1.0, 0.0)
@@ -103,7 +103,7 @@ def test_a_name_stays_with_its_users() -> None:
     assert {s.segment_id: s.name for s in found.segments} == {s.segment_id: s.name for s in segments}
 
 
-def test_a_new_segment_gets_a_new_id_and_name_and_the_model_is_held() -> None:
+def test_new_segment_gets_a_new_id_and_name_and_approval_is_needed() -> None:
     found = challenged(USERS, FIRST, k=4)
     ids = {segment.segment_id: segment.name for segment in found.model.segments}
     assert len(ids) == len(set(ids.values())) == 4
@@ -146,7 +146,7 @@ def grown(users: int, *, price_factor: float = 1.0) -> pd.DataFrame:
     return pd.concat([USERS, with_sums(new.assign(avg_spend=new["avg_spend"] * price_factor))], ignore_index=True)
 
 
-def test_without_drift_the_scaling_stays_and_nobody_moves() -> None:
+def test_without_drift_the_scaling_stays_and_no_user_moves() -> None:
     found = challenged(grown(100, price_factor=1.2), FIRST)
     assert found.start == "warm"
     assert found.model.scaling.features == FIRST.scaling.features
@@ -173,9 +173,9 @@ def test_another_transform_has_its_own_scaling() -> None:
 def test_a_cold_start_wins_only_if_it_is_much_better() -> None:
     far = tuple(replace(s, centroid=(50.0 + i, *s.centroid[1:])) if i < 2 else s for i, s in enumerate(FIRST.segments))
     stuck = replace(FIRST, segments=far, version=model_version(FIRST.scaling, far))
-    kept, anew = (challenged(USERS, stuck, cold_start_gain=gain) for gain in (1.0, 0.0))
+    kept, cold = (challenged(USERS, stuck, cold_start_gain=gain) for gain in (1.0, 0.0))
     assert kept.start == "warm"
-    assert anew.model.inertia <= kept.model.inertia
+    assert cold.model.inertia <= kept.model.inertia
 
 
 @pytest.mark.parametrize("users", [1, 2, 3, 8])

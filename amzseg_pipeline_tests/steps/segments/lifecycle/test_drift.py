@@ -27,7 +27,7 @@ EVERYONE = three_types(20_000, seed=11)
 
 
 def others(users: pd.DataFrame) -> pd.DataFrame:
-    """The same behaviour of people nobody knew."""
+    """Unknown users with the same behaviour."""
     hashes = (users["user_hash"] * 2_654_435_761 + 12_345) % 2**32
     return users.assign(user_id="other " + users["user_id"], user_hash=hashes)
 
@@ -67,7 +67,7 @@ def test_a_new_user_type_is_reported_by_its_features() -> None:
     found = drift(grown, CHAMPION, SETTINGS)
     assert {found.figures[0].name, found.figures[1].name} == {"psi_avg_rating", "psi_avg_discount"}
     assert figures(found)["distance_ratio"] > 1.1
-    assert any("mean squared distance" in words for words in found.warnings)
+    assert any("mean squared distance" in warning for warning in found.warnings)
     assert found.triggers
 
 
@@ -85,7 +85,7 @@ def test_unseen_users_are_counted_on_the_smallest_hashes() -> None:
     share = figures(drift(grown, CHAMPION, SETTINGS))["unseen_share"]
     assert share == pytest.approx(1 / 3, abs=0.04)
     assert any(
-        "of the users were not known at training" in words for words in drift(grown, CHAMPION, SETTINGS).triggers
+        "of the users were not known at training" in warning for warning in drift(grown, CHAMPION, SETTINGS).triggers
     )
     assert figures(drift(others(USERS), CHAMPION, SETTINGS))["unseen_share"] == pytest.approx(1, abs=0.001)
 
@@ -93,7 +93,7 @@ def test_unseen_users_are_counted_on_the_smallest_hashes() -> None:
 def test_a_single_feature_warns_before_it_triggers() -> None:
     shifted = with_sums(USERS.assign(avg_discount=(USERS["avg_discount"] + 4).clip(0, 100)))
     found = drift(shifted, CHAMPION, Settings(drift_feature_psi=9.0))
-    assert [words for words in found.warnings if "avg_discount" in words]
+    assert [warning for warning in found.warnings if "avg_discount" in warning]
     assert found.triggers == tuple(w for w in found.warnings if "PSI of avg_discount" not in w)
     assert drift(shifted, CHAMPION, Settings(drift_feature_psi=0.1)).triggers[0] == found.warnings[0]
 

@@ -162,12 +162,12 @@ def test_splitting_into_batches_changes_no_bit(cuts: list[int]) -> None:
     changed = with_high_prices(USERS, slice(0, 150))
     frame = with_previous_segments(lazy(changed), lazy(BEFORE)).collect("pyarrow").to_native()
     joined = frame.to_pandas(types_mapper=pd.ArrowDtype).sort_values("user_id", ignore_index=True)
-    whole = followed_users(joined, OTHER, champion=CHAMPION, as_of=SECOND)
+    complete = followed_users(joined, OTHER, champion=CHAMPION, as_of=SECOND)
     edges = [0, *sorted(cuts), len(joined)]
     parts = [
         followed_users(joined.iloc[a:b], OTHER, champion=CHAMPION, as_of=SECOND) for a, b in itertools.pairwise(edges)
     ]
-    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole, check_exact=True)
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), complete, check_exact=True)
 
 
 def test_no_users_give_no_rows() -> None:

@@ -85,7 +85,7 @@ BEYOND = {
 
 
 @pytest.mark.parametrize("name", BEYOND)
-def test_better_but_beyond_a_limit_is_held(name: str) -> None:
+def test_better_but_beyond_a_limit_needs_approval(name: str) -> None:
     found = report(replace(BETTER, **BEYOND[name]))
     assert (found.decision, failed(found)) == ("HOLD", {name})
     assert name in found.reason
@@ -101,7 +101,7 @@ def test_better_but_beyond_a_limit_is_held(name: str) -> None:
     ],
     ids=["undefined silhouette", "no survivors", "one died and one was born", "two merged"],
 )
-def test_unmeasurable_or_lost_segments_are_held(change: dict[str, Any], name: str) -> None:
+def test_unmeasurable_or_lost_segments_need_approval(change: dict[str, Any], name: str) -> None:
     found = report(replace(BETTER, **change))
     assert found.decision == "HOLD"
     assert name in failed(found)
@@ -178,7 +178,7 @@ def test_a_challenger_that_was_not_compared_is_an_error() -> None:
         report(None)
 
 
-PROMISE = "somebody went back from snapshot 5 to 3"
+PROMISE = "an operator rolled back from snapshot 5 to 3"
 
 
 def test_after_a_rollback_a_promotion_needs_approval() -> None:
@@ -188,7 +188,7 @@ def test_after_a_rollback_a_promotion_needs_approval() -> None:
 
 
 def pending(model: Model = HIGH) -> PromotionState:
-    """The promotion state of a run that held `model`."""
+    """The promotion state of a run in which `model` became pending."""
     challenger = Challenger("weekly", model, "warm", replace(BETTER, moved_share=0.5))
     found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, STATE, SETTINGS)
     return promotion_state_after(STATE, found, challenger, SETTINGS)

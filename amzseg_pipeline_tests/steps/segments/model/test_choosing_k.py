@@ -63,7 +63,7 @@ def test_three_user_types_are_found_with_high_confidence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "words"),
+    ("limit", "message"),
     [
         ({"min_prediction_strength": 1.0}, "prediction strength 0.9"),
         ({"min_jaccard": 1.0}, "Jaccard index 0.9"),
@@ -72,11 +72,11 @@ def test_three_user_types_are_found_with_high_confidence() -> None:
         ({"min_segment_share": 0.5}, "smallest share 0.1"),
     ],
 )
-def test_every_k_criterion_can_fail_with_a_message(limit: dict[str, float], words: str) -> None:
+def test_every_k_criterion_can_fail_with_a_message(limit: dict[str, float], message: str) -> None:
     assert choice_of_three_types().evidence[2].failed_criteria == ()
     choice = choice_of(three_types(300), **limit)
     (refusal,) = choice.evidence[2].failed_criteria
-    assert refusal.startswith(words)
+    assert refusal.startswith(message)
     assert refusal.endswith(f"is below {next(iter(limit.values())):g}")
     assert choice.confidence == "low"
 

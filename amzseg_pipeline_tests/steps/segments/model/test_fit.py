@@ -51,7 +51,7 @@ def test_order_jobs_and_separate_steps_do_not_change_the_model(transform: str) -
     assert model_in_parts(users, settings, jobs=1) == model
 
 
-def test_refitting_the_same_users_moves_nobody() -> None:
+def test_refitting_the_same_users_moves_no_user() -> None:
     users = three_types(300)
     first, again = (scored_users(users, model_of(users), as_of=date(2024, 1, 1)) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
@@ -104,7 +104,7 @@ def test_champion_k_is_kept_if_no_number_passes() -> None:
         (users_of([(1, 4.0, 10.0, 5.0), (7, 4.0, 10.0, 5.0)] * 8), 2),
         (three_types(2, unknown=0), 2),
     ],
-    ids=["one user", "users all alike", "two kinds of users", "two users"],
+    ids=["one user", "identical users", "two types of users", "two users"],
 )
 @pytest.mark.parametrize("transform", ["none", "log"])
 def test_few_or_equal_users_get_as_many_segments_as_differ(users: pd.DataFrame, segments: int, transform: str) -> None:

@@ -53,11 +53,11 @@ def test_segments_are_those_scikit_learn_predicts(transform: str) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 700), max_size=6), st.sampled_from(sorted(MODELS)))
 def test_splitting_into_batches_changes_no_bit(cuts: list[int], transform: str) -> None:
-    whole = scored_users(USERS, MODELS[transform], as_of=AS_OF)
+    complete = scored_users(USERS, MODELS[transform], as_of=AS_OF)
     edges = [0, *sorted(cuts), len(USERS)]
     batches = [USERS.iloc[a:b] for a, b in itertools.pairwise(edges)]
     parts = [scored_users(batch, MODELS[transform], as_of=AS_OF) for batch in batches]
-    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole, check_exact=True)
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), complete, check_exact=True)
 
 
 def test_chunks_do_not_change_scores() -> None:
@@ -138,7 +138,7 @@ def test_with_one_segment_there_is_no_second() -> None:
     assert not scored["is_outlier"].any()
 
 
-def test_outliers_lie_farther_out_than_the_training_users() -> None:
+def test_outliers_are_farther_out_than_training_users() -> None:
     model = MODELS["none"]
     scored = scored_users(USERS, model, as_of=AS_OF)
     bounds = {s.segment_id: s.outlier_distance for s in model.segments}
@@ -158,7 +158,7 @@ def test_no_users_give_no_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "words"),
+    ("column", "value", "message"),
     [
         ("avg_spend", math.inf, "avg_spend of 3 of 700 users is infinite"),
         ("total_reviews", -1, "total_reviews of 3 of 700 users"),
@@ -166,10 +166,10 @@ def test_no_users_give_no_rows() -> None:
     ],
 )
 @pytest.mark.parametrize("model", [*MODELS.values(), ONE_SEGMENT])
-def test_impossible_values_are_refused_by_name_and_number(column: str, value: float, words: str, model: Model) -> None:
+def test_impossible_values_are_refused_by_name(column: str, value: float, message: str, model: Model) -> None:
     users = USERS.copy()
     users.loc[[1, 5, 600], column] = value
-    with pytest.raises(ModelError, match=words):
+    with pytest.raises(ModelError, match=message):
         scored_users(users, model, as_of=AS_OF)
 
 
