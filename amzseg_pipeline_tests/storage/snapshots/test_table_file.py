@@ -76,7 +76,7 @@ def test_rejects_exactly_the_rows_that_do_not_ascend(
     if not falls:
         assert write_table_file(tmp_path / "rows", VISITS, batches=batches_of(rows, batch_rows=batch_rows)) == len(rows)
         return
-    fault = "repeats the key" if keys[falls[0]] == keys[falls[0] - 1] else "belongs before"
+    fault = "repeats the key" if keys[falls[0]] == keys[falls[0] - 1] else "sorts before"
     with pytest.raises(TableError, match=f"row {falls[0] + 1} {fault}"):
         write_table_file(tmp_path / "rows", VISITS, batches=batches_of(rows, batch_rows=batch_rows))
 
