@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from amzseg_pipeline.steps.figures.gallery import Gallery, ShownPlot
+from amzseg_pipeline.steps.figures.gallery import Gallery, RenderedPlot
 from amzseg_pipeline.storage.data_root import DataRoot, data_root_at
 from amzseg_pipeline.storage.serving.exports import segment_chunks
 from amzseg_pipeline.storage.serving.plots import write_gallery
@@ -30,7 +30,7 @@ def test_pages_show_the_snapshot_in_the_store(
     data_root.root.fs.put(f"{published_data_root.published}/", f"{data_root.published.path}/", recursive=True)  # type: ignore[attr-defined]
     monkeypatch.setenv("AMZSEG_DATA", store.address)
     local = read_latest(published_data_root.root)
-    plot = ShownPlot("sizes", "Sizes", "How many users each segment has.", small_png())
+    plot = RenderedPlot("sizes", "Sizes", "How many users each segment has.", small_png())
     write_gallery(
         data_root.artifacts,
         local.run_id,

@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, ShownPlot
+from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, RenderedPlot
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.serving.plots import write_gallery
 from amzseg_pipeline.storage.snapshots import read_latest
@@ -24,7 +24,8 @@ def draw(data_root: DataRoot, *, title: str = "Half of all reviews are cheap", p
     """Leaves plots of every stage, as the run that published would have."""
     for group in GROUPS:
         plots = tuple(
-            ShownPlot(f"{group}_{n}", f"{title} {n}", f"A sentence on {group} {n}.", png or picture()) for n in (1, 2)
+            RenderedPlot(f"{group}_{n}", f"{title} {n}", f"A sentence on {group} {n}.", png or picture())
+            for n in (1, 2)
         )
         missing = (
             MissingPlot("by_date", "the source has no dates", is_fault=False),

@@ -1,10 +1,10 @@
-"""Figures, each with a title that says the finding and one sentence computed from the data. A module per stage.
+"""Plots of each stage: a figure, a title that states the finding, and a sentence computed from the data.
 
-What they draw are aggregates and bounded samples, so that no figure reads a whole large table.
+Plots draw aggregates and bounded samples, never a complete large table.
 """
 
 from amzseg_pipeline.presentation.colours import segment_colours
-from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, ShownPlot
+from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, RenderedPlot
 from amzseg_pipeline.steps.figures.history import HistoryData, history_gallery
 from amzseg_pipeline.steps.figures.images import thumbnails
 from amzseg_pipeline.steps.figures.report import report_page
@@ -16,7 +16,7 @@ __all__ = [
     "Gallery",
     "HistoryData",
     "MissingPlot",
-    "ShownPlot",
+    "RenderedPlot",
     "history_gallery",
     "report_page",
     "review_data",

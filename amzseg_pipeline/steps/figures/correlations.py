@@ -1,4 +1,4 @@
-"""Which columns go together, by rank: prices and counts are too skewed for plain correlations."""
+"""Rank correlations of columns; prices and counts are too skewed for Pearson correlations."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -21,13 +21,13 @@ def rank_correlation(pairs: pd.DataFrame) -> float:
 
 
 def correlation_table(values: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame | None:
-    """The rank correlations of the columns in `names` that vary, under their names; None where fewer than three do."""
+    """Rank correlations of the columns in `names` that vary, under their names; None if fewer than three vary."""
     varying = [column for column in names if values[column].nunique() > 1]
     return values[varying].rename(columns=names).corr(method="spearman") if len(varying) > 2 else None
 
 
 def ranked_pairs(table: pd.DataFrame) -> list[Pair]:
-    """The pairs of a correlation table, the closest first."""
+    """The pairs of a correlation table, strongest correlation first."""
     numbers = table.to_numpy()
     names = [str(name) for name in table.columns]
     pairs = [Pair(names[i], names[j], float(numbers[i, j])) for i, j in combinations(range(len(names)), 2)]

@@ -1,4 +1,4 @@
-"""What a report says of its run before the plots: inputs, counts, segments, model."""
+"""Facts of a run for the report: inputs, counts, segments, model, drift."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,21 +15,21 @@ from amzseg_pipeline.steps.figures.segments.data import SegmentData
 def review_facts(
     inputs: Sequence[Mapping[str, Any]], *, row_reconciliation: str, currency: str | None
 ) -> dict[str, str]:
-    """Of `inputs` the path, format, rows and sha256 are told."""
+    """Path, format, rows and sha256 of each input, the row reconciliation and the currency."""
     lines = [
         f"{batch['path']} ({batch['format']}, {counted(batch['rows'], 'row')}, sha256 {batch['sha256'][:16]}…)"
         for batch in inputs
     ]
-    return {"Inputs": "\n".join(lines), "Rows": row_reconciliation, "Currency": currency or "none: nothing was priced"}
+    return {"Inputs": "\n".join(lines), "Rows": row_reconciliation, "Currency": currency or "none (no prices)"}
 
 
 def user_facts(users: int) -> dict[str, str]:
-    """How many users there are."""
+    """The number of users."""
     return {"Users": f"{users:,}"}
 
 
 def segment_facts(data: SegmentData) -> dict[str, str]:
-    """The segments with their sizes and strategies, and the model behind them."""
+    """Segments with sizes and strategies, and the model."""
     columns = (data.profiles[name].tolist() for name in ("segment_id", "segment_name", "users", "share", "strategy"))
     lines = [
         f"{segment} {name}: {counted(users, 'user')} ({percent(share)}); {strategy}"
@@ -45,16 +45,16 @@ def segment_facts(data: SegmentData) -> dict[str, str]:
 
 
 def history_facts(history: pd.DataFrame, drift: Drift) -> dict[str, str]:
-    """How many nights the history (contracts.SEGMENT_HISTORY) holds, and what drift warned of."""
+    """The number of runs in the history (contracts.SEGMENT_HISTORY), and the drift warnings."""
     runs = history.drop_duplicates("sequence")["as_of"]
     return {
-        "Nights": f"{len(runs):,}, the first of {min(runs):%Y-%m-%d}",
-        "Drift": "\n".join(drift.warnings) or drift.note or "no measure is beyond its limit",
+        "Runs": f"{len(runs):,}, the first on {min(runs):%Y-%m-%d}",
+        "Drift": "\n".join(drift.warnings) or drift.note or "all measures are within their limits",
     }
 
 
 def _features(scaling: FeatureScaling) -> str:
     names = ", ".join(FEATURE_NAMES[feature.name] for feature in scaling.features)
-    form = "as they are" if scaling.transform == "none" else "in logarithms, means of few reviews shrunk"
-    dropped = [f"{FEATURE_NAMES[feature.name]} left out ({feature.reason})" for feature in scaling.dropped]
+    form = "untransformed" if scaling.transform == "none" else "log-transformed, means of few reviews shrunk"
+    dropped = [f"{FEATURE_NAMES[feature.name]} dropped ({feature.reason})" for feature in scaling.dropped]
     return "; ".join([f"{names}, {form}", *dropped])

@@ -1,4 +1,4 @@
-"""From a table of drawing functions to images with their sentences; a plot that fails does not cost the others."""
+"""Renders the plots of a stage; a plot that fails is skipped and reported."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Data = TypeVar("Data")
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure, the finding its title says, and one sentence on what it shows and what follows."""
+    """A figure, its title (the finding), and a sentence on what it shows and what follows."""
 
     title: str
     sentence: str
@@ -24,14 +24,14 @@ class Plot:
 
 @dataclass(frozen=True)
 class NotApplicable:
-    """Why there is nothing to draw: the source does not have the data."""
+    """Why a plot does not apply: the source has no data for it."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class ShownPlot:
-    """A Plot as a full-size PNG."""
+class RenderedPlot:
+    """A Plot rendered as a full-size PNG."""
 
     name: str
     title: str
@@ -41,7 +41,7 @@ class ShownPlot:
 
 @dataclass(frozen=True)
 class MissingPlot:
-    """A plot that is not there, and why; `is_fault` where drawing it failed and not where the source lacks the data."""
+    """A skipped plot and the reason; `is_fault` if rendering failed, not if the source has no data for it."""
 
     name: str
     reason: str
@@ -50,16 +50,16 @@ class MissingPlot:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The plots of one stage, in the order of its table of drawings."""
+    """The plots of one stage, in display order."""
 
     group: str
-    plots: tuple[ShownPlot, ...]
+    plots: tuple[RenderedPlot, ...]
     missing: tuple[MissingPlot, ...]
 
 
 def gallery(group: str, drawings: Mapping[str, Callable[[Data], Plot | NotApplicable]], data: Data) -> Gallery:
-    """Every drawing of `data`, by name. One figure is in memory at a time."""
-    plots: list[ShownPlot] = []
+    """Renders each drawing of `data`; one figure is in memory at a time."""
+    plots: list[RenderedPlot] = []
     missing: list[MissingPlot] = []
     with drawing_style():
         for name, draw in drawings.items():
@@ -68,7 +68,7 @@ def gallery(group: str, drawings: Mapping[str, Callable[[Data], Plot | NotApplic
                 if isinstance(drawn, NotApplicable):
                     missing.append(MissingPlot(name, drawn.reason, is_fault=False))
                 else:
-                    plots.append(ShownPlot(name, drawn.title, drawn.sentence, png_image(drawn.figure)))
-            except Exception as error:  # whatever a library raises, the other plots are still wanted
+                    plots.append(RenderedPlot(name, drawn.title, drawn.sentence, png_image(drawn.figure)))
+            except Exception as error:  # any library error: the other plots are still rendered
                 missing.append(MissingPlot(name, f"{type(error).__name__}: {error}", is_fault=True))
     return Gallery(group, tuple(plots), tuple(missing))

@@ -1,4 +1,4 @@
-"""The figures over nights: who went where since the night before, the shares of segments, and drift from training."""
+"""Plots over runs: migrations since the previous run, segment shares, and drift from the training users."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,15 @@ from amzseg_pipeline.presentation.colours import segment_colours
 from amzseg_pipeline.presentation.formatting import counted, percent
 from amzseg_pipeline.presentation.labels import FEATURE_NAMES
 from amzseg_pipeline.steps.figures.gallery import Gallery, NotApplicable, Plot, gallery
-from amzseg_pipeline.steps.figures.style import HIGHLIGHT, INK, MUTED, SEQUENTIAL, apart, canvas, percent_axis
+from amzseg_pipeline.steps.figures.style import HIGHLIGHT, INK, MUTED, SEQUENTIAL, canvas, percent_axis, spread_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MAX_RUNS = 60
 _MAX_TICKS = 12
-_STEADY_SHARE = 0.02
-_STEADY_POINTS = 0.01
+_STABLE_SHARE = 0.02
+_STABLE_POINTS = 0.01
 _LABEL_SHARE = 0.062
 _LABEL_CHARACTERS = 12
 _UNCHANGED = "#EFEFEF"
@@ -32,7 +32,7 @@ _PSI_COLOURS = dict(zip(_PSI_NAMES, ("#0173B2", "#DE8F05", "#882255", "#56B4E9",
 
 @dataclass(frozen=True)
 class HistoryData:
-    """Tonight's contracts.SEGMENT_MIGRATIONS and drift, and contracts.SEGMENT_HISTORY up to tonight."""
+    """contracts.SEGMENT_MIGRATIONS and drift of this run, and contracts.SEGMENT_HISTORY up to this run."""
 
     migrations: pd.DataFrame
     history: pd.DataFrame
@@ -40,14 +40,14 @@ class HistoryData:
 
     @property
     def recent(self) -> pd.DataFrame:
-        """The history of the last 60 nights, in their order; `night` counts them from 0."""
+        """The history of the last 60 runs, in order; `run` counts them from 0."""
         last = sorted(self.history["sequence"].unique())[-_MAX_RUNS:]
         shown = self.history[self.history["sequence"].isin(last)].sort_values(["sequence", "segment_id"])
-        return shown.assign(run_day=shown["sequence"].map({sequence: i for i, sequence in enumerate(last)}).astype(int))
+        return shown.assign(run=shown["sequence"].map({sequence: i for i, sequence in enumerate(last)}).astype(int))
 
     @property
     def names(self) -> dict[str, str]:
-        """Segment id -> the name it bore last."""
+        """Segment id -> its latest name."""
         last = self.recent.drop_duplicates("segment_id", keep="last").sort_values("segment_id")
         return dict(zip(last["segment_id"], last["segment_name"], strict=True))
 
@@ -58,11 +58,11 @@ def history_gallery(data: HistoryData) -> Gallery:
 
 
 def segment_moves(data: HistoryData) -> Plot | NotApplicable:
-    """Users by the segment they were in and the one they are in now."""
+    """Users by previous and current segment."""
     moves = data.migrations
     known = moves[moves["from_segment_id"] != NO_SEGMENT]
     if known.empty:
-        return NotApplicable("this is the first night: there is none before to compare it with")
+        return NotApplicable("this is the first run: there is no previous one to compare with")
     names = {
         **dict(zip(moves["from_segment_id"], moves["from_segment_name"], strict=True)),
         **dict(zip(moves["to_segment_id"], moves["to_segment_name"], strict=True)),
@@ -78,7 +78,7 @@ def segment_moves(data: HistoryData) -> Plot | NotApplicable:
     before = int(known["users"].sum())
     moved = known[(known["from_segment_id"] != known["to_segment_id"]) & (known["to_segment_id"] != NO_SEGMENT)]
     if moved.empty:
-        title = f"Nobody moved: all {counted(before, 'user')} of the night before are where they were"
+        title = f"No user moved: all {counted(before, 'user')} of the previous run are in the same segment"
     else:
         ways = moved.groupby(["from_segment_id", "to_segment_id"])["users"].sum()
         largest = ways.reset_index().sort_values("users", kind="stable").iloc[-1]
@@ -86,77 +86,77 @@ def segment_moves(data: HistoryData) -> Plot | NotApplicable:
         title = f"{int(ways.sum()):,} of {before:,} users moved, most from {start} to {end}"
     figure, axes = canvas(
         title,
-        note=f"{counted(before, 'user')} of the night before; shares are of a row, coloured where users moved or left",
+        note=f"{counted(before, 'user')} of the previous run; percentages of a row; colours: users who moved or left",
         height=2.1 + 0.62 * len(rows),
         width=max(7.2, 2.4 + 1.35 * len(columns)),
     )
     _draw_moves(axes, users, shares, names)
     by_model = int(causes[Cause.MODEL] + causes[Cause.BOTH])
-    told = (
-        f"{counted(int(causes[Cause.STAYED]), 'user')} of {before:,} stayed, {int(causes[Cause.BEHAVIOUR]):,} moved by "
-        f"what they did and {by_model:,} by another model; {int(causes[Cause.NEW_USER]):,} are new and "
-        f"{int(causes[Cause.LEFT]):,} left"
+    summary = (
+        f"{counted(int(causes[Cause.STAYED]), 'user')} of {before:,} stayed, {int(causes[Cause.BEHAVIOUR]):,} moved "
+        f"because of their behaviour and {by_model:,} because of a new model; {int(causes[Cause.NEW_USER]):,} are new "
+        f"and {int(causes[Cause.LEFT]):,} left"
     )
     if by_model:
-        follows = "compare figures of tonight with earlier ones knowing that the model is another one"
-    elif int(moved["users"].sum()) <= _STEADY_SHARE * before:
-        follows = "campaigns can go on with the lists they have"
+        advice = "numbers before and after this run come from different models, so compare them with care"
+    elif int(moved["users"].sum()) <= _STABLE_SHARE * before:
+        advice = "campaigns can keep their current lists"
     else:
-        follows = "take tonight's lists for campaigns, for many users behave otherwise"
-    return Plot(title, f"{told}: {follows}.", figure)
+        advice = "update campaign lists, because many users changed their behaviour"
+    return Plot(title, f"{summary}: {advice}.", figure)
 
 
 def shares_over_runs(data: HistoryData) -> Plot | NotApplicable:
-    """The share of every segment, night by night."""
-    shares = data.recent.pivot(index="night", columns="segment_id", values="share").astype(float)
+    """Segment shares by run."""
+    shares = data.recent.pivot(index="run", columns="segment_id", values="share").astype(float)
     if len(shares) < 2:
-        return NotApplicable("there is one night only")
+        return NotApplicable("there is only one run")
     names, colours = data.names, segment_colours(data.names)
     change = (shares.ffill().iloc[-1] - shares.bfill().iloc[0]).sort_index()
     most = str(change.abs().idxmax())
     first, last = float(shares[most].bfill().iloc[0]), float(shares[most].ffill().iloc[-1])
-    is_steady = abs(change[most]) < _STEADY_POINTS
-    over = f"over {counted(len(shares), 'night')}"
+    is_stable = abs(change[most]) < _STABLE_POINTS
+    over = f"over {counted(len(shares), 'run')}"
     title = (
-        f"Shares are steady {over}: none changed by a point"
-        if is_steady
+        f"Shares are stable {over}: no change of one point or more"
+        if is_stable
         else f"{names[most]} went from {percent(first)} to {percent(last)} of users {over}"
     )
-    figure, axes = canvas(title, note=_nights_note(data), height=4.8)
+    figure, axes = canvas(title, note=_runs_note(data), height=4.8)
     percentages = 100 * shares
     for segment in shares.columns:
         axes.plot(shares.index, percentages[segment], "o-", color=colours[segment], linewidth=2.2, markersize=4)
     axes.set(ylabel="share of users", ylim=(0, None))
     percent_axis(axes.yaxis)
     ends = {name: (float(percentages[segment].ffill().iloc[-1]), colours[segment]) for segment, name in names.items()}
-    _night_axis(axes, data.recent)
+    _run_axis(axes, data.recent)
     _labels_at_end(axes, ends)
-    told = ", ".join(f"{name} {percent(float(shares[segment].ffill().iloc[-1]))}" for segment, name in names.items())
-    follows = (
+    summary = ", ".join(f"{name} {percent(float(shares[segment].ffill().iloc[-1]))}" for segment, name in names.items())
+    advice = (
         "budgets split by share can stay as they are"
-        if is_steady
+        if is_stable
         else f"look at {names[most]} first where budgets are split by share"
     )
-    return Plot(title, f"Tonight: {told}; the largest change {over} is {100 * change[most]:+.1f} points for "
-                f"{names[most]}: {follows}.", figure)  # fmt: skip
+    return Plot(title, f"Shares now: {summary}; the largest change {over} is {100 * change[most]:+.1f} points for "
+                f"{names[most]}: {advice}.", figure)  # fmt: skip
 
 
 def drift_over_runs(data: HistoryData) -> Plot | NotApplicable:
     """The population stability index of every feature and of the shares, with the limit above which it warns."""
     limits = {figure.name: figure.limit for figure in data.drift.figures if figure.name in _PSI_NAMES}
-    runs = data.recent.drop_duplicates("night").set_index("night")[[*PSI_COLUMNS, "psi_shares"]].astype(float)
+    runs = data.recent.drop_duplicates("run").set_index("run")[[*PSI_COLUMNS, "psi_shares"]].astype(float)
     measured = runs.dropna(how="all").dropna(axis=1, how="all")
     if len(measured) < 2 or not limits:
-        return NotApplicable("drift was measured on fewer than two nights")
-    tonight = {figure.name: figure for figure in data.drift.figures if figure.name in measured.columns}
-    top = max(tonight.values(), key=lambda figure: figure.value / figure.limit)
-    drifts = any(figure.warns for figure in tonight.values())
+        return NotApplicable("drift was measured in fewer than two runs")
+    current = {figure.name: figure for figure in data.drift.figures if figure.name in measured.columns}
+    top = max(current.values(), key=lambda figure: figure.value / figure.limit)
+    drifts = any(figure.warns for figure in current.values())
     title = (
-        f"{_PSI_NAMES[top.name].capitalize()} drifts: PSI {top.value:.2f} tonight, and {top.limit:.2f} warns"
+        f"{_PSI_NAMES[top.name].capitalize()} drifts: PSI {top.value:.2f}, above the limit of {top.limit:.2f}"
         if drifts
-        else f"Nothing drifts: the nearest to its limit is {_PSI_NAMES[top.name]}, PSI {top.value:.3f}"
+        else f"No drift: closest to its limit is {_PSI_NAMES[top.name]}, PSI {top.value:.3f}"
     )
-    figure, axes = canvas(title, note=_nights_note(data), height=4.8)
+    figure, axes = canvas(title, note=_runs_note(data), height=4.8)
     for name in measured.columns:
         axes.plot(measured.index, measured[name], "o-", color=_PSI_COLOURS[name], linewidth=2, markersize=4)
     limit = min(limits.values())
@@ -164,25 +164,25 @@ def drift_over_runs(data: HistoryData) -> Plot | NotApplicable:
     axes.set(ylabel="PSI against the users at training", ylim=(0, 1.12 * max(limit, float(measured.max().max()))))
     axes.annotate(f"warns above {limit:.2f}", (0.01, limit), xycoords=("axes fraction", "data"), xytext=(0, 4),
                   textcoords="offset points", color=HIGHLIGHT, fontweight="bold", va="bottom")  # fmt: skip
-    _night_axis(axes, data.recent)
+    _run_axis(axes, data.recent)
     last = measured.ffill().iloc[-1]
     ends = {_PSI_NAMES[name]: (float(last[name]), _PSI_COLOURS[name]) for name in _PSI_NAMES if name in last}
     _labels_at_end(axes, ends)
-    follows = (
-        f"a challenger is due, for {data.drift.triggers[0]}"
+    advice = (
+        f"a challenger is trained because {data.drift.triggers[0]}"
         if data.drift.triggers
-        else ("watch it: alone it asks for no challenger yet" if drifts else "the model still fits the users there are")
+        else ("watch it; it does not trigger a challenger yet" if drifts else "the model still fits the users")
     )
-    sentence = f"{_PSI_NAMES[top.name].capitalize()} stands at {top.value / top.limit:.0%} of its limit: {follows}."
+    sentence = f"{_PSI_NAMES[top.name].capitalize()} is at {top.value / top.limit:.0%} of its limit: {advice}."
     return Plot(title, sentence, figure)
 
 
 DRAWINGS = {
     "segment_moves": segment_moves,
-    "shares_over_nights": shares_over_runs,
-    "drift_over_nights": drift_over_runs,
+    "shares_over_runs": shares_over_runs,
+    "drift_over_runs": drift_over_runs,
 }
-"""Every plot over nights, in the order they are shown."""
+"""All plots over runs, in display order."""
 
 
 def _draw_moves(axes: "Axes", users: pd.DataFrame, shares: pd.DataFrame, names: Mapping[str, str]) -> None:
@@ -207,7 +207,7 @@ def _draw_moves(axes: "Axes", users: pd.DataFrame, shares: pd.DataFrame, names: 
                 axes.text(j + 0.5, i + 0.5, written[i][j], ha="center", va="center", fontsize=9.5, color=INK)
     axes.set_xticks(axes.get_xticks(), [_label(column, names, "left") for column in columns])
     axes.set_yticks(axes.get_yticks(), [_label(row, names, "new users") for row in rows])
-    axes.set(xlabel="segment now", ylabel="segment before")
+    axes.set(xlabel="current segment", ylabel="previous segment")
     axes.grid(visible=False)
     axes.tick_params(length=0, rotation=0)
 
@@ -216,29 +216,29 @@ def _label(segment: str, names: Mapping[str, str], nowhere: str) -> str:
     return nowhere if segment == NO_SEGMENT else textwrap.fill(names[segment], _LABEL_CHARACTERS)
 
 
-def _night_axis(axes: "Axes", recent: pd.DataFrame) -> None:
-    """Ticks at the numbers of snapshots, and a line where another model begins to score."""
-    runs = recent.drop_duplicates("night")
+def _run_axis(axes: "Axes", recent: pd.DataFrame) -> None:
+    """Ticks at snapshot numbers, and a line before the first run of a new model."""
+    runs = recent.drop_duplicates("run")
     sequences: Sequence[int] = runs["sequence"].tolist()
     step = -(-len(sequences) // _MAX_TICKS)
     axes.set_xticks(range(0, len(sequences), step), [str(sequence) for sequence in sequences[::step]])
     axes.set(xlabel="snapshot", xlim=(-0.3, len(sequences) - 0.7))
     versions = runs["model_version"].tolist()
-    for run_day in (i for i in range(1, len(versions)) if versions[i] != versions[i - 1]):
-        axes.axvline(run_day - 0.5, color=MUTED, linewidth=1.2, linestyle=":")
-        axes.annotate("new model", (run_day - 0.5, 1), xycoords=("data", "axes fraction"), xytext=(3, -3),
+    for first_run in (i for i in range(1, len(versions)) if versions[i] != versions[i - 1]):
+        axes.axvline(first_run - 0.5, color=MUTED, linewidth=1.2, linestyle=":")
+        axes.annotate("new model", (first_run - 0.5, 1), xycoords=("data", "axes fraction"), xytext=(3, -3),
                       textcoords="offset points", va="top", fontsize=8.5, color=MUTED)  # fmt: skip
 
 
 def _labels_at_end(axes: "Axes", ends: Mapping[str, tuple[float, str]]) -> None:
     low, high = axes.get_ylim()
-    places = apart([value for value, _ in ends.values()], least=_LABEL_SHARE * (high - low))
-    lift = max(0.0, low - min(places))
-    for (name, (_, colour)), place in zip(ends.items(), places, strict=True):
-        axes.annotate(name, (1, place + lift), xycoords=("axes fraction", "data"), xytext=(8, 0),
+    positions = spread_apart([value for value, _ in ends.values()], min_gap=_LABEL_SHARE * (high - low))
+    lift = max(0.0, low - min(positions))
+    for (name, (_, colour)), position in zip(ends.items(), positions, strict=True):
+        axes.annotate(name, (1, position + lift), xycoords=("axes fraction", "data"), xytext=(8, 0),
                       textcoords="offset points", va="center", color=colour, fontweight="bold")  # fmt: skip
 
 
-def _nights_note(data: HistoryData) -> str:
-    shown = data.recent.drop_duplicates("night")
-    return f"{counted(len(shown), 'night')}, up to {shown['as_of'].iloc[-1]:%Y-%m-%d}"
+def _runs_note(data: HistoryData) -> str:
+    shown = data.recent.drop_duplicates("run")
+    return f"{counted(len(shown), 'run')}, up to {shown['as_of'].iloc[-1]:%Y-%m-%d}"

@@ -1,4 +1,4 @@
-"""The few kinds of panel that figures are made of, drawn on given axes."""
+"""Panel types shared by the plots: histogram, density, trend, boxes, bars, heatmap."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 Values = npt.NDArray[np.float64]
 
 _WHISKERS_PERCENT = (5.0, 95.0)
-_SHARES_OF_TREND = 10
+_TREND_GROUPS = 10
 _COLUMN_CHARACTERS = 9
 _WIDE_SCALE = 100
 
 
 def histogram(axes: "Axes", values: Values, *, log: bool = False, bins: Any = 36) -> None:
-    """How many reviews or users have which value."""
+    """A histogram of `values`."""
     import seaborn
 
     seaborn.histplot(
@@ -34,7 +34,7 @@ def histogram(axes: "Axes", values: Values, *, log: bool = False, bins: Any = 36
 
 
 def density(axes: "Axes", x: Values, y: Values, *, log: tuple[bool, bool], bins: tuple[Any, Any]) -> None:
-    """Where reviews lie: tiles, darker for more, on a logarithmic scale of counts."""
+    """A two-dimensional histogram; colours show counts on a logarithmic scale."""
     import seaborn
     from matplotlib.colors import LogNorm
     from matplotlib.ticker import LogLocator, NullFormatter
@@ -51,7 +51,7 @@ def density(axes: "Axes", x: Values, y: Values, *, log: tuple[bool, bool], bins:
         vmax=None,
         cbar=True,
         cbar_kws={
-            "label": "reviews in a tile",
+            "label": "reviews per tile",
             "pad": 0.02,
             "aspect": 28,
             "format": lambda value, _: compact(value),
@@ -59,15 +59,15 @@ def density(axes: "Axes", x: Values, y: Values, *, log: tuple[bool, bool], bins:
     )
     bar = axes.collections[-1].colorbar
     if bar is not None:
-        # Within two powers of ten, matplotlib would name its minor ticks as well, in a notation of its own.
-        fewest, most = bar.ax.get_ylim()
-        bar.locator = LogLocator(subs=(1.0, 2.0, 5.0) if most < _WIDE_SCALE * fewest else (1.0,))
+        # Within two powers of ten, matplotlib would label the minor ticks too, in scientific notation.
+        low, high = bar.ax.get_ylim()
+        bar.locator = LogLocator(subs=(1.0, 2.0, 5.0) if high < _WIDE_SCALE * low else (1.0,))
         bar.minorformatter = NullFormatter()
 
 
 def trend(axes: "Axes", x: Values, y: Values) -> None:
     """The mean of y in each tenth of the values of x, at the median x of that tenth."""
-    tenths = np.ceil(pd.Series(x).rank(method="average", pct=True) * _SHARES_OF_TREND)
+    tenths = np.ceil(pd.Series(x).rank(method="average", pct=True) * _TREND_GROUPS)
     means = pd.DataFrame({"x": x, "y": y}).groupby(tenths).agg(x=("x", "median"), y=("y", "mean"))
     for width, colour in ((4.5, "white"), (2.2, HIGHLIGHT)):
         axes.plot(means["x"], means["y"], color=colour, linewidth=width, solid_capstyle="round")
@@ -96,7 +96,7 @@ def boxes(axes: "Axes", groups: Mapping[str, Values], *, colours: Sequence[str])
     )
     for box, colour in zip(drawn["boxes"], colours, strict=True):
         box.set(facecolor=colour, edgecolor=colour)
-    # A box can have no width, all its users being alike: the dot shows it then too.
+    # A box of identical values has no width; the dot shows its location.
     medians = [numbers["med"] for numbers in statistics]
     axes.scatter(medians, range(1, len(groups) + 1), s=80, c=list(colours), edgecolor="white", linewidth=1.8, zorder=5)
     axes.invert_yaxis()
@@ -104,7 +104,7 @@ def boxes(axes: "Axes", groups: Mapping[str, Values], *, colours: Sequence[str])
 
 
 def bars(axes: "Axes", values: Mapping[str, float], labels: Sequence[str], *, colours: Any) -> None:
-    """One horizontal bar per name, the first on top, each with its label at the end."""
+    """One horizontal bar per name, first on top, with its label at the end."""
     drawn = axes.barh(list(values), list(values.values()), color=colours, height=0.72)
     axes.bar_label(drawn, labels=list(labels), padding=4, color=INK)
     axes.invert_yaxis()
@@ -114,9 +114,9 @@ def bars(axes: "Axes", values: Mapping[str, float], labels: Sequence[str], *, co
 
 
 def heatmap(axes: "Axes", table: pd.DataFrame, *, limit: float, decimals: int, label: str, half: bool = False) -> None:
-    """A table of numbers around zero, each written in its cell; colours end at +-`limit`.
+    """A heatmap of numbers around zero with annotated cells; colours are clipped at +-`limit`.
 
-    `half` leaves out what a symmetric table says twice.
+    `half` shows only the lower triangle of a symmetric table.
     """
     import seaborn
 

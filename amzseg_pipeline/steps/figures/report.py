@@ -1,4 +1,4 @@
-"""The report of a run: one page with contents, run facts and every plot. It needs no network and prints well."""
+"""The report of a run: one self-contained, printable HTML page with facts, contents and plots."""
 
 import base64
 import html
@@ -8,8 +8,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class ReportPart:
-    """What one stage adds to the report: facts by name, its plots with their images, and the plots that are missing.
+class ReportSection:
+    """One group of the report: facts by name, plots with their images, and skipped plots.
 
     `plots` are dictionaries of name, title, sentence; `missing` of name, reason, is_fault.
     """
@@ -56,8 +56,8 @@ figcaption { max-width: 52rem; margin-top: .4rem; padding-left: .8rem; border-le
 """
 
 
-def report_page(parts: list[ReportPart], *, run_id: str, made_at: str) -> str:
-    """The page as HTML. Everything that comes from data is escaped."""
+def report_page(sections: list[ReportSection], *, run_id: str, made_at: str) -> str:
+    """The page as HTML; all text from data is escaped."""
     title = "Customer segments: report of a run"
     return "\n".join(
         [
@@ -68,20 +68,20 @@ def report_page(parts: list[ReportPart], *, run_id: str, made_at: str) -> str:
             f"<header><h1>{title}</h1>",
             f'<p class="run">run {html.escape(run_id)} · {html.escape(made_at)}</p></header>',
             "<main>",
-            _facts(parts),
-            _contents(parts),
-            *(_section(part) for part in parts),
+            _facts(sections),
+            _contents(sections),
+            *(_section(section) for section in sections),
             "</main></body></html>",
             "",
         ]
     )
 
 
-def _facts(parts: list[ReportPart]) -> str:
+def _facts(sections: list[ReportSection]) -> str:
     rows = [
         f"<tr><th scope=row>{html.escape(name)}</th><td>{_lines(fact)}</td></tr>"
-        for part in parts
-        for name, fact in part.facts.items()
+        for section in sections
+        for name, fact in section.facts.items()
     ]
     return "<section id=facts><table>" + "".join(rows) + "</table></section>"
 
@@ -90,35 +90,35 @@ def _lines(fact: str) -> str:
     return "".join(f"<p>{html.escape(line)}</p>" for line in fact.splitlines())
 
 
-def _contents(parts: list[ReportPart]) -> str:
+def _contents(sections: list[ReportSection]) -> str:
     lists = [
-        f"<h3><a href='#{part.group}'>{part.group.capitalize()}</a></h3><ol>"
+        f"<h3><a href='#{section.group}'>{section.group.capitalize()}</a></h3><ol>"
         + "".join(
-            f"<li><a href='#{html.escape(_anchor(part, plot))}'>{html.escape(plot['title'])}</a></li>"
-            for plot in part.plots
+            f"<li><a href='#{html.escape(_anchor(section, plot))}'>{html.escape(plot['title'])}</a></li>"
+            for plot in section.plots
         )
         + "</ol>"
-        for part in parts
+        for section in sections
     ]
     return "<nav><h2>Contents</h2>" + "".join(lists) + "</nav>"
 
 
-def _section(part: ReportPart) -> str:
+def _section(section: ReportSection) -> str:
     figures = [
-        f"<figure id='{html.escape(_anchor(part, plot))}'>"
+        f"<figure id='{html.escape(_anchor(section, plot))}'>"
         f"<img alt='{html.escape(plot['title'])}' loading=lazy "
-        f"src='data:image/png;base64,{base64.b64encode(part.images[plot['name']]).decode()}'>"
+        f"src='data:image/png;base64,{base64.b64encode(section.images[plot['name']]).decode()}'>"
         f"<figcaption>{html.escape(plot['sentence'])}</figcaption></figure>"
-        for plot in part.plots
+        for plot in section.plots
     ]
     missing = [
         f"<li{' class=fault' if absent['is_fault'] else ''}>{html.escape(absent['name'].replace('_', ' '))}: "
         f"{html.escape(absent['reason'])}</li>"
-        for absent in part.missing
+        for absent in section.missing
     ]
-    left_out = f"<div class=missing><p>Left out:</p><ul>{''.join(missing)}</ul></div>" if missing else ""
-    return f"<section><h2 id='{part.group}'>{part.group.capitalize()}</h2>{''.join(figures)}{left_out}</section>"
+    skipped = f"<div class=missing><p>Skipped plots:</p><ul>{''.join(missing)}</ul></div>" if missing else ""
+    return f"<section><h2 id='{section.group}'>{section.group.capitalize()}</h2>{''.join(figures)}{skipped}</section>"
 
 
-def _anchor(part: ReportPart, plot: Mapping[str, Any]) -> str:
-    return f"{part.group}-{plot['name']}"
+def _anchor(section: ReportSection, plot: Mapping[str, Any]) -> str:
+    return f"{section.group}-{plot['name']}"

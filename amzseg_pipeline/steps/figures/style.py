@@ -1,4 +1,4 @@
-"""What every figure looks like: fonts, colours, the title that says the finding, axes in readable units."""
+"""Style of the plots: fonts, colours, titles, axes with readable units."""
 
 import math
 import textwrap
@@ -44,7 +44,7 @@ _STYLE: dict[str, Any] = {
     "grid.linewidth": 0.8,
     "legend.frameon": False,
     "text.color": INK,
-    # A $ is a currency here: two of them would be set as a formula.
+    # $ is a currency here; matplotlib would render text between two of them as a formula.
     "text.parse_math": False,
     "xtick.color": INK,
     "ytick.color": INK,
@@ -53,7 +53,7 @@ _STYLE: dict[str, Any] = {
 
 @contextmanager
 def drawing_style() -> Iterator[None]:
-    """Our style while figures are made and rendered; what was set before comes back after."""
+    """Applies the plot style while figures are drawn and rendered, then restores the previous settings."""
     import matplotlib
     import seaborn
 
@@ -65,7 +65,7 @@ def drawing_style() -> Iterator[None]:
 def canvas(
     title: str, *, note: str, panels: tuple[int, int] = (1, 1), height: float = 4.5, width: float = _WIDTH_INCHES
 ) -> tuple["Figure", Any]:
-    """A figure with its title and a note on what it shows, and its axes: one, or an array of `panels`."""
+    """A figure with title and note, and its axes: one, or an array of `panels`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
@@ -94,15 +94,15 @@ def percent_axis(axis: "Axis") -> None:
     _format_axis(axis, lambda value: f"{value:g} %")
 
 
-def whole_axis(axis: "Axis") -> None:
-    """A tick at every whole number."""
+def integer_axis(axis: "Axis") -> None:
+    """Ticks at every integer."""
     from matplotlib.ticker import MultipleLocator
 
     axis.set_major_locator(MultipleLocator(1))
 
 
 def marked_line(axes: "Axes", x: float, label: str, *, line: str = "-") -> None:
-    """A vertical line with its label at the top, on the side that has room."""
+    """A vertical line with its label at the top, on the side with space."""
     axes.axvline(x, color=HIGHLIGHT, linewidth=1.8, linestyle=line)
     place = axes.transAxes.inverted().transform(axes.transData.transform((x, 0)))[0]
     side = "left" if place < 0.6 else "right"
@@ -120,7 +120,7 @@ def marked_line(axes: "Axes", x: float, label: str, *, line: str = "-") -> None:
 
 
 def marked_point(axes: "Axes", x: float, y: float, label: str) -> None:
-    """A point of a line that stands out, with its label above."""
+    """A highlighted point with its label above."""
     axes.plot([x], [y], "o", color=HIGHLIGHT, markersize=12, markeredgecolor="white", markeredgewidth=1.5, zorder=4)
     axes.annotate(
         label,
@@ -135,34 +135,36 @@ def marked_point(axes: "Axes", x: float, y: float, label: str) -> None:
     )
 
 
-def apart(places: Sequence[float], *, least: float) -> list[float]:
-    """The places, moved as little as it takes for neighbours to be `least` apart; the order stays.
+def spread_apart(positions: Sequence[float], *, min_gap: float) -> list[float]:
+    """The positions, moved as little as needed to leave `min_gap` between neighbours; the order stays.
 
-    Groups of crowded places spread around their own mean.
+    Crowded groups spread around their mean.
     """
-    order = sorted(range(len(places)), key=places.__getitem__)
+    order = sorted(range(len(positions)), key=positions.__getitem__)
     groups: list[list[int]] = []
     for i in order:
         groups.append([i])
-        while len(groups) > 1 and _first(groups[-1], places, least) - _last(groups[-2], places, least) < least:
+        while (
+            len(groups) > 1 and _first(groups[-1], positions, min_gap) - _last(groups[-2], positions, min_gap) < min_gap
+        ):
             groups[-2:] = [groups[-2] + groups[-1]]
-    moved = list(places)
+    moved = list(positions)
     for group in groups:
         for step, i in enumerate(group):
-            moved[i] = _first(group, places, least) + step * least
+            moved[i] = _first(group, positions, min_gap) + step * min_gap
     return moved
 
 
-def _first(group: list[int], places: Sequence[float], least: float) -> float:
-    return sum(places[i] for i in group) / len(group) - (len(group) - 1) * least / 2
+def _first(group: list[int], positions: Sequence[float], min_gap: float) -> float:
+    return sum(positions[i] for i in group) / len(group) - (len(group) - 1) * min_gap / 2
 
 
-def _last(group: list[int], places: Sequence[float], least: float) -> float:
-    return _first(group, places, least) + (len(group) - 1) * least
+def _last(group: list[int], positions: Sequence[float], min_gap: float) -> float:
+    return _first(group, positions, min_gap) + (len(group) - 1) * min_gap
 
 
 def _balanced(title: str, width: float) -> str:
-    """The title in as few lines as fit, all about equally long."""
+    """The title wrapped into as few lines as fit, of about equal length."""
     limit = round(width * _TITLE_CHARACTERS_PER_INCH)
     title = title.replace(" % off", "\u00a0%\u00a0off").replace(" %", "\u00a0%")
     lines = len(textwrap.wrap(title, limit))
@@ -185,7 +187,7 @@ def _format_axis(axis: "Axis", text: Callable[[float], str], *, whole: bool = Fa
 
 
 def _steps_of_decades(low: float, high: float, *, most: int) -> tuple[float, ...]:
-    """At which multiples of the powers of ten ticks stand, so that there are as many as there is room for."""
+    """The multiples of powers of ten to label, as many as fit into `most` ticks."""
     for steps in ((1.0, 2.0, 5.0), (1.0, 3.0)):
         exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         if sum(low <= step * 10.0**exponent <= high for exponent in exponents for step in steps) <= most:

@@ -1,4 +1,4 @@
-"""The figures of the users stage: how much users review, and their features before and after scaling."""
+"""Plots of the users stage: reviews per user, and user features before and after scaling."""
 
 import textwrap
 from collections.abc import Callable
@@ -23,20 +23,20 @@ from amzseg_pipeline.steps.segments.features.sampling import training_sample
 from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
 from amzseg_pipeline.steps.segments.features.shrinkage import shrinkages
 
-_FAR_OUT_SD = 3
-_TELLING_SHARE = 0.01
+_EXTREME_SD = 3
+_RELEVANT_SHARE = 0.01
 _CLOSE = 0.5
 _BINS = 40
 _MAX_LABELS = 6
-_MOST_STEMS = 30
+_MAX_STEMS = 30
 _PANEL_CHARACTERS = 34
 
 
 @dataclass(frozen=True)
 class UserData:
-    """What the figures draw. `review_counts` has users per total_reviews, of all users.
+    """Data of the plots. `review_counts` has the number of users per total_reviews, of all users.
 
-    `features` and `scaled` have a row per user of the sample and a column per feature; `scaled` lacks dropped ones.
+    `features` and `scaled` have a row per user of the sample and a column per feature; `scaled` only the used ones.
     """
 
     review_counts: pd.DataFrame
@@ -48,14 +48,14 @@ class UserData:
 
     @property
     def note(self) -> str:
-        """How many users a figure shows."""
+        """The number of users in a plot of the sample."""
         return sampled(len(self.features), self.users, "user")
 
 
 def user_data(
     user_features: nw.LazyFrame[Any], *, transform: str, currency: str | None, max_users: int = 20_000
 ) -> UserData:
-    """The data of the figures: at most `most_users` users, those of smallest hash, scaled as for a model of them."""
+    """The data of the figures: at most `max_users` users, those of smallest hash, scaled as for a model of them."""
     sample = _frame(training_sample(user_features, users=max_users))
     scaling = segments.feature_scaling(sample, transform=transform, shrinkages=shrinkages(user_features))
     counts = _frame(user_features.group_by("total_reviews").agg(users=nw.len()).sort("total_reviews"))
@@ -70,7 +70,7 @@ def user_data(
 
 
 def reviews_per_user(data: UserData) -> Plot | NotApplicable:
-    """How many users wrote how many reviews, on logarithmic axes."""
+    """Users per number of reviews, on logarithmic axes."""
     reviews, users = (data.review_counts[column].to_numpy(np.int64) for column in ("total_reviews", "users"))
     if len(reviews) < 2:
         return NotApplicable(
@@ -82,12 +82,12 @@ def reviews_per_user(data: UserData) -> Plot | NotApplicable:
     median = int(reviews[np.searchsorted(np.cumsum(users), users.sum() / 2)])
     title = (
         f"{percent(once)} of users wrote a single review"
-        if once >= _TELLING_SHARE
+        if once >= _RELEVANT_SHARE
         else f"Half of all users wrote {median:,} reviews or more"
     )
     figure, axes = canvas(title, note=counted(data.users, "user"))
     axes.set(xscale="log", yscale="log", xlabel="reviews a user wrote", ylabel="users")
-    if len(reviews) <= _MOST_STEMS:
+    if len(reviews) <= _MAX_STEMS:
         axes.vlines(reviews, 0.7, users, color=PALE, linewidth=3)
     axes.scatter(reviews, users, s=46, color=ACCENT, edgecolor="white", linewidth=0.6, zorder=3)
     axes.set(xlim=(reviews.min() * 0.8, reviews.max() * 1.3), ylim=(0.7, users.max() * 2.5))
@@ -97,32 +97,32 @@ def reviews_per_user(data: UserData) -> Plot | NotApplicable:
         axes.set_xticks(reviews)
         for place, height in zip(reviews, users, strict=True):
             axes.annotate(f"{height:,}", (place, height), xytext=(0, 7), textcoords="offset points", ha="center")
-    follows = (
+    advice = (
         "most segments rest on one purchase a user, so an offer for a second purchase teaches more than a finer model"
         if once >= 0.5
         else "most users are known from several purchases, so segments can be trusted for single users"
     )
-    told = (
+    summary = (
         f"{counted(several, 'user')} with several reviews, {percent(several / data.users)} of all, wrote "
         f"{percent(written)} of the reviews"
         if once
         else f"Every user wrote {reviews.min():,} reviews or more"
     )
-    sentence = f"{told}, and no user more than {reviews.max():,}: {follows}."
+    sentence = f"{summary}, and no user more than {reviews.max():,}: {advice}."
     return Plot(title, sentence, figure)
 
 
 def feature_scaling(data: UserData, *, feature: str) -> Plot | NotApplicable:
-    """A feature in its own unit, and as an axis of the clusters."""
+    """A feature before and after scaling."""
     name = FEATURE_NAMES[feature]
     for dropped in data.scaling.dropped:
         if dropped.name == feature:
-            return NotApplicable(f"{name} is no axis of the clusters: {dropped.reason}")
+            return NotApplicable(f"{name} is not used for clustering: {dropped.reason}")
     fitted = next(scaled for scaled in data.scaling.features if scaled.name == feature)
     before, after = data.features[feature].dropna().to_numpy(), data.scaled[feature].dropna().to_numpy()
-    far = int((np.abs(after) > _FAR_OUT_SD).sum())
+    far = int((np.abs(after) > _EXTREME_SD).sum())
     share = "no user lies" if not far else f"{percent(far / len(after))} of users lie"
-    title = f"{name.capitalize()}: {share} beyond {_FAR_OUT_SD} sd once scaled"
+    title = f"{name.capitalize()}: {share} beyond {_EXTREME_SD} sd once scaled"
     figure, axes = canvas(title, note=data.note, panels=(1, 2), height=4.0)
     bins: tuple[Any, Any] = (_BINS, _BINS)
     if feature == "avg_rating":
@@ -136,20 +136,20 @@ def feature_scaling(data: UserData, *, feature: str) -> Plot | NotApplicable:
     )
     for axis in axes:
         axis.margins(x=0.05)
-    for limit in (-_FAR_OUT_SD, _FAR_OUT_SD):
+    for limit in (-_EXTREME_SD, _EXTREME_SD):
         if after.min() < limit < after.max():
             marked_line(axes[1], limit, f"{limit:+d} sd", line="--")
     feature_axis(axes[0].xaxis, feature, data.currency)
     for axis in axes:
         count_axis(axis.yaxis)
-    follows = (
-        "users this far out can pull a segment to themselves, so look at medians beside means"
-        if far / len(after) >= _TELLING_SHARE
-        else "no small group of extreme users decides a segment by it"
+    advice = (
+        "extreme users can pull a centroid towards them, so check medians as well as means"
+        if far / len(after) >= _RELEVANT_SHARE
+        else "extreme users are too few to shift a segment by this feature"
     )
     sentence = (
         f"The skewness of the {name} is {_skewness(before):.1f} before and {_skewness(after):.1f} after, with "
-        f"{counted(far, 'user')} beyond {_FAR_OUT_SD} standard deviations: {follows}."
+        f"{counted(far, 'user')} beyond {_EXTREME_SD} standard deviations: {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -167,14 +167,14 @@ def feature_correlations(data: UserData) -> Plot | NotApplicable:
     )
     figure, axes = canvas(title, note=f"Spearman's rank correlation; {data.note}")
     heatmap(axes, table, limit=1, decimals=2, label="rank correlation", half=True)
-    follows = (
+    advice = (
         "what they share counts twice in the segments, so do not read them as two reasons"
         if close
         else "each feature adds something of its own to the segments"
     )
     sentence = (
         f"Features with a rank correlation of {_CLOSE} or more: {counted(close, 'pair')}; the closest, {closest.first} "
-        f"and {closest.second}, have {signed(closest.correlation)}: {follows}."
+        f"and {closest.second}, have {signed(closest.correlation)}: {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -184,7 +184,7 @@ DRAWINGS: dict[str, Callable[[UserData], Plot | NotApplicable]] = {
     **{f"scaling_of_{feature}": partial(feature_scaling, feature=feature) for feature in FEATURES},
     "feature_correlations": feature_correlations,
 }
-"""Every plot of the stage, in the order they are shown."""
+"""All plots of the stage, in display order."""
 
 
 def user_gallery(data: UserData) -> Gallery:
@@ -193,7 +193,7 @@ def user_gallery(data: UserData) -> Gallery:
 
 
 def _edges(stars: Values) -> Values:
-    """Edges of bins around tenths of stars, so that no bin holds more of them than its neighbours do."""
+    """Bin edges between tenths of stars, so each bin holds exactly one tenth."""
     return np.arange(np.floor(stars.min() * 10) / 10 - 0.05, 5.1, 0.1)
 
 
@@ -203,7 +203,7 @@ def _skewness(values: Values) -> float:
 
 
 def _treatment(fitted: ScaledFeature) -> str:
-    """What was done to the feature, in words."""
+    """The treatment of the feature as a panel title."""
     done = {
         fitted.transform: fitted.transform != "identity",
         "shrinking": fitted.shrinkage is not None,

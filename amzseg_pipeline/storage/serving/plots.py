@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock
 
 from amzseg_pipeline.steps.figures.gallery import Gallery
-from amzseg_pipeline.steps.figures.report import ReportPart, report_page
+from amzseg_pipeline.steps.figures.report import ReportSection, report_page
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_folder, atomic_write
 from amzseg_pipeline.storage.fs.object_store import store_of
 
@@ -86,9 +86,9 @@ def _sole_writer(folder: Path) -> AbstractContextManager[Any]:
     return FileLock(folder / _LOCK_FILE)
 
 
-def _part(folder: Path, group: str) -> ReportPart:
+def _part(folder: Path, group: str) -> ReportSection:
     part = json.loads((folder / group / _PART_FILE).read_text(encoding="utf-8"))
-    return ReportPart(
+    return ReportSection(
         group=group,
         facts=part["facts"],
         plots=tuple(part["plots"]),
@@ -97,7 +97,7 @@ def _part(folder: Path, group: str) -> ReportPart:
     )
 
 
-def _plots_document(parts: list[ReportPart], run_id: str) -> dict[str, Any]:
+def _plots_document(parts: list[ReportSection], run_id: str) -> dict[str, Any]:
     return {
         "format": _FORMAT,
         "run_id": run_id,

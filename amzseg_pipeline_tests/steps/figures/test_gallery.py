@@ -1,4 +1,4 @@
-"""Figures become images; one that fails does not cost the others."""
+"""Rendering of galleries and thumbnails; a failing plot does not affect the others."""
 
 import io
 
@@ -33,7 +33,7 @@ def unrenderable(_: int) -> Plot:
     return Plot("A finding", "Never seen.", figure)
 
 
-def test_a_plot_that_fails_is_left_out_with_its_error_and_the_others_are_there():
+def test_failing_plot_is_skipped_with_its_error():
     made = gallery("users", {"a": faulty, "b": good, "c": without_data, "d": unrenderable, "e": good}, 7)
     assert [plot.name for plot in made.plots] == ["b", "e"]
     assert made.missing == (
@@ -43,7 +43,7 @@ def test_a_plot_that_fails_is_left_out_with_its_error_and_the_others_are_there()
     )
 
 
-def test_the_same_data_give_the_same_bytes_and_leave_no_figure_open():
+def test_rendering_is_deterministic_and_leaves_no_figure_open():
     from matplotlib import pyplot
 
     first, again = (gallery("users", {"b": good}, 0).plots[0].png for _ in range(2))
@@ -59,7 +59,7 @@ def noisy(seed: int) -> bytes:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_thumbnails_have_128_colours_at_most_12_kib_and_white_paper(count):
+def test_thumbnails_are_small_with_a_white_background(count):
     with drawing_style():
         pngs = [png_image(good(0).figure) for _ in range(count)]
     for image in thumbnails(pngs):
@@ -70,6 +70,6 @@ def test_thumbnails_have_128_colours_at_most_12_kib_and_white_paper(count):
         assert opened.convert("RGB").getpixel((399, 1)) == (255, 255, 255)
 
 
-def test_images_full_of_detail_become_smaller_so_that_a_run_stays_small():
+def test_detailed_images_get_narrower_thumbnails():
     images = thumbnails([noisy(1), noisy(2)])
     assert {Image.open(io.BytesIO(image)).width for image in images} == {200}

@@ -1,4 +1,4 @@
-"""The figures over nights: what they say against the tables, and what is not drawn for want of nights."""
+"""Plots over runs: titles and sentences against the tables, and what a first run skips."""
 
 from datetime import date, timedelta
 
@@ -11,7 +11,7 @@ from amzseg_pipeline.steps.figures import facts, history_gallery
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.history import DRAWINGS, HistoryData
 from amzseg_pipeline.steps.figures.style import drawing_style
-from amzseg_pipeline_tests.steps.figures.made_up import assert_fit_to_show
+from amzseg_pipeline_tests.steps.figures.synthetic import assert_presentable
 
 NAMES = {
     "S0001": "Casual Buyers",
@@ -39,7 +39,7 @@ def migrations(ways: list[tuple[str, str, str, int]]) -> pd.DataFrame:
 
 
 def history(shares: list[dict[str, float]], psi: list[dict[str, float]], versions: str = "") -> pd.DataFrame:
-    """A row per night and segment; snapshot 3 was given up, so that there is none."""
+    """A row per run and segment; snapshot 3 does not exist."""
     sequences = [sequence for sequence in range(1, len(shares) + 2) if sequence != 3]
     rows = [
         {
@@ -68,7 +68,7 @@ STEADY = [{"S0001": 0.8, "S0002": 0.2}, {"S0001": 0.802, "S0002": 0.198}, {"S000
 GROWING = [*STEADY[:2], {"S0001": 0.7, "S0002": 0.26, "S0004": 0.04}]
 
 
-def run_day(moves=MOVED, shares=STEADY, psi=({}, QUIET, QUIET), versions="") -> HistoryData:
+def history_data(moves=MOVED, shares=STEADY, psi=({}, QUIET, QUIET), versions="") -> HistoryData:
     return HistoryData(migrations([*STAYED, *moves]), history(shares, list(psi), versions), drift_of(psi[-1]))
 
 
@@ -79,36 +79,36 @@ def drawn(name: str, data: HistoryData) -> Plot:
     with drawing_style():
         plot = DRAWINGS[name](data)
     assert isinstance(plot, Plot), plot
-    assert_fit_to_show(plot)
+    assert_presentable(plot)
     return plot
 
 
 @pytest.mark.parametrize(
-    ("moves", "title", "told"),
+    ("moves", "title", "sentence"),
     [
         (
             MOVED,
             "15 of 1,010 users moved, most from Casual Buyers to Premium Loyalists",
-            "994 users of 1,010 stayed, 15 moved by what they did and 0 by another model; 30 are new and 1 left: "
-            "campaigns can go on",
+            "994 users of 1,010 stayed, 15 moved because of their behaviour and 0 because of a new model; 30 are new "
+            "and 1 left: campaigns can keep",
         ),
         (
             BY_MODEL,
             "45 of 1,039 users moved, most from Casual Buyers to Delighted One-Timers",
-            "0 moved by what they did and 45 by another model; 0 are new and 0 left: compare figures of tonight",
+            "0 moved because of their behaviour and 45 because of a new model; 0 are new and 0 left: numbers before",
         ),
-        ([("S0001", "S0002", "behaviour", 99)], "99 of 1,093 users moved", "take tonight's lists"),
-        ([], "Nobody moved: all 994 users of the night before are where they were", "0 left: campaigns can go on"),
+        ([("S0001", "S0002", "behaviour", 99)], "99 of 1,093 users moved", "update campaign lists"),
+        ([], "No user moved: all 994 users of the previous run are in the same segment", "0 left: campaigns can keep"),
     ],
 )
-def test_moves_are_told_with_their_causes(moves, title, told) -> None:
-    plot = drawn("segment_moves", run_day(moves))
+def test_moves_are_described_with_their_causes(moves, title, sentence) -> None:
+    plot = drawn("segment_moves", history_data(moves))
     assert plot.title.startswith(title)
-    assert told in plot.sentence
+    assert sentence in plot.sentence
 
 
-def test_the_heatmap_writes_users_and_shares_of_a_row_and_colours_moves_alone() -> None:
-    plot = drawn("segment_moves", run_day())
+def test_heatmap_annotates_users_and_shares_and_colours_only_moves() -> None:
+    plot = drawn("segment_moves", history_data())
     axes = plot.figure.axes[0]
     written = {
         (round(text.get_position()[1] - 0.5), round(text.get_position()[0] - 0.5)): text.get_text()
@@ -125,52 +125,52 @@ def test_the_heatmap_writes_users_and_shares_of_a_row_and_colours_moves_alone() 
 
 
 @pytest.mark.parametrize(
-    ("shares", "title", "told"),
+    ("shares", "title", "sentence"),
     [
-        (STEADY, "Shares are steady over 3 nights", "budgets split by share can stay"),
-        (GROWING, "Casual Buyers went from 80 % to 70 % of users over 3 nights", "look at Casual Buyers first"),
+        (STEADY, "Shares are stable over 3 runs", "budgets split by share can stay"),
+        (GROWING, "Casual Buyers went from 80 % to 70 % of users over 3 runs", "look at Casual Buyers first"),
     ],
 )
-def test_shares_are_told_over_all_nights(shares, title, told) -> None:
-    plot = drawn("shares_over_nights", run_day(shares=shares, versions="aab"))
+def test_shares_are_described_over_all_runs(shares, title, sentence) -> None:
+    plot = drawn("shares_over_runs", history_data(shares=shares, versions="aab"))
     assert plot.title.startswith(title)
-    assert told in plot.sentence
+    assert sentence in plot.sentence
     axes = plot.figure.axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "4"]
     assert [text.get_text() for text in axes.texts].count("new model") == 1
     assert {NAMES[segment] for segment in shares[-1]} <= {text.get_text() for text in axes.texts}
 
 
-def test_drift_is_told_with_its_limit() -> None:
-    quiet, dearer = (drawn("drift_over_nights", run_day(psi=({}, QUIET, psi))) for psi in (QUIET, DEARER))
-    assert quiet.title.startswith("Nothing drifts")
+def test_drift_is_described_with_its_limit() -> None:
+    quiet, drifting = (drawn("drift_over_runs", history_data(psi=({}, QUIET, psi))) for psi in (QUIET, DEARER))
+    assert quiet.title.startswith("No drift")
     assert "the model still fits" in quiet.sentence
-    assert dearer.title == "Mean price paid drifts: PSI 0.61 tonight, and 0.10 warns"
-    assert "a challenger is due, for PSI of psi_avg_spend is 0.61" in dearer.sentence
-    assert "warns above 0.10" in {text.get_text() for text in dearer.figure.axes[0].texts}
+    assert drifting.title == "Mean price paid drifts: PSI 0.61, above the limit of 0.10"
+    assert "a challenger is trained because PSI of psi_avg_spend is 0.61" in drifting.sentence
+    assert "warns above 0.10" in {text.get_text() for text in drifting.figure.axes[0].texts}
 
 
-def test_a_first_night_has_nothing_to_draw_and_says_so() -> None:
+def test_first_run_skips_all_plots_with_reasons() -> None:
     found = history_gallery(FIRST_RUN)
     assert found.plots == ()
     assert {missing.name: (missing.reason, missing.is_fault) for missing in found.missing} == {
-        "segment_moves": ("this is the first night: there is none before to compare it with", False),
-        "shares_over_nights": ("there is one night only", False),
-        "drift_over_nights": ("drift was measured on fewer than two nights", False),
+        "segment_moves": ("this is the first run: there is no previous one to compare with", False),
+        "shares_over_runs": ("there is only one run", False),
+        "drift_over_runs": ("drift was measured in fewer than two runs", False),
     }
     told = facts.history_facts(FIRST_RUN.history, FIRST_RUN.drift)
     assert told == {"Nights": "1, the first of 2026-01-01", "Drift": "there is no champion yet"}
 
 
-def test_a_year_of_nights_shows_the_last_sixty() -> None:
-    data = run_day(shares=STEADY[:1] * 365, psi=[QUIET] * 365)
-    axes = drawn("shares_over_nights", data).figure.axes[0]
+def test_long_history_shows_the_last_sixty_runs() -> None:
+    long_history = history_data(shares=STEADY[:1] * 365, psi=[QUIET] * 365)
+    axes = drawn("shares_over_runs", long_history).figure.axes[0]
     assert len(axes.lines[0].get_xdata()) == 60
     assert len(axes.get_xticks()) <= 12
     with drawing_style():
-        assert not isinstance(DRAWINGS["drift_over_nights"](data), NotApplicable)
+        assert not isinstance(DRAWINGS["drift_over_runs"](long_history), NotApplicable)
 
 
-def test_nights_of_an_older_contract_without_drift_leave_that_plot_out() -> None:
+def test_runs_without_measured_drift_skip_that_plot() -> None:
     with drawing_style():
-        assert isinstance(DRAWINGS["drift_over_nights"](run_day(psi=({}, {}, QUIET))), NotApplicable)
+        assert isinstance(DRAWINGS["drift_over_runs"](history_data(psi=({}, {}, QUIET))), NotApplicable)

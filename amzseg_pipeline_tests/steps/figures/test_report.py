@@ -1,4 +1,4 @@
-"""The report is one page: escaped, without network, every link leading somewhere."""
+"""The report page: escaped, self-contained, with valid links."""
 
 import re
 from dataclasses import replace
@@ -6,12 +6,12 @@ from html.parser import HTMLParser
 
 from amzseg_pipeline.contracts.model import DroppedFeature
 from amzseg_pipeline.steps.figures.facts import review_facts, segment_facts, user_facts
-from amzseg_pipeline.steps.figures.report import ReportPart, report_page
+from amzseg_pipeline.steps.figures.report import ReportSection, report_page
 from amzseg_pipeline_tests.steps.figures.test_segments import DATA
 
 ODD = "<script>alert('₹ & \"co\"')</script>"
-PARTS = [
-    ReportPart(
+SECTIONS = [
+    ReportSection(
         group=group,
         facts={f"fact of {group}": f"one\n{ODD}"},
         plots=({"name": f"plot_{group}", "title": f"{ODD} leads", "sentence": f"It is {ODD}."},),
@@ -23,7 +23,7 @@ PARTS = [
     )
     for group in ("reviews", "segments")
 ]
-PAGE = report_page(PARTS, run_id="run-1", made_at="2024-01-01 02:00 UTC")
+PAGE = report_page(SECTIONS, run_id="run-1", made_at="2024-01-01 02:00 UTC")
 
 
 class _Read(HTMLParser):
@@ -45,14 +45,14 @@ def read() -> _Read:
     return page
 
 
-def test_what_comes_from_data_is_text_and_never_markup():
+def test_text_from_data_is_escaped():
     page = read()
     assert not [tag for tag, _ in page.tags if tag == "script"]
     assert page.text.count(ODD) == 2 * (1 + 1 + 1 + 1)
     assert {attributes["alt"] for tag, attributes in page.tags if tag == "img"} == {f"{ODD} leads"}
 
 
-def test_every_line_of_the_contents_leads_to_a_figure_of_the_page():
+def test_links_of_the_contents_have_targets():
     tags = read().tags
     links = [attributes["href"] for tag, attributes in tags if tag == "a"]
     anchors = {attributes["id"] for _, attributes in tags if "id" in attributes}
@@ -60,23 +60,23 @@ def test_every_line_of_the_contents_leads_to_a_figure_of_the_page():
     assert {link.removeprefix("#") for link in links} <= anchors
 
 
-def test_nothing_is_fetched():
+def test_page_is_self_contained():
     tags = read().tags
     assert all(attributes["src"].startswith("data:image/png;base64,") for tag, attributes in tags if tag == "img")
     assert not [tag for tag, _ in tags if tag in ("link", "iframe", "script")]
     assert not re.search(r"https?://|url\(|@import", PAGE)
 
 
-def test_what_is_missing_is_said_and_a_fault_stands_out():
+def test_skipped_plots_are_listed_and_faults_marked():
     assert "by date: no" in read().text
     assert "<li class=fault>broken: ValueError: x</li>" in PAGE
 
 
-def test_facts_tell_inputs_counts_segments_and_model():
+def test_facts_contain_inputs_counts_segments_and_model():
     batch = {"path": "in/a.csv", "format": "some CSV", "rows": 1_234, "sha256": "ab" * 32}
-    told = review_facts([batch], row_reconciliation="1,234 raw rows = all", currency=None)
-    assert told["Inputs"] == "in/a.csv (some CSV, 1,234 rows, sha256 abababababababab…)"
-    assert told["Currency"] == "none: nothing was priced"
+    facts = review_facts([batch], row_reconciliation="1,234 raw rows = all", currency=None)
+    assert facts["Inputs"] == "in/a.csv (some CSV, 1,234 rows, sha256 abababababababab…)"
+    assert facts["Currency"] == "none (no prices)"
     lines = segment_facts(DATA)["Segments"].splitlines()
     counts = DATA.profiles.set_index("segment_id")["users"]
     assert [line.split()[0] for line in lines] == list(counts.index)
@@ -85,5 +85,5 @@ def test_facts_tell_inputs_counts_segments_and_model():
     assert segment_facts(DATA)["Number of segments"].startswith("3, ")
     dropped = (DroppedFeature("avg_discount", "no user has a value"),)
     model = replace(DATA.model, scaling=replace(DATA.model.scaling, dropped=dropped))
-    assert "mean discount left out (no user has a value)" in segment_facts(replace(DATA, model=model))["Features"]
+    assert "mean discount dropped (no user has a value)" in segment_facts(replace(DATA, model=model))["Features"]
     assert user_facts(9_050) == {"Users": "9,050"}

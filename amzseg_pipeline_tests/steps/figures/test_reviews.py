@@ -1,4 +1,4 @@
-"""The figures of the reviews stage: what they say against plain pandas, and what they do where data lacks."""
+"""Plots of the reviews stage against pandas, and with missing data."""
 
 import math
 
@@ -11,8 +11,8 @@ from amzseg_pipeline.steps.figures.images import png_image
 from amzseg_pipeline.steps.figures.reviews import DRAWINGS, review_gallery
 from amzseg_pipeline.steps.figures.style import drawing_style
 from amzseg_pipeline_tests.frames import ENGINES
-from amzseg_pipeline_tests.steps.figures.made_up import (
-    assert_fit_to_show,
+from amzseg_pipeline_tests.steps.figures.synthetic import (
+    assert_presentable,
     data_of,
     plain,
     rejected,
@@ -67,7 +67,7 @@ def months() -> pd.Series:
     return pd.to_datetime(PLAIN["reviewed_at_ms"], unit="ms").dt.to_period("M").value_counts()
 
 
-SAYS = {
+EXPECTED = {
     "price_paid": lambda: (
         [f"₹{PLAIN['paid'].quantile(q):,.0f}" for q in (0.25, 0.5, 0.75, 0.9)] + [f"₹{PLAIN['paid'].mean():,.0f}"]
     ),
@@ -122,10 +122,10 @@ SAYS = {
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_every_figure_says_what_plain_pandas_says(name):
+def test_every_plot_agrees_with_pandas(name):
     plot = drawn(name)
-    assert_fit_to_show(plot)
-    for fragment in SAYS[name]():
+    assert_presentable(plot)
+    for fragment in EXPECTED[name]():
         assert fragment in f"{plot.title} {plot.sentence}"
 
 
@@ -146,16 +146,16 @@ MISSING = [
 
 
 @pytest.mark.parametrize(("column", "name", "reason"), MISSING)
-def test_a_plot_whose_data_the_source_lacks_is_left_out_with_the_reason(column, name, reason):
+def test_plot_without_data_is_skipped_with_the_reason(column, name, reason):
     data = data_of(without(ROWS, column))
     assert DRAWINGS[name](data) == NotApplicable(reason)
 
 
-def test_without_rejected_rows_their_plot_is_left_out():
+def test_without_rejected_rows_their_plot_is_skipped():
     assert DRAWINGS["rejected_rows"](data_of(ROWS)) == NotApplicable("no row was rejected")
 
 
-def test_a_source_without_prices_and_dates_still_gives_the_other_plots_and_no_fault():
+def test_source_without_prices_and_dates_gives_the_other_plots():
     rows = without(ROWS[:80], "list_minor", "discount_bp", "reviewed_at_ms", "paid_minor", "currency")
     gallery = review_gallery(data_of(rows, currency=None))
     assert {plot.name for plot in gallery.plots} == {
@@ -172,17 +172,17 @@ def test_a_source_without_prices_and_dates_still_gives_the_other_plots_and_no_fa
         ({"reviewed_at_ms": 0}, "reviews_over_time", "all reviews are of one day"),
     ],
 )
-def test_what_is_the_same_everywhere_shows_no_relation(values, name, reason):
+def test_constant_values_have_no_relation(values, name, reason):
     assert DRAWINGS[name](data_of(with_all(ROWS, **values))) == NotApplicable(reason)
 
 
 @pytest.mark.parametrize("name", ["price_paid", "rating", "discount", "price_by_rating_level", "categories_by_rating"])
-def test_values_that_are_all_alike_can_be_drawn(name):
+def test_constant_values_can_be_drawn(name):
     data = data_of(with_all(ROWS, paid_minor=100, discount_bp=0, list_minor=100))
-    assert_fit_to_show(drawn(name, data))
+    assert_presentable(drawn(name, data))
 
 
-def test_whole_stars_are_levels_of_their_own():
+def test_integer_stars_are_separate_levels():
     rows = [{**row, "rating_tenths": 10 * (1 + i % 5)} for i, row in enumerate(ROWS)]
     labels = [
         text.get_text() for text in drawn("price_by_rating_level", data_of(rows)).figure.axes[0].get_yticklabels()
@@ -190,21 +190,21 @@ def test_whole_stars_are_levels_of_their_own():
     assert [label.split("\n")[0] for label in labels] == ["1", "2", "3", "4", "5"]
 
 
-def test_a_short_history_is_told_by_day():
+def test_short_history_is_shown_by_day():
     rows = [{**row, "reviewed_at_ms": (15_000 + i % 20) * 86_400_000} for i, row in enumerate(ROWS)]
     plot = drawn("reviews_over_time", data_of(rows))
     assert plot.figure.axes[0].get_ylabel() == "reviews a day"
     assert "no month stands out" in plot.sentence
 
 
-def test_the_conclusion_follows_the_data_and_not_the_plot():
+def test_advice_depends_on_the_data():
     steep = [{**row, "rating_tenths": 10 + 40 * (row["paid_minor"] or 0) // 10**6 % 41} for row in ROWS]
     flat = [{**row, "rating_tenths": 40 + i % 3} for i, row in enumerate(ROWS)]
-    assert "trading up pays off" in drawn("price_and_rating", data_of(steep)).sentence
-    assert "price is no promise of satisfaction" in drawn("price_and_rating", data_of(flat)).sentence
+    assert "recommend the next higher price" in drawn("price_and_rating", data_of(steep)).sentence
+    assert "the price says little about the rating" in drawn("price_and_rating", data_of(flat)).sentence
 
 
-def test_dollars_are_no_formulas_and_thousands_are_readable():
+def test_dollar_signs_and_thousands_are_readable():
     plot = drawn("price_paid", data_of(with_all(ROWS, currency="USD"), currency="USD"))
     axes = plot.figure.axes[0]
     with drawing_style():
@@ -215,7 +215,7 @@ def test_dollars_are_no_formulas_and_thousands_are_readable():
     assert any(text.get_text() == "$1k" for text in texts)
 
 
-def test_the_same_second_level_in_two_departments_is_told_apart():
+def test_equal_second_levels_are_named_with_their_first_level():
     rows = [{**row, "category": f"{('Home', 'Garden')[i % 2]}|Lighting"} for i, row in enumerate(ROWS)]
     labels = [
         text.get_text() for text in drawn("categories_by_products", data_of(rows)).figure.axes[0].get_yticklabels()
@@ -223,17 +223,17 @@ def test_the_same_second_level_in_two_departments_is_told_apart():
     assert sorted(labels) == ["Lighting (Garden)", "Lighting (Home)"]
 
 
-def test_one_level_of_category_stands_for_itself():
+def test_category_with_one_level_is_named_by_it():
     rows = [{**row, "category": ("Gift Cards", "Books|Art")[int(row["item_id"][1:]) % 4 == 0]} for row in ROWS]
     assert drawn("categories_by_products", data_of(rows)).title == "Most products: Gift Cards, 30"
 
 
-def test_one_category_is_no_ranking():
-    left_out = DRAWINGS["categories_by_products"](data_of(with_all(ROWS, category="Gift Cards")))
-    assert left_out == NotApplicable("all products are of one category, Gift Cards")
+def test_single_category_skips_the_ranking():
+    skipped = DRAWINGS["categories_by_products"](data_of(with_all(ROWS, category="Gift Cards")))
+    assert skipped == NotApplicable("all products are of one category, Gift Cards")
 
 
-def test_the_sample_is_that_of_the_smallest_hashes_whatever_order_and_engine():
+def test_sample_is_by_hash_on_every_engine():
     wanted = sorted(ROWS, key=lambda row: (row["user_hash"], row["user_id"], row["review_id"]))[:100]
     for engine in ENGINES:
         data = data_of(ROWS[::-1], REJECTED, engine=engine, max_reviews=100)
@@ -246,7 +246,7 @@ def test_the_sample_is_that_of_the_smallest_hashes_whatever_order_and_engine():
         assert data.note(data.sample) == "100 of 600 reviews"
 
 
-def test_every_engine_counts_the_same_categories_days_and_rejections():
+def test_engines_agree_on_categories_days_and_rejections():
     for engine in ENGINES:
         data = data_of(ROWS, REJECTED, engine=engine)
         by_level = data.categories.set_index("second").sort_index()

@@ -16,7 +16,7 @@ from amzseg_pipeline.steps.figures.segments import DRAWINGS, SegmentData, segmen
 from amzseg_pipeline.steps.figures.style import drawing_style
 from amzseg_pipeline.steps.segments import scaled_features, scored_users, segment_profiles
 from amzseg_pipeline_tests.frames import ENGINES, frame
-from amzseg_pipeline_tests.steps.figures.made_up import assert_fit_to_show
+from amzseg_pipeline_tests.steps.figures.synthetic import assert_presentable
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 
 USERS = three_types(900)
@@ -116,10 +116,10 @@ def passing() -> list[str]:
         and e.smallest_share >= best.smallest_share
     ]
     assert numbers == ["3"]
-    return ["3 segments pass every test", "3 passes all tests and 3 was chosen"]
+    return ["3 segments pass every criterion", "3 passes all criteria and 3 was chosen"]
 
 
-SAYS = {
+EXPECTED = {
     "evidence_for_k": passing,
     "segment_sizes": sizes,
     "segment_profile": traits,
@@ -136,14 +136,14 @@ SAYS = {
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_every_figure_says_what_plain_pandas_says(name):
+def test_every_plot_agrees_with_pandas(name):
     plot = drawn(name)
-    assert_fit_to_show(plot)
-    for fragment in SAYS[name]():
+    assert_presentable(plot)
+    for fragment in EXPECTED[name]():
         assert fragment in f"{plot.title} {plot.sentence}"
 
 
-def test_a_segment_has_one_colour_in_all_figures():
+def test_segment_has_the_same_colour_in_all_plots():
     bars = drawn("segment_sizes").figure.axes[0]
     by_name = dict(
         zip(
@@ -169,14 +169,14 @@ def test_a_segment_has_one_colour_in_all_figures():
     assert on_knives == set(by_name.values())
 
 
-def test_names_in_a_plane_do_not_cover_one_another():
+def test_names_in_a_scatter_plot_do_not_overlap():
     crowded = DATA.sample.assign(avg_discount=50.0 + 1e-6 * np.arange(len(DATA.sample)), avg_spend=100.0)
     axes = drawn("price_and_discount", replace(DATA, sample=crowded)).figure.axes[0]
     heights = sorted(text.xyann[1] for text in axes.texts)
     assert min(np.diff(heights)) > 0.08
 
 
-def test_a_source_without_discounts_has_no_plane_of_them_and_all_the_rest():
+def test_source_without_discounts_skips_only_their_plot():
     data = replace(DATA, sample=DATA.sample.assign(avg_discount=np.nan))
     assert DRAWINGS["price_and_discount"](data) == NotApplicable(
         "no user has both a mean price paid and a mean discount"
@@ -185,7 +185,7 @@ def test_a_source_without_discounts_has_no_plane_of_them_and_all_the_rest():
 
 
 @pytest.mark.parametrize("name", ["segment_profile", "features_by_segment", "silhouette_by_user"])
-def test_one_segment_is_compared_with_nothing(name):
+def test_single_segment_skips_comparisons(name):
     data = replace(DATA, profiles=DATA.profiles.head(1), sample=DATA.sample.assign(segment_id="S0001"))
     assert DRAWINGS[name](data) == NotApplicable("there is one segment only")
 
@@ -193,17 +193,17 @@ def test_one_segment_is_compared_with_nothing(name):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("evidence_for_k", "the tests of the gate were measured for fewer than two numbers of segments"),
+        ("evidence_for_k", "the criteria were measured for fewer than two numbers of segments"),
         ("elbow", "inertia was measured for fewer than three numbers of segments"),
         ("silhouette_by_k", "silhouettes were measured for fewer than two numbers of segments"),
     ],
 )
-def test_without_evidence_for_several_numbers_of_segments_there_is_no_curve(name, reason):
+def test_curves_need_evidence_for_several_numbers_of_segments(name, reason):
     choice = replace(MODEL.choice, evidence=MODEL.choice.evidence[2:3])
     assert DRAWINGS[name](replace(DATA, model=replace(MODEL, choice=choice))) == NotApplicable(reason)
 
 
-def test_every_figure_of_the_gate_stands_in_its_place_and_fails_in_bold():
+def test_criteria_values_are_annotated_and_failures_bold():
     above, below = drawn("evidence_for_k").figure.axes
     evidence = {e.k: e for e in MODEL.choice.evidence}
     cells = {(round(text.xy[0]), round(text.xy[1])): text for text in above.texts}
@@ -229,16 +229,16 @@ def test_every_figure_of_the_gate_stands_in_its_place_and_fails_in_bold():
     assert said["Jaccard index alone"] == MODEL.choice.largest_by_jaccard
 
 
-def test_a_number_that_fails_is_called_a_convention():
+def test_number_that_fails_is_called_a_convention():
     failing = next(e for e in MODEL.choice.evidence[2:] if e.failed_criteria)
     choice = replace(MODEL.choice, k=failing.k, confidence="low", rule="the usual number")
     plot = drawn("evidence_for_k", replace(DATA, model=replace(MODEL, choice=choice)))
-    assert_fit_to_show(plot)
+    assert_presentable(plot)
     assert plot.title.startswith(f"{failing.k} segments are a convention: they fail ")
     assert f"The division into {failing.k} fails " in plot.sentence
 
 
-def test_the_sample_is_that_of_the_smallest_hashes_on_every_engine():
+def test_sample_is_by_hash_on_every_engine():
     wanted = USERS.sort_values(["user_hash", "user_id"]).head(60)["user_id"].tolist()
     for engine in ENGINES:
         data = data_of(engine=engine, max_users=60)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from amzseg_pipeline.presentation.colours import segment_colours
 from amzseg_pipeline.presentation.palette import SEGMENT_COLOURS
 from amzseg_pipeline.steps.figures.images import png_image
-from amzseg_pipeline.steps.figures.style import apart, canvas, drawing_style, money_axis
+from amzseg_pipeline.steps.figures.style import canvas, drawing_style, money_axis, spread_apart
 
 _TO_SIMULATED = {
     "all cones": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
@@ -21,25 +21,25 @@ _TO_SIMULATED = {
 """Linear RGB to how it looks without a kind of cones (Machado et al. 2009, severity 1)."""
 
 
-def test_segments_are_coloured_in_the_order_of_their_ids_whatever_the_order_they_come_in():
+def test_segment_colours_follow_the_order_of_ids():
     assert segment_colours(["S0003", "S0001", "S0002"]) == dict(
         zip(["S0001", "S0002", "S0003"], SEGMENT_COLOURS, strict=False)
     )
 
 
-def test_a_segment_keeps_its_colour_when_another_goes():
+def test_segment_keeps_its_colour_when_another_is_removed():
     before, after = segment_colours(["S0001", "S0002", "S0003"]), segment_colours(["S0001", "S0003"])
     assert after == {name: before[name] for name in after}
 
 
 @given(st.sets(st.integers(1, 9_999), min_size=1, max_size=10))
-def test_up_to_ten_segments_have_ten_different_colours(numbers):
+def test_up_to_ten_segments_have_distinct_colours(numbers):
     colours = segment_colours([f"S{number:04d}" for number in numbers])
     assert len(set(colours.values())) == len(numbers)
 
 
 @pytest.mark.parametrize("sight", _TO_SIMULATED)
-def test_no_two_colours_look_alike_without_a_kind_of_cones(sight):
+def test_colours_are_distinct_with_colour_blindness(sight):
     seen = [_lab(colour, _TO_SIMULATED[sight]) for colour in SEGMENT_COLOURS]
     gaps = [(_gap(seen[i], seen[j]), max(i, j)) for i in range(10) for j in range(i)]
     assert min(gap for gap, place in gaps if place < 6) > 16
@@ -47,17 +47,17 @@ def test_no_two_colours_look_alike_without_a_kind_of_cones(sight):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10), st.floats(0.01, 0.2))
-def test_labels_are_moved_apart_and_keep_their_order(places, least):
-    moved = apart(places, least=least)
-    ordered = [moved[i] for i in sorted(range(len(places)), key=places.__getitem__)]
-    assert all(later - earlier >= least - 1e-9 for earlier, later in pairwise(ordered))
+def test_labels_are_spread_apart_and_keep_their_order(positions, min_gap):
+    moved = spread_apart(positions, min_gap=min_gap)
+    ordered = [moved[i] for i in sorted(range(len(positions)), key=positions.__getitem__)]
+    assert all(later - earlier >= min_gap - 1e-9 for earlier, later in pairwise(ordered))
 
 
-def test_labels_with_room_stay_where_they_are():
-    assert apart([0.1, 0.9, 0.5], least=0.1) == [0.1, 0.9, 0.5]
+def test_labels_with_enough_space_are_not_moved():
+    assert spread_apart([0.1, 0.9, 0.5], min_gap=0.1) == [0.1, 0.9, 0.5]
 
 
-def test_a_long_title_is_broken_into_lines_of_about_one_length_and_not_cut():
+def test_long_title_is_wrapped_into_balanced_lines():
     title = "Half of all reviews are of products that cost as much as a small car and are loved for it"
     with drawing_style():
         figure, _ = canvas(title, note="")
@@ -71,7 +71,7 @@ def test_a_long_title_is_broken_into_lines_of_about_one_length_and_not_cut():
     ("low", "high", "ticks"),
     [(20, 300, ["$30", "$100", "$300"]), (30, 5_000, ["$100", "$1k"]), (0.5, 200_000, ["$1", "$100", "$10k"])],
 )
-def test_a_narrow_logarithmic_axis_has_ticks_where_there_is_room_and_never_one_alone(low, high, ticks):
+def test_narrow_log_axis_has_several_ticks_that_fit(low, high, ticks):
     with drawing_style():
         figure, axes = canvas("Finding", note="", panels=(2, 3), width=9.6)
         axes[0][0].set(xscale="log", xlim=(low, high))
@@ -82,7 +82,7 @@ def test_a_narrow_logarithmic_axis_has_ticks_where_there_is_room_and_never_one_a
     assert inside == ticks
 
 
-def test_drawing_leaves_no_trace_in_global_settings():
+def test_style_is_restored_after_drawing():
     before = dict(matplotlib.rcParams)
     with drawing_style():
         assert matplotlib.rcParams["text.parse_math"] is False

@@ -1,4 +1,4 @@
-"""The figures of the users stage: what they say against plain pandas, and what they do where data lacks."""
+"""Plots of the users stage against pandas, and with missing data."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from amzseg_pipeline.steps.figures.style import drawing_style
 from amzseg_pipeline.steps.figures.users import DRAWINGS, UserData, user_data
 from amzseg_pipeline.steps.segments import scaled_features
 from amzseg_pipeline_tests.frames import ENGINES, frame
-from amzseg_pipeline_tests.steps.figures.made_up import assert_fit_to_show
+from amzseg_pipeline_tests.steps.figures.synthetic import assert_presentable
 from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_types, users_of
 
 USERS = three_types(800)
@@ -52,7 +52,7 @@ def closest() -> str:
     return f"{table.flat[np.abs(table).argmax()]:+.2f}"
 
 
-SAYS = {
+EXPECTED = {
     "reviews_per_user": lambda: [
         f"{(USERS['total_reviews'] == 1).mean() * 100:.0f} % of users wrote a single review",
         f"{(USERS['total_reviews'] > 1).sum():,} users with several reviews",
@@ -64,21 +64,21 @@ SAYS = {
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_every_figure_says_what_plain_pandas_says(name):
+def test_every_plot_agrees_with_pandas(name):
     plot = drawn(name)
-    assert_fit_to_show(plot)
-    for fragment in SAYS[name]():
+    assert_presentable(plot)
+    for fragment in EXPECTED[name]():
         assert fragment in f"{plot.title} {plot.sentence}"
 
 
-def test_a_feature_that_no_user_has_is_left_out_with_the_reason():
+def test_feature_without_values_is_skipped_with_the_reason():
     data = data_of(users_of([(1 + i % 3, 4.0 + i % 2, None, 100.0 + i) for i in range(50)]))
-    left_out = DRAWINGS["scaling_of_avg_discount"](data)
-    assert left_out == NotApplicable("mean discount is no axis of the clusters: no user has a value")
+    skipped = DRAWINGS["scaling_of_avg_discount"](data)
+    assert skipped == NotApplicable("mean discount is not used for clustering: no user has a value")
 
 
 @pytest.mark.parametrize(
-    ("transform", "feature", "words"),
+    ("transform", "feature", "treatment"),
     [
         ("none", "avg_spend", "after scaling"),
         ("log", "total_reviews", "after log2 and scaling"),
@@ -86,23 +86,23 @@ def test_a_feature_that_no_user_has_is_left_out_with_the_reason():
         ("log", "avg_spend", "after log1p, shrinking, clipping and scaling"),
     ],
 )
-def test_a_figure_of_scaling_says_what_was_done(transform, feature, words):
+def test_scaling_plot_names_the_treatment(transform, feature, treatment):
     plot = drawn(f"scaling_of_{feature}", data_of(USERS, transform=transform))
-    assert plot.figure.axes[1].get_title().replace("\n", " ") == words
+    assert plot.figure.axes[1].get_title().replace("\n", " ") == treatment
 
 
-def test_users_who_all_wrote_one_review_are_said_so():
+def test_users_with_one_review_each_skip_the_plot():
     data = data_of(users_of([(1, 4.0, 10.0 + i, 100.0 + i) for i in range(50)]))
     assert DRAWINGS["reviews_per_user"](data) == NotApplicable("all users have 1 review")
 
 
-def test_users_who_all_wrote_several_reviews_are_told_by_the_middle_one():
+def test_users_with_several_reviews_are_described_by_the_median():
     plot = drawn("reviews_per_user", data_of(users_of([(5 + i % 4, 4.0 + i % 2, 10.0, 100.0 + i) for i in range(60)])))
     assert plot.title == "Half of all users wrote 6 reviews or more"
     assert plot.sentence.startswith("Every user wrote 5 reviews or more, and no user more than 8: most users are known")
 
 
-def test_users_without_differences_have_no_correlations():
+def test_identical_users_have_no_correlations():
     data = data_of(users_of([(1, 4.0, 10.0, 100.0)] * 20))
     assert DRAWINGS["feature_correlations"](data) == NotApplicable("fewer than three features differ between users")
 

@@ -13,7 +13,7 @@ import pytest
 
 from amzseg_pipeline.contracts.errors import SettingsError, WriteError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.figures.gallery import Gallery, ShownPlot
+from amzseg_pipeline.steps.figures.gallery import Gallery, RenderedPlot
 from amzseg_pipeline.storage.data_root import DataRoot, data_root_at, data_root_from_environment, settings_of
 from amzseg_pipeline.storage.engines.open_engine import opened_engine
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_folder, atomic_write, files_below, sha256_of
@@ -198,7 +198,7 @@ def test_plots_of_stages_are_gathered_on_one_page(store: Store) -> None:
     artifacts = data_root_at(store.address).artifacts
     now = datetime(2024, 1, 1, 2, tzinfo=UTC)
     for group, name in (("users", "old"), ("reviews", "r"), ("users", "u")):
-        gallery = Gallery(group, (ShownPlot(name, f"{name} title", f"{name} sentence.", b"png"),), ())
+        gallery = Gallery(group, (RenderedPlot(name, f"{name} title", f"{name} sentence.", b"png"),), ())
         folder = write_gallery(artifacts, "run-1", gallery, facts={}, made_at=now)
     document = plots_of(artifacts, "run-1")
     assert document is not None and [plot["file"] for plot in document["plots"]] == ["reviews/r.png", "users/u.png"]

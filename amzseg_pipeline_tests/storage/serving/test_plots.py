@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from amzseg_pipeline.contracts.errors import WriteError
-from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, ShownPlot
+from amzseg_pipeline.steps.figures.gallery import Gallery, MissingPlot, RenderedPlot
 from amzseg_pipeline.storage.serving.plots import PLOTS_FILE, REPORT_FILE, plots_of, write_gallery
 
 NOW = datetime(2024, 1, 1, 2, tzinfo=UTC)
 
 
 def gallery(group: str, *names: str, image: bytes = b"png") -> Gallery:
-    plots = tuple(ShownPlot(name, f"{name} title", f"{name} sentence.", image + name.encode()) for name in names)
+    plots = tuple(RenderedPlot(name, f"{name} title", f"{name} sentence.", image + name.encode()) for name in names)
     return Gallery(group, plots, (MissingPlot("dated", "no dates", is_fault=False),))
 
 

@@ -1,4 +1,4 @@
-"""The figures of the reviews stage."""
+"""Plots of the reviews stage."""
 
 from amzseg_pipeline.steps.figures.gallery import Gallery, gallery
 from amzseg_pipeline.steps.figures.reviews import categories, distributions, history, levels, relations
@@ -25,7 +25,7 @@ DRAWINGS = {
     "reviews_over_time": history.reviews_over_time,
     "rejected_rows": history.rejected_rows,
 }
-"""Every plot of the stage, in the order they are shown."""
+"""All plots of the stage, in display order."""
 
 
 def review_gallery(data: ReviewData) -> Gallery:

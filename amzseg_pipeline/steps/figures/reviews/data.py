@@ -1,4 +1,4 @@
-"""What the figures of the reviews stage draw: a bounded sample of reviews, and aggregates of all of them."""
+"""Data of the reviews plots: a bounded sample of reviews, and aggregates of all reviews."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,11 +28,11 @@ class ReviewData:
     currency: str | None
 
     def known(self, *columns: str) -> pd.DataFrame:
-        """The reviews of the sample that have a value in each of `columns`."""
+        """The reviews of the sample with a value in each of `columns`."""
         return self.sample[list(columns)].dropna()
 
     def note(self, shown: pd.DataFrame) -> str:
-        """How many reviews a figure of the rows `shown` shows."""
+        """The number of reviews in a plot of the rows `shown`."""
         return sampled(len(shown), self.reviews, "review")
 
 
@@ -43,7 +43,7 @@ def review_data(
     currency: str | None,
     max_reviews: int = 50_000,
 ) -> ReviewData:
-    """The data of the figures: at most `most_reviews` reviews, those of the users of smallest hash."""
+    """The data of the figures: at most `max_reviews` reviews, those of the users of smallest hash."""
     return ReviewData(
         sample=_frame(_sample(cleaned_reviews, max_reviews)),
         categories=_with_means(_frame(_categories(cleaned_reviews))),

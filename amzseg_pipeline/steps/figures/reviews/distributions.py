@@ -1,4 +1,4 @@
-"""How prices, discounts, ratings and numbers of ratings are distributed over reviews."""
+"""Distributions of prices, discounts, ratings and numbers of ratings."""
 
 import numpy as np
 
@@ -22,9 +22,9 @@ def price_paid(data: ReviewData) -> Plot | NotApplicable:
     )
     mean, typical = paid["paid"].mean(), paid["paid"].median()
     title = f"Half of all reviews are of products that cost {median} or less"
-    follows = (
-        f"a few dear products pull the mean up to {money(mean, data.currency)}, so set offers by price band and not by "
-        "the mean"
+    advice = (
+        f"a few expensive products pull the mean up to {money(mean, data.currency)}, so set offers by price "
+        "band and not by the mean"
         if mean > 1.5 * typical
         else f"the mean, {money(mean, data.currency)}, is near the middle, so one level of offers suits most buyers"
     )
@@ -36,7 +36,7 @@ def price_paid(data: ReviewData) -> Plot | NotApplicable:
     marked_line(axes, typical, f"median {median}")
     sentence = (
         f"The middle half of reviews are of products at {low} to {high}, and one in ten is of a product at {highest} "
-        f"or more: {follows}."
+        f"or more: {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -57,15 +57,15 @@ def list_price(data: ReviewData) -> Plot | NotApplicable:
     marked_line(axes, typical, f"median {median}")
     paid = data.known("paid", "list_price").query("paid > 0")
     if paid.empty:
-        follows = "without prices paid beside it, it says what sellers ask and not what buyers give"
+        advice = "without prices paid, it shows what sellers ask, not what buyers pay"
     else:
         ratio = (paid["list_price"] / paid["paid"]).median()
-        follows = f"half of the products are listed at {ratio:.1f} times the price paid or more, so " + (
-            "the list price is an anchor: show it beside the price"
+        advice = f"half of the products are listed at {ratio:.1f} times the price paid or more, so " + (
+            "show the list price next to the price as an anchor"
             if ratio >= 1.5
-            else "the list price is close to the price paid: crossing it out impresses nobody"
+            else "the list price is close to the price paid and does not work as an anchor"
         )
-    return Plot(title, f"The median list price is {median}; {follows}.", figure)
+    return Plot(title, f"The median list price is {median}; {advice}.", figure)
 
 
 def discount(data: ReviewData) -> Plot | NotApplicable:
@@ -82,7 +82,7 @@ def discount(data: ReviewData) -> Plot | NotApplicable:
     percent_axis(axes.xaxis)
     count_axis(axes.yaxis)
     marked_line(axes, typical, f"median {typical:.0f} %")
-    follows = (
+    advice = (
         "a discount alone sets no offer apart here, so say what is saved in money"
         if deep >= 0.4
         else "a deep discount is rare enough to be noticed, so keep it for deal seekers"
@@ -90,7 +90,7 @@ def discount(data: ReviewData) -> Plot | NotApplicable:
     none = (known["discount"] < 0.5).mean()
     sentence = (
         f"{percent(deep)} of reviews are of products at {_DEEP_DISCOUNT_PERCENT} % off or more and {percent(none)} of "
-        f"products without discount: {follows}."
+        f"products without discount: {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -108,14 +108,14 @@ def rating(data: ReviewData) -> Plot | NotApplicable:
     axes.set(xlabel="rating (stars)", ylabel="reviews")
     count_axis(axes.yaxis)
     marked_line(axes, stars.mean(), f"mean {stars.mean():.2f}")
-    follows = (
-        "ratings hardly tell customers apart, so treat the low ones as cases for service and not as a segment"
+    advice = (
+        "ratings differ little between reviews, so combine them with other features"
         if spread < 0.6
-        else "ratings tell content customers from disappointed ones, so let service reach the low ones first"
+        else "ratings differ clearly between reviews, so follow up the low ones first"
     )
     sentence = (
         f"The mean rating is {stars.mean():.2f} stars with a standard deviation of {spread:.2f}, and {percent(low)} "
-        f"are under 3 stars: {follows}."
+        f"are under 3 stars: {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -134,20 +134,20 @@ def rating_count(data: ReviewData) -> Plot | NotApplicable:
     count_axis(axes.xaxis)
     count_axis(axes.yaxis)
     marked_line(axes, ratings.median(), f"median {ratings.median():,.0f}")
-    follows = (
+    advice = (
         "most products carry their own proof, so quote the number of ratings in campaigns"
         if few < 0.2
         else "many products lack proof, so ask their buyers for a rating first"
     )
     sentence = (
         f"{percent(few)} of reviews are of products with fewer than {_FEW_RATINGS} ratings, while one in ten is of a "
-        f"product with {ratings.quantile(0.9):,.0f} or more: {follows}."
+        f"product with {ratings.quantile(0.9):,.0f} or more: {advice}."
     )
     return Plot(title, sentence, figure)
 
 
 def star_edges(stars: Values) -> Values:
-    """Edges of bins around the ratings there are: whole stars where all are whole, else tenths from the lowest up."""
+    """Bin edges around ratings: integer stars if all are integers, else tenths of a star."""
     step = 1.0 if bool((stars == np.round(stars)).all()) else 0.1
     lowest = 1.0 if step == 1.0 else float(stars.min())
     return np.arange(lowest - step / 2, 5 + step, step)

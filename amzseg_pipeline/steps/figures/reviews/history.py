@@ -1,4 +1,4 @@
-"""When reviews were written, and which rows never became one."""
+"""Reviews over time, and rejected rows by reason."""
 
 import textwrap
 
@@ -12,7 +12,7 @@ from amzseg_pipeline.steps.figures.panels import bars
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, canvas, count_axis
 
-_DAYS_OF_A_SHORT_HISTORY = 92
+_SHORT_HISTORY_DAYS = 92
 _REASON_CHARACTERS = 28
 _REASONS = {
     RejectionReason.DAMAGED_RECORD: "damaged record",
@@ -32,7 +32,7 @@ def reviews_over_time(data: ReviewData) -> Plot | NotApplicable:
     daily = pd.Series(data.days["reviews"].to_numpy(), index=index)
     if len(daily) < 2:
         return NotApplicable("all reviews are of one day")
-    is_short = (daily.index[-1] - daily.index[0]).days <= _DAYS_OF_A_SHORT_HISTORY
+    is_short = (daily.index[-1] - daily.index[0]).days <= _SHORT_HISTORY_DAYS
     counts = daily.resample("D" if is_short else "MS").sum()
     form = "%-d %B %Y" if is_short else "%B %Y"
     peak = counts.idxmax()
@@ -55,23 +55,23 @@ def reviews_over_time(data: ReviewData) -> Plot | NotApplicable:
         if year_before
         else f"they run from {daily.index[0]:{form}} to {newest:{form}}"
     )
-    follows = (
-        f"{busiest} is the busiest month of the year with {percent(part)} of all, so have campaigns ready before it"
+    advice = (
+        f"{busiest} is the busiest month of the year with {percent(part)} of all, so prepare campaigns before it"
         if not is_short and part >= 0.1
         else "no month stands out, so campaigns need not wait for a season"
     )
-    return Plot(title, f"Reviews peaked in {peak:{form}} with {counts.max():,}; {trend}; {follows}.", figure)
+    return Plot(title, f"Reviews peaked in {peak:{form}} with {counts.max():,}; {trend}; {advice}.", figure)
 
 
 def rejected_rows(data: ReviewData) -> Plot | NotApplicable:
-    """Rows that could not become a review, by reason."""
+    """Rejected rows by reason."""
     if data.rejected.empty:
         return NotApplicable("no row was rejected")
     ranked = data.rejected.sort_values(["rows", "reason"], ascending=[False, True])
     total, first = int(ranked["rows"].sum()), ranked.iloc[0]
-    title = f"{counted(total, 'row')} could not become a review"
+    title = f"{counted(total, 'row')} {'was' if total == 1 else 'were'} rejected"
     figure, axes = canvas(
-        title, note=f"beside {counted(data.reviews, 'review')} that could", height=1.7 + 0.7 * len(ranked)
+        title, note=f"in addition to {counted(data.reviews, 'cleaned review')}", height=1.7 + 0.7 * len(ranked)
     )
     names = [_REASONS.get(reason) or textwrap.fill(reason, _REASON_CHARACTERS) for reason in ranked["reason"]]
     bars(
@@ -80,14 +80,14 @@ def rejected_rows(data: ReviewData) -> Plot | NotApplicable:
     axes.set(xlabel="rejected rows", ylabel="")
     count_axis(axes.xaxis)
     share = total / (total + data.reviews)
-    follows = (
+    advice = (
         "too few to change a segment"
         if share < 0.01
-        else "enough to bend segments, so have the export mended before a campaign rests on them"
+        else "enough to distort segments, so have the export fixed before you base a campaign on them"
     )
     sentence = (
-        f"{percent(share)} of what could be reviews was rejected, mostly because {first['reason']} "
-        f"({first['rows']:,}): {follows}."
+        f"{percent(share)} of reviews and rejected rows were rejected, most often because {first['reason']} "
+        f"({first['rows']:,}): {advice}."
     )
     return Plot(title, sentence, figure)
 

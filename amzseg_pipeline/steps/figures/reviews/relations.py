@@ -1,4 +1,4 @@
-"""How prices, discounts, ratings and numbers of ratings go together, review by review."""
+"""Relations between prices, discounts, ratings and numbers of ratings of reviews."""
 
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MIN_REVIEWS = 10
-_TELLING_STARS = 0.1
-_TELLING_SHARE = 0.1
+_RELEVANT_STARS = 0.1
+_RELEVANT_SHARE = 0.1
 _NAMES = {
     "paid": "price paid",
     "list_price": "list price",
@@ -29,33 +29,33 @@ _NAMES = {
 
 
 def price_and_rating(data: ReviewData) -> Plot | NotApplicable:
-    """Whether dearer products are rated better."""
+    """Price against rating."""
     pairs = data.known("paid", "stars").query("paid > 0")
     if absent := _unrelated(pairs):
         return absent
-    cheap, dear = _ends(pairs["paid"], pairs["stars"])
+    cheap, expensive = _ends(pairs["paid"], pairs["stars"])
     correlation = rank_correlation(pairs)
     title = _finding("Price and rating", correlation)
     figure, axes = canvas(title, note=data.note(pairs))
     _against_stars(axes, pairs, log=True)
     axes.set_xlabel(f"price paid ({money_unit(data.currency)})")
     money_axis(axes.xaxis, data.currency)
-    follows = (
-        "price is no promise of satisfaction, so argue with what a product does and not with what it costs"
-        if abs(dear - cheap) < _TELLING_STARS
-        else "trading up pays off for buyers, so recommend the next dearer product"
-        if dear > cheap
-        else "dear products disappoint, so mend them before they are promoted"
+    advice = (
+        "the price says little about the rating, so choose products to promote by their rating"
+        if abs(expensive - cheap) < _RELEVANT_STARS
+        else "more expensive products are rated better, so recommend the next higher price"
+        if expensive > cheap
+        else "expensive products are rated worse, so check their quality before you promote them"
     )
     sentence = (
-        f"The mean rating is {cheap:.2f} in the cheapest quarter of reviews and {dear:.2f} in the dearest "
-        f"(rank correlation {signed(correlation)}): {follows}."
+        f"The mean rating is {cheap:.2f} in the cheapest quarter of reviews and {expensive:.2f} in the most expensive "
+        f"(rank correlation {signed(correlation)}): {advice}."
     )
     return Plot(title, sentence, figure)
 
 
 def rating_count_and_rating(data: ReviewData) -> Plot | NotApplicable:
-    """Whether products that many people rated are rated better."""
+    """Number of ratings against rating."""
     pairs = data.known("ratings", "stars").query("ratings > 0")
     if absent := _unrelated(pairs):
         return absent
@@ -66,20 +66,20 @@ def rating_count_and_rating(data: ReviewData) -> Plot | NotApplicable:
     _against_stars(axes, pairs, log=True)
     axes.set_xlabel("ratings the product has")
     count_axis(axes.xaxis)
-    follows = (
+    advice = (
         "much-rated products are the safer ones to put before new customers"
-        if many - few >= _TELLING_STARS
+        if many - few >= _RELEVANT_STARS
         else "being rated often says nothing for quality, so choose products to promote by their rating"
     )
     sentence = (
         f"The mean rating is {few:.2f} in the quarter of reviews whose products have the fewest ratings and {many:.2f} "
-        f"in the quarter with the most (rank correlation {signed(correlation)}): {follows}."
+        f"in the quarter with the most (rank correlation {signed(correlation)}): {advice}."
     )
     return Plot(title, sentence, figure)
 
 
 def discount_and_rating(data: ReviewData) -> Plot | NotApplicable:
-    """Whether discounted products are rated better."""
+    """Discount against rating."""
     pairs = data.known("discount", "stars")
     if absent := _unrelated(pairs):
         return absent
@@ -90,26 +90,26 @@ def discount_and_rating(data: ReviewData) -> Plot | NotApplicable:
     _against_stars(axes, pairs, log=False)
     axes.set_xlabel("discount (% of list price)")
     percent_axis(axes.xaxis)
-    follows = (
+    advice = (
         "deep discounts come with lower ratings, so check quality before a product is pushed by price"
-        if small - deep >= _TELLING_STARS
+        if small - deep >= _RELEVANT_STARS
         else "discounts do not come with lower ratings, so deals need not be kept from loyal customers"
     )
     sentence = (
         f"The mean rating is {small:.2f} in the quarter of reviews with the smallest discounts and {deep:.2f} in the "
-        f"quarter with the deepest (rank correlation {signed(correlation)}): {follows}."
+        f"quarter with the deepest (rank correlation {signed(correlation)}): {advice}."
     )
     return Plot(title, sentence, figure)
 
 
 def list_price_and_price_paid(data: ReviewData) -> Plot | NotApplicable:
-    """How far below the list price buyers pay, at every level of price."""
+    """Price paid against list price."""
     pairs = data.known("list_price", "paid").query("list_price > 0 and paid > 0")
     if absent := _unrelated(pairs):
         return absent
-    cheap, dear = _ends(pairs["list_price"], 1 - pairs["paid"] / pairs["list_price"])
-    differs = abs(cheap - dear) >= _TELLING_SHARE
-    where = "cheap" if cheap > dear else "dear"
+    cheap, expensive = _ends(pairs["list_price"], 1 - pairs["paid"] / pairs["list_price"])
+    differs = abs(cheap - expensive) >= _RELEVANT_SHARE
+    where = "cheap" if cheap > expensive else "expensive"
     title = (
         f"{where.capitalize()} products are discounted more deeply"
         if differs
@@ -123,32 +123,32 @@ def list_price_and_price_paid(data: ReviewData) -> Plot | NotApplicable:
     axes.set(xlabel=f"list price ({unit})", ylabel=f"price paid ({unit})")
     money_axis(axes.xaxis, data.currency)
     money_axis(axes.yaxis, data.currency)
-    follows = (
+    advice = (
         f"deal seekers find most among {where} products, so aim price offers there"
         if differs
         else "no level of price is the natural place for offers, so choose it by segment"
     )
     sentence = (
-        f"Buyers pay {percent(cheap)} less than the list price in the cheapest quarter of reviews and {percent(dear)} "
-        f"less in the dearest: {follows}."
+        f"Buyers pay {percent(cheap)} less than the list price in the cheapest quarter of reviews and "
+        f"{percent(expensive)} less in the most expensive: {advice}."
     )
     return Plot(title, sentence, figure)
 
 
 def review_correlations(data: ReviewData) -> Plot | NotApplicable:
-    """Rank correlations of all numbers a review has."""
+    """Rank correlations of all numeric values of reviews."""
     table = correlation_table(data.sample, _NAMES)
     if table is None:
         return NotApplicable(f"fewer than three of {', '.join(_NAMES.values())} differ between reviews")
     pairs = ranked_pairs(table)
     # That the two prices go together is no finding.
-    told = [pair for pair in pairs if (pair.first, pair.second) != ("price paid", "list price")]
-    closest, farthest = told[0], told[-1]
+    candidates = [pair for pair in pairs if (pair.first, pair.second) != ("price paid", "list price")]
+    closest, farthest = candidates[0], candidates[-1]
     found = f"{closest.first} and {closest.second} go together most ({signed(closest.correlation)})"
-    title = f"Beside the two prices, {found}" if len(told) < len(pairs) else found[0].upper() + found[1:]
+    title = f"Apart from the two prices, {found}" if len(candidates) < len(pairs) else found[0].upper() + found[1:]
     figure, axes = canvas(title, note=f"Spearman's rank correlation; {data.note(data.sample)}")
     heatmap(axes, table, limit=1, decimals=2, label="rank correlation", half=True)
-    follows = (
+    advice = (
         "a campaign by one of the two reaches much the same buyers as by the other"
         if abs(closest.correlation) >= 0.5
         else "no other two say the same, so segments need them all"
@@ -156,7 +156,7 @@ def review_correlations(data: ReviewData) -> Plot | NotApplicable:
     sentence = (
         f"{closest.first.capitalize()} and {closest.second} are {strength(closest.correlation)} related "
         f"({signed(closest.correlation)}), {farthest.first} and {farthest.second} least "
-        f"({signed(farthest.correlation)}): {follows}."
+        f"({signed(farthest.correlation)}): {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -165,8 +165,8 @@ def _unrelated(pairs: pd.DataFrame) -> NotApplicable | None:
     names = [_NAMES[column] for column in pairs.columns]
     if len(pairs) < _MIN_REVIEWS:
         return NotApplicable(f"fewer than {_MIN_REVIEWS} reviews have both {' and '.join(names)}")
-    alike = [name for column, name in zip(pairs.columns, names, strict=True) if pairs[column].nunique() < 2]
-    return NotApplicable(f"all reviews have the same {alike[0]}") if alike else None
+    constant = [name for column, name in zip(pairs.columns, names, strict=True) if pairs[column].nunique() < 2]
+    return NotApplicable(f"all reviews have the same {constant[0]}") if constant else None
 
 
 def _ends(by: pd.Series, of: pd.Series) -> tuple[float, float]:
@@ -189,7 +189,7 @@ def _against_stars(axes: "Axes", pairs: pd.DataFrame, *, log: bool) -> None:
 
 
 def _discount_lines(axes: "Axes", listed: Values) -> None:
-    """Lines of equal discount, named at their left end, where room is made for the names."""
+    """Lines of equal discount with labels at their left end."""
     low, high = listed.min() / 2, listed.max()
     for off in (0, 50, 90):
         ends = np.array([low, high]) * (1 - off / 100)

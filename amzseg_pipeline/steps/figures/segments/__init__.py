@@ -1,4 +1,4 @@
-"""The figures of the segments stage."""
+"""Plots of the segments stage."""
 
 from amzseg_pipeline.steps.figures.gallery import Gallery, gallery
 from amzseg_pipeline.steps.figures.segments import choice, evidence, planes, portraits
@@ -17,7 +17,7 @@ DRAWINGS = {
     "silhouette_by_k": choice.silhouette_by_k,
     "silhouette_by_user": choice.silhouette_by_user,
 }
-"""Every plot of the stage, in the order they are shown: what the segments are, then how well they are founded."""
+"""All plots of the stage, in display order: the segments, then the evidence for their number."""
 
 
 def segment_gallery(data: SegmentData) -> Gallery:

@@ -1,4 +1,4 @@
-"""How many segments there are, and how clearly users belong to theirs."""
+"""Inertia and silhouettes: the number of segments and how well they are separated."""
 
 import textwrap
 
@@ -8,11 +8,19 @@ from amzseg_pipeline.contracts.model import KChoice
 from amzseg_pipeline.presentation.formatting import counted, percent, sampled
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
-from amzseg_pipeline.steps.figures.style import ACCENT, INK, apart, canvas, count_axis, marked_point, whole_axis
+from amzseg_pipeline.steps.figures.style import (
+    ACCENT,
+    INK,
+    canvas,
+    count_axis,
+    integer_axis,
+    marked_point,
+    spread_apart,
+)
 
 _SILHOUETTE_USERS = 3_000
-_ASTRAY_SHARE = 0.05
-_CLEARLY_APART = 0.5
+_MISPLACED_SHARE = 0.05
+_WELL_SEPARATED = 0.5
 _LABEL_SHARE = 0.078
 _NOTE_CHARACTERS = 110
 
@@ -32,22 +40,22 @@ def elbow(data: SegmentData) -> Plot | NotApplicable:
     axes.plot(list(inertias), list(inertias.values()), "o-", color=ACCENT, linewidth=2.2, markersize=7)
     axes.set(xlabel="number of segments (k)", ylabel="inertia (squared sd)", ylim=(0, None))
     marked_point(axes, choice.k, inertias[choice.k], f"chosen: {choice.k}")
-    whole_axis(axes.xaxis)
+    integer_axis(axes.xaxis)
     count_axis(axes.yaxis)
-    all_alike = inertias[min(inertias)]
-    explained, further = 1 - inertias[choice.k] / all_alike, inertias.get(choice.k + 1)
+    one_cluster_inertia = inertias[min(inertias)]
+    explained, further = 1 - inertias[choice.k] / one_cluster_inertia, inertias.get(choice.k + 1)
     more = (
         ""
         if further is None
-        else f", one more would explain another {percent((inertias[choice.k] - further) / all_alike)}"
+        else f", one more would explain another {percent((inertias[choice.k] - further) / one_cluster_inertia)}"
     )
-    follows = (
+    advice = (
         "segments beyond these gain less than those before, so plan for this many campaigns"
         if choice.k == choice.knee
         else "this curve alone did not decide, so judge the number by the silhouettes too"
     )
     said = f"{counted(choice.k, 'segment')} explain {percent(explained)} of the differences between users"
-    sentence = f"{said}{more}: {follows}."
+    sentence = f"{said}{more}: {advice}."
     return Plot(title, sentence, figure)
 
 
@@ -59,22 +67,22 @@ def silhouette_by_k(data: SegmentData) -> Plot | NotApplicable:
         return NotApplicable("silhouettes were measured for fewer than two numbers of segments")
     best = max(measured, key=measured.__getitem__)
     chosen = measured[choice.k]
-    title = f"{best} segments are told apart best: silhouette {measured[best]:.2f}"
+    title = f"{best} segments are best separated: silhouette {measured[best]:.2f}"
     figure, axes = canvas(title, note=_rule(choice))
     axes.plot(list(measured), list(measured.values()), "o-", color=ACCENT, linewidth=2.2, markersize=7)
     axes.margins(x=0.1, y=0.25)
     axes.set(xlabel="number of segments (k)", ylabel="mean silhouette (1: clearly apart)")
     marked_point(axes, choice.k, chosen, f"chosen: {choice.k}")
-    whole_axis(axes.xaxis)
-    follows = (
-        "segments shade into one another, so treat users near a border alike"
-        if chosen < _CLEARLY_APART
+    integer_axis(axes.xaxis)
+    advice = (
+        "segments overlap, so treat users near a border as either"
+        if chosen < _WELL_SEPARATED
         else "segments stand well apart, so campaigns can differ sharply"
     )
     of_best = (
         "the best there is" if choice.k == best else f"{percent(chosen / measured[best])} of the best, at k = {best}"
     )
-    sentence = f"The {counted(choice.k, 'segment')} chosen reach {chosen:.2f} of at most 1, {of_best}: {follows}."
+    sentence = f"The {counted(choice.k, 'segment')} chosen reach {chosen:.2f} of at most 1, {of_best}: {advice}."
     return Plot(title, sentence, figure)
 
 
@@ -88,8 +96,8 @@ def silhouette_by_user(data: SegmentData) -> Plot | NotApplicable:
 
     widths = silhouette_samples(points, labels)
     means = {segment: float(widths[labels == segment].mean()) for segment in sorted(set(labels))}
-    clearest, vaguest = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-    title = f"{data.names[clearest]} stand out most clearly, {data.names[vaguest]} least"
+    clearest, weakest = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    title = f"{data.names[clearest]} stand out most clearly, {data.names[weakest]} least"
     figure, axes = canvas(title, note=sampled(len(labels), data.users, "user"), height=4.8)
     start, gap = 0, len(labels) // 50 + 1
     middles = []
@@ -105,21 +113,21 @@ def silhouette_by_user(data: SegmentData) -> Plot | NotApplicable:
     axes.set(xlabel="silhouette (1: clearly inside, below 0: nearer another segment)", ylabel="users, by segment")
     axes.set(yticks=[], ylim=(start, -gap))
     axes.grid(axis="y", visible=False)
-    for segment, place in zip(means, apart(middles, least=_LABEL_SHARE * start), strict=True):
+    for segment, place in zip(means, spread_apart(middles, min_gap=_LABEL_SHARE * start), strict=True):
         axes.annotate(
             f"{data.names[segment]} ({means[segment]:.2f})", (1, place), xycoords=("axes fraction", "data"),
             xytext=(8, 0), textcoords="offset points", va="center", color=INK, fontweight="bold",
             bbox={"facecolor": "white", "edgecolor": data.colours[segment], "boxstyle": "round,pad=0.2"},
         )  # fmt: skip
-    astray = float((widths < 0).mean())
-    follows = (
+    misplaced = float((widths < 0).mean())
+    advice = (
         "leave them out of offers that suit one segment only"
-        if astray >= _ASTRAY_SHARE
+        if misplaced >= _MISPLACED_SHARE
         else "nearly everyone can be addressed as their segment"
     )
     sentence = (
-        f"The mean silhouette is {means[clearest]:.2f} for {data.names[clearest]} and {means[vaguest]:.2f} for "
-        f"{data.names[vaguest]}, and {percent(astray)} of users are nearer to another segment: {follows}."
+        f"The mean silhouette is {means[clearest]:.2f} for {data.names[clearest]} and {means[weakest]:.2f} for "
+        f"{data.names[weakest]}, and {percent(misplaced)} of users are nearer to another segment: {advice}."
     )
     return Plot(title, sentence, figure)
 

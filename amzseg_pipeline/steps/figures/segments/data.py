@@ -1,4 +1,4 @@
-"""What the figures of the segments stage draw: the model, the profiles and a bounded sample of scored users."""
+"""Data of the segments plots: the model, the profiles and a bounded sample of scored users."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from amzseg_pipeline.steps.segments.features.scaling import REVIEW_COUNTS, scale
 
 @dataclass(frozen=True)
 class SegmentData:
-    """`sample` has a row per user: segment_id, the features, and the counts of reviews behind them.
+    """`sample` has a row per user: segment_id, the features, and the review counts behind them.
 
     `profiles` is contracts.SEGMENT_PROFILES of the segments that have users, in the order of their ids.
     """
@@ -27,12 +27,12 @@ class SegmentData:
 
     @property
     def users(self) -> int:
-        """All users there are."""
+        """The number of users."""
         return int(self.profiles["users"].sum())
 
     @property
     def note(self) -> str:
-        """How many users a figure of the sample shows."""
+        """The number of users in a plot of the sample."""
         return sampled(len(self.sample), self.users, "user")
 
     @property
@@ -61,7 +61,7 @@ def segment_data(
     currency: str | None,
     max_users: int = 5_000,
 ) -> SegmentData:
-    """The data of the figures: at most `most_users` users, those of smallest hash."""
+    """The data of the figures: at most `max_users` users, those of smallest hash."""
     chosen = user_features.sort("user_hash", "user_id").head(max_users)
     chosen = chosen.select("user_id", "user_hash", *FEATURES, *REVIEW_COUNTS.values())
     scored = chosen.join(segment_assignments.select("user_id", "segment_id"), on="user_id")

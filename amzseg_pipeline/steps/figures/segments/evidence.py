@@ -1,4 +1,4 @@
-"""Why there are as many segments as there are: every number against the tests of the gate, and what rules alone say."""
+"""Evidence for the number of segments: each number against the criteria, and the choice of single rules."""
 
 import textwrap
 from typing import TYPE_CHECKING
@@ -7,19 +7,19 @@ from amzseg_pipeline.contracts.model import KChoice, KEvidence, KLimits
 from amzseg_pipeline.presentation.formatting import counted, percent
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
-from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, INK, MUTED, PALE, canvas, whole_axis
+from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, INK, MUTED, PALE, canvas, integer_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_TESTS = {
+_CRITERIA = {
     "prediction_strength": "prediction strength",
     "jaccard": "Jaccard index",
     "silhouette": "silhouette",
-    "silhouette_gain": "gain over one kind",
+    "silhouette_gain": "gain over single-population null",
     "smallest_share": "smallest segment",
 }
-"""Field of KLimits -> the test in a word or two."""
+"""Field of KLimits -> label of the criterion."""
 
 _RULES = {
     "knee": "knee of the inertia",
@@ -29,7 +29,7 @@ _RULES = {
     "largest_by_prediction_strength": "prediction strength alone",
     "largest_by_jaccard": "Jaccard index alone",
 }
-"""Field of KChoice -> the rule in a word or two."""
+"""Field of KChoice -> label of the rule."""
 
 _BELOW = "#F7DCCB"
 _OUT_OF_RANGE = 0.45
@@ -37,33 +37,33 @@ _NOTE_CHARACTERS = 110
 
 
 def evidence_for_k(data: SegmentData) -> Plot | NotApplicable:
-    """Every number of segments against the tests of the gate, and the number that each rule alone would take."""
+    """Each number of segments against the criteria for k, and the number that each single rule would choose."""
     choice = data.model.choice
     measured = [each for each in choice.evidence if each.prediction_strength is not None and each.jaccard is not None]
     if choice.limits is None or len(measured) < 2 or choice.k not in {each.k for each in measured}:
-        return NotApplicable("the tests of the gate were measured for fewer than two numbers of segments")
+        return NotApplicable("the criteria were measured for fewer than two numbers of segments")
     limits = choice.limits
     passing = [each.k for each in measured if not each.failed_criteria and limits.k_min <= each.k <= limits.k_max]
     title = (
-        f"{counted(choice.k, 'segment')} pass every test of whether they would come out again"
+        f"{counted(choice.k, 'segment')} pass every criterion for reproducible segments"
         if choice.k in passing
         else f"{counted(choice.k, 'segment')} are a convention: they fail {_failed(choice, limits)[0][0]}"
     )
     figure, (above, below) = canvas(title, note=_note(choice), panels=(2, 1), height=6.0)
-    _draw_tests(above, measured, limits)
+    _draw_criteria(above, measured, limits)
     _draw_rules(below, choice)
     for axes in (above, below):
         axes.set_xlim(measured[0].k - 0.5, measured[-1].k + 0.5)
         axes.axvspan(choice.k - 0.5, choice.k + 0.5, facecolor="none", edgecolor=HIGHLIGHT, linewidth=2.2, zorder=4)
-        whole_axis(axes.xaxis)
+        integer_axis(axes.xaxis)
         axes.grid(axis="y", visible=False)
         axes.tick_params(length=0)
     below.set_xlabel(f"number of segments (k); chosen: {choice.k}")
     return Plot(title, _sentence(choice, limits, passing), figure)
 
 
-def _draw_tests(axes: "Axes", measured: list[KEvidence], limits: KLimits) -> None:
-    for row, test in enumerate(_TESTS):
+def _draw_criteria(axes: "Axes", measured: list[KEvidence], limits: KLimits) -> None:
+    for row, test in enumerate(_CRITERIA):
         least = getattr(limits, test)
         for evidence in measured:
             value = _value(evidence, test)
@@ -79,9 +79,9 @@ def _draw_tests(axes: "Axes", measured: list[KEvidence], limits: KLimits) -> Non
                 fontweight="normal" if passes else "bold",
                 alpha=alpha,
             )
-    labels = [f"{words}, at least {_written(test, getattr(limits, test))}" for test, words in _TESTS.items()]
-    axes.set_yticks(range(len(_TESTS)), labels)
-    axes.set_ylim(len(_TESTS) - 0.5, -0.5)
+    labels = [f"{words}, at least {_written(test, getattr(limits, test))}" for test, words in _CRITERIA.items()]
+    axes.set_yticks(range(len(_CRITERIA)), labels)
+    axes.set_ylim(len(_CRITERIA) - 0.5, -0.5)
     axes.grid(axis="x", visible=False)
     outside = "" if limits.k_min <= measured[0].k else f"; pale: fewer than the {limits.k_min} asked for"
     axes.set_xlabel(f"below its limit: bold, on orange{outside}", color=MUTED, fontsize=8.5)
@@ -101,18 +101,18 @@ def _sentence(choice: KChoice, limits: KLimits, passing: list[int]) -> str:
     alone = f"while other rules alone say {_listed(others)}" if others else "and every rule alone says the same"
     if choice.k in passing:
         passed = "passes" if len(passing) == 1 else "pass"
-        follows = "build on them, for other users of this kind would fall into the same segments"
-        return f"{_listed(passing)} {passed} all tests and {choice.k} was chosen, {alone}: {follows}."
+        advice = "build on them, for other users of this kind would fall into the same segments"
+        return f"{_listed(passing)} {passed} all criteria and {choice.k} was chosen, {alone}: {advice}."
     failed = " and ".join(f"{words} ({value}, at least {least})" for words, value, least in _failed(choice, limits))
-    follows = "try a campaign on a few users before you build on it"
-    return f"The division into {choice.k} fails {failed}, {alone}: {follows}."
+    advice = "try a campaign on a few users before you build on it"
+    return f"The division into {choice.k} fails {failed}, {alone}: {advice}."
 
 
 def _failed(choice: KChoice, limits: KLimits) -> list[tuple[str, str, str]]:
     chosen = next(each for each in choice.evidence if each.k == choice.k)
     return [
         (words, "none" if value is None else _written(test, value), _written(test, getattr(limits, test)))
-        for test, words in _TESTS.items()
+        for test, words in _CRITERIA.items()
         if (value := _value(chosen, test)) is None or value < getattr(limits, test)
     ]
 

@@ -1,4 +1,4 @@
-"""Users as points of a plane, coloured by segment."""
+"""Scatter plots of users, coloured by segment."""
 
 import textwrap
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from amzseg_pipeline.presentation.labels import FEATURE_NAMES
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import Values
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
-from amzseg_pipeline.steps.figures.style import INK, apart, canvas, money_axis, percent_axis
+from amzseg_pipeline.steps.figures.style import INK, canvas, money_axis, percent_axis, spread_apart
 from amzseg_pipeline.steps.segments.model import projection as segments
 
 if TYPE_CHECKING:
@@ -24,23 +24,23 @@ _LABEL_SHARE = 0.085
 _AXIS_CHARACTERS = 48
 _LEADING_LOADING = 0.6
 _MAX_FEATURES = 3
-_TELLING_SHARE = 0.7
+_RELEVANT_SHARE = 0.7
 
 
 def price_and_discount(data: SegmentData) -> Plot | NotApplicable:
-    """What users pay and which discounts they get."""
+    """Mean price paid against mean discount."""
     users = data.sample[["segment_id", "avg_discount", "avg_spend"]].dropna()
     users = users[users["avg_spend"] > 0].set_axis(["segment_id", "x", "y"], axis=1)
     if users.empty:
         return NotApplicable("no user has both a mean price paid and a mean discount")
     centres = _centres(users)
-    keenest = max(centres, key=lambda segment: centres[segment][0])
-    freest = max(centres, key=lambda segment: centres[segment][1])
-    discount, spend = f"{centres[keenest][0]:.0f} %", money(centres[freest][1], data.currency)
+    most_discounted = max(centres, key=lambda segment: centres[segment][0])
+    highest_spending = max(centres, key=lambda segment: centres[segment][1])
+    discount, spend = f"{centres[most_discounted][0]:.0f} %", money(centres[highest_spending][1], data.currency)
     title = (
-        f"{data.names[keenest]} buy at {discount} off, {data.names[freest]} at {spend}"
-        if keenest != freest
-        else f"{data.names[keenest]} buy at {spend} and {discount} off"
+        f"{data.names[most_discounted]} buy at {discount} off, {data.names[highest_spending]} at {spend}"
+        if most_discounted != highest_spending
+        else f"{data.names[most_discounted]} buy at {spend} and {discount} off"
     )
     figure, axes = canvas(title, note=_note(data, len(users)), height=_HEIGHT)
     _points(axes, data, users)
@@ -50,20 +50,20 @@ def price_and_discount(data: SegmentData) -> Plot | NotApplicable:
     percent_axis(axes.xaxis)
     money_axis(axes.yaxis, data.currency)
     _name_segments(axes, data, centres)
-    follows = (
-        "deals and dear products reach different people, so keep the two campaigns apart"
-        if keenest != freest
-        else "the same people buy dear and at a discount, so offer them dear products on sale"
+    advice = (
+        "deals and expensive products reach different users, so run separate campaigns"
+        if most_discounted != highest_spending
+        else "the same users pay most and get the deepest discounts, so offer them expensive products on sale"
     )
     sentence = (
-        f"Half of {data.names[keenest]} get {discount} off or more on average, and half of {data.names[freest]} pay "
-        f"{spend} or more: {follows}."
+        f"Half of {data.names[most_discounted]} get {discount} off or more on average, and half of "
+        f"{data.names[highest_spending]} pay {spend} or more: {advice}."
     )
     return Plot(title, sentence, figure)
 
 
 def projection(data: SegmentData) -> Plot | NotApplicable:
-    """The two directions in which scaled users differ most."""
+    """The first two principal components of the scaled features."""
     matrix = data.scaled.to_numpy()
     if matrix.shape[1] < 2 or len(matrix) < 3:
         return NotApplicable("fewer than two features differ between users")
@@ -72,7 +72,7 @@ def projection(data: SegmentData) -> Plot | NotApplicable:
     names = [FEATURE_NAMES[feature.name] for feature in data.model.scaling.features]
     directions = [_direction(axis, names) for axis in plane.axes]
     shown = sum(plane.explained)
-    title = f"Two directions show {percent(shown)} of what sets users apart"
+    title = f"Two directions show {percent(shown)} of the differences between users"
     low, high = np.percentile(scores, [_OUTSIDE_PERCENT, 100 - _OUTSIDE_PERCENT], axis=0)
     room = 0.1 * (high - low)
     outside = int(((scores < low - room) | (scores > high + room)).any(axis=1).sum())
@@ -87,27 +87,27 @@ def projection(data: SegmentData) -> Plot | NotApplicable:
         ylim=(low[1] - room[1], high[1] + room[1]),
     )
     _name_segments(axes, data, _centres(users))
-    follows = (
+    advice = (
         "what overlaps here does overlap"
-        if shown >= _TELLING_SHARE
+        if shown >= _RELEVANT_SHARE
         else "segments that overlap here may be apart in what is not shown, so judge them by their profiles"
     )
     sentence = (
         f"The plane shows {percent(shown)} of the differences between users, most of it, "
-        f"{percent(plane.explained[0])}, along {directions[0]}: {follows}."
+        f"{percent(plane.explained[0])}, along {directions[0]}: {advice}."
     )
     return Plot(title, sentence, figure)
 
 
 def _direction(loadings: Values, names: list[str]) -> str:
-    """The features a component is mostly made of, at most three, the strongest first."""
+    """The features with the largest loadings of a component, at most three, largest first."""
     order = np.argsort(-np.abs(loadings), kind="stable")
     leading = [i for i in order if abs(loadings[i]) >= _LEADING_LOADING * abs(loadings[order[0]])]
     return ", ".join(f"{'higher' if loadings[i] > 0 else 'lower'} {names[i]}" for i in leading[:_MAX_FEATURES])
 
 
 def _wrapped(direction: str, share: float) -> str:
-    """The label of an axis; its unit and share are not torn apart."""
+    """The wrapped label of an axis; unit and share stay on one line."""
     return textwrap.fill(f"{direction} " + f"(sd; {percent(share)})".replace(" ", "\u00a0"), _AXIS_CHARACTERS)
 
 
@@ -123,7 +123,7 @@ def _centres(users: pd.DataFrame) -> dict[str, tuple[float, float]]:
 
 
 def _points(axes: "Axes", data: SegmentData, users: pd.DataFrame) -> None:
-    """The first users, in the order of the sample, so that no segment lies on top of the others."""
+    """Draws the first users in sample order, so no segment covers the others."""
     import seaborn
 
     seaborn.scatterplot(
@@ -133,10 +133,10 @@ def _points(axes: "Axes", data: SegmentData, users: pd.DataFrame) -> None:
 
 
 def _name_segments(axes: "Axes", data: SegmentData, centres: dict[str, tuple[float, float]]) -> None:
-    """A large dot at the centre of each segment, and its name beside it; names do not cover one another."""
+    """Draws a large dot at the centre of each segment with its name; names do not overlap."""
     inside = axes.transAxes.inverted()
     places = {segment: inside.transform(axes.transData.transform(centre)) for segment, centre in centres.items()}
-    heights = apart([place[1] for place in places.values()], least=_LABEL_SHARE)
+    heights = spread_apart([place[1] for place in places.values()], min_gap=_LABEL_SHARE)
     for (segment, (x, y)), height in zip(places.items(), heights, strict=True):
         colour = data.colours[segment]
         axes.scatter(

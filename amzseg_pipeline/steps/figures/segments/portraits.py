@@ -1,4 +1,4 @@
-"""What each segment is like: its size, its features, and how it differs from all users."""
+"""Segment profiles: sizes, features, and differences from all users."""
 
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,12 @@ from amzseg_pipeline.steps.figures.style import canvas, count_axis
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_SD_SHOWN = 3.0
+_MAX_SD_SHOWN = 3.0
 _COLUMNS = 3
 
 
 def segment_sizes(data: SegmentData) -> Plot | NotApplicable:
-    """Users of each segment."""
+    """Users per segment."""
     ranked = data.profiles.sort_values(["users", "segment_id"], ascending=[False, True])
     if ranked.empty:
         return NotApplicable("no segment has users")
@@ -34,18 +34,18 @@ def segment_sizes(data: SegmentData) -> Plot | NotApplicable:
     axes.set(xlabel="users", ylabel="")
     axes.margins(x=0.28)
     count_axis(axes.xaxis)
-    follows = (
-        f"put reach behind the first ({largest['strategy']}) and care behind the last ({smallest['strategy']})"
+    advice = (
+        f"plan reach for the first ({largest['strategy']}) and individual care for the last ({smallest['strategy']})"
         if len(ranked) > 1
         else str(largest["strategy"])
     )
     least = f", {smallest['segment_name']} {int(smallest['users']):,}" if len(ranked) > 1 else ""
-    sentence = f"{largest['segment_name']} are {counted(int(largest['users']), 'user')}{least}: {follows}."
+    sentence = f"{largest['segment_name']} are {counted(int(largest['users']), 'user')}{least}: {advice}."
     return Plot(title, sentence, figure)
 
 
 def segment_profile(data: SegmentData) -> Plot | NotApplicable:
-    """The centroid of each segment in standard deviations from the mean of all users."""
+    """Centroids in standard deviations from the mean of all users."""
     features = [feature.name for feature in data.model.scaling.features]
     if not features or len(data.profiles) < 2:
         return NotApplicable("there is one segment only")
@@ -64,27 +64,27 @@ def segment_profile(data: SegmentData) -> Plot | NotApplicable:
         index=list(data.names.values()),
         columns=[FEATURE_NAMES[feature] for feature in features],
     )
-    limit = min(_MOST_SD_SHOWN, abs(farthest))
+    limit = min(_MAX_SD_SHOWN, abs(farthest))
     heatmap(axes, table, limit=limit, decimals=1, label="sd from the mean\nof all users")
-    told = [
+    traits_by_segment = [
         f"{name} by {'high' if centroids[segment][traits[segment]] > 0 else 'low'} "
         f"{FEATURE_NAMES[features[traits[segment]]]} ({centroids[segment][traits[segment]]:+.1f} sd)"
         for segment, name in data.names.items()
     ]
-    return Plot(title, f"{', '.join(told)}: let each segment's campaign start from that trait.", figure)
+    return Plot(title, f"{', '.join(traits_by_segment)}: let each segment's campaign start from that trait.", figure)
 
 
 def features_by_segment(data: SegmentData) -> Plot | NotApplicable:
-    """Every feature within every segment."""
+    """Distributions of each feature by segment."""
     order = [segment for segment in data.names if (data.sample["segment_id"] == segment).any()]
     known = [name for name in FEATURES if data.sample[name].notna().any()]
     if len(order) < 2:
         return NotApplicable("there is one segment only")
     explained = {name: _explained(data.sample[["segment_id", name]].dropna(), name) for name in known}
-    parted = max(known, key=explained.__getitem__)
-    medians = data.sample.groupby("segment_id")[parted].median()
+    separating = max(known, key=explained.__getitem__)
+    medians = data.sample.groupby("segment_id")[separating].median()
     high, low = str(medians.idxmax()), str(medians.idxmin())
-    title = f"Segments differ most in {FEATURE_NAMES[parted]}"
+    title = f"Segments differ most in {FEATURE_NAMES[separating]}"
     rows = -(-(len(known) + 1) // _COLUMNS)
     figure, axes = canvas(
         title, note=data.note, panels=(rows, _COLUMNS), width=9.6, height=1.2 + rows * (1.2 + 0.28 * len(order))
@@ -97,11 +97,11 @@ def features_by_segment(data: SegmentData) -> Plot | NotApplicable:
     for panel in panels[len(known) :]:
         panel.set_axis_off()
     _legend(panels[len(known)], data, order)
-    top, bottom = (feature_value(parted, float(medians[segment]), data.currency) for segment in (high, low))
+    top, bottom = (feature_value(separating, float(medians[segment]), data.currency) for segment in (high, low))
     sentence = (
-        f"{percent(explained[parted])} of the variance of the {FEATURE_NAMES[parted]} lies between segments, with a "
-        f"median of {top} for {data.names[high]} and {bottom} for {data.names[low]}: use it first when an offer must "
-        "reach the ones and spare the others."
+        f"{percent(explained[separating])} of the variance of the {FEATURE_NAMES[separating]} lies between segments, "
+        f"with a median of {top} for {data.names[high]} and {bottom} for {data.names[low]}: use it first to "
+        "target one segment without the others."
     )
     return Plot(title, sentence, figure)
 

@@ -1,4 +1,4 @@
-"""Made-up tables for the tests of this folder, and how a figure is looked at."""
+"""Synthetic tables for the tests of this folder, and assertions on plots."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ DAY_MS = 86_400_000
 
 
 def hash_of(user: str) -> int:
-    """What the pipeline calls user_hash."""
+    """The user_hash of a user."""
     return int(hashlib.md5(user.encode()).hexdigest()[:8], 16)
 
 
 def reviews(count: int = 600, *, seed: int = 5) -> list[dict[str, Any]]:
-    """Rows of cleaned_reviews: expensive products have better ratings and lower discounts; a few values are unknown."""
+    """Rows of cleaned_reviews: expensive products are rated better and discounted less; a few values are unknown."""
     draw = np.random.default_rng(seed)
     rows = []
     for i in range(count):
@@ -46,7 +46,7 @@ def reviews(count: int = 600, *, seed: int = 5) -> list[dict[str, Any]]:
                 "currency": "INR",
                 "category": CATEGORIES[product % 3],
                 "reviewed_at_ms": (15_000 + int(draw.integers(1_200))) * DAY_MS,
-                "duplicate_count": 1,
+                "duplicate_count": 0,
             }
         )
     for name in ("rating_tenths", "discount_bp", "paid_minor", "category"):
@@ -55,12 +55,12 @@ def reviews(count: int = 600, *, seed: int = 5) -> list[dict[str, Any]]:
 
 
 def without(rows: list[dict[str, Any]], *columns: str) -> list[dict[str, Any]]:
-    """The same rows from a source that does not have the columns."""
+    """The rows without the columns."""
     return [{name: value for name, value in row.items() if name not in columns} for row in rows]
 
 
 def with_all(rows: list[dict[str, Any]], **values: Any) -> list[dict[str, Any]]:
-    """The same rows, but the given columns have one value in all of them."""
+    """The rows with constant values in the given columns."""
     return [{**row, **values} for row in rows]
 
 
@@ -81,14 +81,14 @@ def data_of(
     max_reviews: int = 50_000,
     currency: str | None = "INR",
 ) -> ReviewData:
-    """What the figures of the reviews stage draw."""
+    """The data of the reviews plots."""
     cleaned: nw.LazyFrame = frame(CLEANED_REVIEWS, rows, engine=engine)
     rejections: nw.LazyFrame = frame(REJECTED_REVIEWS, list(rejected_rows), engine=engine)
     return review_data(cleaned, rejections, currency=currency, max_reviews=max_reviews)
 
 
 def plain(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """The rows in the units people read, computed without the pipeline."""
+    """The rows in readable units, computed without the pipeline."""
     table = pd.DataFrame(rows)
     scaled = {"paid": ("paid_minor", 100), "listed": ("list_minor", 100), "off": ("discount_bp", 100)}
     for name, (column, units) in (scaled | {"stars": ("rating_tenths", 10)}).items():
@@ -97,12 +97,12 @@ def plain(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def panels(figure: Figure) -> list[Axes]:
-    """The axes that hold data: no colour bars, no legends."""
+    """The axes with data, without colour bars and legends."""
     return [axes for axes in figure.axes if axes.axison and axes.get_label() != "<colorbar>"]
 
 
 def is_labelled(axes: Axes) -> bool:
-    """Whether both axes say what they show, by a label or by names as ticks."""
+    """Whether both axes have a label or named ticks."""
     return all(
         label or any(tick.get_text() for tick in ticks)
         for label, ticks in (
@@ -112,8 +112,8 @@ def is_labelled(axes: Axes) -> bool:
     )
 
 
-def assert_fit_to_show(plot: Plot) -> None:
-    """A title that is the finding, labelled panels, and a sentence of prose."""
+def assert_presentable(plot: Plot) -> None:
+    """Asserts a title, labelled panels and a complete sentence."""
     assert " ".join(plot.figure.get_suptitle().split()) == plot.title
     assert plot.title
     assert panels(plot.figure)
