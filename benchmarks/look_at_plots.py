@@ -1,11 +1,11 @@
-"""Draws every plot of a data home, or of a made-up export, to be looked at; prints CPU seconds and bytes.
+"""Renders all plots of a data root or of a synthetic export for inspection; prints CPU seconds and bytes.
 
-    python benchmarks/look_at_plots.py --home data --out looks/sample
-    python benchmarks/look_at_plots.py --made-up 1000000 --out looks/million
+    python benchmarks/look_at_plots.py --data-root data --out looks/sample
+    python benchmarks/look_at_plots.py --synthetic 1000000 --out looks/million
 
-A home must have been run before: its warehouse is read. A made-up export is drawn with a fixed seed, in dollars, of
-people who buy cheap, dear or at a discount, and run through the pipeline first. That format of export has no dates, so
-dates are drawn for its reviews afterwards.
+The data root must have a warehouse from a run. A synthetic export has a fixed seed, prices in dollars, and users who
+buy cheap, expensive or discounted products; it is run through the pipeline first. Its format has no dates, so dates
+are added to its reviews afterwards.
 """
 
 import argparse
@@ -49,18 +49,18 @@ _YEARS = 12
 
 
 def main() -> None:
-    """Draws, writes and tells."""
+    """Renders, writes and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--home", type=Path, help="a data root whose pipeline has run")
-    source.add_argument("--made-up", type=int, metavar="REVIEWS", help="make this many reviews instead")
+    source.add_argument("--data-root", type=Path, help="a data root whose pipeline has run")
+    source.add_argument("--synthetic", type=int, metavar="REVIEWS", help="generate this many reviews instead")
     parser.add_argument("--out", type=Path, required=True, help="folder for the images and the report")
     options = parser.parse_args()
     out = options.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
-    data_root = DataRoot(options.data_root.absolute() if options.data_root else out / "home")
-    if options.made_up:
-        run_made_up_export(data_root, reviews=options.made_up)
+    data_root = DataRoot(options.data_root.absolute() if options.data_root else out / "data_root")
+    if options.synthetic:
+        run_synthetic_export(data_root, reviews=options.synthetic)
     engine = DuckDBEngine(Settings(), temporary=out / ".temporary")
     try:
         _draw(data_root.warehouse, engine, out)
@@ -71,8 +71,8 @@ def main() -> None:
 def _draw(warehouse: Path, engine: DuckDBEngine, out: Path) -> None:
     started = time.process_time()
     galleries = []
-    for gallery, told in _galleries(warehouse, engine):
-        folder = artifacts.write_gallery(out, "plots", gallery, facts=told, made_at=datetime.now(UTC))
+    for gallery, shown_facts in _galleries(warehouse, engine):
+        folder = artifacts.write_gallery(out, "plots", gallery, facts=shown_facts, made_at=datetime.now(UTC))
         galleries.append(gallery)
         print(f"{gallery.group:<10}{len(gallery.plots):>3} plots, {time.process_time() - started:.1f} CPU-s so far")
     encoded = 0
@@ -84,7 +84,7 @@ def _draw(warehouse: Path, engine: DuckDBEngine, out: Path) -> None:
             print(f"{len(plot.png) / 1024:7.0f} KiB {len(image) / 1024:5.1f} KiB  {plot.name}: {plot.title}")
             print(f"{'':>26}{plot.sentence}")
         for absent in gallery.missing:
-            print(f"{'FAILED' if absent.is_fault else 'left out':>23}  {absent.name}: {absent.reason}")
+            print(f"{'FAILED' if absent.is_fault else 'skipped':>23}  {absent.name}: {absent.reason}")
     report = (folder / artifacts.REPORT_FILE).stat().st_size
     print(
         f"all: {time.process_time() - started:.1f} CPU-s, thumbnails {encoded / 1024:.0f} KiB in base64, "
@@ -94,7 +94,7 @@ def _draw(warehouse: Path, engine: DuckDBEngine, out: Path) -> None:
 
 def _galleries(warehouse: Path, engine: DuckDBEngine) -> Iterator[tuple[figures.Gallery, dict[str, str]]]:
     table = {name: table_frame(warehouse, name, engine) for name in _TABLES}
-    model = segments.model_from_document(_document(warehouse, "cluster_model"), location="cluster_model.json")
+    model = segments.model_from_document(_json_of(warehouse, "cluster_model"), location="cluster_model.json")
     currency = table["cleaned_reviews"].select(nw.col("currency").max()).collect("pyarrow").item()
     reviews = figures.review_data(table["cleaned_reviews"], table["rejected_reviews"], currency=currency)
     yield figures.review_gallery(reviews), {"Reviews": f"{reviews.reviews:,}"}
@@ -107,14 +107,14 @@ def _galleries(warehouse: Path, engine: DuckDBEngine) -> Iterator[tuple[figures.
     yield figures.segment_gallery(scored), facts.segment_facts(scored)
 
 
-def run_made_up_export(data_root: DataRoot, *, reviews: int) -> None:
-    """Writes an export of about so many reviews, runs the pipeline on it, and gives its reviews dates."""
+def run_synthetic_export(data_root: DataRoot, *, reviews: int) -> None:
+    """Writes an export of about this many reviews, runs the pipeline on it, and adds dates to its reviews."""
     draw = np.random.default_rng(_SEED)
     data_root.landing.mkdir(parents=True, exist_ok=True)
-    (data_root.landing / "made_up.csv").write_text(_export(draw, reviews), encoding="utf-8")
+    (data_root.landing / "synthetic.csv").write_text(_export(draw, reviews), encoding="utf-8")
     command = [sys.executable, "-m", "amzseg_pipeline", "run", "--force"]
     subprocess.run(command, env={**os.environ, "AMZSEG_DATA": str(data_root.root)}, check=True)
-    for path in sorted(data_root.warehouse.glob("routed_reviews/*/bucket=*/*.parquet")):
+    for path in sorted(data_root.warehouse.glob("partitioned_reviews/*/bucket=*/*.parquet")):
         cleaned = pq.read_table(path)
         day = draw.choice(365, len(cleaned), p=_season())
         year = draw.choice(_YEARS, len(cleaned), p=np.arange(1, _YEARS + 1) / np.arange(1, _YEARS + 1).sum())
@@ -124,17 +124,19 @@ def run_made_up_export(data_root: DataRoot, *, reviews: int) -> None:
 
 
 def _export(draw: np.random.Generator, reviews: int) -> str:
-    listings, people = reviews // _REVIEWERS_PER_LISTING, reviews // 3
-    kind = draw.integers(0, 3, listings)
-    listed = np.exp(draw.normal(3.2, 1.0, listings)) * np.array([0.6, 1.0, 2.6])[kind]
-    off = np.clip(draw.beta(np.array([5, 2, 2])[kind], np.array([4, 9, 6])[kind]), 0, 0.95)
-    stars = np.clip(draw.normal(np.array([3.8, 4.2, 4.3])[kind], 0.4), 1, 5)
+    listings, users = reviews // _REVIEWERS_PER_LISTING, reviews // 3
+    listing_type = draw.integers(0, 3, listings)
+    listed = np.exp(draw.normal(3.2, 1.0, listings)) * np.array([0.6, 1.0, 2.6])[listing_type]
+    off = np.clip(draw.beta(np.array([5, 2, 2])[listing_type], np.array([4, 9, 6])[listing_type]), 0, 0.95)
+    stars = np.clip(draw.normal(np.array([3.8, 4.2, 4.3])[listing_type], 0.4), 1, 5)
     ratings = np.exp(draw.normal(6, 2, listings)).astype(int) + 1
     shelf = (len(_SHELVES) * len(_DEPARTMENTS) * draw.random(listings) ** 1.8).astype(int)
-    # Each kind of listing is bought by a third of people, some of them far more often than others.
-    buyers = (people // 3 * draw.random((listings, _REVIEWERS_PER_LISTING)) ** 1.7).astype(int) * 3 + kind[:, None]
-    strays = draw.random(buyers.shape) < 0.2
-    buyers = np.where(strays, draw.integers(0, people, buyers.shape), buyers)
+    # Each type of listing is bought by a third of users, some of them far more often than others.
+    buyers = (users // 3 * draw.random((listings, _REVIEWERS_PER_LISTING)) ** 1.7).astype(int) * 3 + listing_type[
+        :, None
+    ]
+    others = draw.random(buyers.shape) < 0.2
+    buyers = np.where(others, draw.integers(0, users, buyers.shape), buyers)
     damaged = draw.random(listings) < _DAMAGED_SHARE
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
@@ -152,12 +154,12 @@ def _export(draw: np.random.Generator, reviews: int) -> str:
 
 
 def _season() -> np.ndarray:
-    """More reviews in the days before the end of the year."""
+    """More reviews towards the end of the year."""
     weight = 1 + 1.2 * np.exp(-(((np.arange(365) - 345) / 18) ** 2))
     return weight / weight.sum()
 
 
-def _document(warehouse: Path, name: str) -> dict:
+def _json_of(warehouse: Path, name: str) -> dict:
     return json.loads((warehouse / f"{name}.json").read_text(encoding="utf-8"))
 
 

@@ -1,8 +1,8 @@
-"""The pipeline's own errors. Every message names the file, the place in it and the fix."""
+"""Errors of the pipeline. Each message names the file, the location in it and the fix."""
 
 
 class PipelineError(Exception):
-    """The root of every error this package raises on purpose."""
+    """Base class of all errors that this package raises deliberately."""
 
 
 class SettingsError(PipelineError):
@@ -10,19 +10,19 @@ class SettingsError(PipelineError):
 
 
 class RefusedInput(PipelineError):
-    """Files of the landing zone cannot be read as they are; the message lists every one of them."""
+    """Files in the landing zone cannot be read; the message lists each of them."""
 
 
 class RefusedForNow(RefusedInput):
-    """A file is refused for what is around it, not for its bytes: unreadable, half delivered, changed while read."""
+    """A file cannot be read yet for a temporary reason: no access, incomplete delivery, changed while being read."""
 
 
 class TableError(PipelineError):
-    """A table in the warehouse is missing, or its rows do not keep its contract."""
+    """A table in the warehouse is missing or violates its contract."""
 
 
 class WriteError(PipelineError):
-    """A file cannot be written: the disk is full, or what is there does not let us."""
+    """A file cannot be written: the disk is full, or access is denied."""
 
 
 class ModelError(PipelineError):
@@ -30,16 +30,16 @@ class ModelError(PipelineError):
 
 
 class SnapshotError(PipelineError):
-    """A published snapshot is missing, damaged or of a contract this code does not know."""
+    """A published snapshot is missing, damaged or has an unknown contract version."""
 
 
 class NothingPublished(SnapshotError):
-    """There is no latest snapshot to read."""
+    """No snapshot has been published."""
 
 
 class UnknownContract(SnapshotError):
-    """A snapshot is of a format or contract that this code does not know, and so perhaps newer than the code."""
+    """A snapshot has an unknown format or contract version; it may be newer than this code."""
 
 
 class ErasureError(PipelineError):
-    """A user cannot be forgotten yet, or something of them is left."""
+    """A user cannot be erased yet, or some of their data remains."""

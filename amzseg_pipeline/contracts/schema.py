@@ -1,4 +1,4 @@
-"""The words contracts are written in: a Column and a Table."""
+"""Column and Table: the schema language of the contracts."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ ColumnType = Literal["string", "int64", "float64", "bool", "date"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: what it holds, in which unit, within which range (both ends included)."""
+    """A column: description, unit and range (both ends included)."""
 
     name: str
     type: ColumnType
@@ -21,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's promise: its columns in order, and the columns that together name a row once (`key`)."""
+    """A table: its columns in order, and the columns of its unique key."""
 
     name: str
     description: str

@@ -1,4 +1,4 @@
-"""Users that somebody brings to be scored: what their file holds, why a row is rejected, and what comes back."""
+"""Tables of batch scoring: uploaded users, rejection reasons, scored users."""
 
 from enum import StrEnum
 
@@ -12,9 +12,9 @@ MAX_SPEND = 10**12
 
 USERS_TO_SCORE = Table(
     "users_to_score",
-    "One row per user to score. engagement_score is derived, total_reviews x avg_rating, and so not asked for.",
+    "One row per user to score. engagement_score is not needed: it is total_reviews x avg_rating.",
     (
-        Column("user_id", "string", "any text that tells your users apart"),
+        Column("user_id", "string", "any text that identifies the user"),
         Column("total_reviews", "int64", "reviews written", unit="reviews", minimum=1, maximum=MAX_REVIEWS),
         Column("avg_rating", "float64", "mean rating given", unit="stars", nullable=True, minimum=1, maximum=5),
         Column("avg_discount", "float64", "mean discount", unit="percent", nullable=True, minimum=0, maximum=100),
@@ -29,27 +29,25 @@ USERS_TO_SCORE = Table(
         ),
     ),
 )
-"""A nullable value that is not known is left empty."""
+"""Unknown nullable values are left empty."""
 
 
 class RowIssue(StrEnum):
-    """Why a row cannot be scored. A row has one reason: the first that holds, in this order."""
+    """Why a row cannot be scored: the first reason that holds, in this order."""
 
     FIELDS = "the row has more or fewer fields than the header"
-    USER = f"user_id is empty, longer than {MAX_USER_ID_CHARACTERS} characters or holds a control character"
-    REVIEWS = f"total_reviews is not a whole number from 1 to {MAX_REVIEWS:,}"
+    USER = f"user_id is empty, longer than {MAX_USER_ID_CHARACTERS} characters or contains a control character"
+    REVIEWS = f"total_reviews is not an integer from 1 to {MAX_REVIEWS:,}"
     RATING = "avg_rating is neither a number from 1 to 5 nor empty"
     DISCOUNT = "avg_discount is neither a percentage from 0 to 100 nor empty"
     SPEND = f"avg_spend is neither an amount from 0 to {MAX_SPEND:,} nor empty"
 
 
-_ROW_NUMBER = Column(
-    "row_number", "int64", "number of the row in the file, the first after the header being 1", minimum=1
-)
+_ROW_NUMBER = Column("row_number", "int64", "number of the row in the file; 1 is the first after the header", minimum=1)
 
 SCORED_USERS = Table(
     "scored_users",
-    "One row per row that could be scored, in the order of the file.",
+    "One row per scored row, in file order.",
     (
         _ROW_NUMBER,
         Column("user_id", "string", "as given"),
@@ -60,15 +58,15 @@ SCORED_USERS = Table(
         Column(
             "margin",
             "float64",
-            "(second distance - distance) / second distance; 0 is undecided",
+            "(second distance - distance) / second distance; 0 is a tie",
             nullable=True,
             minimum=0,
             maximum=1,
         ),
         *(column for column in DRIVER_COLUMNS if column.type == "string"),
         *FEATURE_COLUMNS,
-        Column("distance", "float64", "distance to the own segment's centroid", unit="sd", minimum=0),
-        Column("is_outlier", "bool", "farther out than 99.5 % of the segment's training users"),
+        Column("distance", "float64", "distance to the centroid of the segment", unit="sd", minimum=0),
+        Column("is_outlier", "bool", "farther from the centroid than 99.5% of the segment's training users"),
         Column("is_low_evidence", "bool", "one review only"),
         Column("model_version", "string", "version of the model that scored the user"),
     ),
@@ -77,7 +75,7 @@ SCORED_USERS = Table(
 
 REJECTED_USERS = Table(
     "rejected_users",
-    "The rows that could not be scored, each with one reason, and their text as it stands in the file.",
+    "The rows that were not scored, each with one reason and its original text.",
     (
         _ROW_NUMBER,
         Column("reason", "string", "why the row was rejected (a RowIssue)"),

@@ -1,4 +1,4 @@
-"""The users stage: the behavioural features of a user, and where in their life as a customer they are."""
+"""Tables of the users stage: behavioural features and lifecycle of users."""
 
 from enum import StrEnum
 
@@ -25,7 +25,7 @@ COUNT_COLUMNS = (
     Column("discounted_reviews", "int64", "reviews with a known discount", unit="reviews", minimum=0),
     Column("priced_reviews", "int64", "reviews with a price paid", unit="reviews", minimum=0),
 )
-"""How many reviews stand behind avg_rating, avg_discount and avg_spend."""
+"""The number of reviews behind avg_rating, avg_discount and avg_spend."""
 
 NEW_DAYS = 90
 ACTIVE_DAYS = 180
@@ -34,7 +34,7 @@ HALF_LIFE_DAYS = 180
 
 
 class LifecycleStage(StrEnum):
-    """Where a user is in their life as a customer: the first that holds, in this order."""
+    """Lifecycle stage of a user: the first that holds, in this order."""
 
     NEW = "new"
     ACTIVE = "active"
@@ -62,18 +62,20 @@ LIFECYCLE_COLUMNS = (
         nullable=True,
     ),
 )
-"""Null where no review has a date. Not clustered: they move for everyone every night."""
+"""Null where no review has a date. Not used for clustering: they change for all users with every run."""
 
 USER_FEATURES = Table(
     "user_features",
-    "One row per user: the five features, the lifecycle, and the integer counts and sums they come from.",
+    "One row per user: five features, the lifecycle, and the integer counts and sums they are computed from.",
     (
         Column("user_id", "string", "reviewer"),
         Column("user_hash", "int64", "first 32 bits of md5(user_id)", minimum=0, maximum=2**32 - 1),
         *FEATURE_COLUMNS,
         *LIFECYCLE_COLUMNS,
         *COUNT_COLUMNS,
-        Column("future_reviews", "int64", "reviews dated after as_of, counted as of it", unit="reviews", minimum=0),
+        Column(
+            "future_reviews", "int64", "reviews dated after as_of, treated as dated as_of", unit="reviews", minimum=0
+        ),
         Column("rating_tenths_sum", "int64", "sum of ratings", unit="tenths of a star", minimum=0),
         Column("rating_square_sum", "int64", "sum of squared ratings", unit="tenths of a star, squared", minimum=0),
         Column("discount_bp_sum", "int64", "sum of discounts", unit="basis points", minimum=0),
@@ -87,7 +89,7 @@ USER_FEATURES = Table(
     ),
     key=("user_id",),
 )
-"""Counts, sums, sums of squares, first and last of parts of a user's reviews merge exactly; active_months does not.
+"""Counts, sums, sums of squares, first and last of subsets of a user's reviews merge exactly; active_months does not.
 
 A squared rating is at most 2,500, a squared discount 10^8 and a squared logarithm 1.1 x 10^9: int64 holds the sums of
 8 billion reviews of one user.

@@ -1,4 +1,1 @@
-"""HOW: pure functions, frame in, frame out. No files, clock, environment or Dagster.
-
-Frames are narwhals frames, so that the same function runs on DuckDB, Spark, Polars and pandas.
-"""
+"""Pure functions on narwhals frames, which run on DuckDB, Spark, Polars and pandas."""

@@ -1,9 +1,9 @@
-"""Whether there is anything new since the last published snapshot, in words."""
+"""Changes since the latest published snapshot."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-_NAMED_FILES = 3
+_MAX_NAMED_FILES = 3
 
 
 def changes_since(
@@ -14,10 +14,16 @@ def changes_since(
     settings_hash: str,
     user_key_id: str | None = None,
 ) -> tuple[str, ...]:
-    """Sentences on what differs from inputs, code, settings and key of a snapshot's manifest; empty when nothing does.
+    """One message per difference from a snapshot's manifest: inputs, code, settings, user key; empty without changes.
 
-    `batches` maps the path of each file of the landing zone to its sha256, None where it is not known yet. Content
-    counts and names do not: a file that was renamed or delivered twice is no change.
+    A renamed file or a second copy of a file is no change: only contents count.
+
+    Args:
+        manifest: manifest of the latest snapshot, None without one.
+        batches: path of each file in the landing zone -> sha256, None if it is not known yet.
+        code_version: version of the running code.
+        settings_hash: hash of the settings that change the result.
+        user_key_id: id of the key for pseudonyms, None without a key.
     """
     if manifest is None:
         return ("nothing is published yet",)
@@ -27,42 +33,44 @@ def changes_since(
     differing = {path for path, sha256 in batches.items() if sha256 not in path_by_sha256}
     missing = {path for sha256, path in path_by_sha256.items() if sha256 not in present}
     found = [
-        f"{kind}: {names(sorted(files))}"
-        for kind, files in (
+        f"{change}: {names(sorted(files))}"
+        for change, files in (
             ("new", differing - paths),
             ("changed or touched", differing & paths),
-            ("gone", missing - differing),
+            ("removed", missing - differing),
         )
         if files
     ]
     if manifest["code_version"] != code_version:
-        found.append("the code is of another version")
+        found.append("the code version differs")
     if manifest["settings_hash"] != settings_hash:
         found.append("the settings differ")
     if manifest.get("user_key_id") != user_key_id:
-        found.append("the key of users' ids is another one")
+        found.append("the user key differs")
     return tuple(found)
 
 
 def unfinished_delivery(
     manifest: Mapping[str, Any] | None, *, batches: Mapping[str, str | None], settling: Collection[str]
 ) -> str:
-    """Why to wait although something differs; empty when there is no reason to.
+    """Why a run should wait despite changes; empty if it should not.
 
-    A file that is still settling may be the new form of one that is gone: a run between the two would publish a
-    snapshot without either. `settling` are the paths of the files that are too young to be read.
+    A settling file may replace a removed one: a run in between would publish a snapshot without either. `settling` are
+    the paths of files that were modified too recently to be read.
     """
     if manifest is None or not settling:
         return ""
     present = set(batches.values())
-    gone = sorted(batch["path"] for batch in manifest["inputs"] if batch["sha256"] not in present)
-    if not gone:
+    removed = sorted(batch["path"] for batch in manifest["inputs"] if batch["sha256"] not in present)
+    if not removed:
         return ""
-    return f"a delivery is under way: {names(gone)} gone or changed while {names(sorted(settling))} is still settling"
+    return (
+        f"delivery in progress: {names(removed)} removed or changed while {names(sorted(settling))} is still settling"
+    )
 
 
 def names(paths: Collection[str]) -> str:
-    """The first paths, and how many more there are."""
-    named = ", ".join(list(paths)[:_NAMED_FILES])
-    more = len(paths) - _NAMED_FILES
+    """The first three paths and the number of others."""
+    named = ", ".join(list(paths)[:_MAX_NAMED_FILES])
+    more = len(paths) - _MAX_NAMED_FILES
     return f"{named} and {more:,} more" if more > 0 else named

@@ -1,4 +1,4 @@
-"""Pseudonyms for the ids of users and of their reviews: HMAC-SHA256 with a key that is kept outside of the data."""
+"""Pseudonyms for ids of users and reviews: HMAC-SHA256 with a key that is stored outside the data."""
 
 import hashlib
 import hmac
@@ -9,48 +9,48 @@ from amzseg_pipeline.contracts.errors import SettingsError
 USER_KEY_VARIABLE = "AMZSEG_USER_KEY"
 FORMER_KEYS_VARIABLE = "AMZSEG_FORMER_USER_KEYS"
 MIN_KEY_BYTES = 32
-"""As long as the hash (RFC 2104); a shorter key could be found by trying, and with it every id."""
+"""As long as the hash (RFC 2104); a shorter key could be found by brute force."""
 
 
 @dataclass(frozen=True)
 class UserKey:
-    """The secret key. Whoever has it can find a known id's pseudonym; nobody can turn a pseudonym back into its id."""
+    """The secret key. Its owner can compute the pseudonym of a known id; a pseudonym cannot be inverted."""
 
     secret: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
         if len(self.secret) < MIN_KEY_BYTES:
             raise SettingsError(
-                f"{USER_KEY_VARIABLE}: {len(self.secret)} bytes are too short for a key; "
-                f"give at least {MIN_KEY_BYTES}, such as `openssl rand -hex 32` makes."
+                f"{USER_KEY_VARIABLE}: a key of {len(self.secret)} bytes is too short; "
+                f"give at least {MIN_KEY_BYTES} bytes, for example from `openssl rand -hex 32`."
             )
 
     @property
     def id(self) -> str:
-        """First 8 hexadecimal digits of a hash of the key: tells keys apart and gives nothing away."""
+        """First 8 hexadecimal digits of a hash of the key: identifies the key without revealing it."""
         return hashlib.sha256(b"amzseg user key\0" + self.secret).hexdigest()[:8]
 
-    def pseudonym(self, given_id: str) -> str:
-        """The pseudonym of an id as the source gives it, 64 hexadecimal digits."""
-        return hmac.digest(self.secret, given_id.encode(), "sha256").hex()
+    def pseudonym(self, source_id: str) -> str:
+        """The pseudonym of a source id, 64 hexadecimal digits."""
+        return hmac.digest(self.secret, source_id.encode(), "sha256").hex()
 
 
 def user_key_from(text: str | None) -> UserKey | None:
-    """The key that `text` is, None where there is none. SettingsError where it is too short."""
+    """The key in `text`, None if it is empty. Raises SettingsError if it is too short."""
     return UserKey(text.strip().encode()) if text and text.strip() else None
 
 
 def check_user_ids(policy: str, key: UserKey | None, *, last_key_id: str | None) -> None:
-    """SettingsError where ids would be published as given although they should not be; `policy` is a `user_ids`.
+    """Raises SettingsError if the ids would be published in a form that `policy` (setting user_ids) forbids.
 
-    A key that got lost between two nights must not give away whom yesterday's pseudonyms stand for.
+    A key that is lost between two runs must not reveal the ids behind published pseudonyms.
     """
     if policy == "given" and key is not None:
-        raise SettingsError(f'settings: user_ids = "given" and {USER_KEY_VARIABLE} is set; take one of them away.')
+        raise SettingsError(f'settings: user_ids = "given" and {USER_KEY_VARIABLE} is set; remove one of them.')
     if policy == "keyed" and key is None:
         raise SettingsError(f'settings: user_ids = "keyed" needs {USER_KEY_VARIABLE}; set it for every process.')
     if policy == "either" and key is None and last_key_id is not None:
         raise SettingsError(
-            f"{USER_KEY_VARIABLE} is not set, and the last snapshot's users are pseudonyms of key {last_key_id}; "
-            'set it, or give user_ids = "given" to publish ids as the source gives them from now on.'
+            f"{USER_KEY_VARIABLE} is not set, and the latest snapshot has pseudonyms of key {last_key_id}; "
+            'set it, or give user_ids = "given" to publish source ids from now on.'
         )

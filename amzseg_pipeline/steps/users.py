@@ -1,4 +1,4 @@
-"""From cleaned reviews to the behaviour of each user."""
+"""User features: integer sums over the reviews of each user, and the features computed from them."""
 
 import math
 from datetime import UTC, date, datetime
@@ -21,25 +21,24 @@ _SUMS = (
 )
 _DAY_MS = 86_400_000
 _WEIGHT_UNITS = 10**9 / 7
-"""Weights are rounded to whole units, so that their sums are exact. With these units the weight of no age lies so near
-to a half that the last bit of an engine's exponential could decide; with 10^9 half-lives would (a test tries all)."""
+"""Weights are rounded to integer units, so sums are exact. With this unit no weight is so close to a half that the last
+bit of an engine's exponential decides its rounding; with 10^9 half-lives would be (a test tries all ages)."""
 
 
 def as_of_date(cleaned_reviews: nw.LazyFrame, *, run_date: date) -> date:
-    """The day ages are counted from: the earlier of the newest review's date and the run's; the run's without dates."""
+    """The reference day of ages: the earlier of the newest review's date and the run's; the run's without dates."""
     newest = cleaned_reviews.select(nw.col("reviewed_at_ms").max()).collect("pyarrow").item()
     return run_date if newest is None else min(run_date, datetime.fromtimestamp(newest / 1000, UTC).date())
 
 
 def user_features(cleaned_reviews: nw.LazyFrame, *, as_of: date) -> nw.LazyFrame:
-    """One row per user: integer counts and sums over all their reviews, and the features taken from them last.
+    """USER_FEATURES: integer counts and sums over the reviews of each user, and the features computed from them.
 
-    Everything summed is a whole number, so no order of rows, engine or split changes a bit. A mean of no values is
-    null, and so are the engagement of a user without a rating and the lifecycle of a user without a date. Reviews dated
-    after `as_of` count as of that day.
+    All sums are integers, so row order, engine and partitioning do not change the result. Null: a mean without values,
+    engagement without a rating, lifecycle without a date. Reviews dated after `as_of` are treated as dated `as_of`.
     """
     sums = (
-        _measured(cleaned_reviews, as_of_day=(as_of - date(1970, 1, 1)).days)
+        _with_summands(cleaned_reviews, as_of_day=(as_of - date(1970, 1, 1)).days)
         .group_by("user_id")
         .agg(
             user_hash=nw.col("user_hash").min(),
@@ -67,13 +66,13 @@ def user_features(cleaned_reviews: nw.LazyFrame, *, as_of: date) -> nw.LazyFrame
         .with_columns(nw.col(*_COUNTS, *_SUMS).fill_null(0).cast(nw.Int64))
     )
     features = sums.with_columns(
-        avg_rating=_quotient("rating_tenths_sum", _where_any("rated_reviews") * 10),
-        avg_discount=_quotient("discount_bp_sum", _where_any("discounted_reviews") * 100),
-        avg_spend=_quotient("paid_minor_sum", _where_any("priced_reviews") * 100),
-        recent_engagement=_quotient("recent_units", _where_any("recent_reviews") * 0.0 + 50 * _WEIGHT_UNITS),
+        avg_rating=_quotient("rating_tenths_sum", _if_positive("rated_reviews") * 10),
+        avg_discount=_quotient("discount_bp_sum", _if_positive("discounted_reviews") * 100),
+        avg_spend=_quotient("paid_minor_sum", _if_positive("priced_reviews") * 100),
+        recent_engagement=_quotient("recent_units", _if_positive("recent_reviews") * 0.0 + 50 * _WEIGHT_UNITS),
         recency_days=nw.col("recency_days").cast(nw.Int64),
         tenure_days=nw.col("tenure_days").cast(nw.Int64),
-        # The age, times 0, makes it null for a user without dates; among the distinct months null is one.
+        # Age x 0 makes it null for users without dates; null counts as one distinct month.
         active_months=(nw.col("recency_days") * 0 + nw.col("months") - nw.col("undated")).cast(nw.Int64),
         lifecycle_stage=_lifecycle_stage(),
         as_of=nw.lit(as_of).cast(nw.Date()),
@@ -82,11 +81,11 @@ def user_features(cleaned_reviews: nw.LazyFrame, *, as_of: date) -> nw.LazyFrame
     return engaged.select(USER_FEATURES.column_names)
 
 
-def _measured(cleaned_reviews: nw.LazyFrame, *, as_of_day: int) -> nw.LazyFrame:
-    """The reviews with what is summed over them, each a whole number; null where the review does not tell."""
-    day = _whole_quotient(nw.col("reviewed_at_ms").cast(nw.Float64), _DAY_MS)
+def _with_summands(cleaned_reviews: nw.LazyFrame, *, as_of_day: int) -> nw.LazyFrame:
+    """The reviews with the integers that are summed; null where a value is unknown."""
+    day = _integer_quotient(nw.col("reviewed_at_ms").cast(nw.Float64), _DAY_MS)
     rating, discount = nw.col("rating_tenths"), nw.col("discount_bp")
-    # Thousandths, because engines' logarithms differ by 10^-15: one price in 10^11 could be rounded apart.
+    # Thousandths: logarithms of engines differ by 10^-15, which could change the rounding of one price in 10^11.
     log_paid = _rounded(((nw.col("paid_minor").cast(nw.Float64) + 100).log() - math.log(100)) * 1000)
     return (
         cleaned_reviews.with_columns(day=day, log_paid=log_paid)
@@ -109,14 +108,14 @@ def _weight_units(age_days: nw.Expr) -> nw.Expr:
 
 
 def _month_number(day: nw.Expr) -> nw.Expr:
-    """The calendar month of a day counted from 1970-01-01, as a number that rises by 1 every month until 2100.
+    """The calendar month of a day since 1970-01-01, as a number that grows by 1 per month until 2100.
 
-    Years begin in March, so that the day a leap year adds is the last of its year.
+    Years start in March, so the leap day is the last day of its year.
     """
     from_march_1968 = day + 671
-    year = _whole_quotient(from_march_1968 * 4 + 3, 1461)
+    year = _integer_quotient(from_march_1968 * 4 + 3, 1461)
     day_of_year = from_march_1968 - (year * 1461 / 4).floor()
-    return year * 12 + _whole_quotient(day_of_year * 5 + 2, 153)
+    return year * 12 + _integer_quotient(day_of_year * 5 + 2, 153)
 
 
 def _lifecycle_stage() -> nw.Expr:
@@ -133,15 +132,15 @@ def _rounded(number: nw.Expr) -> nw.Expr:
     return (number + 0.5).floor().cast(nw.Int64)
 
 
-def _where_any(reviews: str) -> nw.Expr:
+def _if_positive(reviews: str) -> nw.Expr:
     return nw.when(nw.col(reviews) > 0).then(nw.col(reviews)).cast(nw.Float64)
 
 
 def _quotient(total: str, divisor: nw.Expr) -> nw.Expr:
-    # By a column: Polars divides by a constant in multiplying by its reciprocal, which other engines do not.
+    # Divide by a column: Polars replaces division by a constant by multiplication, other engines do not.
     return nw.col(total).cast(nw.Float64) / divisor
 
 
-def _whole_quotient(number: nw.Expr, divisor: int) -> nw.Expr:
-    """The quotient of whole numbers, rounded down; the half keeps an inexact division away from the next number."""
+def _integer_quotient(number: nw.Expr, divisor: int) -> nw.Expr:
+    """The integer quotient, rounded down; the half keeps an inexact division away from the next integer."""
     return ((number + 0.5) / divisor).floor()

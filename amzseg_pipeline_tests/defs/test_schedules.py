@@ -101,9 +101,9 @@ def _delivered_twice(data_root):
 CHANGES = {
     "a new file": (_more, "new: more.csv"),
     "corrected content under the same name": (_corrected, "changed or touched: other.csv"),
-    "a file taken away": (_gone, "gone: other.csv"),
+    "a file taken away": (_gone, "removed: other.csv"),
     "touched": (_touched, "changed or touched: export.csv"),
-    "another name": (_renamed, "new: other_2.csv; gone: other.csv"),
+    "another name": (_renamed, "new: other_2.csv; removed: other.csv"),
     "delivered twice": (_delivered_twice, "new: other_2.csv"),
 }
 
@@ -126,7 +126,7 @@ def test_unchanged_content_costs_one_run(data_root, case):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"code_version": "0" * 16}, "the code is of another version"),
+        ({"code_version": "0" * 16}, "the code version differs"),
         ({"settings_hash": "0" * 16}, "the settings differ"),
     ],
 )
@@ -162,7 +162,7 @@ def test_waits_while_a_file_is_being_replaced(data_root, name):
     (data_root.landing / "other.csv").unlink()
     deliver(data_root, **{name: OTHER.replace(b"A,C", b"A,E")}, age_seconds=5)
     assert skip_reason(data_root) == (
-        f"a delivery is under way: other.csv gone or changed while {name}.csv is still settling"
+        f"delivery in progress: other.csv removed or changed while {name}.csv is still settling"
     )
     touch(data_root.landing / f"{name}.csv")
     assert "other.csv" in changes(data_root)
@@ -248,7 +248,7 @@ def test_compares_ten_thousand_exports_without_opening_them(data_root):
     (data_root.landing / "more.csv").write_bytes(b"")
     for number in range(5, 10_000):
         (data_root.landing / f"{number:04d}.csv").unlink()
-    assert changes(data_root, settle_seconds=0) == "new: more.csv; gone: 0005.csv, 0006.csv, 0007.csv and 9,992 more"
+    assert changes(data_root, settle_seconds=0) == "new: more.csv; removed: 0005.csv, 0006.csv, 0007.csv and 9,992 more"
 
 
 SHOWN = """

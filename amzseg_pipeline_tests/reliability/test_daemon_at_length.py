@@ -53,7 +53,7 @@ def test_reads_every_kind_of_delivery_once_and_completely(tmp_path):
         assert runs.reason() == "nothing changed since snapshot 1"
 
         deliver(data_root, export=EXPORT)
-        assert told(runs.run()) == "new: export.csv; gone: sample_amazon.csv -> published snapshot 2"
+        assert told(runs.run()) == "new: export.csv; removed: sample_amazon.csv -> published snapshot 2"
         assert inputs(data_root) == ["export.csv"]
 
         deliver(data_root, export=EXPORT, age_seconds=1_800)
@@ -61,7 +61,7 @@ def test_reads_every_kind_of_delivery_once_and_completely(tmp_path):
         assert runs.reason() == "nothing changed since snapshot 2"
 
         (data_root.landing / "export.csv").rename(data_root.landing / "export_2.csv")
-        assert told(runs.run()) == "new: export_2.csv; gone: export.csv -> nothing changed since snapshot 2"
+        assert told(runs.run()) == "new: export_2.csv; removed: export.csv -> nothing changed since snapshot 2"
 
         deliver(data_root, other=OTHER)
         assert told(runs.run()) == "new: other.csv -> published snapshot 3"
@@ -70,7 +70,7 @@ def test_reads_every_kind_of_delivery_once_and_completely(tmp_path):
         assert told(runs.run()) == "changed or touched: other.csv -> published snapshot 4"
         assert "C" not in users(data_root)
         (data_root.landing / "other.csv").unlink()
-        assert told(runs.run()) == "gone: other.csv -> published snapshot 5"
+        assert told(runs.run()) == "removed: other.csv -> published snapshot 5"
         assert not {"A", "D", "E"} & users(data_root)
 
         (data_root.landing / "more.csv.part").write_bytes(MORE[:50])
@@ -192,7 +192,7 @@ def test_lost_data_starts_one_run_and_lost_history_none(tmp_path):
         with (newer / "amzseg_pipeline" / "steps" / "users.py").open("a") as source:
             source.write("# another version\n")
         with daemon(data_root, project=newer):
-            assert told(runs.run()) == "the code is of another version -> published snapshot 3"
+            assert told(runs.run()) == "the code version differs -> published snapshot 3"
             assert runs.reason() == "nothing changed since snapshot 3"
     shutil.rmtree(data_root.dagster)
     prepare_instance(data_root)

@@ -68,7 +68,7 @@ def test_a_key_has_an_id_and_never_shows_itself() -> None:
         ("either", None, None, ""),
         ("either", None, "1234abcd", "are pseudonyms of key 1234abcd; set it, or give"),
         ("given", None, "1234abcd", ""),
-        ("given", KEY, None, "take one of them away"),
+        ("given", KEY, None, "remove one of them"),
         ("keyed", KEY, None, ""),
         ("keyed", None, None, "needs AMZSEG_USER_KEY"),
     ],

@@ -1,4 +1,4 @@
-"""What counts as a change since the last snapshot, and when to wait all the same."""
+"""Changes since the latest snapshot, and deliveries in progress."""
 
 import pytest
 from hypothesis import given
@@ -28,19 +28,19 @@ SAME = {"batches": {"a.csv": "aa", "b.csv": "bb"}, "code_version": "c1", "settin
         ({"batches": {"a.csv": "aa", "b.csv": "cc"}}, ("changed or touched: b.csv",)),
         ({"batches": {"a.csv": None, "b.csv": "bb"}}, ("changed or touched: a.csv",)),
         ({"batches": {"a.csv": "aa", "copy_of_a.csv": "cc", "b.csv": "bb"}}, ("changed or touched: copy_of_a.csv",)),
-        ({"batches": {"a.csv": "aa"}}, ("gone: b.csv",)),
-        ({"batches": {"b.csv": "aa"}}, ("gone: b.csv",)),
-        ({"batches": {"a.csv": "aa", "b2.csv": "cc"}}, ("new: b2.csv", "gone: b.csv")),
-        ({"batches": {}}, ("gone: a.csv, b.csv",)),
-        ({"code_version": "c2"}, ("the code is of another version",)),
+        ({"batches": {"a.csv": "aa"}}, ("removed: b.csv",)),
+        ({"batches": {"b.csv": "aa"}}, ("removed: b.csv",)),
+        ({"batches": {"a.csv": "aa", "b2.csv": "cc"}}, ("new: b2.csv", "removed: b.csv")),
+        ({"batches": {}}, ("removed: a.csv, b.csv",)),
+        ({"code_version": "c2"}, ("the code version differs",)),
         ({"settings_hash": "s2"}, ("the settings differ",)),
     ],
 )
-def test_a_change_is_told_in_words(now, changes):
+def test_changes_are_described(now, changes):
     assert changes_since(MANIFEST, **(SAME | now)) == changes
 
 
-def test_without_a_snapshot_everything_is_new():
+def test_everything_is_new_without_a_snapshot():
     assert changes_since(None, **SAME) == ("nothing is published yet",)
 
 
@@ -48,7 +48,7 @@ CONTENTS = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), st.sampled_fro
 
 
 @given(before=CONTENTS, now=CONTENTS)
-def test_nothing_changed_exactly_when_the_contents_are_the_same_whatever_the_names(before, now):
+def test_only_contents_count_as_changes_not_names(before, now):
     first_path = {sha256: path for path, sha256 in sorted(before.items(), reverse=True)}
     inputs = [
         {"path": path, "also_at": [p for p, s in before.items() if s == sha256 and p != path], "sha256": sha256}
@@ -69,22 +69,22 @@ def test_nothing_changed_exactly_when_the_contents_are_the_same_whatever_the_nam
         ({"a.csv": "aa"}, [], False),
     ],
 )
-def test_a_night_waits_where_a_settling_file_may_be_the_new_form_of_one_that_is_gone(batches, settling, waits):
+def test_run_waits_while_a_settling_file_may_replace_a_removed_one(batches, settling, waits):
     reason = unfinished_delivery(MANIFEST, batches=batches, settling=settling)
     assert bool(reason) is waits
     if waits:
-        assert "b.csv gone or changed" in reason
+        assert "b.csv removed or changed" in reason
         assert f"{settling[0]} is still settling" in reason
 
 
-def test_a_first_night_does_not_wait():
+def test_first_run_does_not_wait():
     assert unfinished_delivery(None, batches={}, settling=["a.csv"]) == ""
 
 
 @pytest.mark.parametrize(
-    ("paths", "words"),
+    ("paths", "expected"),
     [(["a"], "a"), (["a", "b", "c"], "a, b, c"), (list("abcd"), "a, b, c and 1 more")],
 )
-def test_many_names_are_cut_and_counted(paths, words):
-    assert names(paths) == words
+def test_long_lists_of_names_are_shortened(paths, expected):
+    assert names(paths) == expected
     assert names([f"{n}.csv" for n in range(10_000)]).endswith("and 9,997 more")

@@ -1,4 +1,4 @@
-"""Features of users: exact sums, means taken last, nulls where nothing is known, and dates counted from one day."""
+"""User features: exact sums, means, nulls for unknown values, and ages from one reference day."""
 
 import math
 import random
@@ -28,7 +28,7 @@ def day_ms(day: str) -> int:
 
 def reviews_of(*reviews):
     """Reviews with the columns that every review has."""
-    common = {"user_hash": 1, "item_id": "P", "duplicate_count": 1}
+    common = {"user_hash": 1, "item_id": "P", "duplicate_count": 0}
     return [common | {"review_id": f"R{n}"} | review for n, review in enumerate(reviews)]
 
 
@@ -80,11 +80,11 @@ def test_features_are_means_of_what_is_known(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_contract_holds_for_features_and_tells_what_breaks_it(engine):
-    sound = rows_of(user_features(frame(CLEANED_REVIEWS, REVIEWS, engine=engine), as_of=AS_OF))
-    assert set(faults_of(sound, engine).values()) == {0}
-    broken = [sound[0] | {"avg_rating": 5.5}, sound[0] | {"total_reviews": 0, "avg_spend": float("inf")}, sound[1]]
-    found = {rule: count for rule, count in faults_of(broken, engine).items() if count}
+def test_contract_holds_and_violations_are_counted(engine):
+    valid = rows_of(user_features(frame(CLEANED_REVIEWS, REVIEWS, engine=engine), as_of=AS_OF))
+    assert set(violations_of(valid, engine).values()) == {0}
+    invalid = [valid[0] | {"avg_rating": 5.5}, valid[0] | {"total_reviews": 0, "avg_spend": float("inf")}, valid[1]]
+    found = {rule: count for rule, count in violations_of(invalid, engine).items() if count}
     assert found == {
         "avg_rating above 5": 1,
         "total_reviews below 1": 1,
@@ -93,17 +93,17 @@ def test_the_contract_holds_for_features_and_tells_what_breaks_it(engine):
     }
 
 
-def faults_of(rows, engine):
-    """Every rule of the contract with how many values break it."""
+def violations_of(rows, engine):
+    """The number of violations per rule of the contract."""
     table = frame(USER_FEATURES, rows, engine=engine)
-    (faults,), (repeats,) = (
+    (violations,), (duplicates,) = (
         rows_of(rule_violations(table, USER_FEATURES)),
         rows_of(duplicate_keys(table, USER_FEATURES)),
     )
-    return {rule: int(count) for rule, count in (faults | repeats).items() if rule != "rows"}
+    return {rule: int(count) for rule, count in (violations | duplicates).items() if rule != "rows"}
 
 
-def test_a_schema_that_differs_is_told_column_by_column():
+def test_schema_violations_are_listed_per_column():
     reviews = frame(CLEANED_REVIEWS, REVIEWS)
     assert "column 'total_reviews' is missing" in schema_violations(reviews, USER_FEATURES)
     assert "column 'rating_tenths' is not in the contract" in schema_violations(reviews, USER_FEATURES)
@@ -187,7 +187,7 @@ def test_recent_engagement_halves_every_180_days(engine):
     assert found == pytest.approx(expected | {"all": sum(expected.values()), "future": 0.9}, abs=1e-8, rel=0)
 
 
-def test_no_weight_lies_so_near_a_half_that_the_last_bit_could_decide():
+def test_no_weight_is_close_to_a_half():
     rate = -math.log(2) / 180
     weights = [Decimal(age * rate).exp() * 10**9 / 7 for age in range(5_400)]
     assert min(abs(weight % 1 - Decimal("0.5")) for weight in weights) > Decimal("1e-6")
@@ -205,7 +205,7 @@ REVIEW = st.fixed_dictionaries(
 )
 
 
-def test_neither_engine_nor_order_changes_a_bit():
+def test_engine_and_order_do_not_change_the_result():
     draw = random.Random(8)
     reviews = reviews_of(
         *(
@@ -233,20 +233,20 @@ COMBINED = dict.fromkeys(ADDED, sum) | {"recency_days": min, "tenure_days": max}
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(REVIEW, min_size=2, max_size=9), st.data())
-def test_sums_of_parts_merge_to_the_sums_of_all(reviews, data):
+def test_sums_of_subsets_merge_exactly(reviews, data):
     reviews = reviews_of(*({**review, "user_id": "A"} for review in reviews))
     cut = data.draw(st.integers(1, len(reviews) - 1))
 
     def features_of(part):
         return rows_of(user_features(frame(CLEANED_REVIEWS, part, engine="polars"), as_of=AS_OF))[0]
 
-    whole, parts = features_of(reviews), [features_of(reviews[:cut]), features_of(reviews[cut:])]
+    complete, parts = features_of(reviews), [features_of(reviews[:cut]), features_of(reviews[cut:])]
     for name, merged in COMBINED.items():
         known = [part[name] for part in parts if part[name] is not None]
-        assert whole[name] == (merged(known) if known else None), name
+        assert complete[name] == (merged(known) if known else None), name
 
 
-def test_dates_are_of_utc_wherever_the_machine_stands(monkeypatch):
+def test_dates_are_in_utc_in_every_time_zone(monkeypatch):
     midnight = int(datetime(2024, 6, 1, tzinfo=UTC).timestamp() * 1000)
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     reviews = reviews_of({"user_id": "A", "reviewed_at_ms": midnight - 1}, {"user_id": "B", "reviewed_at_ms": midnight})

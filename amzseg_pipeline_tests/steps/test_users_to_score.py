@@ -1,3 +1,5 @@
+"""Parsing of uploaded users."""
+
 from typing import Any
 
 import narwhals as nw
@@ -18,16 +20,16 @@ TEXT = Table(
         *(Column(name, "string", "", nullable=True) for name in USERS_TO_SCORE.column_names),
     ),
 )
-SOUND = {"user_id": "u", "total_reviews": "3", "avg_rating": "4.2", "avg_discount": "25", "avg_spend": "1499.5"}
+VALID_ROW = {"user_id": "u", "total_reviews": "3", "avg_rating": "4.2", "avg_discount": "25", "avg_spend": "1499.5"}
 
 
 def read(engine: str = "duckdb", **cells: str | None) -> dict[str, Any]:
-    row = {"row_number": 1, **SOUND, **cells}
+    row = {"row_number": 1, **VALID_ROW, **cells}
     return rows_of(users_to_score(frame(TEXT, [row], engine=engine)), "row_number")[0]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_sound_row_becomes_numbers_and_engagement_is_derived(engine: str) -> None:
+def test_valid_row_becomes_numbers_with_derived_engagement(engine: str) -> None:
     assert read(engine) == {
         "row_number": 1,
         "user_id": "u",
@@ -36,7 +38,7 @@ def test_a_sound_row_becomes_numbers_and_engagement_is_derived(engine: str) -> N
         "avg_discount": 25.0,
         "avg_spend": 1499.5,
         "engagement_score": pytest.approx(12.6),
-        "fault": None,
+        "issue": None,
     }
 
 
@@ -68,15 +70,15 @@ def test_a_sound_row_becomes_numbers_and_engagement_is_derived(engine: str) -> N
         ("avg_spend", "", None),
     ],
 )
-def test_a_text_of_its_rule_is_the_number_it_says(engine: str, column: str, text: str | None, number: Any) -> None:
+def test_matching_text_is_parsed(engine: str, column: str, text: str | None, number: Any) -> None:
     row = read(engine, **{column: text})
-    assert row["fault"] is None
+    assert row["issue"] is None
     assert row[column] == number
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
-    ("column", "text", "fault"),
+    ("column", "text", "issue"),
     [
         ("user_id", "", RowIssue.USER),
         ("user_id", None, RowIssue.USER),
@@ -112,30 +114,28 @@ def test_a_text_of_its_rule_is_the_number_it_says(engine: str, column: str, text
         ),
     ],
 )
-def test_a_text_against_its_rule_is_a_fault_and_never_a_guess(
-    engine: str, column: str, text: str | None, fault: RowIssue
-) -> None:
-    assert read(engine, **{column: text})["fault"] == fault.value
+def test_other_text_is_an_issue(engine: str, column: str, text: str | None, issue: RowIssue) -> None:
+    assert read(engine, **{column: text})["issue"] == issue.value
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_row_has_the_first_of_its_faults(engine: str) -> None:
-    assert read(engine, user_id="", total_reviews="0", avg_rating="9")["fault"] == RowIssue.USER.value
-    assert read(engine, total_reviews="0", avg_rating="9", avg_spend="x")["fault"] == RowIssue.REVIEWS.value
+def test_row_has_its_first_issue(engine: str) -> None:
+    assert read(engine, user_id="", total_reviews="0", avg_rating="9")["issue"] == RowIssue.USER.value
+    assert read(engine, total_reviews="0", avg_rating="9", avg_spend="x")["issue"] == RowIssue.REVIEWS.value
 
 
-def test_a_user_without_a_rating_has_no_engagement() -> None:
+def test_user_without_a_rating_has_no_engagement() -> None:
     assert read(avg_rating="")["engagement_score"] is None
 
 
 @settings(deadline=None)
-@given(st.lists(st.fixed_dictionaries({name: st.text() | st.none() for name in SOUND}), max_size=5))
-def test_whatever_the_text_every_row_comes_back_and_sound_ones_keep_the_ranges(rows: list[dict[str, str]]) -> None:
+@given(st.lists(st.fixed_dictionaries({name: st.text() | st.none() for name in VALID_ROW}), max_size=5))
+def test_arbitrary_text_keeps_all_rows_and_ranges(rows: list[dict[str, str]]) -> None:
     given_rows = [{"row_number": i, **row} for i, row in enumerate(rows)]
     found = rows_of(users_to_score(frame(TEXT, given_rows, engine="polars")), "row_number")
     assert [row["row_number"] for row in found] == list(range(len(rows)))
     for row in found:
-        if row["fault"] is None:
+        if row["issue"] is None:
             assert 1 <= row["total_reviews"] <= MAX_REVIEWS
             assert row["avg_rating"] is None or 1 <= row["avg_rating"] <= 5
             assert row["avg_discount"] is None or 0 <= row["avg_discount"] <= 100
@@ -144,7 +144,7 @@ def test_whatever_the_text_every_row_comes_back_and_sound_ones_keep_the_ranges(r
 
 @settings(deadline=None)
 @given(st.floats(0, MAX_SPEND), st.floats(1, 5), st.floats(0, 100), st.integers(1, MAX_REVIEWS))
-def test_what_python_writes_is_read_back_exactly(spend: float, rating: float, discount: float, reviews: int) -> None:
+def test_python_numbers_round_trip(spend: float, rating: float, discount: float, reviews: int) -> None:
     row = read(
         "polars",
         avg_spend=repr(spend),
@@ -160,11 +160,11 @@ def test_what_python_writes_is_read_back_exactly(spend: float, rating: float, di
             discount,
             reviews,
         )
-    assert row["fault"] == (expected and expected.value)
+    assert row["issue"] == (expected and expected.value)
 
 
-def test_the_input_is_not_changed() -> None:
-    rows = frame(TEXT, [{"row_number": 1, **SOUND}], engine="pandas")
+def test_input_is_not_changed() -> None:
+    rows = frame(TEXT, [{"row_number": 1, **VALID_ROW}], engine="pandas")
     users_to_score(rows).collect()
     assert rows.collect_schema().names() == ["row_number", *USERS_TO_SCORE.column_names]
     assert isinstance(rows, nw.LazyFrame)

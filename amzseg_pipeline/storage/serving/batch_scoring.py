@@ -78,11 +78,11 @@ def _writer(path: Path, table: Table) -> pq.ParquetWriter:
 def _split(part: TextRows) -> tuple[pa.Table, pa.Table]:
     """The rows that can be scored, typed, and those that cannot, as REJECTED_USERS."""
     read = nw.to_native(users_to_score(nw.from_native(part.rows).lazy()).collect())
-    is_valid = pc.is_null(read["fault"])
+    is_valid = pc.is_null(read["issue"])
     shown = {
         name: pc.utf8_slice_codeunits(part.rows[name], 0, _SHOWN_CHARACTERS) for name in part.rows.column_names[1:]
     }
-    faulty = pa.table({"row_number": part.rows["row_number"], "reason": read["fault"], **shown}).filter(
+    faulty = pa.table({"row_number": part.rows["row_number"], "reason": read["issue"], **shown}).filter(
         pc.invert(is_valid)
     )
     damaged = pa.table(
