@@ -158,8 +158,8 @@ def test_first_run_skips_all_plots_with_reasons() -> None:
         "shares_over_runs": ("there is only one run", False),
         "drift_over_runs": ("drift was measured in fewer than two runs", False),
     }
-    told = facts.history_facts(FIRST_RUN.history, FIRST_RUN.drift)
-    assert told == {"Nights": "1, the first of 2026-01-01", "Drift": "there is no champion yet"}
+    shown = facts.history_facts(FIRST_RUN.history, FIRST_RUN.drift)
+    assert shown == {"Runs": "1, the first on 2026-01-01", "Drift": "there is no champion yet"}
 
 
 def test_long_history_shows_the_last_sixty_runs() -> None:
