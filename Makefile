@@ -45,7 +45,7 @@ contract: $(VENV)/.run ## generate docs/contract.md
 
 lock: $(VENV)/.test ## update the lock files from pyproject.toml
 	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml
-	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK) -c requirements.lock --extra dev --extra spark --extra s3 \
+	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK) -c requirements.lock --extra dev --extra s3 \
 		--extra postgres -o requirements-dev.lock pyproject.toml
 
 LOCK := --quiet --no-emit-index-url --no-emit-find-links --no-emit-options --strip-extras --no-annotate --no-header

@@ -57,7 +57,7 @@ def test_every_asset_has_a_check_and_table_checks_block():
 
 
 def test_definitions_load_without_heavy_libraries():
-    heavy = {"sklearn", "scipy", "seaborn", "matplotlib", "streamlit", "pyspark", "joblib"}
+    heavy = {"sklearn", "scipy", "seaborn", "matplotlib", "streamlit", "joblib"}
     script = "import sys, amzseg_pipeline.definitions; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert heavy & set(loaded) == set()
@@ -66,7 +66,7 @@ def test_definitions_load_without_heavy_libraries():
 @pytest.mark.parametrize(
     ("stage", "imported", "not_imported"),
     [
-        ("reviews", ("steps.reviews.cleaning", "steps.pseudonyms", "storage.engines.spark"), ("steps.segments",)),
+        ("reviews", ("steps.reviews.cleaning", "steps.pseudonyms", "storage.engines.duckdb"), ("steps.segments",)),
         ("users", ("steps.users", "storage.warehouse.cleaned_reviews"), ("steps.segments", "storage.snapshots")),
         ("segments", ("steps.segments.model.naming", "storage.previous_run"), ("steps.figures", "app.main")),
         ("publish", ("storage.snapshots.publisher", "contracts.publish"), ("steps.figures", "cli.main")),

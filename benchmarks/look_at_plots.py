@@ -30,7 +30,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps import figures, segments
 from amzseg_pipeline.steps.figures import facts
 from amzseg_pipeline.storage.data_root import DataRoot
-from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.serving import plots as artifacts
 from amzseg_pipeline.storage.warehouse.catalog import table_frame
 
@@ -61,14 +61,14 @@ def main() -> None:
     data_root = DataRoot(options.data_root.absolute() if options.data_root else out / "data_root")
     if options.synthetic:
         run_synthetic_export(data_root, reviews=options.synthetic)
-    engine = DuckDBEngine(Settings(), temporary=out / ".temporary")
+    engine = Engine(Settings(), temporary=out / ".temporary")
     try:
         _draw(data_root.warehouse, engine, out)
     finally:
         engine.close()
 
 
-def _draw(warehouse: Path, engine: DuckDBEngine, out: Path) -> None:
+def _draw(warehouse: Path, engine: Engine, out: Path) -> None:
     started = time.process_time()
     galleries = []
     for gallery, shown_facts in _galleries(warehouse, engine):
@@ -92,7 +92,7 @@ def _draw(warehouse: Path, engine: DuckDBEngine, out: Path) -> None:
     )
 
 
-def _galleries(warehouse: Path, engine: DuckDBEngine) -> Iterator[tuple[figures.Gallery, dict[str, str]]]:
+def _galleries(warehouse: Path, engine: Engine) -> Iterator[tuple[figures.Gallery, dict[str, str]]]:
     table = {name: table_frame(warehouse, name, engine) for name in _TABLES}
     model = segments.model_from_document(_json_of(warehouse, "cluster_model"), location="cluster_model.json")
     currency = table["cleaned_reviews"].select(nw.col("currency").max()).collect("pyarrow").item()

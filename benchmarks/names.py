@@ -26,7 +26,7 @@ from amzseg_pipeline.steps.segments.clusters.k_evidence import scaled_points
 from amzseg_pipeline.steps.segments.clusters.kmeans import clusters
 from amzseg_pipeline.steps.segments.model.naming import named_segments
 from amzseg_pipeline.storage.data_root import DataRoot
-from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline_tests import scenario
 
@@ -94,7 +94,7 @@ def users_of(*exports: Path) -> pd.DataFrame:
                                           "rejected_reviews", "row_reconciliation", "user_features"])  # fmt: skip
         if not result.success:
             raise SystemExit(scenario.failure(result))
-        engine = DuckDBEngine(_SETTINGS, temporary=data_root.root / ".temporary")
+        engine = Engine(_SETTINGS, temporary=data_root.root / ".temporary")
         try:
             users: pd.DataFrame = (
                 table_frame(data_root.warehouse, USER_FEATURES.name, engine).collect("pandas").to_native()

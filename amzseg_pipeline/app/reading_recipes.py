@@ -30,14 +30,5 @@ FROM read_parquet('data/published/' || getvariable('folder') || 'segment_assignm
 GROUP BY segment_name ORDER BY users DESC;
 """,
     ),
-    (
-        "Spark",
-        "python",
-        f"""\
-from pyspark.sql import SparkSession
-{_FOLLOW}spark = SparkSession.builder.getOrCreate()
-segments = spark.read.parquet(str(users))
-""",
-    ),
 )
 """Name, language, text."""

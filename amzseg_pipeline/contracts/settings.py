@@ -210,8 +210,6 @@ class Settings(BaseModel):
         json_schema_extra=_CHANGES_RESULT,
     )
     bucket_rows: int = Field(8_000_000, ge=1, description="Reviews per bucket; memory grows with it.")
-    engine: Literal["duckdb", "spark"] = Field("duckdb", description="The engine: DuckDB in this process, or Spark.")
-    spark_master: str = Field("local[*]", description="The Spark master, as spark-submit --master takes it.")
     threads: int = Field(0, ge=0, description="Threads of the engine; 0 uses all cores of this process.")
     memory_limit_mib: int = Field(0, ge=0, description="Memory of the engine in MiB; 0 uses half of the machine.")
     temporary_folder: str = Field(

@@ -89,12 +89,12 @@ class WarehouseIOManager(dg.IOManager):
             rows = obj.rows
         elif type(obj) not in _DOCUMENTS:
             rows = tables.row_count(path)
-        use = self._engine.use()
+        usage = self._engine.usage()
         metadata: dict[str, Any] = {
             "dagster/uri": path.as_uri(),
             "bytes": size_bytes,
-            "peak_memory_mib": use.memory_mib,
-            "peak_temporary_mib": use.temporary_mib,
+            "peak_memory_mib": usage.memory_mib,
+            "peak_temporary_mib": usage.temporary_mib,
         }
         context.add_output_metadata(metadata if rows is None else {**metadata, "dagster/row_count": rows})
 

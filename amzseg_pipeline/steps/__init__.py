@@ -1,1 +1,1 @@
-"""Pure functions on narwhals frames, which run on DuckDB, Spark, Polars and pandas."""
+"""Pure functions on narwhals frames, which run on DuckDB, Polars and pandas."""

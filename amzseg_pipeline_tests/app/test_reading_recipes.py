@@ -1,8 +1,5 @@
 """The recipes of the page "About the data", run as they are printed there."""
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -32,7 +29,7 @@ def users(snapshot: Snapshot) -> int:
 @pytest.mark.usefixtures("shown_home")
 def test_the_page_prints_every_recipe() -> None:
     assert [element.value for element in opened("about").code] == [text.rstrip() for text in TEXTS.values()]
-    assert set(TEXTS) == {"This package", "pandas", "Polars", "DuckDB", "Spark"}
+    assert set(TEXTS) == {"This package", "pandas", "Polars", "DuckDB"}
 
 
 @pytest.mark.parametrize("tool", ["This package", "pandas", "Polars"])
@@ -51,11 +48,3 @@ def test_the_recipe_in_sql_counts_every_user(snapshot: Snapshot, request: pytest
     with duckdb.connect() as connection:
         rows = connection.execute(TEXTS["DuckDB"]).fetchall()
     assert {name: users for name, users, _ in rows} == expected
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java, and there is none")
-def test_the_recipe_for_spark_reads_every_user(users: int, beside_data: Path) -> None:
-    script = f"{TEXTS['Spark']}print('users', segments.count())\nspark.stop()\n"
-    run = subprocess.run([sys.executable, "-c", script], cwd=beside_data, capture_output=True, text=True, check=False)
-    assert f"users {users}" in run.stdout, run.stderr[-2000:]

@@ -14,7 +14,7 @@ import pytest
 from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.tables import TABLES
-from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
@@ -193,7 +193,7 @@ def test_failed_blocking_check_stops_downstream_assets(tmp_path, export, check):
 
 
 def test_warehouse_tables_have_the_types_of_their_contract(sample_data_root):
-    engine = DuckDBEngine(Settings(), temporary=sample_data_root.warehouse / ".temporary")
+    engine = Engine(Settings(), temporary=sample_data_root.warehouse / ".temporary")
     for name in ("cleaned_reviews", "rejected_reviews", "user_features", "scaled_features", "segment_assignments"):
         schema = table_frame(sample_data_root.warehouse, name, engine).collect("pyarrow").to_native().schema
         types = {"string": "string", "int64": "int64", "float64": "double", "bool": "bool", "date": "date32[day]"}

@@ -16,7 +16,7 @@ from amzseg_pipeline.contracts.errors import PipelineError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.tables import TABLES
 from amzseg_pipeline.defs.io_manager import WarehouseIOManager
-from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline.storage.parquet.tables import FrameStream
 from amzseg_pipeline.storage.snapshots import repoint
@@ -88,7 +88,7 @@ def _table(kind: str) -> Write:
     """A table of the warehouse as an asset returns it, with as many rows as the number of the write."""
 
     def write(root: Path, users: int) -> None:
-        engine = DuckDBEngine(Settings(threads=1), temporary=root.with_name("temporary"))
+        engine = Engine(Settings(threads=1), temporary=root.with_name("temporary"))
         source = root.with_name("source.parquet")
         frame, schema = _frame(users), arrow_schema(TABLES[NAME])
         pq.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), source)

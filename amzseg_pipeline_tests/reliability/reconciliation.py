@@ -17,7 +17,7 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.storage.data_root import DataRoot
-from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.landing import RawReviews, raw_items_frame, raw_reviews, raw_reviews_frame
 from amzseg_pipeline_tests.reliability.damage import BOM, BYTE_KINDS, Damage, csv_record_ends, damages, line_ends
 
@@ -194,8 +194,8 @@ def _fault_in_counts(raw: RawReviews, content: bytes, account: Callable[[bytes],
 
 def _fault_in_rows(read: Sequence[RawReviews], temporary: Path) -> str:
     batches = [batch for raw in read for batch in raw.reviews]
-    engine = DuckDBEngine(Settings(threads=1, memory_limit_mib=512), temporary=temporary)
-    checked = engine.staged(reviews.validated_reviews(raw_reviews_frame(batches, engine)))
+    engine = Engine(Settings(threads=1, memory_limit_mib=512), temporary=temporary)
+    checked = engine.cached(reviews.validated_reviews(raw_reviews_frame(batches, engine)))
     items = reviews.items(reviews.validated_items(raw_items_frame(batches, read[0].items, engine)))
     row_reconciliation = reviews.row_reconciliation(
         raw_rows=sum(raw.rows for raw in read),

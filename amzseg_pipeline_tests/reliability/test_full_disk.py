@@ -17,7 +17,7 @@ from amzseg_pipeline import read_latest
 from amzseg_pipeline.contracts.errors import WriteError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.data_root import DataRoot
-from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
 
@@ -63,7 +63,7 @@ def test_a_file_size_limit_fails_the_run_with_a_message(tmp_path: Path) -> None:
     assert read_latest(data_root.root).sequence == 2
 
 
-def numbered(engine: DuckDBEngine, path: Path) -> nw.LazyFrame:
+def numbered(engine: Engine, path: Path) -> nw.LazyFrame:
     """500,000 incompressible, unsorted rows: more than the engine's memory."""
     texts = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(2_000)]
     pq.write_table(pa.table({"text": texts, "user_hash": pa.array(range(2_000), pa.int64())}), path)
@@ -73,15 +73,14 @@ def numbered(engine: DuckDBEngine, path: Path) -> nw.LazyFrame:
     return pairs.with_columns(pair=nw.concat_str("text", "other"), user_hash=hashes, batch=nw.lit("b"))
 
 
-WRITES: Mapping[str, Callable[[DuckDBEngine, nw.LazyFrame, Path], object]] = {
+WRITES: Mapping[str, Callable[[Engine, nw.LazyFrame, Path], object]] = {
     "a file": lambda engine, rows, folder: engine.write(rows, folder / "table.parquet"),
-    "parts": lambda engine, rows, folder: engine.write_parts(rows, folder),
     "buckets": lambda engine, rows, folder: engine.write_buckets(
         rows.with_columns(batch=nw.lit("b")), folder, buckets=4
     ),
     "a sorted file": lambda engine, rows, folder: engine.write(rows.sort("pair"), folder / "table.parquet"),
-    "a staged table": lambda engine, rows, _: engine.staged(rows),
-    "batches": lambda engine, rows, _: list(engine.batches(rows.sort("pair"), rows=1_000)),
+    "a cached table": lambda engine, rows, _: engine.cached(rows),
+    "pandas chunks": lambda engine, rows, _: list(engine.pandas_chunks(rows.sort("pair"), chunk_rows=1_000)),
 }
 
 
@@ -89,7 +88,7 @@ WRITES: Mapping[str, Callable[[DuckDBEngine, nw.LazyFrame, Path], object]] = {
     ("what", "memory_limit_mib"), [*((what, 40) for what in WRITES), *((what, 400) for what in list(WRITES)[:4])]
 )
 def test_duckdb_write_errors_become_write_errors(tmp_path: Path, what: str, memory_limit_mib: int) -> None:
-    engine = DuckDBEngine(Settings(threads=1, memory_limit_mib=memory_limit_mib), temporary=tmp_path / "temporary")
+    engine = Engine(Settings(threads=1, memory_limit_mib=memory_limit_mib), temporary=tmp_path / "temporary")
     rows = numbered(engine, tmp_path / "rows.parquet")
     (tmp_path / "out").mkdir()
     with largest_file(2**16), pytest.raises(WriteError) as raised:

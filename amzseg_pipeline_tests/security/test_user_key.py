@@ -14,7 +14,7 @@ from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import MIN_KEY_BYTES, USER_KEY_VARIABLE, UserKey, check_user_ids, user_key_from
 from amzseg_pipeline.storage.data_root import DataRoot
-from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.landing import (
     raw_reviews,
     raw_reviews_document,
@@ -99,7 +99,7 @@ def raw_rows_of(root: Path, export: str, *, key: UserKey | None) -> pa.RecordBat
     deliver(root / "landing", EXPORTS[export]())
     raw = raw_reviews(DataRoot(root), Settings(), now=time.time(), settle=False, user_key=key)
     assert raw.user_key_id == (key.id if key else None)
-    engine = DuckDBEngine(Settings(threads=1), temporary=root / "temporary")
+    engine = Engine(Settings(threads=1), temporary=root / "temporary")
     table = raw_reviews_frame(raw.reviews, engine).collect("pyarrow").to_native()
     engine.close()
     [rows] = table.sort_by([("batch", "ascending"), ("row_number", "ascending")]).combine_chunks().to_batches()

@@ -21,21 +21,23 @@ def write_tables(task: Task) -> None:
     from amzseg_pipeline.storage.engines.open_engine import opened_engine
     from amzseg_pipeline.storage.parquet.partitions import delete_other_parts
     from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
+    from amzseg_pipeline.storage.warehouse.build_context import BuildContext
     from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
-    from amzseg_pipeline.storage.warehouse.stage import Stage
 
     data_root = DataRoot(task.out)
     settings = settings_of(data_root)
     engine = opened_engine(data_root, settings)
     try:
         raw = landing.raw_reviews(data_root, settings, now=time.time(), settle=False)
-        stage = Stage(engine, data_root.warehouse, "benchmark", settings, log=lambda line: print(line, flush=True))
-        checked = engine.staged(reviews.validated_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
+        build = BuildContext(
+            engine, data_root.warehouse, "benchmark", settings, log=lambda line: print(line, flush=True)
+        )
+        checked = engine.cached(reviews.validated_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
         items = data_root.warehouse / "items.parquet"
         engine.write(reviews.items(checked), items)
         engine.write(reviews.rejected_items(checked), data_root.warehouse / "rejected_items.parquet")
         partitioned = partitioned_reviews(raw, engine.scan([items]), stage)
-        cleaned = buckets.deduplicated_reviews(partitioned, stage)
+        cleaned = buckets.deduplicated_reviews(partitioned, build)
         as_of = users.as_of_date(cleaned.frame(engine), run_date=datetime.now(UTC).date())
         features = buckets.user_features(cleaned, stage, as_of=as_of)
         for table in (cleaned, features):

@@ -20,9 +20,9 @@ from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.partitions import TableParts
+from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews, deduplicated_reviews
 from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
-from amzseg_pipeline.storage.warehouse.stage import Stage
 
 _RECONCILIATION_IN = {"row_reconciliation": dg.AssetIn("row_reconciliation")}
 
@@ -69,7 +69,7 @@ def validated_items(
 ) -> Iterator[dg.Output[nw.LazyFrame]]:
     """Makes both tables in one pass over the items' metadata; without metadata both are empty."""
     raw_items = landing.raw_items_frame(raw_reviews.reviews, raw_reviews.items, engine)
-    validated = engine.staged(reviews.validated_items(raw_items))
+    validated = engine.cached(reviews.validated_items(raw_items))
     yield dg.Output(reviews.items(validated), "items")
     yield dg.Output(reviews.rejected_items(validated), "rejected_items")
 
@@ -111,9 +111,9 @@ def validated_reviews(
 ) -> Iterator[dg.Output[CleanedReviews] | dg.Output[TableParts] | dg.Output[reviews.RowReconciliation]]:
     """Partitions new batches into buckets in one pass, deduplicates each bucket, and counts the stored rows once."""
     warehouse, settings = pipeline.data_root.warehouse, pipeline.resolved_settings
-    stage = Stage(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
-    partitioned = partitioned_reviews(raw_reviews, items, stage)
-    cleaned = deduplicated_reviews(partitioned, stage)
+    build = BuildContext(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
+    partitioned = partitioned_reviews(raw_reviews, items, build)
+    cleaned = deduplicated_reviews(partitioned, build)
     read = {"buckets": partitioned.buckets, "rows_read": partitioned.new_rows}
     yield dg.Output(cleaned, "cleaned_reviews", metadata=read)
     yield dg.Output(partitioned.rejected, "rejected_reviews")

@@ -69,7 +69,7 @@ def segment_assignments(
     last = previous.value
     as_of = user_features.select(nw.col("as_of").max()).collect("pyarrow").item()
     followed = segments.with_previous_segments(user_features, _previous_table(last, SEGMENT_ASSIGNMENTS, engine))
-    batches = engine.batches(followed.sort("user_id"), rows=_SCORING_ROWS)
+    batches = engine.pandas_chunks(followed.sort("user_id"), chunk_rows=_SCORING_ROWS)
     return FrameStream(
         segments.followed_users(users, cluster_model, champion=last.champion, as_of=as_of) for users in batches
     )

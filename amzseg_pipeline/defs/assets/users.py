@@ -12,8 +12,8 @@ from amzseg_pipeline.steps import users
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
+from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
-from amzseg_pipeline.storage.warehouse.stage import Stage
 
 
 @dg.asset(**table_asset(USER_FEATURES, stage="users", kinds={"duckdb"}))
@@ -27,8 +27,8 @@ def user_features(
     as_of = users.as_of_date(cleaned_reviews.frame(engine), run_date=pipeline.now.date())
     context.add_output_metadata({"as_of": as_of.isoformat()})
     settings = pipeline.resolved_settings
-    stage = Stage(engine, pipeline.data_root.warehouse, CODE_VERSIONS["users"], settings, log=context.log.info)
-    return buckets.user_features(cleaned_reviews, stage, as_of=as_of)
+    build = BuildContext(engine, pipeline.data_root.warehouse, CODE_VERSIONS["users"], settings, log=context.log.info)
+    return buckets.user_features(cleaned_reviews, build, as_of=as_of)
 
 
 user_features_contract = contract_check(USER_FEATURES)

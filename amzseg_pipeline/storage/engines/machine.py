@@ -1,6 +1,6 @@
-"""What the machine offers an engine, and how much of it processes have used.
+"""The cores and memory this process may use, and peaks of memory and disk it has used.
 
-Linux tells both in files; elsewhere the answers are coarser. No engine here.
+Linux reports them in /proc and /sys; on other systems the figures are coarser.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 _MIB = 2**20
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-_LOOK_SECONDS = 0.5
+_SAMPLE_SECONDS = 0.5
 
 
 def cores() -> int:
@@ -19,61 +19,61 @@ def cores() -> int:
 
 
 def memory_mib(limits: Iterable[Path] = _CGROUP_LIMITS) -> int:
-    """The machine's memory, or the limit of the container this process is in where that is less."""
+    """The machine's memory, or the limit of this process's container if that is lower."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(physical, *(_limit_bytes(path, otherwise=physical) for path in limits)) // _MIB
+    return min(physical, *(_limit_bytes(path, default=physical) for path in limits)) // _MIB
 
 
 def peak_memory_mib(processes: Iterable[int]) -> int:
-    """The most memory that these processes have had, summed; 0 where the system does not tell."""
+    """The sum of the peak resident memory of these processes; 0 on systems that do not report it."""
     return sum(_peak_kib(process) for process in processes) // 1024
 
 
 class FolderPeak:
-    """Watches how large a folder grows, until it is closed."""
+    """Samples the size of a folder in a thread until it is closed, and keeps the largest."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._peak_bytes = 0
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="folder peak", daemon=True)
+        self._thread = threading.Thread(target=self._sample_until_closed, name="folder peak", daemon=True)
         self._thread.start()
 
     @property
     def mib(self) -> int:
-        """The largest size that was seen."""
-        self._look()
+        """The largest size so far."""
+        self._sample()
         return self._peak_bytes // _MIB
 
     def close(self) -> None:
-        """Ends the watch."""
+        """Stops the thread."""
         self._closed.set()
         self._thread.join()
 
-    def _watch(self) -> None:
-        while not self._closed.wait(_LOOK_SECONDS):
-            self._look()
+    def _sample_until_closed(self) -> None:
+        while not self._closed.wait(_SAMPLE_SECONDS):
+            self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         self._peak_bytes = max(self._peak_bytes, _folder_bytes(self._folder))
 
 
 def _folder_bytes(folder: Path) -> int:
     total = 0
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             try:
-                total += Path(place, name).stat().st_size
-            except OSError:  # gone since it was listed
+                total += Path(parent, name).stat().st_size
+            except OSError:  # deleted since it was listed
                 continue
     return total
 
 
-def _limit_bytes(path: Path, *, otherwise: int) -> int:
+def _limit_bytes(path: Path, *, default: int) -> int:
     try:
         return int(path.read_text())
     except (OSError, ValueError):  # no such file, or "max"
-        return otherwise
+        return default
 
 
 def _peak_kib(process: int) -> int:

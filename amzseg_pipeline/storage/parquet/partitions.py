@@ -18,9 +18,10 @@ from typing import Any
 from amzseg_pipeline.contracts.documents import document_of, parsed_document
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_folder, delete, files_below, staging_folder
-from amzseg_pipeline.storage.fs.object_store import footer, path_at, store_of
+from amzseg_pipeline.storage.fs.object_store import content_of, footer, path_at, store_of
 
-_SIZES_FILE = "sizes.json"
+_FILES_FILE = "files.json"
+"""Bytes and rows of every parquet file of a part, so that footers need not be read again."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ def part_name(prefix: str, *decides: object) -> str:
 def is_complete(part: Path) -> bool:
     """Whether every file that was written to the part is still there with its size."""
     try:
-        sizes = json.loads((part / _SIZES_FILE).read_bytes())
+        written = json.loads(content_of(part / _FILES_FILE))
         found = files_below(part)
-        return all(found[part / name].size_bytes == size for name, size in sizes.items())
+        return all(found[part / name].size_bytes == size_bytes for name, (size_bytes, _) in written.items())
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return False
 
@@ -62,10 +63,13 @@ def write_part(part: Path, write: Callable[[Path], None]) -> bool:
     """Has `write` fill a folder that becomes `part`; False where `part` is there already, as it was written."""
     if is_complete(part):
         return False
-    with atomic_folder(part, last=_SIZES_FILE) as folder:
+    with atomic_folder(part, last=_FILES_FILE) as folder:
         write(folder)
-        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*.parquet")}
-        (folder / _SIZES_FILE).write_text(json.dumps(sizes), encoding="utf-8")
+        written = {
+            path.relative_to(folder).as_posix(): (path.stat().st_size, footer(path).num_rows)
+            for path in sorted(folder.rglob("*.parquet"))
+        }
+        (folder / _FILES_FILE).write_text(json.dumps(written), encoding="utf-8")
     return True
 
 
@@ -85,9 +89,17 @@ def delete_other_parts(parts: Iterable[Path]) -> None:
             delete(other)
 
 
-def rows_in(paths: Iterable[Path]) -> int:
-    """The rows of parquet files, from their footers."""
-    return sum(footer(path).num_rows for path in paths)
+def rows_by_file(part: Path) -> dict[str, int]:
+    """The parquet files of a part, relative to it and sorted, and their rows.
+
+    Raises:
+        TableError: the part is missing or damaged.
+    """
+    try:
+        written = json.loads(content_of(part / _FILES_FILE))
+        return {name: rows for name, (_, rows) in written.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise TableError(f"{part}: the part is damaged ({error}); run again with the warehouse deleted.") from error
 
 
 def bytes_in(parts: Iterable[Path]) -> int:

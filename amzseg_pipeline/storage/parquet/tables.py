@@ -40,7 +40,7 @@ def write_frames(frames: Iterable[pd.DataFrame], table: Table, path: Path) -> No
 
 
 def pandas_frame(frame: nw.LazyFrame) -> pd.DataFrame:
-    """All rows in memory. By way of Arrow, because pyspark's own way is not made for pandas 3."""
+    """All rows in memory, converted through Arrow so that the types do not depend on the engine."""
     rows: pa.Table = frame.collect("pyarrow").to_native()
     pandas: pd.DataFrame = rows.to_pandas(date_as_object=False)
     return pandas

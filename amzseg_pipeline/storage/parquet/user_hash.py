@@ -18,9 +18,6 @@ DuckDB gives the digest as a number with its first byte last; to turn four bytes
 write and read them as text.
 """
 
-SPARK_USER_HASH = "CAST(conv(left(md5(CAST({user_id} AS BINARY)), 8), 16, 10) AS BIGINT)"
-"""The same in Spark's SQL."""
-
 
 def user_hashes(user_ids: pa.Array) -> pa.Array:
     """The hash of each id, null where the id is; computed once for each id there is."""

@@ -1,12 +1,9 @@
-"""cleaned_reviews and user_features, made bucket by bucket: memory holds the users of one, however many there are.
-
-How reviews get into buckets stands in routing.py; nothing is computed here but what steps/ say.
-"""
+"""cleaned_reviews and user_features, built bucket by bucket, so that memory is bounded by the users of one bucket."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +14,28 @@ from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.fs.object_store import parquet_file, path_at
-from amzseg_pipeline.storage.parquet.partitions import TableParts, part_name, rows_in, write_part
-from amzseg_pipeline.storage.warehouse.partitioning import PARTITIONED_FOLDER, PartitionedReviews, valid_files
+from amzseg_pipeline.storage.parquet.partitions import TableParts, part_name, rows_by_file, write_part
+from amzseg_pipeline.storage.warehouse.build_context import BuildContext
+from amzseg_pipeline.storage.warehouse.partitioning import PARTITIONED_FOLDER, BatchPart, PartitionedReviews
 from amzseg_pipeline.storage.warehouse.progress import Progress
-from amzseg_pipeline.storage.warehouse.stage import Stage
 
-_SETTLED_FOLDER = "cleaned_reviews"
+_DEDUPLICATED_FOLDER = "deduplicated_reviews"
 _FEATURES_FOLDER = "user_features"
+_FILE = "part.parquet"
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket that has reviews: how many, and the name of the part with those that have, or may have, copies."""
+    """A bucket with `rows` reviews; `deduplicated` names the part with those that have, or may have, duplicates."""
 
     number: int
     rows: int
-    deduplicated_part: str
+    deduplicated: str
 
 
 @dataclass(frozen=True)
 class CleanedReviews:
-    """cleaned_reviews in its parts: of every batch the valid rows, of every bucket what becomes of copies."""
+    """The index of cleaned_reviews: a part of valid rows per batch, and a part of deduplicated rows per bucket."""
 
     warehouse: Path
     batches: tuple[str, ...]
@@ -50,89 +48,90 @@ class CleanedReviews:
 
     @property
     def parts(self) -> tuple[Path, ...]:
-        """Every folder that holds rows."""
+        """Every folder with rows of the table."""
         return (
-            *(self.warehouse / PARTITIONED_FOLDER / name for name in self.batches),
-            *(self.warehouse / _SETTLED_FOLDER / bucket.deduplicated_part for bucket in self.buckets),
+            *(batch.path for batch in self._batch_parts),
+            *(self.warehouse / _DEDUPLICATED_FOLDER / bucket.deduplicated for bucket in self.buckets),
         )
 
     def frame(self, engine: Engine, *buckets: Bucket) -> nw.LazyFrame:
-        """The reviews of these buckets, of all where none is named."""
+        """The reviews of these buckets; of all buckets by default."""
         chosen = buckets or self.buckets
-        partitioned = [self.warehouse / PARTITIONED_FOLDER / name for name in self.batches]
-        deduplicated_part = [self.warehouse / _SETTLED_FOLDER / bucket.deduplicated_part for bucket in chosen]
+        valid = [path for batch in self._batch_parts for bucket in chosen for path in batch.valid_files(bucket.number)]
         return reviews.unique_reviews(
-            engine.scan(
-                [file for part in partitioned for bucket in chosen for file in valid_files(part, bucket.number)]
-            ),
-            engine.scan([file for part in deduplicated_part for file in sorted(part.glob("*.parquet"))]),
+            engine.scan(valid),
+            engine.scan([self.warehouse / _DEDUPLICATED_FOLDER / bucket.deduplicated / _FILE for bucket in chosen]),
         )
 
+    @cached_property
+    def _batch_parts(self) -> tuple[BatchPart, ...]:
+        return tuple(BatchPart(self.warehouse / PARTITIONED_FOLDER / name) for name in self.batches)
 
-def deduplicated_reviews(partitioned: PartitionedReviews, stage: Stage) -> CleanedReviews:
-    """cleaned_reviews: settles the copies of every bucket whose routed reviews have changed."""
-    files = {
-        number: {name: found for name in partitioned.names if (found := valid_files(partitioned.folder / name, number))}
+
+def deduplicated_reviews(partitioned: PartitionedReviews, context: BuildContext) -> CleanedReviews:
+    """cleaned_reviews: deduplicates every bucket whose partitioned reviews have changed."""
+    by_bucket = [
+        {batch.path.name: files for batch in partitioned.batches if (files := batch.valid_files(number))}
         for number in range(partitioned.buckets)
-    }
-    rows = {number: rows_in(path for found in files[number].values() for path in found) for number in files}
-    progress = Progress("settling copies", total=sum(rows.values()), log=stage.log)
+    ]
+    total = sum(rows for by_batch in by_bucket for files in by_batch.values() for rows in files.values())
+    progress = Progress("deduplicating", total=total, log=context.log)
     buckets = []
-    for number, by_batch in files.items():
-        if by_batch:
-            name = part_name(f"{number:04d}", sorted(by_batch), stage.code_version, stage.settings.deduplication)
-            part = stage.warehouse / _SETTLED_FOLDER / name
-            is_new = write_part(part, partial(_settle, [path for found in by_batch.values() for path in found], stage))
-            buckets.append(Bucket(number, rows[number] - _duplicates_in(part), name))
-            progress.add(rows[number], kept=not is_new)
-    return CleanedReviews(stage.warehouse, partitioned.names, tuple(buckets))
+    for number, by_batch in enumerate(by_bucket):
+        valid = {path: rows for files in by_batch.values() for path, rows in files.items()}
+        if valid:
+            name = part_name(f"{number:04d}", sorted(by_batch), context.code_version, context.settings.deduplication)
+            part = context.warehouse / _DEDUPLICATED_FOLDER / name
+            is_new = write_part(part, partial(_deduplicate, list(valid), context))
+            valid_rows = sum(valid.values())
+            buckets.append(Bucket(number, valid_rows - _duplicate_count(part / _FILE), name))
+            progress.add(valid_rows, reused=not is_new)
+    return CleanedReviews(context.warehouse, partitioned.names, tuple(buckets))
 
 
-def user_features(cleaned: CleanedReviews, stage: Stage, *, as_of: date) -> TableParts:
-    """user_features: sums up the users of every bucket whose reviews have changed."""
-    folder = stage.warehouse / _FEATURES_FOLDER
-    progress = Progress("summing up users", total=cleaned.rows, log=stage.log)
+def user_features(cleaned: CleanedReviews, context: BuildContext, *, as_of: date) -> TableParts:
+    """user_features: aggregates the users of every bucket whose reviews have changed."""
+    folder = context.warehouse / _FEATURES_FOLDER
+    progress = Progress("aggregating users", total=cleaned.rows, log=context.log)
     names = []
     for bucket in cleaned.buckets:
-        name = part_name(f"{bucket.number:04d}", bucket.deduplicated_part, stage.code_version, as_of.isoformat())
-        is_new = write_part(folder / name, partial(_sum_up, cleaned, bucket, stage.engine, as_of=as_of))
-        progress.add(bucket.rows, kept=not is_new)
+        name = part_name(f"{bucket.number:04d}", bucket.deduplicated, context.code_version, as_of.isoformat())
+        is_new = write_part(folder / name, partial(_aggregate, cleaned, bucket, context.engine, as_of=as_of))
+        progress.add(bucket.rows, reused=not is_new)
         names.append(name)
-    paths = TableParts(folder, tuple(names), rows=0).paths
-    return TableParts(folder, tuple(names), rows=rows_in(paths))
+    return TableParts(folder, tuple(names), rows=sum(sum(rows_by_file(folder / name).values()) for name in names))
 
 
 def cleaned_reviews_document(cleaned: CleanedReviews) -> dict[str, Any]:
-    """The JSON object of `cleaned`."""
+    """The index as JSON values."""
     return {"batches": cleaned.batches, "buckets": [asdict(bucket) for bucket in cleaned.buckets]}
 
 
-def cleaned_reviews_from_document(document: dict[str, Any], *, place: str) -> CleanedReviews:
-    """The CleanedReviews in `document`, read from the file `place` of a warehouse. TableError where it is not one."""
+def cleaned_reviews_from_document(document: dict[str, Any], *, location: str) -> CleanedReviews:
+    """The index in `document`, read from the file `location` of a warehouse.
+
+    Raises:
+        TableError: the document is damaged.
+    """
     try:
         buckets = tuple(Bucket(**bucket) for bucket in document["buckets"])
-        return CleanedReviews(path_at(place).parent, tuple(document["batches"]), buckets)
+        return CleanedReviews(path_at(location).parent, tuple(document["batches"]), buckets)
     except (KeyError, TypeError) as error:
-        raise TableError(f"{place}: no list of parts ({error!r}); materialise cleaned_reviews again.") from error
+        raise TableError(f"{location}: not a list of parts ({error!r}); materialize cleaned_reviews again.") from error
 
 
-def _settle(valid_files: Sequence[Path], stage: Stage, folder: Path) -> None:
-    valid = stage.engine.scan(valid_files)
-    deduplicated_part = (
-        reviews.deduplicated(valid) if stage.settings.deduplication == "on" else reviews.no_deduplicated_reviews(valid)
-    )
-    stage.engine.write_parts(deduplicated_part, folder)
+def _deduplicate(valid_files: Sequence[Path], context: BuildContext, folder: Path) -> None:
+    valid = context.engine.scan(valid_files)
+    has_duplicates = context.settings.deduplication == "on"
+    rows = reviews.deduplicated(valid) if has_duplicates else reviews.no_deduplicated_reviews(valid)
+    context.engine.write(rows, folder / _FILE)
 
 
-def _sum_up(cleaned: CleanedReviews, bucket: Bucket, engine: Engine, folder: Path, *, as_of: date) -> None:
-    engine.write_parts(users.user_features(cleaned.frame(engine, bucket), as_of=as_of), folder)
+def _aggregate(cleaned: CleanedReviews, bucket: Bucket, engine: Engine, folder: Path, *, as_of: date) -> None:
+    engine.write(users.user_features(cleaned.frame(engine, bucket), as_of=as_of), folder / _FILE)
 
 
-def _duplicates_in(deduplicated_part: Path) -> int:
+def _duplicate_count(deduplicated: Path) -> int:
     """The number of duplicate rows of the bucket."""
-    duplicates = 0
-    for path in sorted(deduplicated_part.glob("*.parquet")):
-        with parquet_file(path) as file:
-            counts = file.read(columns=["duplicate_count"])["duplicate_count"]
-        duplicates += pc.sum(counts).as_py() or 0
-    return duplicates
+    with parquet_file(deduplicated) as file:
+        return pc.sum(file.read(columns=["duplicate_count"])["duplicate_count"]).as_py() or 0

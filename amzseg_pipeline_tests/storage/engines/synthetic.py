@@ -1,4 +1,4 @@
-"""Landing zones of synthetic reviews, and the tables made of them as a run makes them, without Dagster."""
+"""Landing zones of synthetic reviews, and the tables that a run builds from them, without Dagster."""
 
 import time
 from collections.abc import Iterator
@@ -17,13 +17,12 @@ from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
 from amzseg_pipeline.storage.landing import RawReviews
 from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
+from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
 from amzseg_pipeline.storage.warehouse.partitioning import PartitionedReviews, partitioned_reviews
-from amzseg_pipeline.storage.warehouse.stage import Stage
 from benchmarks.generate_reviews import Population, item_rows, review_rows
 
 AS_OF = date(2023, 9, 9)
@@ -31,17 +30,17 @@ POPULATION = Population(3_000)
 
 
 def review_batch(first: int, last: int, population: Population = POPULATION) -> pa.Table:
-    """Reviews `first` to before `last` of the population, as an export holds them."""
+    """An export with the reviews `first` to `last` - 1 of the population."""
     return review_rows(population, first, last)
 
 
 def item_batch(population: Population = POPULATION) -> pa.Table:
-    """All items of the population, as an export holds them."""
+    """An export with all items of the population."""
     return item_rows(population, 0, population.items)
 
 
 def data_root_of(root: Path, **exports: pa.Table) -> DataRoot:
-    """A home whose landing zone holds `<name>.parquet` for every keyword, and nothing else."""
+    """A data root with one export, `<name>.parquet`, per keyword and no others."""
     data_root = DataRoot(root)
     data_root.landing.mkdir(parents=True, exist_ok=True)
     for path in data_root.landing.iterdir():
@@ -53,7 +52,7 @@ def data_root_of(root: Path, **exports: pa.Table) -> DataRoot:
 
 @dataclass(frozen=True)
 class Tables:
-    """What one run has made."""
+    """The tables of one run."""
 
     engine: Engine
     raw: RawReviews
@@ -63,7 +62,7 @@ class Tables:
     features: TableParts
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """The rows of cleaned_reviews, rejected_reviews or user_features, in an order of their own."""
+        """The rows of cleaned_reviews, rejected_reviews or user_features, sorted."""
         frame = {
             "cleaned_reviews": lambda: self.cleaned.frame(self.engine),
             "rejected_reviews": lambda: self.engine.scan(self.partitioned.rejected.paths),
@@ -76,29 +75,29 @@ TABLES = ("cleaned_reviews", "rejected_reviews", "user_features")
 
 
 def sorted_rows(frame: nw.LazyFrame) -> list[dict[str, Any]]:
-    """All rows, sorted by what they say."""
+    """All rows, sorted by their values."""
     return sorted(frame.collect("pyarrow").to_native().to_pylist(), key=lambda row: str(sorted(row.items())))
 
 
-def made_tables(
+def built_tables(
     data_root: DataRoot, engine: Engine, *, code_version: str = "1", as_of: date = AS_OF, **settings: Any
 ) -> Tables:
-    """The tables of the landing zone as it is; what earlier calls left in the warehouse is used."""
+    """The tables of the landing zone, built on the warehouse of earlier calls."""
     values = Settings(**settings)
     raw = landing.raw_reviews(data_root, values, now=time.time(), settle=False)
-    stage = Stage(engine, data_root.warehouse, code_version, values, log=[].append)
-    items = engine.staged(
+    build = BuildContext(engine, data_root.warehouse, code_version, values, log=[].append)
+    items = engine.cached(
         reviews.items(reviews.validated_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
     )
-    partitioned = partitioned_reviews(raw, items, stage)
-    cleaned = buckets.deduplicated_reviews(partitioned, stage)
-    return Tables(engine, raw, items, partitioned, cleaned, buckets.user_features(cleaned, stage, as_of=as_of))
+    partitioned = partitioned_reviews(raw, items, build)
+    cleaned = buckets.deduplicated_reviews(partitioned, build)
+    return Tables(engine, raw, items, partitioned, cleaned, buckets.user_features(cleaned, build, as_of=as_of))
 
 
 @contextmanager
-def duckdb_engine(folder: Path, **settings: Any) -> Iterator[DuckDBEngine]:
-    """A DuckDB engine that is closed in the end."""
-    engine = DuckDBEngine(Settings(**{"threads": 2, "memory_limit_mib": 500, **settings}), temporary=folder)
+def duckdb_engine(folder: Path, **settings: Any) -> Iterator[Engine]:
+    """An engine with two threads and little memory."""
+    engine = Engine(Settings(**{"threads": 2, "memory_limit_mib": 500, **settings}), temporary=folder)
     try:
         yield engine
     finally:

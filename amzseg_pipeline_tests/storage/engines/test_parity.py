@@ -1,4 +1,7 @@
-"""The supported engines give identical tables: whole numbers, texts and dates equal, floats to the ninth digit."""
+"""The steps are pure: DuckDB, Polars and pandas compute identical tables from the same rows.
+
+Integers, texts and dates are equal, floats to nine digits. Only DuckDB runs in production.
+"""
 
 import math
 import shutil
@@ -19,8 +22,7 @@ from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline_tests.storage.engines.engine_types import NEEDS_SPARK, engine_of
-from amzseg_pipeline_tests.storage.engines.synthetic import data_root_of, item_batch, review_batch
+from amzseg_pipeline_tests.storage.engines.synthetic import data_root_of, duckdb_engine, item_batch, review_batch
 from benchmarks.generate_reviews import Population
 
 AS_OF = date(2023, 9, 9)
@@ -29,35 +31,31 @@ SORT_BY = {"cleaned_reviews": ["user_id", "review_id"], "user_features": ["user_
 Scan = Callable[[Path], nw.LazyFrame]
 
 
+def polars_frame(path: Path) -> nw.LazyFrame:
+    return nw.from_native(pl.scan_parquet(path))
+
+
+def pandas_frame(path: Path) -> nw.LazyFrame:
+    return nw.from_native(pq.read_table(path).to_pandas(types_mapper=pd.ArrowDtype)).lazy()
+
+
 @pytest.fixture(scope="module")
-def duckdb_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with engine_of("duckdb", tmp_path_factory.mktemp("duckdb")) as engine:
-        yield engine
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with duckdb_engine(tmp_path_factory.mktemp("duckdb"), memory_limit_mib=1_000) as opened:
+        yield opened
 
 
-@pytest.fixture(scope="module", params=["polars", "pandas", pytest.param("spark", marks=NEEDS_SPARK)])
-def scan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scan]:
-    """How an engine that is compared with DuckDB reads a parquet file."""
-    if request.param == "polars":
-        yield lambda path: nw.from_native(pl.scan_parquet(path))
-    elif request.param == "pandas":
-        yield lambda path: nw.from_native(pq.read_table(path).to_pandas(types_mapper=pd.ArrowDtype)).lazy()
-    else:
-        with engine_of("spark", tmp_path_factory.mktemp("spark")) as engine:
-            yield lambda path: engine.scan([path])
-
-
-def sources_of(data_root: DataRoot, engine: Engine) -> tuple[Path, Path]:
+def raw_files(data_root: DataRoot, engine: Engine) -> tuple[Path, Path]:
     """The raw reviews and the raw items of the landing zone, each as one parquet file."""
     raw = landing.raw_reviews(data_root, Settings(max_expansion_ratio=10_000), now=time.time(), settle=False)
-    places = data_root.root / "raw_reviews.parquet", data_root.root / "raw_items.parquet"
-    engine.write(landing.raw_reviews_frame(raw.reviews, engine), places[0])
-    engine.write(landing.raw_items_frame(raw.reviews, raw.items, engine), places[1])
-    return places
+    paths = data_root.root / "raw_reviews.parquet", data_root.root / "raw_items.parquet"
+    engine.write(landing.raw_reviews_frame(raw.reviews, engine), paths[0])
+    engine.write(landing.raw_items_frame(raw.reviews, raw.items, engine), paths[1])
+    return paths
 
 
 def tables_of(scan: Scan, raw_reviews: Path, raw_items: Path) -> dict[str, pa.Table]:
-    """Every table that steps make of raw rows, sorted by its key."""
+    """Every table that the steps compute from raw rows, sorted by its key."""
     items = reviews.items(reviews.validated_items(scan(raw_items)))
     cleaned = reviews.cleaned_reviews(reviews.with_item_prices(reviews.validated_reviews(scan(raw_reviews)), items))
     frames = {"items": items, "cleaned_reviews": cleaned, "user_features": users.user_features(cleaned, as_of=AS_OF)}
@@ -66,30 +64,30 @@ def tables_of(scan: Scan, raw_reviews: Path, raw_items: Path) -> dict[str, pa.Ta
 
 def _sorted(frame: nw.LazyFrame, *, by: list[str]) -> pa.Table:
     rows = frame.collect("pyarrow").to_native()
-    names = [name for name in rows.column_names if not name.startswith("__")]  # pandas hands over its index, too
+    names = [name for name in rows.column_names if not name.startswith("__")]  # pandas adds its index
     return rows.select(names).sort_by([(name, "ascending") for name in by])
 
 
 def differences(first: pa.Table, second: pa.Table) -> list[str]:
-    """What differs between two tables, in words; empty where nothing does."""
+    """A message per difference between two tables."""
     if first.column_names != second.column_names or len(first) != len(second):
         return [f"{len(first)} rows of {first.column_names} and {len(second)} of {second.column_names}"]
     found = []
     for name in first.column_names:
-        ours, theirs = first[name].to_pylist(), second[name].to_pylist()
-        unequal = [pair for pair in zip(ours, theirs, strict=True) if not _equal(*pair)]
+        pairs = zip(first[name].to_pylist(), second[name].to_pylist(), strict=True)
+        unequal = [pair for pair in pairs if not _equal(*pair)]
         if unequal:
             found.append(f"{name}: {len(unequal)} differ, such as {unequal[0]}")
     return found
 
 
-def _equal(ours: object, theirs: object) -> bool:
-    if isinstance(ours, float) and isinstance(theirs, float):
-        return math.isclose(ours, theirs, rel_tol=1e-9)
-    return type(ours) is type(theirs) and ours == theirs
+def _equal(first: object, second: object) -> bool:
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=1e-9)
+    return type(first) is type(second) and first == second
 
 
-def test_differences_are_told():
+def test_lists_differences_between_tables():
     table = pa.table({"n": [1, 2], "x": [1.0, None]})
     assert differences(table, table) == []
     assert differences(table, pa.table({"n": [1, 3], "x": [1.0 + 1e-12, 0.0]})) == [
@@ -100,45 +98,49 @@ def test_differences_are_told():
     assert differences(table, pa.table({"n": [1.0, 2.0], "x": [1.0, None]}))
 
 
-def assert_parity(data_root: DataRoot, duckdb_engine: Engine, scan: Scan) -> dict[str, pa.Table]:
-    """The tables that DuckDB makes of the landing zone, which those of the other engine equal."""
-    sources = sources_of(data_root, duckdb_engine)
-    ours, theirs = tables_of(lambda path: duckdb_engine.scan([path]), *sources), tables_of(scan, *sources)
-    assert {name: differences(ours[name], theirs[name]) for name in ours} == {name: [] for name in ours}
-    return ours
+def assert_parity(data_root: DataRoot, engine: Engine) -> dict[str, pa.Table]:
+    """The tables that DuckDB computes from the landing zone; Polars and pandas compute the same."""
+    files = raw_files(data_root, engine)
+    expected = tables_of(lambda path: engine.scan([path]), *files)
+    for library, scan in {"polars": polars_frame, "pandas": pandas_frame}.items():
+        found = tables_of(scan, *files)
+        assert {name: differences(expected[name], found[name]) for name in expected} == {
+            name: [] for name in expected
+        }, library
+    return expected
 
 
-def test_synthetic_reviews(tmp_path, duckdb_engine, scan):
+def test_synthetic_reviews(tmp_path, engine):
     population = Population(20_000)
     reviews_batch, items = review_batch(0, 20_000, population), item_batch(population)
-    tables = assert_parity(data_root_of(tmp_path, a=reviews_batch, meta=items), duckdb_engine, scan)
+    tables = assert_parity(data_root_of(tmp_path, a=reviews_batch, meta=items), engine)
     assert len(tables["cleaned_reviews"]) < 20_000
     assert tables["user_features"]["avg_spend"].null_count < len(tables["user_features"]) / 2
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
-def test_a_million_synthetic_reviews(tmp_path, duckdb_engine, scan):
+def test_a_million_synthetic_reviews(tmp_path, engine):
     population = Population(1_000_000)
     reviews_batch, items = review_batch(0, 1_000_000, population), item_batch(population)
-    tables = assert_parity(data_root_of(tmp_path, a=reviews_batch, meta=items), duckdb_engine, scan)
+    tables = assert_parity(data_root_of(tmp_path, a=reviews_batch, meta=items), engine)
     assert len(tables["user_features"]) > 80_000
 
 
 @pytest.mark.real_data
-def test_the_real_sales_export(tmp_path, real_data, duckdb_engine, scan):
+def test_the_real_sales_export(tmp_path, real_data, engine):
     data_root = DataRoot(tmp_path)
     data_root.landing.mkdir()
     shutil.copy(real_data / "amazon.csv", data_root.landing)
-    assert len(assert_parity(data_root, duckdb_engine, scan)["user_features"]) == 9_050
+    assert len(assert_parity(data_root, engine)["user_features"]) == 9_050
 
 
 @pytest.mark.real_data
-def test_the_real_reviews_of_gift_cards(tmp_path, real_data, duckdb_engine, scan):
+def test_the_real_reviews_of_gift_cards(tmp_path, real_data, engine):
     data_root = DataRoot(tmp_path)
     data_root.landing.mkdir()
     for name in ("Gift_Cards_5.json.gz", "meta_Gift_Cards.json.gz"):
         shutil.copy(real_data / name, data_root.landing)
-    tables = assert_parity(data_root, duckdb_engine, scan)
+    tables = assert_parity(data_root, engine)
     assert len(tables["user_features"]) == 458
     assert tables["cleaned_reviews"]["paid_minor"].null_count == 2_972 - 2_519

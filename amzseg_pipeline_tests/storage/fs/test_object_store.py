@@ -15,7 +15,6 @@ from amzseg_pipeline.contracts.errors import SettingsError, WriteError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.figures.gallery import Gallery, RenderedPlot
 from amzseg_pipeline.storage.data_root import DataRoot, data_root_at, data_root_from_environment, settings_of
-from amzseg_pipeline.storage.engines.open_engine import opened_engine
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_folder, atomic_write, files_below, sha256_of
 from amzseg_pipeline.storage.fs.object_store import path_at
 from amzseg_pipeline.storage.parquet.partitions import write_part
@@ -95,11 +94,6 @@ def test_a_folder_needs_no_library_of_stores() -> None:
     assert {"s3fs", "botocore", "upath", "dagster", "streamlit"} & set(loaded) == set()
 
 
-def test_spark_is_refused_on_a_store(store: Store) -> None:
-    with pytest.raises(SettingsError, match=r'engine = "spark" works on a folder, and the data root is s3://'):
-        opened_engine(data_root_at(store.address), Settings(engine="spark"))
-
-
 def test_the_settings_lie_in_the_store(store: Store) -> None:
     data_root = data_root_at(store.address)
     assert settings_of(data_root, environment={}) == Settings()
@@ -173,7 +167,7 @@ def test_a_part_is_written_once_and_again_when_it_is_damaged(store: Store) -> No
     assert (write_part(part, write), write_part(part, write)) == (True, False)
     put(part / "bucket=0/part.parquet", b"cut")
     assert (write_part(part, write), write_part(part, write)) == (True, False)
-    cast(Any, part).fs.rm((cast(Any, part) / "sizes.json").path)
+    cast(Any, part).fs.rm((cast(Any, part) / "files.json").path)
     assert write_part(part, write)
 
 

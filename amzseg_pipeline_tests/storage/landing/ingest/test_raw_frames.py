@@ -12,7 +12,7 @@ from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps import reviews
-from amzseg_pipeline.storage.engines.duckdb import DuckDBEngine
+from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.landing import (
     RawReviews,
     raw_items_frame,
@@ -36,16 +36,16 @@ from amzseg_pipeline_tests.storage.landing.exports import (
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Any:
-    engine = DuckDBEngine(Settings(threads=2, memory_limit_mib=200), temporary=tmp_path / "spill")
+    engine = Engine(Settings(threads=2, memory_limit_mib=200), temporary=tmp_path / "spill")
     yield engine
     engine.close()
 
 
-def rows(raw: RawReviews, engine: DuckDBEngine) -> list[dict[str, Any]]:
+def rows(raw: RawReviews, engine: Engine) -> list[dict[str, Any]]:
     return rows_of(raw_reviews_frame(raw.reviews, engine), "source_file", "row_number")
 
 
-def test_parquet_is_scanned_where_it_lies(tmp_path: Path, engine: DuckDBEngine) -> None:
+def test_parquet_is_scanned_where_it_lies(tmp_path: Path, engine: Engine) -> None:
     data_root = landing_zone(tmp_path, {"2023/a'b.parquet": parquet([review_2023(1), review_2023(2)])})
     raw = reviews_read(data_root)
     [batch] = raw.batches
@@ -83,7 +83,7 @@ RECORDS = [
 @pytest.mark.parametrize("rating", [pa.float64(), pa.float32()])
 @pytest.mark.parametrize("text", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
 def test_scanned_parquet_and_read_json_lines_become_the_same_tables(
-    tmp_path: Path, engine: DuckDBEngine, rating: pa.DataType, text: pa.DataType
+    tmp_path: Path, engine: Engine, rating: pa.DataType, text: pa.DataType
 ) -> None:
     tables = []
     for name, content in {
@@ -98,7 +98,7 @@ def test_scanned_parquet_and_read_json_lines_become_the_same_tables(
     assert len(tables[0][1]) == 5
 
 
-def test_parts_and_scanned_exports_of_any_format_are_one_frame_of_text(tmp_path: Path, engine: DuckDBEngine) -> None:
+def test_parts_and_scanned_exports_of_any_format_are_one_frame_of_text(tmp_path: Path, engine: Engine) -> None:
     data_root = landing_zone(
         tmp_path,
         {
@@ -120,7 +120,7 @@ def test_parts_and_scanned_exports_of_any_format_are_one_frame_of_text(tmp_path:
     assert len({row["batch"] for row in found}) == 4
 
 
-def test_many_shards_are_one_scan(tmp_path: Path, engine: DuckDBEngine) -> None:
+def test_many_shards_are_one_scan(tmp_path: Path, engine: Engine) -> None:
     shards = {f"{n:03}.parquet": parquet([review_2023(n), review_2023(n + 1000)]) for n in range(300)}
     raw = reviews_read(landing_zone(tmp_path, shards))
     found = rows(raw, engine)
@@ -132,13 +132,13 @@ def test_many_shards_are_one_scan(tmp_path: Path, engine: DuckDBEngine) -> None:
     assert all(row["batch"] == batch[row["source_file"]] for row in found)
 
 
-def test_names_that_mean_something_elsewhere_mean_nothing_here(tmp_path: Path, engine: DuckDBEngine) -> None:
+def test_names_that_mean_something_elsewhere_mean_nothing_here(tmp_path: Path, engine: Engine) -> None:
     name = "rating=3/user_id=Z/a[1]*?'.parquet"
     [row] = rows(reviews_read(landing_zone(tmp_path, {name: parquet([review_2023()])})), engine)
     assert (row["source_file"], row["rating"], row["user_id"]) == (name, 5.0, "A1")
 
 
-def test_items_come_with_what_their_records_say(tmp_path: Path, engine: DuckDBEngine) -> None:
+def test_items_come_with_what_their_records_say(tmp_path: Path, engine: Engine) -> None:
     data_root = landing_zone(
         tmp_path, {"a.jsonl": json_lines([review_2023()]), "b.jsonl": json_lines([item_2023(), b"{"])}
     )
@@ -151,7 +151,7 @@ def test_items_come_with_what_their_records_say(tmp_path: Path, engine: DuckDBEn
 
 
 @pytest.mark.parametrize("content", [sales_csv([{}]), parquet([review_2023()])])
-def test_without_items_there_are_none(tmp_path: Path, engine: DuckDBEngine, content: bytes) -> None:
+def test_without_items_there_are_none(tmp_path: Path, engine: Engine, content: bytes) -> None:
     raw = reviews_read(landing_zone(tmp_path, {"a": content}))
     none = raw_items_frame(raw.reviews, raw.items, engine)
     assert tuple(none.collect_schema().names()) == RAW_ITEMS.column_names
@@ -173,7 +173,7 @@ def test_items_in_another_currency_than_the_reviews_are_refused(tmp_path: Path) 
         reviews_read(landing_zone(tmp_path, exports))
 
 
-def test_an_export_that_changed_after_it_was_read_is_not_scanned(tmp_path: Path, engine: DuckDBEngine) -> None:
+def test_an_export_that_changed_after_it_was_read_is_not_scanned(tmp_path: Path, engine: Engine) -> None:
     data_root = landing_zone(tmp_path, {"a.parquet": parquet([review_2023(1)])})
     raw = reviews_read(data_root)
     landing_zone(tmp_path, {"a.parquet": parquet([review_2023(1), review_2023(2)])})
@@ -184,7 +184,7 @@ def test_an_export_that_changed_after_it_was_read_is_not_scanned(tmp_path: Path,
         raw_reviews_frame(raw.reviews, engine)
 
 
-def test_damaged_pages_are_refused_by_the_name_of_their_export(tmp_path: Path, engine: DuckDBEngine) -> None:
+def test_damaged_pages_are_refused_by_the_name_of_their_export(tmp_path: Path, engine: Engine) -> None:
     content = bytearray(parquet([review_2023(n) for n in range(3_000)]))
     content[100:2_000] = b"\xff" * 1_900
     data_root = landing_zone(tmp_path, {"a.parquet": bytes(content)})

@@ -1,7 +1,4 @@
-"""What a stage that works in parts is given.
-
-Nothing is done here.
-"""
+"""What every builder of a warehouse table gets."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +9,10 @@ from amzseg_pipeline.storage.warehouse.progress import Log
 
 
 @dataclass(frozen=True)
-class Stage:
-    """The engine a stage runs on, where its parts lie, and how it tells how far it is.
+class BuildContext:
+    """The engine, the warehouse folder, the settings and the log of a run.
 
-    `code_version` names the code behind the parts: with another one they are made anew.
+    `code_version` is part of the name of every part, so other code writes other parts.
     """
 
     engine: Engine
