@@ -1,13 +1,13 @@
-"""Writes synthetic reviews and items in the shape of Amazon Reviews 2023, from a thousand rows to all 571 million.
+"""Writes synthetic reviews and items in the format of Amazon Reviews 2023, from a thousand rows to 571 million.
 
     python benchmarks/generate_reviews.py --rows 10000000 --out /data/landing
     python benchmarks/generate_reviews.py --rows 1000000 --shards 4 --format jsonl.gz --out /data/landing
 
-Every value is a hash of the seed, the number of its row, user or item, and what it is, and of nothing else: the same
-command gives the same rows in every shard, in any order of writing, and memory does not grow with the rows but for
-8 bytes a user. Users follow a power law (10.5 reviews on average, three quarters of the users with 1 to 3), items
-Zipf-Mandelbrot. One row in a hundred is a copy of another, one copy in ten with another rating; prices are numbers,
-texts, 0.0, junk or missing; one row in 100,000 is damaged. No person's data is in it.
+Every value is a hash of the seed, the index of its row, user or item, and the name of the value. The same command
+therefore gives the same rows for any number of shards, and memory grows by 8 bytes per user only. Reviews per user
+follow a power law (mean 10.5; three quarters of the users have 1 to 3), items a Zipf-Mandelbrot distribution. One row
+in a hundred duplicates another, one duplicate in ten with another rating. Prices are numbers, texts, 0.0, invalid or
+missing. One row in 100,000 is damaged. All data is synthetic.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 SEED = 20230907
 REVIEWS_PER_USER = 10.5
 REVIEWS_PER_ITEM = 11.9
-COPIES_SHARE = 0.01
+DUPLICATE_SHARE = 0.01
 DAMAGED_SHARE = 1e-5
 
 _MAX_REVIEWS = 5_000
@@ -55,7 +55,7 @@ _DAMAGED_LINES = pa.array(['{"rating": 5.0, "title": "cut', "null", "[1, 2]", "n
 
 @dataclass(frozen=True)
 class Population:
-    """The people and things behind `rows` reviews."""
+    """The users and items of `rows` reviews."""
 
     rows: int
     seed: int = SEED
@@ -72,26 +72,26 @@ class Population:
 
     @cached_property
     def last_slots(self) -> np.ndarray:
-        """For each user, the number of reviews that they and all before them write."""
+        """The cumulative number of reviews by user index."""
         reviews = np.arange(1, _MAX_REVIEWS + 1)
         likelihood = np.cumsum(reviews**-_POWER)
         chance = self.uniform(np.arange(self.users), "reviews of a user") * likelihood[-1]
         return np.cumsum(np.searchsorted(likelihood, chance) + 1)
 
-    def number(self, of: np.ndarray, what: str) -> np.ndarray:
-        """A pseudo-random uint64 for each integer in `of`; another `what` gives another one."""
-        salt = np.frombuffer(what.encode().ljust(24)[:24], np.uint64)
+    def number(self, of: np.ndarray, name: str) -> np.ndarray:
+        """A pseudo-random uint64 for each integer in `of`, independent for each `name`."""
+        salt = np.frombuffer(name.encode().ljust(24)[:24], np.uint64)
         key = np.array([self.seed], np.uint64)
         for word in salt:
             key = _mixed(key + _GOLDEN ^ word)
         return _mixed(of.astype(np.uint64) * _GOLDEN + key)
 
-    def uniform(self, of: np.ndarray, what: str) -> np.ndarray:
+    def uniform(self, of: np.ndarray, name: str) -> np.ndarray:
         """A pseudo-random number in [0, 1) for each integer in `of`."""
-        return (self.number(of, what) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return (self.number(of, name) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def user_of(self, row: np.ndarray) -> np.ndarray:
-        """The user who wrote each row: rows walk through all slots in strides, so that a user's lie far apart."""
+        """The user of each row. Rows stride through all reviews, which spreads a user's reviews over the rows."""
         slots = int(self.last_slots[-1])
         stride = int(slots * 0.6180339887) | 1
         while np.gcd(stride, slots) != 1:
@@ -99,22 +99,24 @@ class Population:
         return np.searchsorted(self.last_slots, row * stride % slots, side="right")
 
     def item_of(self, row: np.ndarray) -> np.ndarray:
-        """The item of each row: item r has a share proportional to 1 / (r + 100)."""
+        """The item of each row; item r has a share proportional to 1 / (r + 100)."""
         chance = self.uniform(row, "item")
         rank = _ITEM_SHIFT * ((1 + self.items / _ITEM_SHIFT) ** chance - 1)
         return np.minimum(rank.astype(np.int64), self.items - 1)
 
 
 def review_rows(population: Population, first_row: int, last_row: int) -> pa.Table:
-    """The reviews `first_row` to before `last_row`, in the columns of Amazon Reviews 2023 without `images`."""
+    """The reviews `first_row` to `last_row` - 1 with the columns of Amazon Reviews 2023 except `images`."""
     row = np.arange(first_row, last_row, dtype=np.int64)
-    is_copy = population.uniform(row, "copy") < COPIES_SHARE
-    original = np.where(is_copy, population.number(row, "original") % np.uint64(population.rows), row).astype(np.int64)
+    is_duplicate = population.uniform(row, "copy") < DUPLICATE_SHARE
+    original = np.where(is_duplicate, population.number(row, "original") % np.uint64(population.rows), row).astype(
+        np.int64
+    )
     item = item_ids(population.item_of(original))
     variant = item_ids(population.item_of(original) + population.items)
     has_variant = pa.array(population.uniform(original, "variant") < 0.2)
     rating = np.searchsorted([0.09, 0.14, 0.22, 0.36], population.uniform(original, "rating"), side="right") + 1.0
-    differs = is_copy & (population.uniform(row, "other rating") < 0.1)
+    differs = is_duplicate & (population.uniform(row, "other rating") < 0.1)
     age = population.uniform(original, "time")
     return pa.table(
         {
@@ -132,7 +134,7 @@ def review_rows(population: Population, first_row: int, last_row: int) -> pa.Tab
 
 
 def item_rows(population: Population, first_item: int, last_item: int) -> pa.Table:
-    """The items `first_item` to before `last_item`: id, category, title and price as text, null where unknown."""
+    """The items `first_item` to `last_item` - 1: id, category, title and price as text, null if unknown."""
     item = np.arange(first_item, last_item, dtype=np.int64)
     kind = population.uniform(item, "kind of price")
     amount = np.exp(population.uniform(item, "price") * 5.5 + 0.7)
@@ -162,30 +164,30 @@ def item_rows(population: Population, first_item: int, last_item: int) -> pa.Tab
 
 
 def user_ids(population: Population, user: np.ndarray) -> pa.Array:
-    """Ids of 28 letters and digits, as Amazon's are; no two users share one."""
+    """Unique ids of 28 letters and digits, as Amazon's."""
     texts = np.empty((len(user), 28), np.uint8)
     texts[:, 0] = ord("A")
     first, second = population.number(user, "id"), population.number(user, "more of the id")
-    for place in range(13):
-        texts[:, 1 + place] = _BASE32[(first >> np.uint64(5 * place)).astype(np.uint8) & 31]
-        texts[:, 14 + place] = _BASE32[(second >> np.uint64(5 * place)).astype(np.uint8) & 31]
+    for position in range(13):
+        texts[:, 1 + position] = _BASE32[(first >> np.uint64(5 * position)).astype(np.uint8) & 31]
+        texts[:, 14 + position] = _BASE32[(second >> np.uint64(5 * position)).astype(np.uint8) & 31]
     texts[:, 27] = _BASE32[(second >> np.uint64(59)).astype(np.uint8) & 31]
     return _texts(texts)
 
 
 def item_ids(item: np.ndarray) -> pa.Array:
-    """Ids of ten letters and digits starting with B0; no two items share one."""
+    """Unique ids of ten letters and digits that start with B0."""
     mixed = (item.astype(np.int64) % _ITEM_IDS * 61_803_398_873 + 1_234_567_891) % _ITEM_IDS
     texts = np.empty((len(item), 10), np.uint8)
     texts[:, :2] = np.frombuffer(b"B0", np.uint8)
-    for place in range(8):
+    for position in range(8):
         mixed, digit = np.divmod(mixed, 36)
-        texts[:, 9 - place] = _BASE36[digit]
+        texts[:, 9 - position] = _BASE36[digit]
     return _texts(texts)
 
 
 def write(population: Population, out: Path, *, file_format: str, shards: int) -> None:
-    """Writes `Reviews_<n>` and `meta_<n>` files to the folder `out`, `shards` of each."""
+    """Writes `shards` files `Reviews_<n>` and as many `meta_<n>` to the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     for shard in range(shards):
         for name, total in (("Reviews", population.rows), ("meta", population.items)):
@@ -194,7 +196,7 @@ def write(population: Population, out: Path, *, file_format: str, shards: int) -
 
 
 def write_file(population: Population, path: Path, first: int, last: int) -> None:
-    """Writes the items `first` to before `last` where the file's name starts with `meta_`, else those reviews."""
+    """Writes items `first` to `last` - 1 if the file name starts with `meta_`, else reviews."""
     rows_of = item_rows if path.name.startswith("meta_") else review_rows
     chunks = (rows_of(population, start, min(start + _CHUNK_ROWS, last)) for start in range(first, last, _CHUNK_ROWS))
     if path.suffix == ".parquet":
@@ -205,7 +207,7 @@ def write_file(population: Population, path: Path, first: int, last: int) -> Non
 
 
 def _write_parquet(path: Path, chunks: Iterator[pa.Table], population: Population) -> None:
-    """A damaged row has no user."""
+    """In Parquet a damaged row has no user."""
     writer = None
     for chunk in chunks:
         if "user_id" in chunk.column_names:
@@ -218,7 +220,7 @@ def _write_parquet(path: Path, chunks: Iterator[pa.Table], population: Populatio
 
 
 def _write_jsonl(path: Path, chunks: Iterator[pa.Table], population: Population) -> None:
-    """A damaged line is cut, no object, no JSON or without a user."""
+    """A damaged line is truncated, not an object, not JSON or without a user."""
     with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0, filename="") as file:
         for chunk in chunks:
             lines = _json_lines(chunk)
@@ -274,19 +276,19 @@ def _texts(letters: np.ndarray) -> pa.Array:
 
 
 def _mixed(number: np.ndarray) -> np.ndarray:
-    """splitmix64's finaliser: a one-to-one map of uint64."""
+    """The finalizer of splitmix64, a bijection of uint64."""
     number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return number ^ (number >> np.uint64(31))
 
 
 def main() -> None:
-    """Reads the command line and writes."""
+    """Writes the exports of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, required=True, help="reviews, copies among them")
+    parser.add_argument("--rows", type=int, required=True, help="reviews, duplicates included")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--format", choices=("parquet", "jsonl.gz"), default="parquet")
-    parser.add_argument("--shards", type=int, default=1, help="files of each kind")
+    parser.add_argument("--shards", type=int, default=1, help="files of reviews, and of items")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
     write(Population(options.rows, options.seed), options.out, file_format=options.format, shards=options.shards)

@@ -1,4 +1,4 @@
-"""Whether two user_features hold the same users: whole numbers, texts and dates equal, floats to the ninth digit."""
+"""Compares two user_features tables: integers, texts and dates must be equal, floats to nine digits."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ FLOATS = [column.name for column in USER_FEATURES.columns if column.type == "flo
 
 
 def differences(features: str, reference: Path) -> int:
-    """How many users are in one of the tables only, or differ in a value; `features` is a pattern of paths."""
+    """The number of users that are in one table only or differ in a value; `features` is a glob pattern."""
     unequal = [
         *(f"a.{name} IS DISTINCT FROM b.{name}" for name in EXACT),
         *(f"(a.{name} IS NULL) <> (b.{name} IS NULL)" for name in FLOATS),
@@ -22,8 +22,8 @@ def differences(features: str, reference: Path) -> int:
     return _value(f"SELECT count(*) FROM {joined} WHERE {' OR '.join(unequal)}")
 
 
-def facts(tables: Mapping[str, str]) -> dict[str, int | str]:
-    """The rows of every table, and a checksum of what is no float in user_features."""
+def summary(tables: Mapping[str, str]) -> dict[str, int | str]:
+    """The rows of every table, and a checksum of all columns of user_features except floats."""
     counts = {name: _value(f"SELECT count(*) FROM read_parquet('{paths}')") for name, paths in tables.items()}
     row = f"hash({', '.join(EXACT)})::HUGEINT"
     checksum = _value(f"SELECT sum({row})::VARCHAR FROM read_parquet('{tables['user_features']}')")
@@ -31,8 +31,8 @@ def facts(tables: Mapping[str, str]) -> dict[str, int | str]:
     return {**counts, "reviews": reviews, "checksum": checksum}
 
 
-def keep(features: str, reference: Path) -> None:
-    """Writes the table to one file that later ones are compared with."""
+def write_reference(features: str, reference: Path) -> None:
+    """Writes the table to one file, with which later ones are compared."""
     duckdb.sql(f"COPY (FROM read_parquet('{features}')) TO '{reference}' (FORMAT parquet, COMPRESSION zstd)")
 
 

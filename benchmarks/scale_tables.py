@@ -8,35 +8,33 @@ from typing import Any
 
 RESULTS = "results.jsonl"
 _BEGIN, _END = "<!-- python -m benchmarks.scale table", "<!-- to here -->"
-WORDS = {
-    "ours": "ours, on DuckDB",
-    "duckdb_sql": "DuckDB SQL by hand",
-    "polars_lazy": "Polars lazy by hand",
-    "pandas_frames": "pandas by hand",
-    "ours_on_spark": "ours, on Spark local[2]",
+LABELS = {
+    "pipeline": "amzseg_pipeline",
+    "duckdb_sql": "hand-written DuckDB SQL",
+    "polars_lazy": "hand-written Polars",
+    "pandas_frames": "hand-written pandas",
 }
 _HEADS = (
-    *("reviews", "what", "features: CPU s", "wall s", "published: CPU s", "wall s"),
-    *("promotion_state", "temp disk", "load", "runs"),
+    *("reviews", "program", "features: CPU s", "wall s", "published: CPU s", "wall s"),
+    *("memory", "temp disk", "load", "runs"),
 )
 
 
-def write_tables(results: Path, project: Path) -> None:
-    """Writes the table of all results between its marks in docs/scale.md."""
+def write_table(results: Path, document: Path) -> None:
+    """Replaces the table between the two marks of a Markdown document."""
     measured = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-    page = project / "docs" / "scale.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
+    before, _, rest = document.read_text(encoding="utf-8").partition(_BEGIN)
     mark, _, rest = rest.partition("\n")
     _, _, after = rest.partition(_END)
-    page.write_text(f"{before}{_BEGIN}{mark}\n{table(measured)}\n{_END}{after}", encoding="utf-8")
+    document.write_text(f"{before}{_BEGIN}{mark}\n{table(measured)}\n{_END}{after}", encoding="utf-8")
 
 
 def table(results: Iterable[Mapping[str, Any]]) -> str:
-    """One row per number of reviews, exports and peer: medians of its runs."""
+    """A row per number of reviews, exports and program, with the medians of its runs."""
     groups: dict[tuple[int, str, str], list[Mapping[str, Any]]] = {}
     for result in results:
         groups.setdefault((result["rows"], result["exports"], result["peer"]), []).append(result)
-    order = list(WORDS)
+    order = list(LABELS)
     keys = sorted(groups, key=lambda key: (key[0], key[1] != "parquet", key[1], order.index(key[2])))
     lines = [_HEADS, ("---:", "---", *["---:"] * (len(_HEADS) - 2)), *(_row(key, groups[key]) for key in keys)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -46,14 +44,14 @@ def _row(key: tuple[int, str, str], runs: Sequence[Mapping[str, Any]]) -> Sequen
     rows, exports, peer = key
     figures = []
     for point in ("to_features", "to_published"):
-        for kind in ("cpu_seconds", "wall_seconds"):
-            values = [run[point][kind] for run in runs if run[point]]
+        for unit in ("cpu_seconds", "wall_seconds"):
+            values = [run[point][unit] for run in runs if run[point]]
             figures.append(f"{statistics.median(values):,.1f}" if values else "")
     memory, temporary = (max(run[name] for run in runs) for name in ("memory_mib", "temporary_mib"))
-    what = WORDS[peer] if exports == "parquet" else f"{WORDS[peer]}; {exports}"
+    program = LABELS[peer] if exports == "parquet" else f"{LABELS[peer]}; {exports}"
     load = f"{statistics.median(run['load_before'] for run in runs):.1f}"
     counts = {sum(bool(run[point]) for run in runs) for point in ("to_features", "to_published")} - {0}
-    return [f"{rows:,}", what, *figures, _gib(memory), _gib(temporary), load, " to ".join(map(str, sorted(counts)))]
+    return [f"{rows:,}", program, *figures, _gib(memory), _gib(temporary), load, " to ".join(map(str, sorted(counts)))]
 
 
 def _gib(mib: float) -> str:

@@ -1,4 +1,4 @@
-"""The tables by hand-written SQL on DuckDB: one script, nothing of ours but the numbers in its rules.
+"""The tables by hand-written DuckDB SQL, with the rules of this project and none of its code.
 
 python -m benchmarks.peers.duckdb_sql --landing data/landing --out /tmp/out --temporary /tmp/spill
 """

@@ -1,4 +1,4 @@
-"""The tables by hand-written pandas: whole frames in memory, one export of reviews after another.
+"""The tables by hand-written pandas: frames in memory, one export of reviews after another.
 
 python -m benchmarks.peers.pandas_frames --landing data/landing --out /tmp/out --temporary /tmp/spill
 """

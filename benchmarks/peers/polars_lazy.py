@@ -1,4 +1,4 @@
-"""The tables by hand-written Polars: lazy frames on the streaming engine, sunk to parquet.
+"""The tables by hand-written Polars: lazy frames, written by the streaming engine.
 
 POLARS_MAX_THREADS=2 python -m benchmarks.peers.polars_lazy --landing data/landing --out /tmp/out --temporary /tmp
 """
@@ -15,7 +15,7 @@ _MONEY = (
     r"(?:\.[0-9]{1,2})?$"
 )
 _CURRENCIES = {"₹": "INR", "€": "EUR", "£": "GBP", "¥": "JPY"}
-_NOT_TOLD = ("rating_count", "paid_price", "list_price", "discount_percent", "currency", "category")
+_ABSENT_COLUMNS = ("rating_count", "paid_price", "list_price", "discount_percent", "currency", "category")
 _NO_TEXT = pl.lit(None, dtype=pl.String)
 _NO_NUMBER = pl.lit(None, dtype=pl.Int64)
 _UNITS = 1e9 / 7
@@ -50,7 +50,7 @@ def write_tables(task: Task) -> None:
         item_id="parent_asin",
         review_id=pl.concat_str(pl.col("parent_asin").fill_null(""), pl.lit("@"), pl.col("timestamp")),
         rating=pl.col("rating").cast(pl.String),
-        **dict.fromkeys(_NOT_TOLD, _NO_TEXT),
+        **dict.fromkeys(_ABSENT_COLUMNS, _NO_TEXT),
         reviewed_at=pl.col("timestamp").cast(pl.String),
     )
     rejected.sink_parquet(task.out / REJECTED, compression_level=1)
@@ -180,7 +180,7 @@ def _quotient(total: str, count: str, per_unit: int) -> pl.Expr:
 
 
 def _users(valid: pl.LazyFrame) -> pl.LazyFrame:
-    """Every user's hash. Polars has no md5, so Python's is asked once for each user."""
+    """The hash of every user, computed in Python because Polars has no md5."""
     ids = valid.select("user_id").unique().collect(engine="streaming")["user_id"]
     hashes = pl.Series("user_hash", map(_user_hash, ids), dtype=pl.Int64)
     return pl.DataFrame([ids, hashes]).lazy()

@@ -1,4 +1,4 @@
-"""Fit and labels as a notebook has them, for every peer: log features, StandardScaler, KMeans with a fixed k."""
+"""Segments as in a notebook, for every peer: log features, StandardScaler, KMeans with a fixed k."""
 
 from pathlib import Path
 
@@ -30,6 +30,6 @@ def write_segments(user_features: Path, path: Path) -> None:
 
 
 def _filled(column: np.ndarray) -> np.ndarray:
-    """The column with its mean in the place of what is missing; zeros where nothing is there."""
+    """The column with missing values replaced by its mean, or by 0 if all are missing."""
     known = column[~np.isnan(column)]
     return np.where(np.isnan(column), known.mean() if len(known) else 0.0, column)

@@ -1,4 +1,4 @@
-"""What every peer is told: which exports to read, where its tables go, and how much of the machine it may take."""
+"""The arguments of every peer: exports to read, folders to write to, and limits of threads and memory."""
 
 import argparse
 import hashlib
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FEATURES_DONE = "user_features written"
-"""The line that a peer prints between its tables and its segments."""
+"""The line that a peer prints after its tables and before its segments."""
 
 CLEANED, REJECTED, FEATURES = "cleaned_reviews.parquet", "rejected_reviews.parquet", "user_features.parquet"
 
 
 @dataclass(frozen=True)
 class Export:
-    """A file of reviews: where it lies, and what its rejected rows say of where they come from."""
+    """A file of reviews, with the `source_file` and `batch` of its rejected rows."""
 
     path: Path
     source_file: str
@@ -23,7 +23,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Task:
-    """Reviews and items in `landing`; tables go to the folder `out`, what memory does not hold to `temporary`."""
+    """Reviews and items are in `landing`; tables go to `out`, spilled data to `temporary`."""
 
     landing: Path
     out: Path
@@ -34,7 +34,7 @@ class Task:
 
     @property
     def reviews(self) -> list[Export]:
-        """The exports of reviews, their bytes hashed as we hash ours."""
+        """The exports of reviews; their bytes are hashed as the pipeline does."""
         paths = sorted(self.landing.glob("Reviews_*.parquet"))
         return [Export(path, path.name, _sha256(path)[:16]) for path in paths]
 
@@ -45,13 +45,13 @@ class Task:
 
 
 def task_of_command_line() -> Task:
-    """What the command line asks for; the folders are made."""
+    """The task of the command line; creates its folders."""
     parser = argparse.ArgumentParser()
     for name in ("landing", "out", "temporary"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory-mib", type=int, default=4096)
-    parser.add_argument("--publish", action="store_true", help="go on to segments")
+    parser.add_argument("--publish", action="store_true", help="also write segments")
     task = Task(**vars(parser.parse_args()))
     task.out.mkdir(parents=True, exist_ok=True)
     task.temporary.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def task_of_command_line() -> Task:
 
 
 def perform(write_tables: Callable[[Task], None]) -> None:
-    """Has a peer do what the command line asks: write its tables, then fit and label where that is wanted."""
+    """Runs a peer: its tables, then segments if the command line asks for them."""
     task = task_of_command_line()
     write_tables(task)
     print(FEATURES_DONE, flush=True)

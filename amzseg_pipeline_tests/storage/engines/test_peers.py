@@ -1,4 +1,4 @@
-"""The peers that benchmarks/scale.py measures us beside write the tables that we write: else no figure would count."""
+"""The peers in benchmarks/peers write the same tables as this project, so that their costs can be compared."""
 
 import importlib
 from datetime import date, datetime
@@ -12,10 +12,10 @@ import pytest
 from amzseg_pipeline.steps.users import as_of_date
 from amzseg_pipeline_tests.storage.engines.synthetic import (
     TABLES,
+    built_tables,
     data_root_of,
     duckdb_engine,
     item_batch,
-    made_tables,
     review_batch,
 )
 from benchmarks import same_features, scale_tables
@@ -27,7 +27,7 @@ Rows = list[dict[str, object]]
 
 
 def with_values(rows: pa.Table, column: str, values: dict[int, object]) -> pa.Table:
-    """The same rows, some of them with another value in a column."""
+    """The same rows with other values of a column in some of them: row index -> value."""
     changed = rows[column].to_pylist()
     for row, value in values.items():
         changed[row] = value
@@ -35,7 +35,7 @@ def with_values(rows: pa.Table, column: str, values: dict[int, object]) -> pa.Ta
 
 
 def odd_reviews() -> pa.Table:
-    """Reviews of every kind that cleaning tells apart: no id, no time, a rating or a time that is none, copies."""
+    """Reviews without ids or times, with invalid ratings and times, and with duplicates."""
     rows = with_values(review_batch(0, 3_000), "user_id", {1: None, 2: "", 3: None})
     rows = with_values(rows, "parent_asin", {3: None, 4: "", 5: None})
     rows = with_values(rows, "timestamp", {4: None, 6: None, 7: -1, 8: 10**14})
@@ -53,19 +53,19 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
 
 
 @pytest.fixture(scope="module")
-def ours(task: Task, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rows]:
-    folder = tmp_path_factory.mktemp("ours")
+def expected(task: Task, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rows]:
+    folder = tmp_path_factory.mktemp("expected")
     data_root = data_root_of(folder)
     for path in task.landing.iterdir():
         (data_root.landing / path.name).hardlink_to(path)
     with duckdb_engine(folder / "temporary") as engine:
-        newest = as_of_date(made_tables(data_root, engine).cleaned.frame(engine), run_date=date(2100, 1, 1))
-        tables = made_tables(data_root, engine, as_of=newest)
+        newest = as_of_date(built_tables(data_root, engine).cleaned.frame(engine), run_date=date(2100, 1, 1))
+        tables = built_tables(data_root, engine, as_of=newest)
         return {name: comparable(tables.rows(name)) for name in TABLES}
 
 
 def comparable(rows: Rows) -> Rows:
-    """The rows in an order of their own, columns in one, floats to ten digits and days without a time."""
+    """The rows sorted, with columns sorted, floats rounded to ten digits and timestamps as dates."""
     return sorted(({name: _comparable(row[name]) for name in sorted(row)} for row in rows), key=str)
 
 
@@ -75,31 +75,31 @@ def _comparable(value: object) -> object:
     return value.date() if isinstance(value, pd.Timestamp | datetime) else value
 
 
-def differing(mine: dict[str, object], theirs: dict[str, object]) -> dict[str, tuple[object, object]]:
+def differing(first: dict[str, object], second: dict[str, object]) -> dict[str, tuple[object, object]]:
     """The columns in which two rows differ, with both values."""
-    return {name: (mine[name], theirs.get(name)) for name in mine if mine[name] != theirs.get(name)}
+    return {name: (first[name], second.get(name)) for name in first if first[name] != second.get(name)}
 
 
 @pytest.mark.parametrize("peer", ["duckdb_sql", "polars_lazy", "pandas_frames"])
-def test_a_peer_writes_the_tables_that_we_write(task, ours, tmp_path, peer):
+def test_a_peer_writes_the_same_tables(task, expected, tmp_path, peer):
     task = Task(task.landing, tmp_path / "out", tmp_path / "temporary", threads=1, memory_mib=500, publish=False)
     task.out.mkdir()
     importlib.import_module(f"benchmarks.peers.{peer}").write_tables(task)
     for name, file in FILES.items():
-        theirs = comparable(pq.read_table(task.out / file).to_pylist())
-        assert len(theirs) == len(ours[name]) > 5
-        assert list(map(differing, ours[name], theirs)) == [{}] * len(theirs)
+        found = comparable(pq.read_table(task.out / file).to_pylist())
+        assert len(found) == len(expected[name]) > 5
+        assert list(map(differing, expected[name], found)) == [{}] * len(found)
 
 
-def test_the_exports_hold_what_tells_peers_apart(ours):
-    assert {row["reason"] for row in ours["rejected_reviews"]} == {
+def test_the_exports_have_rejections_faults_and_duplicates(expected):
+    assert {row["reason"] for row in expected["rejected_reviews"]} == {
         "the user id is empty",
         "the review id is empty",
         "the item id is empty",
     }
-    unreadable = {row["unreadable"] for row in ours["cleaned_reviews"]}
+    unreadable = {row["unreadable"] for row in expected["cleaned_reviews"]}
     assert {None, "rating", "reviewed_at", "rating,reviewed_at"} >= unreadable > {None, "rating"}
-    assert max(row["duplicate_count"] for row in ours["cleaned_reviews"]) > 0
+    assert max(row["duplicate_count"] for row in expected["cleaned_reviews"]) > 0
 
 
 def features_file(path: Path, **changes: object) -> Path:
@@ -121,12 +121,12 @@ def features_file(path: Path, **changes: object) -> Path:
         ({"user_id": "B"}, 2),
     ],
 )
-def test_users_that_differ_are_counted(tmp_path, change, differing):
+def test_counts_users_that_differ(tmp_path, change, differing):
     first, second = features_file(tmp_path / "1.parquet"), features_file(tmp_path / "2.parquet", **change)
     assert same_features.differences(str(first), second) == differing
 
 
-def test_users_are_labelled_from_the_features_of_any_peer(tmp_path):
+def test_labels_users_from_the_features_of_any_peer(tmp_path):
     features = [
         {
             "user_id": f"U{n:03d}",
@@ -148,10 +148,10 @@ def test_users_are_labelled_from_the_features_of_any_peer(tmp_path):
     assert set(rows["segment"].to_pylist()) == {0, 1, 2, 3}
 
 
-def test_the_table_shows_medians_and_the_largest_memory():
+def test_table_shows_medians_and_the_largest_memory():
     runs = [
         {
-            "peer": "ours",
+            "peer": "pipeline",
             "rows": 10_000_000,
             "exports": "parquet",
             "to_features": {"cpu_seconds": seconds, "wall_seconds": seconds / 2},
@@ -164,5 +164,5 @@ def test_the_table_shows_medians_and_the_largest_memory():
     ]
     (_, _, row) = scale_tables.table(runs).splitlines()
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
-        *("10,000,000", "ours, on DuckDB", "2.0", "1.0", "", "", "3.0 GiB", "0", "2.0", "3"),
+        *("10,000,000", "amzseg_pipeline", "2.0", "1.0", "", "", "3.0 GiB", "0", "2.0", "3"),
     ]

@@ -1,8 +1,8 @@
-"""Tables of amzseg_pipeline, from the functions that the assets call; with --publish the complete job with its checks.
+"""This pipeline's tables, by the functions that its assets call; with --publish the complete job with all checks.
 
-    AMZSEG_ENGINE=spark python -m benchmarks.peers.ours --landing data/landing --out data --temporary /tmp/spill
+    python -m benchmarks.peers.pipeline --landing data/landing --out data --temporary /tmp/spill
 
-`--out` is the data root and `--landing` the folder of that name in it. Environment variables configure the engine.
+`--out` is the data root and `--landing` its landing zone.
 """
 
 import os
@@ -14,7 +14,7 @@ from benchmarks.peers.task import FEATURES_DONE, Task, task_of_command_line
 
 
 def write_tables(task: Task) -> None:
-    """Writes items, cleaned, rejected and user_features into the warehouse, or what is new of them."""
+    """Writes items, cleaned_reviews, rejected_reviews and user_features to the warehouse, reusing what is unchanged."""
     from amzseg_pipeline.steps import reviews, users
     from amzseg_pipeline.storage import landing
     from amzseg_pipeline.storage.data_root import DataRoot, settings_of
@@ -36,10 +36,10 @@ def write_tables(task: Task) -> None:
         items = data_root.warehouse / "items.parquet"
         engine.write(reviews.items(checked), items)
         engine.write(reviews.rejected_items(checked), data_root.warehouse / "rejected_items.parquet")
-        partitioned = partitioned_reviews(raw, engine.scan([items]), stage)
+        partitioned = partitioned_reviews(raw, engine.scan([items]), build)
         cleaned = buckets.deduplicated_reviews(partitioned, build)
         as_of = users.as_of_date(cleaned.frame(engine), run_date=datetime.now(UTC).date())
-        features = buckets.user_features(cleaned, stage, as_of=as_of)
+        features = buckets.user_features(cleaned, build, as_of=as_of)
         for table in (cleaned, features):
             delete_other_parts(table.parts)
     finally:
@@ -55,10 +55,10 @@ def publish(task: Task) -> int:
 
 
 if __name__ == "__main__":
-    asked = task_of_command_line()
-    given = {"THREADS": asked.threads, "MEMORY_LIMIT_MIB": asked.memory_mib, "TEMPORARY_FOLDER": asked.temporary}
-    os.environ.update({f"AMZSEG_{name}": str(value) for name, value in given.items()})
-    if asked.publish:
-        sys.exit(publish(asked))
-    write_tables(asked)
+    task = task_of_command_line()
+    variables = {"THREADS": task.threads, "MEMORY_LIMIT_MIB": task.memory_mib, "TEMPORARY_FOLDER": task.temporary}
+    os.environ.update({f"AMZSEG_{name}": str(value) for name, value in variables.items()})
+    if task.publish:
+        sys.exit(publish(task))
+    write_tables(task)
     print(FEATURES_DONE, flush=True)

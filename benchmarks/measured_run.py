@@ -1,4 +1,4 @@
-"""Runs a command in a separate process and measures its cost, child processes included."""
+"""Runs a command and measures CPU, memory and disk of its process and all child processes."""
 
 import os
 import subprocess
@@ -12,53 +12,52 @@ import psutil
 
 from amzseg_pipeline.storage.engines.machine import FolderPeak
 
-_LOOK_SECONDS = 0.2
+_SAMPLE_SECONDS = 0.2
 _MIB = 2**20
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What it took up to some point: seconds of all cores, seconds of the clock."""
+    """CPU seconds of all cores and wall seconds since the start."""
 
     cpu_seconds: float
     wall_seconds: float
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What a command took: to the line that was waited for, if it came, and in all."""
+class Measurement:
+    """The cost of a command: until it printed a line, if it did, and in total."""
 
     exit_code: int
     to_line: Cost | None
-    whole: Cost
+    total: Cost
     memory_mib: int
     temporary_mib: int
 
 
-def watched(command: Sequence[str], *, environment: Mapping[str, str], temporary: Path, line: str) -> Watched:
-    """Runs the command to its end. Memory is the resident one of all its processes together, at its most."""
+def measured_run(command: Sequence[str], *, environment: Mapping[str, str], temporary: Path, line: str) -> Measurement:
+    """Runs the command to its end; memory is the peak of the resident memory of all its processes together."""
     start = time.perf_counter()
     process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.PIPE, text=True)
-    looks = _Looks(psutil.Process(process.pid))
+    sampler = _Sampler(psutil.Process(process.pid))
     folder = FolderPeak(temporary)
     to_line = None
     assert process.stdout
-    for said in process.stdout:
-        print(said, end="", flush=True)
-        if said.strip() == line:
-            looks.look()
-            to_line = _cost(looks.cpu_seconds, start)
+    for printed in process.stdout:
+        print(printed, end="", flush=True)
+        if printed.strip() == line:
+            sampler.sample()
+            to_line = _cost(sampler.cpu_seconds, start)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    looks.close()
-    # A process that its parent did not wait for, as Spark's, is in the looks alone.
-    cpu_seconds = max(used.ru_utime + used.ru_stime, looks.cpu_seconds)
+    sampler.close()
+    cpu_seconds = max(used.ru_utime + used.ru_stime, sampler.cpu_seconds)
     folder.close()
-    return Watched(
+    return Measurement(
         exit_code=process.returncode,
         to_line=to_line,
-        whole=_cost(cpu_seconds, start),
-        memory_mib=max(looks.peak_bytes // _MIB, used.ru_maxrss // 1024),
+        total=_cost(cpu_seconds, start),
+        memory_mib=max(sampler.peak_bytes // _MIB, used.ru_maxrss // 1024),
         temporary_mib=folder.mib,
     )
 
@@ -67,24 +66,24 @@ def _cost(cpu_seconds: float, start: float) -> Cost:
     return Cost(round(cpu_seconds, 2), round(time.perf_counter() - start, 2))
 
 
-class _Looks:
-    """Looks at a process and all it has started, again and again until closed."""
+class _Sampler:
+    """Samples a process and its children in a thread until closed."""
 
     def __init__(self, process: psutil.Process) -> None:
         self.peak_bytes = 0
         self._process = process
         self._seconds: dict[int, float] = {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._sample_until_closed, daemon=True)
         self._thread.start()
 
     @property
     def cpu_seconds(self) -> float:
-        """Of all processes that were seen, as last seen."""
+        """CPU seconds of all sampled processes, as of their last sample."""
         return sum(self._seconds.values())
 
-    def look(self) -> None:
-        """Looks now."""
+    def sample(self) -> None:
+        """Takes a sample now."""
         resident = 0
         try:
             for process in (self._process, *self._process.children(recursive=True)):
@@ -96,10 +95,10 @@ class _Looks:
         self.peak_bytes = max(self.peak_bytes, resident)
 
     def close(self) -> None:
-        """Ends the looks."""
-        self._over.set()
+        """Stops the thread."""
+        self._closed.set()
         self._thread.join()
 
-    def _watch(self) -> None:
-        while not self._over.wait(_LOOK_SECONDS):
-            self.look()
+    def _sample_until_closed(self) -> None:
+        while not self._closed.wait(_SAMPLE_SECONDS):
+            self.sample()
