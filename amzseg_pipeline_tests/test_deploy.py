@@ -29,7 +29,7 @@ BIN = Path(sys.executable).parent
 def started_commands() -> dict[str, list[str]]:
     """Unit -> the command it starts, without the folder of the executable."""
     lines = {unit.stem: re.search(r"^ExecStart=(.+)$", unit.read_text(), re.M)[1].split() for unit in UNITS}
-    return {name: [Path(words[0]).name, *words[1:]] for name, words in lines.items()}
+    return {name: [Path(arguments[0]).name, *arguments[1:]] for name, arguments in lines.items()}
 
 
 def free_port() -> int:
@@ -63,10 +63,10 @@ def test_compose_starts_the_same_processes_as_systemd():
 
 def test_everything_listens_on_loopback():
     hosts = [
-        words[place + 1]
-        for words in started_commands().values()
-        for place, word in enumerate(words)
-        if word in ("-h", "--server.address")
+        arguments[position + 1]
+        for arguments in started_commands().values()
+        for position, argument in enumerate(arguments)
+        if argument in ("-h", "--server.address")
     ]
     assert hosts == ["127.0.0.1"] * 3
     published = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]

@@ -93,7 +93,7 @@ def bombs(root: Path, _: argparse.Namespace) -> None:
     for number, bomb in enumerate(BOMBS):
         read = defused(root / str(number), bomb)
         size = f"{read.packed_bytes / 1024:,.0f} KiB"
-        rows.append([bomb.what, size, "refused" if bomb.words in read.said else read.said, f"{read.added_mib} MiB"])
+        rows.append([bomb.what, size, "refused" if bomb.message in read.said else read.said, f"{read.added_mib} MiB"])
     print_table(["bomb", "file", "outcome", "memory added"], rows)
 
 

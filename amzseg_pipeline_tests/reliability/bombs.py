@@ -41,12 +41,12 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 @dataclass(frozen=True)
 class Bomb:
-    """A file made by `write`, which returns its expanded size. `words` are part of the refusal."""
+    """A file made by `write`, which returns its expanded size. `message` is part of the refusal."""
 
     what: str
     name: str
     write: Callable[[Path], int]
-    words: str
+    message: str
 
     def __str__(self) -> str:
         return self.what

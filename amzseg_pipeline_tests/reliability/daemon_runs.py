@@ -15,7 +15,7 @@ _LONGEST_WAIT_SECONDS = 600
 
 
 @dataclass(frozen=True)
-class Night:
+class Tick:
     """One evaluation of the schedule: its time, and the run it requested or the reason for skipping."""
 
     timestamp: float
@@ -26,11 +26,11 @@ class Night:
 BUSY = ("a run is under way; the next tick compares again", "a run is about to start; the next tick compares again")
 
 
-class Nights:
+class ScheduleTicks:
     """The ticks recorded in `instance`, one after another, waiting for each.
 
-    Passed over are nights that fall into a run, and those a minute later that start a second one before the first has
-    taken the lock: it must find nothing new.
+    Skips ticks during a run, and ticks that start a second run before the first has the lock: that run must find
+    nothing new.
     """
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
@@ -40,26 +40,26 @@ class Nights:
     def reason(self) -> str:
         """The reason for which the next tick skips; fails if it starts a run."""
         while True:
-            run_day = self._next()
-            if run_day.run_id:
-                outcome = self.ended(run_day.run_id).tags.get("amzseg/outcome", "")
+            tick = self._next()
+            if tick.run_id:
+                outcome = self.ended(tick.run_id).tags.get("amzseg/outcome", "")
                 assert outcome.startswith("nothing changed"), f"a run was started: {outcome}"
-            elif run_day.reason not in BUSY:
-                return run_day.reason
+            elif tick.reason not in BUSY:
+                return tick.reason
 
     def run(self) -> dg.DagsterRun:
         """The run that the next tick starts, once all runs have ended; fails if it skips."""
         run = self.ended(self.started())
-        while len(past_nights(self._instance)) > self._seen:
+        while len(past_ticks(self._instance)) > self._seen:
             self.ended(self._next().run_id)
         return run
 
     def started(self) -> str:
         """The id of the run that the next tick starts; fails if it skips."""
-        while (run_day := self._next()).reason in BUSY:
+        while (tick := self._next()).reason in BUSY:
             pass
-        assert run_day.run_id, run_day.reason
-        return run_day.run_id
+        assert tick.run_id, tick.reason
+        return tick.run_id
 
     def ended(self, run_id: str) -> dg.DagsterRun | None:
         """The run, once it has ended; None without a run."""
@@ -77,10 +77,10 @@ class Nights:
         """The id of the run that the daemon launched to retry a crashed one."""
         return until(lambda: self._retry(run_id), seconds=_LONGEST_WAIT_SECONDS)
 
-    def _next(self) -> Night:
-        runs = until(lambda: past_nights(self._instance)[self._seen :], seconds=_LONGEST_WAIT_SECONDS)
+    def _next(self) -> Tick:
+        ticks = until(lambda: past_ticks(self._instance)[self._seen :], seconds=_LONGEST_WAIT_SECONDS)
         self._seen += 1
-        return runs[0]
+        return ticks[0]
 
     def _retry(self, run_id: str) -> str:
         return next((run.run_id for run in self._instance.get_runs() if run.parent_run_id == run_id), "")
@@ -90,10 +90,10 @@ class Nights:
         return run if run is not None and run.is_finished else None
 
 
-def told(run: dg.DagsterRun) -> str:
+def status_text(run: dg.DagsterRun) -> str:
     """The reason and outcome tags of the run, after its status if that is not success."""
-    words = " -> ".join(run.tags.get(f"amzseg/{name}", "") for name in ("changes", "outcome"))
-    return words if run.status == dg.DagsterRunStatus.SUCCESS else f"{run.status.value}: {words}"
+    text = " -> ".join(run.tags.get(f"amzseg/{name}", "") for name in ("changes", "outcome"))
+    return text if run.status == dg.DagsterRunStatus.SUCCESS else f"{run.status.value}: {text}"
 
 
 def has_made(instance: dg.DagsterInstance, run_id: str, asset: str) -> bool:
@@ -102,14 +102,14 @@ def has_made(instance: dg.DagsterInstance, run_id: str, asset: str) -> bool:
     return asset in {entry.get_dagster_event().asset_key.to_user_string() for entry in logged}
 
 
-def past_nights(instance: dg.DagsterInstance) -> list[Night]:
+def past_ticks(instance: dg.DagsterInstance) -> list[Tick]:
     """The recorded ticks, oldest first."""
     state = _nightly(instance)
     ticks = [] if state is None else instance.get_ticks(state.instigator_origin_id, state.selector_id)
     assert all(tick.status != TickStatus.FAILURE for tick in ticks)
     answered = [tick for tick in ticks if tick.status != TickStatus.STARTED]
     return [
-        Night(tick.timestamp, tick.tick_data.skip_reason or "", "".join(tick.run_ids))
+        Tick(tick.timestamp, tick.tick_data.skip_reason or "", "".join(tick.run_ids))
         for tick in sorted(answered, key=lambda tick: tick.timestamp)
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 BYTE_KINDS = ("cut", "start lost", "bit flipped", "block lost", "block repeated", "block of zeros", "trailing garbage")
-"""Kinds of damage for binary files."""
+"""Types of damage for binary files."""
 
 BOM = b"\xef\xbb\xbf"
 

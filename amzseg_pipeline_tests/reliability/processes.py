@@ -47,7 +47,7 @@ def history(data_root: DataRoot) -> Iterator[dg.DagsterInstance]:
 
 
 @contextmanager
-def run_by_hand(data_root: DataRoot, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def manual_run(data_root: DataRoot, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """`python -m amzseg_pipeline run`, killed at the end of the block if it still runs."""
     with subprocess.Popen(
         [sys.executable, "-m", "amzseg_pipeline", "run", *arguments],
@@ -65,7 +65,7 @@ def run_by_hand(data_root: DataRoot, *arguments: str) -> Iterator[subprocess.Pop
 
 @contextmanager
 def daemon(data_root: DataRoot, *, project: Path = PROJECT, **variables: str) -> Iterator[int]:
-    """`dagster-daemon run` with a night every minute and a code server of its own; gives the session of them all.
+    """`dagster-daemon run` with a tick every minute and a separate code server; yields their session id.
 
     The code is that of the folder `project`. At the end of the block the daemon is asked to end, as a service manager
     does; after an error its log is printed.

@@ -13,7 +13,7 @@ def test_rejects_a_bomb_in_bounded_memory(tmp_path: Path, bomb: Bomb) -> None:
     read = defused(tmp_path, bomb)
     assert read.unpacked_bytes > 50 * read.packed_bytes
     assert f"{bomb.name}: " in read.said
-    assert bomb.words in read.said
+    assert bomb.message in read.said
     assert read.added_mib < MAX_ADDED_MIB
 
 

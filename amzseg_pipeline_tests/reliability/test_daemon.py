@@ -7,11 +7,11 @@ import pytest
 from amzseg_pipeline import read_latest
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests.defs.runs import EXPORT, deliver
-from amzseg_pipeline_tests.reliability.daemon_runs import Nights, leave_as_if_down, past_nights, told
+from amzseg_pipeline_tests.reliability.daemon_runs import ScheduleTicks, leave_as_if_down, past_ticks, status_text
 from amzseg_pipeline_tests.reliability.processes import daemon, history, prepare_instance
 
 MINUTE_SECONDS = 60
-"""Between nights."""
+"""Between ticks."""
 
 
 @pytest.mark.timeout(1_800)
@@ -22,10 +22,10 @@ def test_a_restarted_daemon_catches_up_with_one_run(tmp_path):
         leave_as_if_down(instance, seconds=200)
         up_again = time.time()
         with daemon(data_root):
-            runs = Nights(instance)
-            run = runs.run()
-            assert told(run) == "nothing is published yet -> published snapshot 1"
+            ticks = ScheduleTicks(instance)
+            run = ticks.run()
+            assert status_text(run) == "nothing is published yet -> published snapshot 1"
             assert read_latest(data_root.root).run_id == run.run_id
-            assert all(run_day.timestamp > up_again - MINUTE_SECONDS for run_day in past_nights(instance))
-            assert runs.reason() == "nothing changed since snapshot 1"
+            assert all(tick.timestamp > up_again - MINUTE_SECONDS for tick in past_ticks(instance))
+            assert ticks.reason() == "nothing changed since snapshot 1"
         assert read_latest(data_root.root).sequence == 1

@@ -13,15 +13,15 @@ from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, deliver
 from amzseg_pipeline_tests.listener import listening
-from amzseg_pipeline_tests.reliability.daemon_runs import BUSY, Nights, has_made, past_nights, told
+from amzseg_pipeline_tests.reliability.daemon_runs import BUSY, ScheduleTicks, has_made, past_ticks, status_text
 from amzseg_pipeline_tests.reliability.processes import (
     PROJECT,
     daemon,
     history,
     lock_holder,
     lose_power,
+    manual_run,
     prepare_instance,
-    run_by_hand,
     until,
 )
 from amzseg_pipeline_tests.storage.landing.exports import sales_csv
@@ -45,118 +45,118 @@ def test_reads_every_kind_of_delivery_once_and_completely(tmp_path):
     data_root.landing.mkdir()
     prepare_instance(data_root)
     with history(data_root) as instance, daemon(data_root):
-        runs = Nights(instance)
-        assert runs.reason() == f"no export to read in {data_root.landing}; put one there"
+        ticks = ScheduleTicks(instance)
+        assert ticks.reason() == f"no export to read in {data_root.landing}; put one there"
 
         deliver(data_root, sample_amazon=scenario.SAMPLE.read_bytes())
-        assert told(runs.run()) == "nothing is published yet -> published snapshot 1"
-        assert runs.reason() == "nothing changed since snapshot 1"
+        assert status_text(ticks.run()) == "nothing is published yet -> published snapshot 1"
+        assert ticks.reason() == "nothing changed since snapshot 1"
 
         deliver(data_root, export=EXPORT)
-        assert told(runs.run()) == "new: export.csv; removed: sample_amazon.csv -> published snapshot 2"
+        assert status_text(ticks.run()) == "new: export.csv; removed: sample_amazon.csv -> published snapshot 2"
         assert inputs(data_root) == ["export.csv"]
 
         deliver(data_root, export=EXPORT, age_seconds=1_800)
-        assert told(runs.run()) == "changed or touched: export.csv -> nothing changed since snapshot 2"
-        assert runs.reason() == "nothing changed since snapshot 2"
+        assert status_text(ticks.run()) == "changed or touched: export.csv -> nothing changed since snapshot 2"
+        assert ticks.reason() == "nothing changed since snapshot 2"
 
         (data_root.landing / "export.csv").rename(data_root.landing / "export_2.csv")
-        assert told(runs.run()) == "new: export_2.csv; removed: export.csv -> nothing changed since snapshot 2"
+        assert status_text(ticks.run()) == "new: export_2.csv; removed: export.csv -> nothing changed since snapshot 2"
 
         deliver(data_root, other=OTHER)
-        assert told(runs.run()) == "new: other.csv -> published snapshot 3"
+        assert status_text(ticks.run()) == "new: other.csv -> published snapshot 3"
         assert {"A", "C", "D"} <= users(data_root)
         deliver(data_root, other=OTHER.replace(b"A,C", b"A,E"))
-        assert told(runs.run()) == "changed or touched: other.csv -> published snapshot 4"
+        assert status_text(ticks.run()) == "changed or touched: other.csv -> published snapshot 4"
         assert "C" not in users(data_root)
         (data_root.landing / "other.csv").unlink()
-        assert told(runs.run()) == "removed: other.csv -> published snapshot 5"
+        assert status_text(ticks.run()) == "removed: other.csv -> published snapshot 5"
         assert not {"A", "D", "E"} & users(data_root)
 
         (data_root.landing / "more.csv.part").write_bytes(MORE[:50])
-        assert runs.reason() == "nothing changed since snapshot 5"
+        assert ticks.reason() == "nothing changed since snapshot 5"
         (data_root.landing / "more.csv.part").unlink()
         deliver(data_root, more=MORE[: len(MORE) // 2], age_seconds=-60)
-        assert runs.reason() == "nothing changed since snapshot 5; still settling: more.csv"
+        assert ticks.reason() == "nothing changed since snapshot 5; still settling: more.csv"
         deliver(data_root, more=MORE)
-        started = runs.started()
+        started = ticks.started()
         until(lambda: has_made(instance, started, "raw_reviews"), seconds=300)
         deliver(data_root, late=LATE)
-        assert told(runs.ended(started)) == "new: more.csv -> published snapshot 6"
+        assert status_text(ticks.ended(started)) == "new: more.csv -> published snapshot 6"
         assert {"X", "Y", "Z"} <= users(data_root)
         assert inputs(data_root) == ["export_2.csv", "more.csv"]
-        assert told(runs.run()) == "new: late.csv -> published snapshot 7"
+        assert status_text(ticks.run()) == "new: late.csv -> published snapshot 7"
         assert {"L", "M", "X", "Y", "Z"} <= users(data_root)
 
-        with run_by_hand(data_root, "--force") as one, run_by_hand(data_root, "--force") as other:
+        with manual_run(data_root, "--force") as one, manual_run(data_root, "--force") as other:
             printed = [process.communicate(timeout=900)[0] for process in (one, other)]
-        waited = ["this run waits until it ends" in words for words in printed]
+        waited = ["this run waits until it ends" in text for text in printed]
         assert sorted(waited) == [False, True], printed
         assert read_latest(data_root.root).sequence == 9
-        until(lambda: runs.reason() == "nothing changed since snapshot 9", seconds=600)
+        until(lambda: ticks.reason() == "nothing changed since snapshot 9", seconds=600)
 
 
 def test_alerts_once_per_failure_and_recovers_later(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     prepare_instance(data_root, max_runtime_seconds="180")
-    with run_by_hand(data_root) as process:
+    with manual_run(data_root) as process:
         until((data_root.warehouse / "scaled_features.parquet").exists, seconds=300)
         process.kill()
         process.wait()
     assert not has_snapshot(data_root.root)
     with listening() as listener, history(data_root) as instance:
         addresses = {"AMZSEG_ALERT_URL": listener.address, "AMZSEG_PING_URL": listener.address}
-        [killed_by_hand] = instance.get_runs()
-        runs = Nights(instance)
+        [killed_manual_run] = instance.get_runs()
+        ticks = ScheduleTicks(instance)
         with daemon(data_root, **addresses) as session:
-            assert told(runs.run()) == "nothing is published yet -> published snapshot 1"
+            assert status_text(ticks.run()) == "nothing is published yet -> published snapshot 1"
 
             deliver(data_root, broken=b"nonsense\n")
-            refused = [runs.run(), runs.run()]
+            refused = [ticks.run(), ticks.run()]
             assert {run.status for run in refused} == {dg.DagsterRunStatus.FAILURE}
             assert {run.tags["amzseg/changes"] for run in refused} == {"new: broken.csv"}
             until(lambda: len(listener.alerts) == 2, seconds=300)
             deliver(data_root, broken=MORE)
-            assert runs.run().tags["amzseg/outcome"] == "published snapshot 2"
+            assert ticks.run().tags["amzseg/outcome"] == "published snapshot 2"
 
             deliver(data_root, one=OTHER)
-            started = runs.started()
+            started = ticks.started()
             holder = until(lambda: lock_holder(data_root), seconds=300)
             holder.suspend()
-            assert runs.busy() == BUSY[0]
+            assert ticks.busy() == BUSY[0]
             holder.resume()
-            assert told(runs.ended(started)) == "new: one.csv -> published snapshot 3"
+            assert status_text(ticks.ended(started)) == "new: one.csv -> published snapshot 3"
 
             deliver(data_root, two=LATE)
-            crashed = runs.started()
+            crashed = ticks.started()
             until(lambda: lock_holder(data_root), seconds=300).kill()
-            assert told(runs.ended_retry(crashed)) == "new: two.csv -> published snapshot 4"
-            assert runs.ended(crashed).status == dg.DagsterRunStatus.FAILURE
+            assert status_text(ticks.ended_retry(crashed)) == "new: two.csv -> published snapshot 4"
+            assert ticks.ended(crashed).status == dg.DagsterRunStatus.FAILURE
 
             deliver(data_root, three=sales_csv([{"user_id": "N,O"}]))
-            crashed_twice = runs.started()
+            crashed_twice = ticks.started()
             until(lambda: lock_holder(data_root), seconds=300).kill()
-            retry = runs.retry(crashed_twice)
+            retry = ticks.retry(crashed_twice)
             until(lambda: has_made(instance, retry, "raw_reviews") and lock_holder(data_root), seconds=300).kill()
-            assert runs.ended(retry).status == dg.DagsterRunStatus.FAILURE
-            assert told(runs.run()) == "new: three.csv -> published snapshot 5"
+            assert ticks.ended(retry).status == dg.DagsterRunStatus.FAILURE
+            assert status_text(ticks.run()) == "new: three.csv -> published snapshot 5"
 
             deliver(data_root, four=sales_csv([{"user_id": "P,Q"}]))
-            powerless = runs.started()
+            powerless = ticks.started()
             until(lambda: has_made(instance, powerless, "raw_reviews"), seconds=300)
             lose_power(session)
         assert instance.get_run_by_id(powerless).status == dg.DagsterRunStatus.STARTED
         assert read_latest(data_root.root).sequence == 5
         with daemon(data_root, **addresses):
-            assert told(runs.run()) == "new: four.csv -> published snapshot 6"
-            for run_id in (killed_by_hand.run_id, powerless):
-                assert runs.ended(run_id).status == dg.DagsterRunStatus.FAILURE
-            assert told(runs.ended_retry(powerless)) == "new: four.csv -> nothing changed since snapshot 6"
-            assert runs.reason() == "nothing changed since snapshot 6"
-        told_of = {*(run.run_id for run in refused), retry}
-        assert Counter(alert["run_id"] for alert in listener.alerts) == Counter(told_of)
+            assert status_text(ticks.run()) == "new: four.csv -> published snapshot 6"
+            for run_id in (killed_manual_run.run_id, powerless):
+                assert ticks.ended(run_id).status == dg.DagsterRunStatus.FAILURE
+            assert status_text(ticks.ended_retry(powerless)) == "new: four.csv -> nothing changed since snapshot 6"
+            assert ticks.reason() == "nothing changed since snapshot 6"
+        alerted = {*(run.run_id for run in refused), retry}
+        assert Counter(alert["run_id"] for alert in listener.alerts) == Counter(alerted)
         assert len(listener.received) - len(listener.alerts) >= 7
-        for run_id in told_of:
+        for run_id in alerted:
             assert instance.get_run_by_id(run_id).tags["amzseg/outcome"].startswith("failed: ")
 
 
@@ -164,45 +164,45 @@ def test_lost_data_starts_one_run_and_lost_history_none(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     prepare_instance(data_root)
     with history(data_root) as instance:
-        runs = Nights(instance)
+        ticks = ScheduleTicks(instance)
         with daemon(data_root):
-            assert told(runs.run()) == "nothing is published yet -> published snapshot 1"
+            assert status_text(ticks.run()) == "nothing is published yet -> published snapshot 1"
             shutil.rmtree(data_root.warehouse)
             rebuilt = f"{data_root.warehouse} is missing or incomplete and is rebuilt"
-            assert told(runs.run()) == f"{rebuilt} -> published snapshot 2"
+            assert status_text(ticks.run()) == f"{rebuilt} -> published snapshot 2"
             (data_root.root / "settings.toml").write_text("seed = 7\n")
-            assert told(runs.run()) == "the settings differ -> published snapshot 3"
+            assert status_text(ticks.run()) == "the settings changed -> published snapshot 3"
             shutil.rmtree(data_root.published)
             lost = f"{data_root.published} has no snapshot although a run wrote the warehouse: lost, or never published"
-            assert told(runs.run()) == f"{lost} -> published snapshot 1"
-            assert runs.reason() == "nothing changed since snapshot 1"
+            assert status_text(ticks.run()) == f"{lost} -> published snapshot 1"
+            assert ticks.reason() == "nothing changed since snapshot 1"
         went_down = time.time()
         deliver(data_root, more=MORE)
         until(lambda: _minutes_between(went_down, time.time()) >= 3, seconds=300)
         came_up = time.time()
         with daemon(data_root):
-            assert told(runs.run()) == "new: more.csv -> published snapshot 2"
-            caught_up = [run_day for run_day in past_nights(instance) if went_down < run_day.timestamp < came_up]
+            assert status_text(ticks.run()) == "new: more.csv -> published snapshot 2"
+            caught_up = [tick for tick in past_ticks(instance) if went_down < tick.timestamp < came_up]
             assert len(caught_up) == 1
             assert caught_up[0].run_id
-            assert runs.reason() == "nothing changed since snapshot 2"
+            assert ticks.reason() == "nothing changed since snapshot 2"
         newer = tmp_path / "newer"
         shutil.copytree(PROJECT / "amzseg_pipeline", newer / "amzseg_pipeline")
         shutil.copy(PROJECT / "workspace.yaml", newer)
         with (newer / "amzseg_pipeline" / "steps" / "users.py").open("a") as source:
             source.write("# another version\n")
         with daemon(data_root, project=newer):
-            assert told(runs.run()) == "the code version differs -> published snapshot 3"
-            assert runs.reason() == "nothing changed since snapshot 3"
+            assert status_text(ticks.run()) == "the code version differs -> published snapshot 3"
+            assert ticks.reason() == "nothing changed since snapshot 3"
     shutil.rmtree(data_root.dagster)
     prepare_instance(data_root)
     with history(data_root) as instance, daemon(data_root, project=newer):
-        runs = Nights(instance)
-        assert runs.reason() == "nothing changed since snapshot 3"
+        ticks = ScheduleTicks(instance)
+        assert ticks.reason() == "nothing changed since snapshot 3"
         assert instance.get_runs() == []
         deliver(data_root, other=OTHER)
-        run = runs.run()
-        assert told(run) == "new: other.csv -> published snapshot 4"
+        run = ticks.run()
+        assert status_text(run) == "new: other.csv -> published snapshot 4"
         assert [known.run_id for known in instance.get_runs()] == [run.run_id]
 
 

@@ -89,7 +89,7 @@ def test_sidecars_detect_cuts_between_records(tmp_path: Path, sidecar: str) -> N
     says = {"sha256": hashlib.sha256(content).hexdigest(), "rows": str(len(ends) - 1)}[sidecar].encode()
     cuts = [Damage("cut", content[:end], is_complete_records=True) for end in ends[1:-1]]
     assert len(cuts) == 11
-    assert undetected_cuts(tmp_path / "beside", cuts, name="amazon.csv", sidecar=sidecar, says=says) == 0
+    assert undetected_cuts(tmp_path / "sidecar", cuts, name="amazon.csv", sidecar=sidecar, says=says) == 0
     assert undetected_cuts(tmp_path / "alone", cuts, name="amazon.csv", sidecar=sidecar, says=b"") == 11
 
 

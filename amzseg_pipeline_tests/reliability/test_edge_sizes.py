@@ -52,9 +52,9 @@ UNPRICED: Mapping[str, object] = {"paid_price": "", "list_price": ""}
     [
         pytest.param(same(9, user_id="U"), 4, 1, 1, id="one user of nine reviews"),
         pytest.param(same(3), 4, 3, 3, id="fewer users than k"),
-        pytest.param(same(40, **FLAT), 4, 40, 1, id="all users alike and k given"),
+        pytest.param(same(40, **FLAT), 4, 40, 1, id="identical users and k given"),
         pytest.param(same(40, rating=4), 4, 40, 4, id="one constant feature"),
-        pytest.param(same(40, rating=""), 4, 40, 4, id="a feature that nobody has"),
+        pytest.param(same(40, rating=""), 4, 40, 4, id="a feature without values"),
         pytest.param(same(40, **UNPRICED), 4, 40, 4, id="no price at all"),
         pytest.param(same(40, rating="", **UNPRICED), 0, 40, 1, id="nothing but users and items"),
         pytest.param([*same(39), {"paid_price": "90000000000.00", "list_price": ""}], 0, 40, 3, id="one huge price"),
@@ -70,7 +70,7 @@ def test_segments_few_and_identical_users(tmp_path, reviews, k, users, segments)
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         pytest.param(export([]), "has a header and no record", id="no reviews"),
         pytest.param(export(same(30, user_id="")), "rejection_rate", id="no users"),
@@ -78,10 +78,10 @@ def test_segments_few_and_identical_users(tmp_path, reviews, k, users, segments)
         pytest.param(export(same(40, paid_price="NaN")), "rejection_rate", id="prices that are no numbers"),
     ],
 )
-def test_exports_without_users_or_numbers_publish_nothing(tmp_path, content, words):
+def test_exports_without_users_or_numbers_publish_nothing(tmp_path, content, message):
     data_root = scenario.data_root_with(tmp_path, export=content)
     result = scenario.run(data_root)
     assert not result.success
     failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
-    assert words in failed or words in scenario.failure(result)
+    assert message in failed or message in scenario.failure(result)
     assert not has_snapshot(data_root.root)

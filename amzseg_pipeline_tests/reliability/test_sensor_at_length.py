@@ -8,7 +8,7 @@ import pytest
 
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, deliver
-from amzseg_pipeline_tests.reliability.daemon_runs import told
+from amzseg_pipeline_tests.reliability.daemon_runs import status_text
 from amzseg_pipeline_tests.reliability.processes import (
     BIN,
     PROJECT,
@@ -31,18 +31,18 @@ def test_the_sensor_starts_one_run_per_settled_export(tmp_path):
         assert instance.get_runs() == []
         subprocess.run(switch_on, cwd=PROJECT, env=environment(data_root), check=True, capture_output=True)
         [first] = until(lambda: ended_runs(instance, 1), seconds=600)
-        assert told(first) == "nothing is published yet -> published snapshot 1"
+        assert status_text(first) == "nothing is published yet -> published snapshot 1"
         deliver(data_root, more=MORE)
         second, _ = until(lambda: ended_runs(instance, 2), seconds=600)
-        assert told(second) == "new: more.csv -> published snapshot 2"
+        assert status_text(second) == "new: more.csv -> published snapshot 2"
         deliver(data_root, broken=b"nonsense\n")
         refused, *_ = until(lambda: ended_runs(instance, 3), seconds=600)
         assert refused.status == dg.DagsterRunStatus.FAILURE
         time.sleep(150)
         assert len(instance.get_runs()) == 3
         deliver(data_root, broken=OTHER)
-        mended, *_ = until(lambda: ended_runs(instance, 4), seconds=600)
-        assert told(mended) == "new: broken.csv -> published snapshot 3"
+        repaired, *_ = until(lambda: ended_runs(instance, 4), seconds=600)
+        assert status_text(repaired) == "new: broken.csv -> published snapshot 3"
 
 
 def ended_runs(instance, count):

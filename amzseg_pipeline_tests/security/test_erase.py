@@ -95,12 +95,12 @@ def test_the_command_takes_keys_from_the_environment(
     assert "still in" in capsys.readouterr().err
     remove_from_landing(keyed_data_root)
     assert main(["erase", USER]) == 0
-    told = capsys.readouterr().out
-    assert "snapshot 1: replaced by revision 1 without 1 user(s)" in told
-    assert USER not in told
+    printed = capsys.readouterr().out
+    assert "snapshot 1: replaced by revision 1 without 1 user(s)" in printed
+    assert USER not in printed
     assert files_containing_text([USER], keyed_data_root.root) == {}
 
 
 def test_rejects_a_missing_data_root(tmp_path: Path) -> None:
     with pytest.raises(ErasureError, match="there is no such folder"):
-        erase(DataRoot(tmp_path / "nowhere"), USER)
+        erase(DataRoot(tmp_path / "missing"), USER)

@@ -21,7 +21,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 def command(target: str, **variables: str) -> list[str]:
     """The command of a Makefile target, with this environment's executables."""
-    told = subprocess.run(
+    output = subprocess.run(
         ["make", "--no-print-directory", "--dry-run", "--always-make", target],
         cwd=PROJECT,
         env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")} | variables,
@@ -29,10 +29,10 @@ def command(target: str, **variables: str) -> list[str]:
         text=True,
         check=True,
     ).stdout
-    last = told.strip().splitlines()[-1]
+    last = output.strip().splitlines()[-1]
     assert last.startswith(".venv/bin/"), last
-    words = re.sub(r"\$\{\w+:-(\d+)\}", lambda default: variables.get("PORT", default[1]), last).split()
-    return [str(BIN / words[0].removeprefix(".venv/bin/")), *words[1:]]
+    arguments = re.sub(r"\$\{\w+:-(\d+)\}", lambda default: variables.get("PORT", default[1]), last).split()
+    return [str(BIN / arguments[0].removeprefix(".venv/bin/")), *arguments[1:]]
 
 
 def test_commands_use_the_loopback_address() -> None:
@@ -46,11 +46,11 @@ def test_commands_use_the_loopback_address() -> None:
 
 
 @contextmanager
-def started(words: list[str], data_root: DataRoot) -> Iterator[psutil.Process]:
+def started(arguments: list[str], data_root: DataRoot) -> Iterator[psutil.Process]:
     with (
         (data_root.root / "server.log").open("wb") as log,
         subprocess.Popen(
-            words,
+            arguments,
             cwd=PROJECT,
             env=environment(data_root, PYTHONPATH=str(PROJECT)),
             stdout=log,

@@ -27,7 +27,7 @@ LOG = "output.log"
 @pytest.fixture
 def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
     """A data root whose runs keep their record, temporary files and output below it."""
-    data_root = DataRoot(tmp_path / "home")
+    data_root = DataRoot(tmp_path / "data_root")
     prepare_instance(data_root)
     (data_root.root / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(data_root.root / "tmp"))
@@ -82,8 +82,8 @@ def refused_exports() -> dict[str, bytes]:
     """A truncated export of each format, and two with an invalid quote or byte."""
     [content] = sales().values()
     text = PRIVATE[2].encode()
-    whole = {"cut.csv": content, **{f"cut_{name}": export for name, export in in_dollars().items()}}
-    cut = {name: export[: len(export) // 2] for name, export in whole.items()}
+    complete = {"cut.csv": content, **{f"cut_{name}": export for name, export in in_dollars().items()}}
+    cut = {name: export[: len(export) // 2] for name, export in complete.items()}
     return cut | {"quote.csv": content.replace(text, text + b'"', 5), "byte.csv": content.replace(text, text + b"\xff")}
 
 
@@ -128,8 +128,8 @@ def test_a_crashed_step_stores_no_private_text(
             result = scenario.run(data_root, instance=ephemeral)
     assert not result.success
     printed = capfd.readouterr()
-    told = [scenario.failure(result), printed.out, printed.err, *(str(event) for event in result.all_events)]
-    assert not any(text in words for text in PRIVATE for words in told)
+    texts = [scenario.failure(result), printed.out, printed.err, *(str(event) for event in result.all_events)]
+    assert not any(private in text for private in PRIVATE for text in texts)
     assert files_containing_text(PRIVATE, data_root.root, without=data_root.landing) == {}
 
 
@@ -168,7 +168,7 @@ def test_the_search_finds_text_in_every_file_type(tmp_path: Path) -> None:
     (tmp_path / "log").write_text(f"log of {text}")
     (tmp_path / f"{text}.txt").write_text("")
     (tmp_path / "packed").write_bytes(gzip.compress(text.encode() * 9, mtime=0))
-    nested = pa.table({"n": [[{"words": text}] * 90]})
+    nested = pa.table({"n": [[{"text": text}] * 90]})
     pq.write_table(nested, tmp_path / "table", compression="zstd")
     pq.write_table(pa.table({"n": [1]}).replace_schema_metadata({"note": text}), tmp_path / "footer")
     with sqlite3.connect(tmp_path / "record") as database:

@@ -26,7 +26,7 @@ SECOND = replace(model_of(three_types(60), k=2, k_max=3), next_segment_number=9)
 def publish_model(
     data_root: DataRoot, run_day: int, model: Model, promotion_state: PromotionState | None = None
 ) -> None:
-    """A night whose model and promotion_state are given."""
+    """Publishes a run with this model and promotion state."""
     run = {PROMOTION_STATE_KEY: document(promotion_state or PromotionState())}
     publish(
         data_root.published,

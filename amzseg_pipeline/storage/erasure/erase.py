@@ -28,7 +28,7 @@ class ErasureResult:
 
 
 def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) -> ErasureResult:
-    """Erases a user and checks that the id is nowhere left.
+    """Erases a user and checks that no file contains the id.
 
     Args:
         data_root: The data root.

@@ -21,8 +21,8 @@ _CHUNK_BYTES = 2**20
 
 def files_containing(ids: Collection[str], folder: Path, *, without: Path | None = None) -> list[Path]:
     """The files below `folder`, except below `without`, that contain one of `ids` as a word; links are skipped."""
-    words = b"|".join(re.escape(one.encode()) for one in ids)
-    pattern = re.compile(rb"(?<![0-9A-Za-z_])(?:%b)(?![0-9A-Za-z_])" % words)
+    alternatives = b"|".join(re.escape(one.encode()) for one in ids)
+    pattern = re.compile(rb"(?<![0-9A-Za-z_])(?:%b)(?![0-9A-Za-z_])" % alternatives)
     wanted = pa.array(list(ids), pa.string())
     paths = (path for path in files_below(folder) if not (without and path.is_relative_to(without)))
     return [path for path in paths if _contains(path, pattern, wanted)]

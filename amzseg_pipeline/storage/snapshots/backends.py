@@ -75,7 +75,7 @@ def _remove_superseded(published: Path, backend: Backend) -> None:
     try:
         pointer = pointer_of(published)
     except SnapshotError:
-        return  # the next snapshot replaces the damaged pointer; until then nobody knows what it named
+        return  # the next snapshot replaces the damaged pointer; until then it is unknown what it named
     for name in superseded_names(published):
         if pointer is not None and pointer.name == name:
             newest = pointer_to(published, name.sequence)

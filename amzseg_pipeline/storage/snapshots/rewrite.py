@@ -1,4 +1,4 @@
-"""Removes users from kept snapshots: each is replaced by a new revision, a snapshot of its own without their rows.
+"""Removes users from kept snapshots: each is replaced by a new revision, a new snapshot without their rows.
 
 Only rows are removed: counts, plots and decisions of the run stay as they were. The manifest counts the users removed.
 """

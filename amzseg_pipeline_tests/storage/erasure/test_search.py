@@ -1,4 +1,4 @@
-"""An id is found in every file type, as a word and nowhere else."""
+"""An id is found in every file type, only as a complete word."""
 
 import gzip
 import io

@@ -84,25 +84,25 @@ FILES = (
 @pytest.mark.parametrize("name", FILES)
 def test_detects_a_flipped_byte_in_any_file(tmp_path: Path, name: str) -> None:
     path = publish_run(tmp_path / "published", 1).path / name
-    whole = path.read_bytes()
-    places = random.Random(7).sample(range(len(whole)), min(60, len(whole)))
-    for place in (0, len(whole) - 1, *places):
-        damaged = bytearray(whole)
-        damaged[place] ^= 1 << place % 8
+    intact = path.read_bytes()
+    positions = random.Random(7).sample(range(len(intact)), min(60, len(intact)))
+    for position in (0, len(intact) - 1, *positions):
+        damaged = bytearray(intact)
+        damaged[position] ^= 1 << position % 8
         path.write_bytes(damaged)
         with pytest.raises(SnapshotError, match=re.escape(str(path))) as caught:
             read_latest(tmp_path)
         assert "amzseg_pipeline rollback" in str(caught.value)
-    path.write_bytes(whole)
+    path.write_bytes(intact)
     assert run_of(read_latest(tmp_path)) == 1
 
 
 def test_detects_a_flipped_bit_anywhere_in_the_pointer(tmp_path: Path) -> None:
     publish_run(tmp_path / "published", 1)
     pointer = tmp_path / "published/LATEST.json"
-    whole = pointer.read_bytes()
-    for bit in range(8 * len(whole)):
-        damaged = bytearray(whole)
+    intact = pointer.read_bytes()
+    for bit in range(8 * len(intact)):
+        damaged = bytearray(intact)
         damaged[bit // 8] ^= 1 << bit % 8
         pointer.write_bytes(damaged)
         with pytest.raises(SnapshotError, match=r"LATEST\.json|datapackage\.json"):
@@ -114,9 +114,9 @@ def test_detects_a_flipped_bit_anywhere_in_the_pointer(tmp_path: Path) -> None:
 def test_detects_a_truncated_pointer(tmp_path: Path) -> None:
     publish_run(tmp_path / "published", 1)
     pointer = tmp_path / "published/LATEST.json"
-    whole = pointer.read_bytes()
-    for length in range(len(whole) - 1):
-        pointer.write_bytes(whole[:length])
+    intact = pointer.read_bytes()
+    for length in range(len(intact) - 1):
+        pointer.write_bytes(intact[:length])
         with pytest.raises(SnapshotError, match=r"LATEST\.json: this is not a pointer"):
             read_latest(tmp_path)
 

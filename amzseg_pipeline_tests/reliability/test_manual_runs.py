@@ -10,7 +10,7 @@ from amzseg_pipeline.defs.schedules import nightly
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver
-from amzseg_pipeline_tests.reliability.processes import history, prepare_instance, run_by_hand, until
+from amzseg_pipeline_tests.reliability.processes import history, manual_run, prepare_instance, until
 
 WAITS = "this run waits until it ends"
 
@@ -19,10 +19,10 @@ WAITS = "this run waits until it ends"
 def test_a_second_run_waits_and_finds_nothing_new(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     prepare_instance(data_root)
-    with run_by_hand(data_root) as one, run_by_hand(data_root) as other:
-        told = [process.communicate(timeout=240)[0] for process in (one, other)]
-    assert [one.returncode, other.returncode] == [0, 0], told
-    first, second = sorted(told, key=lambda words: WAITS in words)
+    with manual_run(data_root) as one, manual_run(data_root) as other:
+        outputs = [process.communicate(timeout=240)[0] for process in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], outputs
+    first, second = sorted(outputs, key=lambda output: WAITS in output)
     assert WAITS not in first
     assert f"another run holds {data_root.lock_file}; {WAITS}" in second
     assert "snapshot 1 of " in first
@@ -33,7 +33,7 @@ def test_a_second_run_waits_and_finds_nothing_new(tmp_path):
 def test_a_killed_run_frees_the_lock_at_once(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT, more=MORE)
     prepare_instance(data_root)
-    with run_by_hand(data_root) as process:
+    with manual_run(data_root) as process:
         until((data_root.warehouse / "scaled_features.parquet").exists, seconds=120)
         process.kill()
         process.wait()
