@@ -132,7 +132,7 @@ def test_skipped_refused_file_is_read_once_it_is_fixed(tmp_path):
 def test_refused_file_that_is_no_longer_skipped_fails_the_run(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT, broken=b"nonsense\n")
     scenario.run(data_root, settings=SKIP)
-    assert changes(data_root) == "new: broken.csv; the settings changed"
+    assert changes(data_root) == "new: broken.csv; the settings differ"
     assert "broken.csv" in scenario.failure(scenario.run(data_root, settle=True))
 
 

@@ -21,12 +21,12 @@ import resource, sys, time
 from pathlib import Path
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing import raw_reviews
 
 def read(root):
     try:
-        raw_reviews(Home(Path(root)), Settings(), now=time.time(), settle=False)
+        raw_reviews(DataRoot(Path(root)), Settings(), now=time.time(), settle=False)
     except RefusedInput as error:
         return str(error).replace("\\n", " ")
     return "read"

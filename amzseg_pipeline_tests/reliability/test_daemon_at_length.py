@@ -171,7 +171,7 @@ def test_lost_data_starts_one_run_and_lost_history_none(tmp_path):
             rebuilt = f"{data_root.warehouse} is missing or incomplete and is rebuilt"
             assert status_text(ticks.run()) == f"{rebuilt} -> published snapshot 2"
             (data_root.root / "settings.toml").write_text("seed = 7\n")
-            assert status_text(ticks.run()) == "the settings changed -> published snapshot 3"
+            assert status_text(ticks.run()) == "the settings differ -> published snapshot 3"
             shutil.rmtree(data_root.published)
             lost = f"{data_root.published} has no snapshot although a run wrote the warehouse: lost, or never published"
             assert status_text(ticks.run()) == f"{lost} -> published snapshot 1"

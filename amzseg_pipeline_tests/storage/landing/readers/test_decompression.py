@@ -88,12 +88,12 @@ import resource, sys, time
 from pathlib import Path
 import duckdb, pyarrow.csv, pyarrow.parquet
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.data_root import Home
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing import raw_reviews
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
 try:
-    raw_reviews(Home(Path(sys.argv[1])), Settings(max_expanded_bytes=40_000_000), now=time.time(), settle=False)
+    raw_reviews(DataRoot(Path(sys.argv[1])), Settings(max_expanded_bytes=40_000_000), now=time.time(), settle=False)
 except Exception as error:
     print(type(error).__name__, (peak() - before) // 1024)
 """
