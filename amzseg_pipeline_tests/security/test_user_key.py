@@ -40,7 +40,7 @@ def test_a_pseudonym_is_the_hmac_of_the_id() -> None:
 @pytest.mark.parametrize("text", ["x", "x" * (MIN_KEY_BYTES - 1), "  " + "x" * (MIN_KEY_BYTES - 1) + "\n"])
 def test_a_short_key_is_rejected_with_the_fix(text: str) -> None:
     with pytest.raises(
-        SettingsError, match=r"AMZSEG_USER_KEY: \d+ bytes are too short.*openssl rand -hex 32"
+        SettingsError, match=r"AMZSEG_USER_KEY: a key of \d+ bytes is too short.*openssl rand -hex 32"
     ) as raised:
         user_key_from(text)
     assert text.strip() * 2 not in str(raised.value)
@@ -66,7 +66,7 @@ def test_a_key_has_an_id_and_never_shows_itself() -> None:
         ("either", KEY, None, ""),
         ("either", KEY, "other id", ""),
         ("either", None, None, ""),
-        ("either", None, "1234abcd", "are pseudonyms of key 1234abcd; set it, or give"),
+        ("either", None, "1234abcd", "has pseudonyms of key 1234abcd; set it, or give"),
         ("given", None, "1234abcd", ""),
         ("given", KEY, None, "remove one of them"),
         ("keyed", KEY, None, ""),
@@ -154,5 +154,5 @@ def test_a_short_key_fails_the_run_with_a_message(tmp_path: Path, monkeypatch: p
     data_root = scenario.data_root_with(tmp_path)
     deliver(data_root.landing, sales())
     monkeypatch.setenv(USER_KEY_VARIABLE, "short")
-    assert "5 bytes are too short" in scenario.failure(scenario.run(data_root))
+    assert "a key of 5 bytes is too short" in scenario.failure(scenario.run(data_root))
     assert not (data_root.warehouse / "raw_reviews").exists()
