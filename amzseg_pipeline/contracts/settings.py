@@ -53,10 +53,12 @@ class Settings(BaseModel):
         description="A run stops above this share of rejected rows, or of unreadable values in a column.",
     )
     min_rows_share: float = Field(
-        0.5, ge=0, description="The fewest cleaned reviews that pass, as a share of those in the latest snapshot."
+        0.5, ge=0, description="A run stops with fewer cleaned reviews than this share of those in the latest snapshot."
     )
     max_rows_share: float = Field(
-        2.0, ge=1, description="The most cleaned reviews that pass, as a share of those in the latest snapshot."
+        2.0,
+        ge=1,
+        description="A run stops with more cleaned reviews than this multiple of those in the latest snapshot.",
     )
     transform: Literal["none", "log"] = Field(
         "log",
@@ -107,11 +109,14 @@ class Settings(BaseModel):
         0.9,
         ge=0,
         le=1,
-        description="The largest k is chosen whose silhouette is at least this ratio of the best one.",
+        description="Of the accepted k, the largest with a silhouette of at least this ratio of the best is chosen.",
         json_schema_extra=_CHANGES_RESULT,
     )
     prediction_splits: int = Field(
-        25, ge=1, description="Random halvings to measure prediction strength.", json_schema_extra=_CHANGES_RESULT
+        25,
+        ge=1,
+        description="The number of random splits into halves to measure prediction strength.",
+        json_schema_extra=_CHANGES_RESULT,
     )
     jaccard_bootstraps: int = Field(
         50, ge=1, description="Bootstraps to measure the Jaccard index.", json_schema_extra=_CHANGES_RESULT
@@ -124,7 +129,7 @@ class Settings(BaseModel):
         0.25,
         ge=0,
         le=1,
-        description="A segment name warns if it explains less than this share of the segment's difference.",
+        description="A check warns of a segment name that explains less than this share of how the segment differs.",
     )
     training_users: int = Field(
         200_000, ge=10, description="The largest sample of users to fit a model.", json_schema_extra=_CHANGES_RESULT
@@ -150,15 +155,15 @@ class Settings(BaseModel):
     comparison_subsamples: int = Field(
         3, ge=2, description="Subsamples on which each clustering algorithm is repeated."
     )
-    challenger_days: int = Field(7, ge=1, description="Days between challengers.")
+    challenger_days: int = Field(7, ge=1, description="The number of days after which a new challenger is trained.")
     cold_start_gain: float = Field(
         0.01,
         ge=0,
         le=1,
-        description="The inertia gain for which a challenger is initialised at random, not at the champion.",
+        description="A cold start replaces the warm start if its inertia is lower by more than this share.",
     )
     promote_inertia_gain: float = Field(
-        0.01, ge=0, le=1, description="The inertia gain from which a challenger is better."
+        0.01, ge=0, le=1, description="A challenger is better if its inertia is lower by at least this share."
     )
     promote_silhouette_loss: float = Field(
         0.02, ge=0, description="The largest loss of silhouette against the champion's."
@@ -167,7 +172,10 @@ class Settings(BaseModel):
         0.80, ge=-1, le=1, description="The smallest adjusted Rand index of challenger and champion."
     )
     promote_moved_share: float = Field(
-        0.10, ge=0, le=1, description="The largest share of users that a challenger alone may move."
+        0.10,
+        ge=0,
+        le=1,
+        description="The largest share of users whose segment changes because of the challenger alone.",
     )
     promote_centroid_shift: float = Field(
         0.5, ge=0, description="The largest shift of the mean of a segment, in standard deviations."
@@ -194,7 +202,7 @@ class Settings(BaseModel):
     )
     user_ids: Literal["either", "keyed", "given"] = Field(
         "either",
-        description="User ids: keyed (AMZSEG_USER_KEY), given as in the source, or either; never given after keyed.",
+        description="Pseudonyms only (keyed), plain ids only (given), or either; never plain ids after pseudonyms.",
     )
     keep_snapshots: int = Field(30, ge=1, description="The number of snapshots to keep.")
     keep_snapshot_bytes: int = Field(20 * 10**9, ge=1, description="The bytes of snapshots to keep.")
@@ -211,7 +219,9 @@ class Settings(BaseModel):
     )
     bucket_rows: int = Field(8_000_000, ge=1, description="Reviews per bucket; memory grows with it.")
     threads: int = Field(0, ge=0, description="Threads of the engine; 0 uses all cores of this process.")
-    memory_limit_mib: int = Field(0, ge=0, description="Memory of the engine in MiB; 0 uses half of the machine.")
+    memory_limit_mib: int = Field(
+        0, ge=0, description="Memory of the engine in MiB; 0 uses half of the machine's memory."
+    )
     temporary_folder: str = Field(
         "",
         description="The folder below the data root for data that exceeds memory; empty uses the warehouse. "
@@ -227,6 +237,7 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_booleans(cls, value: Any) -> Any:
+        # Pydantic would read true as 1; as a text it is refused.
         return str(value) if isinstance(value, bool) else value
 
     @model_validator(mode="after")
@@ -244,7 +255,7 @@ class Settings(BaseModel):
 
     @property
     def model_hash(self) -> str:
-        """The same of those that shape the model, which exclude the limits on the files that are read."""
+        """Like `result_hash`, without the settings that only decide which files are read."""
         return self._hash_without(_FILE_LIMITS)
 
     def as_dict(self) -> dict[str, Any]:
@@ -327,7 +338,7 @@ class _InvalidSetting(SettingsError):
 
 
 def _accepted(name: str) -> str:
-    """The accepted values, in words: `an integer, 0 to 10`."""
+    """The accepted values as text, for example `an integer, 0 to 10`."""
     field = Settings.model_fields[name]
     if field.annotation not in _TYPES:
         return f"one of {', '.join(get_args(field.annotation))}"

@@ -26,7 +26,7 @@ from amzseg_pipeline.storage.parquet.tables import table_path
 from amzseg_pipeline.storage.previous_run import previous_run
 
 SEGMENT_USERS = "segment_users"
-"""The name of the job that a decision is about."""
+"""The name of the job that `run_decision` starts."""
 
 _MAX_LOGGED_FILES = 20
 _NOT_STARTED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
@@ -126,7 +126,7 @@ def _has_warehouse(data_root: DataRoot) -> bool:
 
 
 def run_decision(pipeline: PipelineResource, instance: dg.DagsterInstance, *, log: logging.Logger) -> RunDecision:
-    """Whether to start a run. If that is unknown, a run starts: its failure alerts, that of a tick does not."""
+    """Whether to start a run; also if the comparison fails, because a failed run sends an alert and a tick does not."""
     try:
         data_root, settings = pipeline.data_root, pipeline.resolved_settings
         if _is_locked(FileLock(data_root.lock_file)):
@@ -170,7 +170,7 @@ def _nothing_to_read(data_root: DataRoot, found: SnapshotChanges, *, settling: l
 
 
 def _is_starting(instance: dg.DagsterInstance, *, now: datetime) -> bool:
-    """Whether a run waits for its process. A run older than any start takes blocks nothing."""
+    """Whether a run is about to start. A run that has waited longer than `_MAX_START_TIME` is ignored."""
     filters = dg.RunsFilter(job_name=SEGMENT_USERS, statuses=_NOT_STARTED, created_after=now - _MAX_START_TIME)
     return bool(instance.get_runs(filters, limit=1))
 

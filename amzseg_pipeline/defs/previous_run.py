@@ -15,7 +15,7 @@ class PreviousRunResource(dg.ConfigurableResource):
 
     @property
     def value(self) -> PreviousRun:
-        """Read on first use: by then the run holds the lock and raw_reviews has recorded which exports it read."""
+        """The previous run. It is read on first use, when the run already holds the lock, so it cannot change."""
         if self._value is None:
             self._value = previous_run(self.pipeline.data_root)
         return self._value

@@ -12,7 +12,7 @@ from amzseg_pipeline.storage.warehouse.progress import Log
 class BuildContext:
     """The engine, the warehouse folder, the settings and the log of a run.
 
-    `code_version` is part of the name of every part, so other code writes other parts.
+    File names contain `code_version`, so a new version of the code writes new files and never mixes with old ones.
     """
 
     engine: Engine
