@@ -1,8 +1,8 @@
 """The code version of each stage: a hash of its asset modules and of every module of the package that they import.
 
-An upgrade that changes how a table is made starts a run without new data; nobody maintains a version number. Imports
-are followed through the syntax tree, so nothing is executed. Modules that only connect code to Dagster or to its UI
-shape no table and are left out.
+An upgrade that changes how a table is made starts a run without new data, and no version number needs maintenance.
+Imports are followed through the syntax tree, so nothing is executed. Modules that only connect code to Dagster or to
+its UI shape no table and are left out.
 """
 
 import ast
@@ -90,4 +90,4 @@ EDA_CODE_VERSION = _source_hash(_EDA_MODULES)
 """The code version of the plots. CODE_VERSION does not contain it: other plots are no reason to segment again."""
 
 CODE_VERSION = hashlib.sha256("".join(CODE_VERSIONS.values()).encode()).hexdigest()[:16]
-"""The code version of the whole pipeline, as the manifest holds it."""
+"""The code version of the pipeline, as the manifest holds it."""

@@ -59,9 +59,9 @@ def outcomes(
     name: str,
     account: Callable[[bytes], ExpectedCounts],
     private: Sequence[str] = (),
-    beside: Mapping[str, bytes] | None = None,
+    others: Mapping[str, bytes] | None = None,
 ) -> list[Outcome]:
-    """Reads each damage as the export `name`, together with the files `beside` it, and checks the result.
+    """Reads each damage as the export `name`, together with the files `others` in its folder, and checks the result.
 
     `private` are texts that no message may contain. Rows that were read are cleaned and reconciled in batches.
     """
@@ -78,7 +78,7 @@ def outcomes(
     for number, damage in enumerate(damaged):
         data_root = DataRoot(root / str(number))
         data_root.landing.mkdir(parents=True)
-        for path, content in {**(beside or {}), name: damage.content}.items():
+        for path, content in {**(others or {}), name: damage.content}.items():
             (data_root.landing / path).write_bytes(content)
         refusal, fault = "", ""
         try:
@@ -117,12 +117,12 @@ def undetected_cuts(root: Path, damaged: Iterable[Damage], *, name: str, sidecar
 
 def table(found: Sequence[Outcome]) -> str:
     """A Markdown table of outcomes by kind of damage."""
-    words = ("refused", "counted", "complete records", "FAULT")
+    columns = ("refused", "counted", "complete records", "FAULT")
     counts = Counter((outcome.kind, outcome.word) for outcome in found)
     kinds = list(dict.fromkeys(outcome.kind for outcome in found))
-    rows = [[kind, *(f"{counts[kind, word]:,}" for word in words)] for kind in kinds]
-    rows.append(["all", *(f"{sum(outcome.word == word for outcome in found):,}" for word in words)])
-    head = [["damage", *words], ["---", *["---:"] * len(words)]]
+    rows = [[kind, *(f"{counts[kind, word]:,}" for word in columns)] for kind in kinds]
+    rows.append(["all", *(f"{sum(outcome.word == word for outcome in found):,}" for word in columns)])
+    head = [["damage", *columns], ["---", *["---:"] * len(columns)]]
     return "\n".join(f"| {' | '.join(row)} |" for row in [*head, *rows])
 
 
@@ -165,12 +165,12 @@ def real_outcomes(root: Path, real_data: Path, *, count: int) -> Iterator[tuple[
     made = damages(lines, seed=22, count=4 * tenth, record_ends=line_ends(lines))
     yield (
         "Gift_Cards_5.json",
-        outcomes(root / "lines", made, name="Gift_Cards_5.json", account=lines_counts, beside=items),
+        outcomes(root / "lines", made, name="Gift_Cards_5.json", account=lines_counts, others=items),
     )
     made = damages(packed, seed=23, count=tenth, record_ends=[], kinds=BYTE_KINDS)
     yield (
         "Gift_Cards_5.json.gz",
-        outcomes(root / "packed", made, name="Gift_Cards_5.json.gz", account=gzipped_lines_counts, beside=items),
+        outcomes(root / "packed", made, name="Gift_Cards_5.json.gz", account=gzipped_lines_counts, others=items),
     )
 
 
