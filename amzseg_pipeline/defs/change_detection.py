@@ -78,7 +78,7 @@ def check_request(pipeline: PipelineResource) -> None:
 def raw_review_changes(pipeline: PipelineResource, raw: landing.RawReviews) -> SnapshotChanges:
     """How exports that a run has just read differ from the latest snapshot."""
     batches = {batch.path: batch.sha256 for batch in raw.batches}
-    return snapshot_changes(pipeline, batches=batches, settling=[file.path for file in raw.left if file.is_settling])
+    return snapshot_changes(pipeline, batches=batches, settling=[file.path for file in raw.skipped if file.is_settling])
 
 
 def snapshot_changes(
@@ -138,11 +138,11 @@ def run_decision(pipeline: PipelineResource, instance: dg.DagsterInstance, *, lo
         )
         skips_refused = settings.on_refused_file == "skip"
         batches = landing.known_contents(data_root, listing, without_refused=skips_refused)
-        settling = [file.path for file in listing.left if file.is_settling]
+        settling = [file.path for file in listing.skipped if file.is_settling]
         found = snapshot_changes(pipeline, batches=batches, settling=settling)
     except (PipelineError, OSError) as error:
         return RunDecision(f"cannot be compared: {error}", starts_run=True, state_key=str(error))
-    for file in listing.left[:_MAX_LOGGED_FILES]:
+    for file in listing.skipped[:_MAX_LOGGED_FILES]:
         log.info(f"{file.path}: {file.reason}")
     unreadable = tuple(refused.path for refused in listing.refused)
     skipped = [file.path for file in listing.files if file.path not in batches]

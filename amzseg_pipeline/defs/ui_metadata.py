@@ -84,7 +84,7 @@ def table_value(rows: Iterable[Mapping[str, Any]], *, columns: Sequence[str]) ->
 def skipped_file_lines(raw: RawReviews) -> list[str]:
     """One log line for each file that was not read."""
     lines = [f"refused: {file.path}: {file.reason}" for file in raw.refused]
-    return _first_lines(lines + [f"skipped: {file.path}: {file.reason}" for file in raw.left])
+    return _first_lines(lines + [f"skipped: {file.path}: {file.reason}" for file in raw.skipped])
 
 
 def landing_metadata(raw: RawReviews, *, known_sha256: frozenset[str]) -> dict[str, Any]:
@@ -103,11 +103,11 @@ def landing_metadata(raw: RawReviews, *, known_sha256: frozenset[str]) -> dict[s
     return {
         "files": table_value(files, columns=("file", "content", "format", "bytes", "rows")),
         "refused": dg.MetadataValue.md(_bullets([f"{file.path}: {file.reason}" for file in raw.refused])),
-        "skipped": dg.MetadataValue.md(_bullets([f"{file.path}: {file.reason}" for file in raw.left])),
+        "skipped": dg.MetadataValue.md(_bullets([f"{file.path}: {file.reason}" for file in raw.skipped])),
         "files_read": len(raw.batches),
         "files_new": sum(batch.sha256 not in known_sha256 for batch in raw.batches),
         "files_refused": len(raw.refused),
-        "files_skipped": len(raw.left),
+        "files_skipped": len(raw.skipped),
         "records": raw.records,
         "read_errors": raw.read_errors,
         "currency": raw.currency or "none",
@@ -288,7 +288,7 @@ def snapshot_metadata(
         "rejected_share": row_reconciliation.loss_rates["rejected"],
         "files_read": len(raw.batches),
         "files_refused": len(raw.refused),
-        "files_skipped": len(raw.left),
+        "files_skipped": len(raw.skipped),
         **{f"rows of {table.name}": snapshot.rows(table.name) for table in PUBLISHED_TABLES},
         "snapshots_kept": len(snapshot_names(data_root.published)),
         **disk_use_metadata(data_root),

@@ -6,7 +6,7 @@ import pytest
 from amzseg_pipeline.storage.snapshots import Snapshot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
-from amzseg_pipeline_tests.storage.landing.exports import canonical_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import canonical_csv
 
 pytestmark = pytest.mark.usefixtures("shown_home")
 

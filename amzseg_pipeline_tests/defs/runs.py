@@ -13,7 +13,7 @@ from amzseg_pipeline.defs.schedules import nightly
 from amzseg_pipeline.defs.sensors import landing_sensor
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.storage.landing.exports import canonical_csv, sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import canonical_csv, sales_csv
 
 EXPORT = sales_csv([{}] * 12)
 OTHER = sales_csv([{"user_id": "A,B"}, {"user_id": "A,C"}, {"user_id": "D,B"}])

@@ -9,7 +9,7 @@ import pytest
 
 from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.storage.landing.exports import (
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import (
     canonical_csv,
     item_2018,
     item_2023,
@@ -118,7 +118,7 @@ def test_all_formats_combine(tmp_path):
 @pytest.mark.parametrize(
     ("exports", "message"),
     [
-        ({"meta.jsonl": json_lines(ITEMS)}, "items and no reviews"),
+        ({"meta.jsonl": json_lines(ITEMS)}, "item metadata but no reviews"),
         ({"a.csv": sales_csv([{}] * 9), "b.jsonl": json_lines(REVIEWS), "meta.jsonl": json_lines(ITEMS)}, "currencies"),
         ({"reviews.jsonl": json_lines(REVIEWS)[:-1]}, "looks cut"),
         ({"reviews.jsonl.gz": gzip.compress(json_lines(REVIEWS))[:-1]}, "the gzip file looks cut"),

@@ -8,7 +8,7 @@ import dagster as dg
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.storage.fs.disk_usage import disk_use_bytes
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
 
 LONG_AFTER = datetime.now(UTC) + timedelta(days=400)
 

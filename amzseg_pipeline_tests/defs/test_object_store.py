@@ -25,7 +25,7 @@ from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_lates
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver, persistent_instance
 from amzseg_pipeline_tests.object_store import Store
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
 
 USER = "AGTHPMTEYQC5ZB4LWLXSUH3IWPJA"
 
@@ -70,7 +70,7 @@ def test_run_stops_if_another_machine_takes_the_lease(store: Store, at: str) -> 
     data_root = deliver(data_root_at(store.address), export=EXPORT)
     store.before_write[at] = lambda: acquire_lease(data_root.warehouse, "f" * 36)
     overtaken = scenario.run(data_root)
-    assert "this run gives way, for it is the turn of run ffffffff" in scenario.failure(overtaken)
+    assert "this run stops, because run ffffffff" in scenario.failure(overtaken)
     assert not has_snapshot(store.address)
 
 
@@ -129,7 +129,7 @@ def test_deletes_old_plots_of_a_store_without_snapshot(store: Store) -> None:
     [
         ("s3://bucket-nobody-made/a", "", "cannot be written .*The specified bucket does not exist"),
         ("s3://bucket/a", "http://127.0.0.1:1", r"settings\.toml: it cannot be read \(Could not connect to the"),
-        ("gs://bucket/a", "", "give a folder of this machine or s3://bucket/prefix"),
+        ("gs://bucket/a", "", "use a local folder or s3://bucket/prefix"),
     ],
     ids=["no bucket", "no server", "another kind of store"],
 )

@@ -17,7 +17,7 @@ from amzseg_pipeline.contracts.tables import TABLES
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
 
 EXPORT = sales_csv([{}] * 12)
 NOW = datetime(2026, 1, 1, 2, tzinfo=UTC)

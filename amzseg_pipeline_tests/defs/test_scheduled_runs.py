@@ -12,7 +12,7 @@ from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, changes, deliver, persistent_instance, skip_reason
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
 
 SKIP = {**scenario.QUICK, "on_refused_file": "skip"}
 

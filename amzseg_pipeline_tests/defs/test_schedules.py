@@ -17,7 +17,7 @@ from amzseg_pipeline import read_latest
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing import landing_listing
-from amzseg_pipeline.storage.landing.scan.identity import remember
+from amzseg_pipeline.storage.landing.scan.identity import save_known_sha256
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import (
     EXPORT,
@@ -241,7 +241,7 @@ def test_compares_ten_thousand_exports_without_opening_them(data_root):
         (data_root.landing / f"{number:04d}.csv").write_bytes(b"")
     listing = landing_listing(data_root.landing, now=0, settle_seconds=None)
     contents = {file: sha256(file.path.encode()).hexdigest() for file in listing.files}
-    remember(data_root, contents)
+    save_known_sha256(data_root, contents)
     inputs = [{"path": file.path, "also_at": [], "sha256": content} for file, content in contents.items()]
     rewrite_manifest(data_root, inputs=inputs)
     assert skip_reason(data_root, settle_seconds=0) == "nothing changed since snapshot 1"

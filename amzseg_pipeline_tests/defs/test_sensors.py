@@ -10,7 +10,7 @@ from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, deliver, evaluated_schedule
 from amzseg_pipeline_tests.listener import listening
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amzseg_pipeline_tests.reliability.processes import PROJECT
-from amzseg_pipeline_tests.storage.landing.lying import lie
+from amzseg_pipeline_tests.storage.landing.parquet_footers import set_footer_number
 
 MAX_ADDED_MIB = 200
 LINE = b'{"rating": 5.0, "parent_asin": "B000000001", "user_id": "A1", "timestamp": 1600000000000}\n'
@@ -120,14 +120,14 @@ def _texts_behind_a_lying_footer(path: Path) -> int:
     for truth in {
         footer.row_group(group).column(place).total_uncompressed_size for group in groups for place in (0, 1)
     }:
-        lie(path, truth=truth, told=1_000)
+        set_footer_number(path, actual=truth, stated=1_000)
     return unpacked_bytes
 
 
 BOMBS = (
-    Bomb("256 MiB of lines in a .gz", "reviews.jsonl.gz", _packed_lines, "unpacks to more than"),
+    Bomb("256 MiB of lines in a .gz", "reviews.jsonl.gz", _packed_lines, "expands to more than"),
     Bomb("a line of 8 MiB in a .gz", "reviews.jsonl.gz", _packed_line_without_end, "longer than"),
-    Bomb("18 million equal rows in a Parquet file", "reviews.parquet", _rows_of_one_value, "unpacks to"),
-    Bomb("512 MiB of text in a Parquet file", "reviews.parquet", _texts_of_one_letter, "unpacks to"),
-    Bomb("the same with a false footer", "reviews.parquet", _texts_behind_a_lying_footer, "unpacks to"),
+    Bomb("18 million equal rows in a Parquet file", "reviews.parquet", _rows_of_one_value, "expands to"),
+    Bomb("512 MiB of text in a Parquet file", "reviews.parquet", _texts_of_one_letter, "expands to"),
+    Bomb("the same with a false footer", "reviews.parquet", _texts_behind_a_lying_footer, "expands to"),
 )

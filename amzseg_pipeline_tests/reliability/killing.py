@@ -19,7 +19,7 @@ import dagster as dg
 from amzseg_pipeline import read_latest
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
 
 PROJECT = Path(__file__).parents[2]
 SETTINGS: Mapping[str, object] = {**scenario.QUICK, "keep_snapshots": 3, "keep_snapshot_hours": 0}

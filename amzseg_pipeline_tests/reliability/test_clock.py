@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from amzseg_pipeline import read_latest
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
 
 RIGHT, WRONG = datetime(2030, 6, 1, 2, tzinfo=UTC), datetime(2020, 6, 1, 2, tzinfo=UTC)
 

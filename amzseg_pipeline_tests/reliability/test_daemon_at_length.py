@@ -24,7 +24,7 @@ from amzseg_pipeline_tests.reliability.processes import (
     prepare_instance,
     until,
 )
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7_200)]
 

@@ -19,7 +19,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
 
 LISTINGS = 400
 WORDS = ("No space left on device", "File too large")
@@ -94,7 +94,7 @@ def test_duckdb_write_errors_become_write_errors(tmp_path: Path, what: str, memo
     with largest_file(2**16), pytest.raises(WriteError) as raised:
         WRITES[what](engine, rows, tmp_path / "out")
     assert str(raised.value).startswith(str(tmp_path / ("temporary" if memory_limit_mib == 40 else "out")))
-    assert "(File too large); see to the space and the permissions there" in str(raised.value)
+    assert "(File too large); check disk space and permissions there" in str(raised.value)
     engine.close()
 
 
@@ -151,4 +151,4 @@ def fill(disk: Path, *, free_bytes: int) -> None:
 def assert_failed_in_words(result: object) -> None:
     words = scenario.failure(result)  # type: ignore[arg-type]
     assert any(word in words for word in WORDS), words
-    assert "see to the space" in words, words
+    assert "check disk space" in words, words

@@ -15,7 +15,7 @@ from amzseg_pipeline.storage.fs.atomic_writes import sha256_of
 from amzseg_pipeline.storage.landing import raw_reviews
 from amzseg_pipeline_tests.faults import Killed, faults
 from amzseg_pipeline_tests.reliability.interrupted import NEW, OLD, WRITES, interrupted
-from amzseg_pipeline_tests.storage.landing.exports import landing_zone, sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import landing_zone, sales_csv
 
 KILLS = pytest.mark.parametrize("is_kill", [False, True], ids=["refused", "killed"])
 

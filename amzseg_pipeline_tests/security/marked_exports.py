@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amzseg_pipeline_tests.storage.landing.exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
 
 GIVEN_USER = "AGIVENUSER"
 GIVEN_REVIEW = "RGIVENREVIEW"

@@ -57,7 +57,7 @@ def published_segments(
         promotion_state=segments.promotion_state_after(
             previous.value.promotion_state, promotion_gate, challenger_model, pipeline.resolved_settings
         ),
-        files={"refused": raw_reviews.refused, "skipped": raw_reviews.left},
+        files={"refused": raw_reviews.refused, "skipped": raw_reviews.skipped},
     )
     provenance = Provenance(
         run_id=run_id,

@@ -1,8 +1,8 @@
-"""Files and folders that appear whole or not at all, on a disk of this machine or in an object store.
+"""Atomic writes of files and folders, on a local disk or in an object store.
 
-No formats here: what is in a file is the business of the module that writes it. On a disk a finished file takes its
-place by a rename. In a store it is made on this machine first and uploaded only once the block that wrote it has ended
-well: what is written to a store's own open files appears half when the block fails, for leaving it closes them.
+On a disk a temporary file is renamed once it is complete. For a store, files are written to a local staging folder and
+uploaded once the block succeeded: a file object of the store would upload half a file when the block fails, because
+leaving the block closes it.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from amzseg_pipeline.contracts.errors import WriteError
 from amzseg_pipeline.storage.fs.object_store import access_errors, local_folder, store_of
 
 STAGING_FOLDER = ".staging"
-"""Below the local folder: what is not in the store yet."""
+"""Below the local folder: files that are not uploaded yet."""
 
 _HASH_CHUNK_BYTES = 2**20
 _UPLOADS_AT_ONCE = 8
@@ -28,7 +28,7 @@ _UPLOADS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class FileState:
-    """What tells that a file changed; the time is in seconds since 1970 UTC."""
+    """Size and modification time (seconds since 1970 UTC) of a file."""
 
     size_bytes: int
     modified: float
@@ -36,12 +36,12 @@ class FileState:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A file on a disk to write to; it takes the place of `path`, all bytes of it stored, when the block ends well.
+    """A temporary local file that replaces `path`, flushed to disk, when the block succeeds.
 
-    After an error it is deleted and `path` is as it was. What a killed process leaves of it starts with a dot, beside
-    `path` or in the staging folder. Raises WriteError where the system refuses, in the block too.
+    After an error it is deleted and `path` is unchanged. A killed process leaves a file whose name starts with a dot,
+    next to `path` or in the staging folder. Raises WriteError for an OSError, also for one raised in the block.
     """
-    with _in_words(path):
+    with _write_errors(path):
         if store_of(path) is None:
             temporary = path.with_name(f".{path.name}.tmp")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,14 +61,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(folder: Path, *, last: str) -> Iterator[Path]:
-    """As whole_file, for a folder and all files in it: an empty one to write to, which takes the place of `folder`.
+    """An empty local folder that replaces `folder` when the block succeeds.
 
-    A store knows no folders: there the file `last` goes first and comes last, and only where it is there `folder` is
-    whole.
+    A store has no folders: there the file `last` is deleted first and uploaded last, so `folder` is complete if and
+    only if `last` exists.
     """
-    with _in_words(folder):
+    with _write_errors(folder):
         if store_of(folder) is None:
-            temporary, replaced = (folder.with_name(f".{folder.name}.{kind}") for kind in ("tmp", "old"))
+            temporary, replaced = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("tmp", "old"))
             for leftover in (temporary, replaced):
                 shutil.rmtree(leftover, ignore_errors=True)
             temporary.mkdir(parents=True)
@@ -91,7 +91,7 @@ def atomic_folder(folder: Path, *, last: str) -> Iterator[Path]:
 
 @contextmanager
 def staging_folder() -> Iterator[Path]:
-    """An empty folder of this machine for what is to be uploaded; it is deleted at the end."""
+    """An empty local folder for files to upload; it is deleted at the end."""
     root = local_folder() / STAGING_FOLDER
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(dir=root))
@@ -102,7 +102,7 @@ def staging_folder() -> Iterator[Path]:
 
 
 def upload_folder(source: Path, folder: Path, *, last: str) -> None:
-    """Puts the files below `source` in the place of those below a store's `folder`: `last` goes first, comes last."""
+    """Replaces the files below a store's `folder` by those of `source`: `last` is deleted first, uploaded last."""
     if files_below(folder):
         delete(folder, first=last)
     others = [path for path in files_below(source) if path != source / last]
@@ -113,7 +113,7 @@ def upload_folder(source: Path, folder: Path, *, last: str) -> None:
 
 
 def delete(path: Path, *, first: str = "") -> None:
-    """Deletes a file, or a folder with all that is below it; in a store the file `first` below it before the others."""
+    """Deletes a file, or a folder with everything below it; in a store the file `first` before the others."""
     store = store_of(path)
     if store is not None:
         below = list(files_below(path)) or [path]
@@ -127,7 +127,7 @@ def delete(path: Path, *, first: str = "") -> None:
 
 
 def files_below(folder: Path) -> dict[Path, FileState]:
-    """Every file below a folder, sorted; links are left out, and what goes while one looks. One listing of a store."""
+    """Every file below a folder, sorted, without links and files deleted meanwhile. One list request to a store."""
     store = store_of(folder)
     if store is not None:
         found = store.find(_key(folder), detail=True)
@@ -149,7 +149,7 @@ def files_below(folder: Path) -> dict[Path, FileState]:
 
 
 def sync(path: Path) -> None:
-    """Flushes a file or a folder of this machine to disk."""
+    """Flushes a local file or folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -167,23 +167,23 @@ def sha256_of(path: Path) -> str:
 
 
 def write_error(path: Path, reason: str) -> WriteError:
-    """The error for a file that the system does not let us write."""
+    """The error for a file that cannot be written."""
     return WriteError(
-        f"{path}: it cannot be written ({reason}); see to the space and the permissions there, then run again."
+        f"{path}: it cannot be written ({reason}); check disk space and permissions there, then run again."
     )
 
 
 @contextmanager
-def _in_words(path: Path) -> Iterator[None]:
+def _write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except access_errors() as error:
         number = getattr(error, "errno", None)
-        # A store's words say more than the number that s3fs finds for them.
+        # A store's own message says more than the errno that s3fs maps it to.
         reason = os.strerror(number) if number and store_of(path) is None else str(error)
         raise write_error(path, reason) from error
 
 
 def _key(path: Path) -> str:
-    """The name of an object, as its store has it."""
+    """The key of an object in its store."""
     return str(cast(Any, path).path)

@@ -1,7 +1,4 @@
-"""How much the rooms of the data home take, and which folders of artifacts may go.
-
-What is in the files is not looked at.
-"""
+"""The disk usage of a data root's directories, and the artifact folders that have expired."""
 
 import shutil
 from collections.abc import Collection
@@ -16,24 +13,27 @@ _SECONDS_PER_HOUR = 3600.0
 
 
 def disk_use_bytes(data_root: DataRoot) -> dict[str, int]:
-    """Bytes of each room, and `free`, the bytes left on this machine's disk."""
-    rooms = {
+    """Bytes of each directory, and `free`, the free bytes on the local disk."""
+    directories = {
         "landing": data_root.landing,
         "warehouse": data_root.warehouse,
         "artifacts": data_root.artifacts,
         "published": data_root.published,
         "dagster": data_root.dagster,
     }
-    use = {name: sum(state.size_bytes for state in files_below(room).values()) for name, room in rooms.items()}
+    use = {
+        name: sum(state.size_bytes for state in files_below(directory).values())
+        for name, directory in directories.items()
+    }
     return {**use, "free": shutil.disk_usage(data_root.local).free}
 
 
 def expired_artifacts(
     artifacts: Path, *, kept_runs: Collection[str], now: datetime, keep_hours: float
 ) -> tuple[Path, ...]:
-    """The runs' folders that belong to no kept run and have not been written for `keep_hours`, sorted.
+    """The artifact folders of runs that are not kept and were not written to for `keep_hours`, sorted.
 
-    `kept_runs` are the first eight characters of run ids, as snapshots are named by them.
+    `kept_runs` are the first eight characters of run ids, as in snapshot names.
     """
     oldest = now.timestamp() - keep_hours * _SECONDS_PER_HOUR
     folders = [path for path in artifacts.glob("*") if path.is_dir() and not path.name.startswith(".")]
@@ -41,7 +41,7 @@ def expired_artifacts(
 
 
 def _modified(folder: Path) -> float:
-    """When a folder was last written, in seconds since 1970 UTC; a store knows that of objects alone."""
+    """When a folder was last written, in seconds since 1970 UTC; in a store, the latest time of its objects."""
     if store_of(folder) is None:
         return folder.stat().st_mtime
     return max((state.modified for state in files_below(folder).values()), default=0.0)

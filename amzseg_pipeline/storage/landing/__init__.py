@@ -1,12 +1,15 @@
-"""The landing zone: exports as they were delivered, guarded, read and kept as parquet parts of raw_reviews.
+"""The landing zone: lists exports, checks them, reads them, and stores their rows as the raw_reviews table.
 
-No rules about what a valid review is: parts hold text as it was given. In the order of reading: listing (what lies
-there), identity (which bytes it is), heads and guards (what kind of file, and whether it is whole), formats and one
-module for each (what it says), parts (where it is kept), refusals (what could not be read), raw_reviews (all of it),
-frames (its rows on an engine).
+- `scan`: which files are there, what they are and whether they changed.
+- `guards`: checks of a file's bytes before a parser reads it.
+- `readers`: CSV, JSON Lines and Parquet as columns of text.
+- `formats`: one module per export format, from columns to raw rows.
+- `ingest`: reads each new file once and keeps its rows in the warehouse.
+
+Values stay text here. What a valid review is, steps/reviews/ decides.
 """
 
-from amzseg_pipeline.storage.landing.ingest.raw_frames import raw_items_frame, raw_reviews_frame, reading_in_place
+from amzseg_pipeline.storage.landing.ingest.raw_frames import raw_items_frame, raw_reviews_frame, refuse_damaged_exports
 from amzseg_pipeline.storage.landing.ingest.raw_reviews import Batch, RawReviews, known_contents, raw_reviews
 from amzseg_pipeline.storage.landing.ingest.serialization import raw_reviews_document, raw_reviews_from_document
 from amzseg_pipeline.storage.landing.scan.listing import is_sample, landing_listing
@@ -22,5 +25,5 @@ __all__ = [
     "raw_reviews_document",
     "raw_reviews_frame",
     "raw_reviews_from_document",
-    "reading_in_place",
+    "refuse_damaged_exports",
 ]

@@ -1,7 +1,4 @@
-"""A table's contract in the words of Arrow and of Frictionless Data: types, units, descriptions and the key.
-
-No files and no rows here.
-"""
+"""A table's contract as an Arrow schema and as a Frictionless Table Schema."""
 
 import json
 from typing import Any
@@ -12,7 +9,7 @@ from amzseg_pipeline.contracts.publish import CONTRACT_VERSION
 from amzseg_pipeline.contracts.schema import Column, Table
 
 CONTRACT_METADATA = b"amzseg_contract"
-"""Key of the file-level metadata that holds the contract, as JSON."""
+"""The key of the contract, as JSON, in a file's metadata."""
 
 _ARROW_TYPES = {
     "string": pa.string(),
@@ -31,9 +28,9 @@ _FRICTIONLESS_TYPES = {
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """The table's columns as Arrow fields with description and unit as metadata, and the contract as the schema's.
+    """The table's Arrow schema: description and unit in the metadata of fields, the contract in that of the schema.
 
-    Strings are `string`, never `large_string`; a column that is not nullable is a required field.
+    Strings are `string`, not `large_string`; columns that are not nullable are required fields.
     """
     contract = {
         "version": CONTRACT_VERSION,
@@ -45,7 +42,7 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 
 def frictionless_schema(table: Table) -> dict[str, Any]:
-    """The table's columns and key as a Frictionless Table Schema; `unit` is a property of our own."""
+    """The table's columns and key as a Frictionless Table Schema with the custom property `unit`."""
     return {
         "fields": [_descriptor(column) for column in table.columns],
         "primaryKey": list(table.key),

@@ -1,7 +1,6 @@
-"""Tables in parts: folders of parquet, each written once, never changed and named by what decides its content.
+"""Partitioned tables: a part is a folder of Parquet files, written once and named by a hash of its inputs.
 
-What a table is made of stands in its index, which is written last; parts that no index names are leavings. What is in
-a part is the business of the module that writes it.
+A table's document lists its parts and is written last; parts that no document lists are leftovers.
 """
 
 import hashlib
@@ -26,7 +25,7 @@ _FILES_FILE = "files.json"
 
 @dataclass(frozen=True)
 class TableParts:
-    """A table whose rows are in the files of this name in folders of `folder`."""
+    """A table whose rows are in the files matching `files` in the folders `names` of `folder`."""
 
     folder: Path
     names: tuple[str, ...]
@@ -35,7 +34,7 @@ class TableParts:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The parquet files, in an order that does not change."""
+        """The Parquet files, in a fixed order."""
         return tuple(path for name in self.names for path in sorted((self.folder / name).glob(self.files)))
 
     @property
@@ -44,13 +43,13 @@ class TableParts:
         return tuple(self.folder / name for name in self.names)
 
 
-def part_name(prefix: str, *decides: object) -> str:
-    """The name of the part whose content follows from `decides`, JSON values, and from nothing else."""
-    return f"{prefix}-{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]}"
+def part_name(prefix: str, *inputs: object) -> str:
+    """The name of the part whose content depends only on `inputs`, which are JSON values."""
+    return f"{prefix}-{hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]}"
 
 
 def is_complete(part: Path) -> bool:
-    """Whether every file that was written to the part is still there with its size."""
+    """Whether every file of the part exists with the size it was written with."""
     try:
         written = json.loads(content_of(part / _FILES_FILE))
         found = files_below(part)
@@ -60,7 +59,7 @@ def is_complete(part: Path) -> bool:
 
 
 def write_part(part: Path, write: Callable[[Path], None]) -> bool:
-    """Has `write` fill a folder that becomes `part`; False where `part` is there already, as it was written."""
+    """Calls `write` to fill `part`; False where the complete part exists already."""
     if is_complete(part):
         return False
     with atomic_folder(part, last=_FILES_FILE) as folder:
@@ -74,15 +73,15 @@ def write_part(part: Path, write: Callable[[Path], None]) -> bool:
 
 
 def write_parts(parts: Mapping[str, Path], write: Callable[[Path], None]) -> None:
-    """Has `write` fill a folder in which a folder of each of the names becomes that part; each appears whole."""
-    with _folder_beside(next(iter(parts.values()))) as together:
-        write(together)
+    """Calls `write` once to fill a folder with one subfolder per name, and makes each subfolder that part."""
+    with _temporary_folder(next(iter(parts.values()))) as folder:
+        write(folder)
         for name, part in parts.items():
-            write_part(part, partial(_take, together / name))
+            write_part(part, partial(_move_files, folder / name))
 
 
 def delete_other_parts(parts: Iterable[Path]) -> None:
-    """Deletes what lies beside `parts` in the folders they are in."""
+    """Deletes everything else in the parent folders of `parts`."""
     kept = set(parts)
     for folder in {part.parent for part in kept}:
         for other in set(folder.iterdir()) - kept:
@@ -103,7 +102,7 @@ def rows_by_file(part: Path) -> dict[str, int]:
 
 
 def bytes_in(parts: Iterable[Path]) -> int:
-    """The bytes of all parquet files of parts."""
+    """The size of all Parquet files of `parts`."""
     below = ((path, state) for part in parts for path, state in files_below(part).items())
     return sum(state.size_bytes for path, state in below if path.suffix == ".parquet")
 
@@ -121,18 +120,17 @@ def table_parts_from_document(document: dict[str, Any], *, location: str) -> Tab
 
 
 @contextmanager
-def _folder_beside(part: Path) -> Iterator[Path]:
-    """An empty folder that is deleted at the end, on the part's own disk if it is on one."""
+def _temporary_folder(part: Path) -> Iterator[Path]:
+    """An empty folder, deleted at the end; on the disk of `part`, so that files are moved without a copy."""
     if store_of(part) is not None:
         with staging_folder() as folder:
             yield folder
         return
     part.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=part.parent, prefix=".together.", ignore_cleanup_errors=True) as name:
+    with TemporaryDirectory(dir=part.parent, prefix=".parts.", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
-def _take(source: Path, folder: Path) -> None:
-    """Moves what is in `source`."""
+def _move_files(source: Path, folder: Path) -> None:
     for path in source.iterdir():
         shutil.move(path, folder)

@@ -1,7 +1,4 @@
-"""The warehouse: one parquet file per table, written whole, typed by its contract.
-
-No engine and no published files: those have their own modules.
-"""
+"""Tables of the warehouse: one Parquet file per table, written atomically, with the types of its contract."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,13 +18,13 @@ from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 
 @dataclass(frozen=True)
 class FrameStream:
-    """A table as pandas frames one after another, for tables that do not fit memory."""
+    """A table as a sequence of pandas frames, for tables that do not fit in memory."""
 
     frames: Iterable[pd.DataFrame]
 
 
 def write_frames(frames: Iterable[pd.DataFrame], table: Table, path: Path) -> None:
-    """Writes frames as one parquet file with the contract's types. TableError where a frame does not fit them."""
+    """Writes frames as one Parquet file with the types of the contract. TableError where a frame does not match."""
     schema = arrow_schema(table)
     with atomic_write(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for frame in frames:
@@ -35,7 +32,7 @@ def write_frames(frames: Iterable[pd.DataFrame], table: Table, path: Path) -> No
                 writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
             except (pa.ArrowException, KeyError) as error:
                 raise TableError(
-                    f"{path.name}: rows do not fit the contract of {table.name} ({error}); mend the step behind them."
+                    f"{path.name}: rows do not match the contract of {table.name} ({error}); fix the step before it."
                 ) from error
 
 
@@ -47,12 +44,12 @@ def pandas_frame(frame: nw.LazyFrame) -> pd.DataFrame:
 
 
 def table_path(warehouse: Path, name: str) -> Path:
-    """Where the table `name` lies."""
+    """The path of the table `name`."""
     return warehouse / f"{name}.parquet"
 
 
 def record_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """The rows of a table in their order, batch by batch."""
+    """The rows of a table in order, batch by batch."""
     with parquet_file(existing_table(path)) as file:
         yield from file.iter_batches()
 
@@ -63,11 +60,11 @@ def row_count(path: Path) -> int:
 
 
 def existing_table(path: Path) -> Path:
-    """`path`, once it is seen to be a parquet file; TableError with the fix where it is missing or damaged."""
+    """`path`, after checking that it is a Parquet file. TableError where it is missing or damaged."""
     try:
         footer(path)
     except FileNotFoundError:
-        raise TableError(f"{path}: the table is not there yet; materialise {path.stem} first.") from None
+        raise TableError(f"{path}: the table does not exist yet; materialise {path.stem} first.") from None
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path}: not readable as parquet ({error}); materialise {path.stem} again.") from error
     return path

@@ -18,8 +18,8 @@ from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.steps.reviews.deduplication import VALID_COLUMNS
 from amzseg_pipeline.storage.engines import Engine, batch_folder, bucket_folder
 from amzseg_pipeline.storage.fs.object_store import footer
-from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_frame, reading_in_place
-from amzseg_pipeline.storage.landing.ingest.parts import batch_id
+from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_frame, refuse_damaged_exports
+from amzseg_pipeline.storage.landing.ingest.batch_files import batch_id
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline.storage.parquet.partitions import TableParts, is_complete, part_name, rows_by_file, write_parts
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
@@ -115,7 +115,7 @@ def _partition(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, fo
     """Partitions the batches in one pass. A second pass, which reads few columns, collects the rejected rows if any."""
     raw = raw_reviews_frame(batches, engine)
     valid = reviews.valid_reviews(reviews.with_item_prices(reviews.validated_reviews(raw), items), and_also=("batch",))
-    with reading_in_place(batches):
+    with refuse_damaged_exports(batches):
         if len(batches) == buckets == 1:
             bucket = bucket_folder(batch_folder(folder, batch_id(batches[0].sha256)), 0)
             bucket.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Addresses, and files and folders in an object store: whole or not there."""
+"""Addresses and atomic writes of files and folders in an object store."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ def put(path: Path, content: bytes) -> None:
         ("s3://bucket/", "s3://bucket/"),
     ],
 )
-def test_an_address_is_a_data_root_whose_exports_lie_on_this_machine(address: str, path: str) -> None:
+def test_an_address_is_a_data_root_with_local_exports(address: str, path: str) -> None:
     data_root = data_root_from_environment({"AMZSEG_DATA": address, "AMZSEG_LOCAL": "/srv/local"})
     assert str(data_root.root) == path
     assert str(data_root.published) == path.removesuffix("/") + "/published"
@@ -77,24 +77,24 @@ def test_an_address_is_a_data_root_whose_exports_lie_on_this_machine(address: st
         "simplecache::s3://bucket/a",
     ],
 )
-def test_other_addresses_are_refused(address: str) -> None:
-    with pytest.raises(SettingsError, match=r"give a folder of this machine or s3://bucket/prefix"):
+def test_rejects_other_addresses(address: str) -> None:
+    with pytest.raises(SettingsError, match=r"use a local folder or s3://bucket/prefix"):
         data_root_from_environment({"AMZSEG_DATA": address})
 
 
-def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_s3fs_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(SettingsError, match=r'pip install "amzseg-pipeline\[s3\]"'):
         data_root_at("s3://bucket-never-named-before/a")
 
 
-def test_a_folder_needs_no_library_of_stores() -> None:
+def test_a_local_folder_imports_no_store_library() -> None:
     asked = "import sys, amzseg_pipeline; amzseg_pipeline.has_snapshot('/nowhere'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
     assert {"s3fs", "botocore", "upath", "dagster", "streamlit"} & set(loaded) == set()
 
 
-def test_the_settings_lie_in_the_store(store: Store) -> None:
+def test_reads_settings_from_the_store(store: Store) -> None:
     data_root = data_root_at(store.address)
     assert settings_of(data_root, environment={}) == Settings()
     put(data_root.root / "settings.toml", b"k = 4")
@@ -104,7 +104,7 @@ def test_the_settings_lie_in_the_store(store: Store) -> None:
         settings_of(data_root, environment={})
 
 
-def test_a_file_whose_writing_fails_is_not_put_and_the_old_one_stays(store: Store, tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_file(store: Store, tmp_path: Path) -> None:
     path = path_at(store.address) / "file.txt"
     with atomic_write(path) as temporary:
         temporary.write_text("old")
@@ -126,7 +126,7 @@ def test_a_file_whose_writing_fails_is_not_put_and_the_old_one_stays(store: Stor
 
 
 @pytest.mark.slow
-def test_a_large_file_is_put_in_parts_and_has_its_hash(store: Store) -> None:
+def test_uploads_a_large_file_in_parts(store: Store) -> None:
     path = path_at(store.address) / "large.bin"
     with atomic_write(path) as temporary:
         with temporary.open("wb") as stream:
@@ -138,7 +138,7 @@ def test_a_large_file_is_put_in_parts_and_has_its_hash(store: Store) -> None:
 
 
 @pytest.mark.parametrize("refused", [0, 1, 2])
-def test_a_folder_is_whole_once_its_last_file_is_there(store: Store, refused: int) -> None:
+def test_a_folder_is_complete_once_its_last_file_exists(store: Store, refused: int) -> None:
     folder = path_at(store.address) / "folder"
 
     def write(content: str, *names: str) -> None:
@@ -157,7 +157,7 @@ def test_a_folder_is_whole_once_its_last_file_is_there(store: Store, refused: in
     assert store.writes[-1] == "team/segments/folder/last.json"
 
 
-def test_a_part_is_written_once_and_again_when_it_is_damaged(store: Store) -> None:
+def test_writes_a_part_once_and_again_when_damaged(store: Store) -> None:
     part = path_at(store.address) / "warehouse/parts/0000-abc"
 
     def write(folder: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_part_is_written_once_and_again_when_it_is_damaged(store: Store) -> No
     assert write_part(part, write)
 
 
-def test_a_folder_may_hold_its_last_file_alone(store: Store) -> None:
+def test_a_folder_may_have_only_its_last_file(store: Store) -> None:
     folder = path_at(store.address) / "folder"
     for _ in range(2):
         with atomic_folder(folder, last="last.json") as draft:
@@ -179,7 +179,7 @@ def test_a_folder_may_hold_its_last_file_alone(store: Store) -> None:
     assert names_below(folder) == ["last.json"]
 
 
-def test_the_files_below_a_folder_are_not_those_of_one_whose_name_goes_on(store: Store) -> None:
+def test_files_below_excludes_folders_with_the_same_prefix(store: Store) -> None:
     root = path_at(store.address)
     for name in ("a/1", "a/b/2", "ab/3", "a.txt"):
         put(root / name, name.encode())
@@ -188,7 +188,7 @@ def test_the_files_below_a_folder_are_not_those_of_one_whose_name_goes_on(store:
     assert [state.size_bytes for state in files_below(root / "a").values()] == [3, 5]
 
 
-def test_plots_of_stages_are_gathered_on_one_page(store: Store) -> None:
+def test_collects_the_plots_of_all_stages_on_one_page(store: Store) -> None:
     artifacts = data_root_at(store.address).artifacts
     now = datetime(2024, 1, 1, 2, tzinfo=UTC)
     for group, name in (("users", "old"), ("reviews", "r"), ("users", "u")):
@@ -202,7 +202,7 @@ def test_plots_of_stages_are_gathered_on_one_page(store: Store) -> None:
     assert plots_of(artifacts, "run-2") is None
 
 
-def test_a_home_of_a_folder_is_as_it_was(tmp_path: Path) -> None:
+def test_a_local_data_root_ignores_the_local_folder(tmp_path: Path) -> None:
     data_root = data_root_from_environment({"AMZSEG_DATA": str(tmp_path), "AMZSEG_LOCAL": "/elsewhere"})
     assert data_root == DataRoot(tmp_path)
     assert {

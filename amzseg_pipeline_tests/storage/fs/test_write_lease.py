@@ -1,4 +1,4 @@
-"""Whose turn it is on a store: the run that began last, on whatever machine."""
+"""The write lease of a store: the run that started last holds it."""
 
 from pathlib import Path
 
@@ -13,25 +13,25 @@ from amzseg_pipeline_tests.object_store import Store
 FIRST, SECOND = "1" * 36, "2" * 36
 
 
-def test_the_run_that_begins_later_has_the_turn(store: Store) -> None:
+def test_the_last_run_to_start_holds_the_lease(store: Store) -> None:
     warehouse = data_root_at(store.address).warehouse
     acquire_lease(warehouse, FIRST)
     require_lease(warehouse, FIRST)
     acquire_lease(warehouse, SECOND)
     require_lease(warehouse, SECOND)
-    with pytest.raises(WriteError, match=r"turn\.json: this run gives way, for it is the turn of run 22222222 \(.+\)"):
+    with pytest.raises(WriteError, match=r"lease\.json: this run stops, because run 22222222 \(.+\) holds the write"):
         require_lease(warehouse, FIRST)
 
 
-def test_a_run_whose_warehouse_was_deleted_gives_way(store: Store) -> None:
+def test_a_run_stops_when_its_warehouse_was_deleted(store: Store) -> None:
     warehouse = data_root_at(store.address).warehouse
     acquire_lease(warehouse, FIRST)
     delete(warehouse)
-    with pytest.raises(WriteError, match=r"the turn of run none \(nobody: the warehouse was deleted\)"):
+    with pytest.raises(WriteError, match=r"because run none \(the warehouse was deleted\) holds"):
         require_lease(warehouse, FIRST)
 
 
-def test_a_folder_knows_no_turns(tmp_path: Path) -> None:
+def test_a_local_folder_has_no_lease(tmp_path: Path) -> None:
     warehouse = DataRoot(tmp_path).warehouse
     acquire_lease(warehouse, FIRST)
     require_lease(warehouse, SECOND)

@@ -22,7 +22,7 @@ VISITS = Table(
 )
 
 
-def test_columns_become_arrow_fields_with_their_words() -> None:
+def test_fields_have_description_and_unit() -> None:
     assert arrow_schema(VISITS).equals(
         pa.schema(
             [
@@ -37,7 +37,7 @@ def test_columns_become_arrow_fields_with_their_words() -> None:
     assert arrow_schema(VISITS).field("spend").metadata == {b"description": b"how much", b"unit": b"INR"}
 
 
-def test_the_contract_goes_with_the_schema() -> None:
+def test_the_schema_contains_the_contract() -> None:
     contract = json.loads(arrow_schema(VISITS).metadata[CONTRACT_METADATA])
     assert contract == {
         "version": CONTRACT_VERSION,
@@ -47,7 +47,7 @@ def test_the_contract_goes_with_the_schema() -> None:
     }
 
 
-def test_columns_become_frictionless_fields() -> None:
+def test_frictionless_fields() -> None:
     assert frictionless_schema(VISITS) == {
         "fields": [
             {"name": "shop", "type": "string", "description": "where", "constraints": {"required": True}},

@@ -1,4 +1,4 @@
-"""Tables of the warehouse: typed by their contract, whole or not there."""
+"""Tables of the warehouse: types of the contract, written atomically."""
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -13,7 +13,7 @@ TABLE = Table(
 )
 
 
-def test_frames_become_one_file_with_the_types_of_the_contract(tmp_path):
+def test_writes_frames_as_one_file_with_contract_types(tmp_path):
     path = tables.table_path(tmp_path, "pets")
     frames = [pd.DataFrame({"name": ["cat"], "legs": [4]}), pd.DataFrame({"name": ["snake"], "legs": [None]})]
     tables.write_frames(frames, TABLE, path)
@@ -25,17 +25,17 @@ def test_frames_become_one_file_with_the_types_of_the_contract(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [pd.DataFrame({"name": ["cat"]}), pd.DataFrame({"name": ["cat"], "legs": ["four"]})])
-def test_a_frame_that_does_not_fit_is_an_error_and_the_last_table_stays(tmp_path, bad):
+def test_keeps_the_old_table_when_a_frame_does_not_match(tmp_path, bad):
     path = tables.table_path(tmp_path, "pets")
     good = pd.DataFrame({"name": ["cat"], "legs": [4]})
     tables.write_frames([good], TABLE, path)
-    with pytest.raises(TableError, match=r"pets\.parquet: rows do not fit the contract of pets"):
+    with pytest.raises(TableError, match=r"pets\.parquet: rows do not match the contract of pets"):
         tables.write_frames([good, bad], TABLE, path)
     assert tables.row_count(path) == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["pets.parquet"]
 
 
-def test_a_missing_and_a_damaged_table_are_told_with_the_fix(tmp_path):
+def test_errors_for_missing_and_damaged_tables_name_the_fix(tmp_path):
     path = tables.table_path(tmp_path, "pets")
     with pytest.raises(TableError, match="materialise pets first"):
         tables.existing_table(path)

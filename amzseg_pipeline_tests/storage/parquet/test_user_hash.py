@@ -1,4 +1,4 @@
-"""The hash of a user is the same in Python and in the engine."""
+"""The user hash is identical in Python and in the engine."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from amzseg_pipeline.storage.parquet.user_hash import DUCKDB_USER_HASH, user_hashes
 
 
-def test_the_hash_is_the_first_32_bits_of_md5() -> None:
+def test_hash_is_the_first_32_bits_of_md5() -> None:
     assert user_hashes(pa.array(["A", None, "A"])).to_pylist() == [0x7FC56270, None, 0x7FC56270]
     assert hashlib.md5(b"A").hexdigest().startswith("7fc56270")
 

@@ -1,30 +1,30 @@
-"""Amazon Reviews 2018 (Ni, Li, McAuley, EMNLP 2019): JSON Lines with a review a line, and its items' metadata.
+"""Amazon Reviews 2018 (Ni, Li, McAuley, EMNLP 2019): JSON Lines with one review per line, and item metadata.
 
-Nothing tells reviews apart but the whole record: a user may review an item twice on a day. Names and texts stop here.
+Reviews are identified by the full record, because a user may review an item twice on a day. Names and texts are
+dropped.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow as pa
 
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
-from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.formats.amazon_items import completed_items
+from amzseg_pipeline.storage.landing.formats.amazon_items import with_currency
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.readers.json_lines import (
+    INTEGER,
     NUMBER,
     PRICE,
     TEXT,
-    TEXTS,
-    WHOLE_NUMBER,
+    TEXT_LIST,
     JsonRow,
     json_rows,
 )
+from amzseg_pipeline.storage.landing.scan.export import Export
 from amzseg_pipeline.storage.parquet.user_hash import DUCKDB_USER_HASH
 
 _REVIEW = JsonRow(
-    kinds={"reviewerID": TEXT, "asin": TEXT, "overall": NUMBER, "unixReviewTime": WHOLE_NUMBER},
+    value_types={"reviewerID": TEXT, "asin": TEXT, "overall": NUMBER, "unixReviewTime": INTEGER},
     columns={
         "user_id": "reviewerID",
         "user_hash": DUCKDB_USER_HASH.format(user_id="reviewerID"),
@@ -36,34 +36,34 @@ _REVIEW = JsonRow(
     reads_line=True,
 )
 _ITEM = JsonRow(
-    kinds={"asin": TEXT, "price": PRICE, "category": TEXTS},
+    value_types={"asin": TEXT, "price": PRICE, "category": TEXT_LIST},
     columns={"item_id": "asin", "price": "price", "category": "category"},
     optional=("price", "category"),
 )
 
 
-def _review_rows(path: Path, settings: Settings) -> Iterator[pa.Table]:
-    return json_rows(path, settings, _REVIEW)
+def _review_rows(export: Export) -> Iterator[pa.Table]:
+    return json_rows(export, _REVIEW)
 
 
-def _item_rows(path: Path, settings: Settings) -> Iterator[pa.Table]:
-    return map(completed_items, json_rows(path, settings, _ITEM))
+def _item_rows(export: Export) -> Iterator[pa.Table]:
+    return map(with_currency, json_rows(export, _ITEM))
 
 
 REVIEWS_2018 = ParsedFormat(
     name="Amazon Reviews 2018",
     version="reviews2018-1",
-    medium="JSON Lines",
-    holds=RAW_REVIEWS,
-    needed=tuple(_REVIEW.kinds),
+    file_type="JSON Lines",
+    table=RAW_REVIEWS,
+    required_names=tuple(_REVIEW.value_types),
     raw_rows=_review_rows,
 )
 ITEMS_2018 = ParsedFormat(
     name="Amazon Reviews 2018 items",
     version="items2018-1",
-    medium="JSON Lines",
-    holds=RAW_ITEMS,
-    needed=("asin", "price"),
-    foreign=("reviewerID", "overall", "user_id", "parent_asin"),
+    file_type="JSON Lines",
+    table=RAW_ITEMS,
+    required_names=("asin", "price"),
+    excluded_names=("reviewerID", "overall", "user_id", "parent_asin"),
     raw_rows=_item_rows,
 )

@@ -1,36 +1,35 @@
-"""Amazon Reviews 2023 (Hou et al., arXiv:2403.03952): JSON Lines or parquet with a review a row, and its items.
+"""Amazon Reviews 2023 (Hou et al., arXiv:2403.03952): JSON Lines or Parquet with one review per row, and item metadata.
 
-A review is told by user, item and millisecond. The item is `parent_asin`, which variants share: items' metadata knows
-no other. Titles, texts and images stop here.
+A review is identified by user, item and millisecond. The item is `parent_asin`, which variants share and which is the
+key of the item metadata. Titles, texts and images are dropped.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
-from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.formats.amazon_items import completed_items
+from amzseg_pipeline.storage.landing.formats.amazon_items import with_currency
 from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards import parquet as parquet_guard
 from amzseg_pipeline.storage.landing.readers.json_lines import (
+    INTEGER,
     NUMBER,
     PRICE,
     TEXT,
-    TEXTS,
-    WHOLE_NUMBER,
+    TEXT_LIST,
     JsonRow,
     json_rows,
 )
 from amzseg_pipeline.storage.landing.readers.parquet_texts import parquet_texts
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTERS, check_lengths
+from amzseg_pipeline.storage.landing.scan.export import Export
 from amzseg_pipeline.storage.parquet.user_hash import DUCKDB_USER_HASH
 
 _REVIEW = JsonRow(
-    kinds={"user_id": TEXT, "parent_asin": TEXT, "rating": NUMBER, "timestamp": WHOLE_NUMBER},
+    value_types={"user_id": TEXT, "parent_asin": TEXT, "rating": NUMBER, "timestamp": INTEGER},
     columns={
         "user_id": "user_id",
         "user_hash": DUCKDB_USER_HASH.format(user_id="user_id"),
@@ -41,7 +40,7 @@ _REVIEW = JsonRow(
     },
 )
 _ITEM = JsonRow(
-    kinds={"parent_asin": TEXT, "price": PRICE, "categories": TEXTS, "main_category": TEXT},
+    value_types={"parent_asin": TEXT, "price": PRICE, "categories": TEXT_LIST, "main_category": TEXT},
     columns={
         "item_id": "parent_asin",
         "price": "price",
@@ -51,18 +50,18 @@ _ITEM = JsonRow(
 )
 
 
-def _review_rows(path: Path, settings: Settings) -> Iterator[pa.Table]:
-    return json_rows(path, settings, _REVIEW)
+def _review_rows(export: Export) -> Iterator[pa.Table]:
+    return json_rows(export, _REVIEW)
 
 
-def _item_rows(path: Path, settings: Settings) -> Iterator[pa.Table]:
-    return map(completed_items, json_rows(path, settings, _ITEM))
+def _item_rows(export: Export) -> Iterator[pa.Table]:
+    return map(with_currency, json_rows(export, _ITEM))
 
 
-def _parquet_item_rows(path: Path, settings: Settings) -> Iterator[pa.Table]:
-    for batch in parquet_texts(path, settings, kinds=_ITEM_KINDS):
-        absent = pa.nulls(len(batch), pa.string())
-        texts = {name: batch[name] if name in batch.schema.names else absent for name in _ITEM_KINDS}
+def _parquet_item_rows(export: Export) -> Iterator[pa.Table]:
+    for batch in parquet_texts(export, column_types=_ITEM_TYPES):
+        missing = pa.nulls(len(batch), pa.string())
+        texts = {name: batch[name] if name in batch.schema.names else missing for name in _ITEM_TYPES}
         check_lengths(texts["parent_asin"], batch["row_number"], name="parent_asin")
         categories = pc.if_else(pc.equal(texts["categories"], ""), None, texts["categories"])
         rows = {
@@ -71,10 +70,10 @@ def _parquet_item_rows(path: Path, settings: Settings) -> Iterator[pa.Table]:
             "price": pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(texts["price"]), 0, MAX_PRICE_CHARACTERS),
             "category": pc.coalesce(categories, texts["main_category"]),
         }
-        yield completed_items(pa.table(rows))
+        yield with_currency(pa.table(rows))
 
 
-def _raw_frame(export: nw.LazyFrame) -> nw.LazyFrame:
+def _raw_frame(scan: nw.LazyFrame) -> nw.LazyFrame:
     item, milliseconds = nw.col("parent_asin").cast(nw.String()), nw.col("timestamp").cast(nw.Int64())
     columns = {
         **{name: nw.col(name) for name in ("source_file", "batch", "row_number", "user_hash")},
@@ -84,54 +83,54 @@ def _raw_frame(export: nw.LazyFrame) -> nw.LazyFrame:
         "rating": nw.col("rating").cast(nw.Float64()),
         "reviewed_at": milliseconds,
     }
-    nothing = nw.lit(None, dtype=nw.String())
-    return export.select(**{name: columns.get(name, nothing) for name in RAW_REVIEWS.column_names})
+    missing = nw.lit(None, dtype=nw.String())
+    return scan.select(**{name: columns.get(name, missing) for name in RAW_REVIEWS.column_names})
 
 
-_ITEM_KINDS = {
+_ITEM_TYPES = {
     "parent_asin": parquet_guard.TEXT,
     "price": parquet_guard.VALUE,
-    "categories": parquet_guard.TEXTS,
+    "categories": parquet_guard.TEXT_LIST,
     "main_category": parquet_guard.VALUE,
 }
 
 REVIEWS_2023 = ParsedFormat(
     name="Amazon Reviews 2023",
     version="reviews2023-1",
-    medium="JSON Lines",
-    holds=RAW_REVIEWS,
-    needed=tuple(_REVIEW.kinds),
+    file_type="JSON Lines",
+    table=RAW_REVIEWS,
+    required_names=tuple(_REVIEW.value_types),
     raw_rows=_review_rows,
 )
 ITEMS_2023 = ParsedFormat(
     name="Amazon Reviews 2023 items",
     version="items2023-1",
-    medium="JSON Lines",
-    holds=RAW_ITEMS,
-    needed=("parent_asin", "price"),
-    foreign=("user_id", "rating"),
+    file_type="JSON Lines",
+    table=RAW_ITEMS,
+    required_names=("parent_asin", "price"),
+    excluded_names=("user_id", "rating"),
     raw_rows=_item_rows,
 )
 REVIEWS_2023_PARQUET = InPlaceFormat(
     name="Amazon Reviews 2023 parquet",
     version="reviews2023parquet-1",
-    medium="parquet",
-    holds=RAW_REVIEWS,
-    needed=tuple(_REVIEW.kinds),
-    kinds={
+    file_type="parquet",
+    table=RAW_REVIEWS,
+    required_names=tuple(_REVIEW.value_types),
+    column_types={
         "user_id": parquet_guard.TEXT,
         "parent_asin": parquet_guard.TEXT,
         "rating": parquet_guard.NUMBER,
-        "timestamp": parquet_guard.WHOLE_NUMBER,
+        "timestamp": parquet_guard.INTEGER,
     },
     raw_frame=_raw_frame,
 )
 ITEMS_2023_PARQUET = ParsedFormat(
     name="Amazon Reviews 2023 items parquet",
     version="items2023parquet-1",
-    medium="parquet",
-    holds=RAW_ITEMS,
-    needed=("parent_asin", "price"),
-    foreign=("user_id", "rating"),
+    file_type="parquet",
+    table=RAW_ITEMS,
+    required_names=("parent_asin", "price"),
+    excluded_names=("user_id", "rating"),
     raw_rows=_parquet_item_rows,
 )

@@ -1,7 +1,4 @@
-"""What the items of Amazon Reviews 2018 and 2023 have in common: prices in US dollars, and words for nothing.
-
-No file is read here.
-"""
+"""Item metadata of Amazon Reviews 2018 and 2023: prices in US dollars, and texts that mean a missing value."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,20 +7,19 @@ from amzseg_pipeline.storage.landing.readers.raw_text import currencies_of
 
 CURRENCY = "USD"
 
-_NO_PRICE = pa.array(["", "None"])
-"""What stands for no price in 2018, and in the parquet files that 2023's were turned into."""
+_MISSING_PRICES = pa.array(["", "None"])
+"""What 2018 writes for a missing price, and what converters of 2023 to Parquet write."""
 
 
-def completed_items(rows: pa.Table) -> pa.Table:
-    """The rows with `currency`, dollars unless the price bears another symbol, and with nulls for words for nothing."""
+def with_currency(rows: pa.Table) -> pa.Table:
+    """The rows with `currency` (US dollars unless the price has another symbol), and nulls for missing values."""
     price = rows["price"].combine_chunks()
-    price = pc.if_else(pc.is_in(price, value_set=_NO_PRICE), None, price)
+    price = pc.if_else(pc.is_in(price, value_set=_MISSING_PRICES), None, price)
     currency = pc.if_else(pc.is_valid(price), pc.coalesce(currencies_of(price), CURRENCY), None)
     category = rows["category"].combine_chunks()
-    columns = {name: rows[name] for name in rows.column_names}
     return pa.table(
         {
-            **columns,
+            **{name: rows[name] for name in rows.column_names},
             "price": price,
             "currency": currency,
             "category": pc.if_else(pc.equal(category, ""), None, category),

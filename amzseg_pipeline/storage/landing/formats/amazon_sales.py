@@ -1,10 +1,9 @@
-"""The Amazon Sales Dataset: a CSV with one product listing a record, and its reviewers as comma-joined lists.
+"""The Amazon Sales Dataset: a CSV with one product listing per record, and its reviewers as comma-joined lists.
 
-No values are parsed here and nothing is dropped: a record that cannot be read becomes a row with a reader fault.
+No record is dropped: one that cannot be read becomes a row with a reader fault.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, RejectionReason
-from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.readers.csv_records import CsvRecords, Numbers, csv_records
 from amzseg_pipeline.storage.landing.readers.raw_text import check_lengths, currencies_of, trimmed
+from amzseg_pipeline.storage.landing.scan.export import Export
 from amzseg_pipeline.storage.parquet.user_hash import user_hashes
 
 VALUE_COLUMNS = {
@@ -28,10 +27,10 @@ VALUE_COLUMNS = {
     "discount_percentage": "discount_percent",
     "category": "category",
 }
-"""Column of the export -> column of raw_reviews; the lists of users and reviews come beside them."""
+"""Column of the export -> column of raw_reviews, except for the lists of users and reviews."""
 
-NEEDED_COLUMNS = ("user_id", "review_id", *VALUE_COLUMNS)
-UNREAD_COLUMNS = (
+REQUIRED_COLUMNS = ("user_id", "review_id", *VALUE_COLUMNS)
+IGNORED_COLUMNS = (
     "product_name",
     "about_product",
     "user_name",
@@ -40,26 +39,26 @@ UNREAD_COLUMNS = (
     "img_link",
     "product_link",
 )
-"""Names, titles and texts stop here. Their lists hold commas of their own, so nothing is aligned by them either."""
+"""Names, titles and texts are dropped. Their lists also contain commas, so they cannot align reviewers."""
 
 _SLICE_ROWS = 8192
 _FAULTS = pa.array([RejectionReason.DAMAGED_RECORD.value, RejectionReason.UNEQUAL_LISTS.value])
 _DAMAGED, _UNEQUAL = 0, 1
 
 
-def _raw_rows(path: Path, _settings: Settings) -> Iterator[pa.Table]:
-    """The rows of the export, a record after the other. RefusedInput where the file is not a whole CSV."""
-    for records in csv_records(path, NEEDED_COLUMNS):
+def _raw_rows(export: Export) -> Iterator[pa.Table]:
+    """The rows of the export in the order of its records. RefusedInput where the file is not a complete CSV."""
+    for records in csv_records(export.path, REQUIRED_COLUMNS):
         yield from _exploded(records)
 
 
 SALES_CSV = ParsedFormat(
     name="Amazon Sales Dataset CSV",
     version="sales1",
-    medium="CSV",
-    holds=RAW_REVIEWS,
-    needed=NEEDED_COLUMNS,
-    known=(*NEEDED_COLUMNS, *UNREAD_COLUMNS),
+    file_type="CSV",
+    table=RAW_REVIEWS,
+    required_names=REQUIRED_COLUMNS,
+    allowed_names=(*REQUIRED_COLUMNS, *IGNORED_COLUMNS),
     raw_rows=_raw_rows,
 )
 
@@ -78,7 +77,7 @@ def _exploded(records: CsvRecords) -> Iterator[pa.Table]:
     faults = np.repeat([_UNEQUAL, _DAMAGED], [len(unequal), len(records.damaged)])
     row_numbers = np.concatenate((numbers[parents], numbers[unequal], records.damaged))
     order = np.argsort(row_numbers, kind="stable")
-    # Where each row takes its text, its ids and its fault from; -1 is nowhere, and null.
+    # For each row, the indices of its values, ids and fault; -1 becomes null.
     record = np.append(parents, np.full(len(faults), -1))
     reviewer = np.append(np.arange(len(parents)), np.full(len(faults), -1))
     fault = np.append(np.full(len(parents), -1), faults)
@@ -103,18 +102,18 @@ def _exploded(records: CsvRecords) -> Iterator[pa.Table]:
 
 
 def _values(cells: pa.RecordBatch, numbers: Numbers) -> dict[str, pa.Array]:
-    values = {ours: trimmed(cells[theirs]) for theirs, ours in VALUE_COLUMNS.items()}
-    for theirs, ours in VALUE_COLUMNS.items():
-        check_lengths(values[ours], pa.array(numbers), name=theirs)
-    paid, listed = currencies_of(values["paid_price"]), currencies_of(values["list_price"])
-    mixed = pc.indices_nonzero(pc.not_equal(paid, listed))
+    values = {raw_column: trimmed(cells[column]) for column, raw_column in VALUE_COLUMNS.items()}
+    for column, raw_column in VALUE_COLUMNS.items():
+        check_lengths(values[raw_column], pa.array(numbers), name=column)
+    paid, list_price = currencies_of(values["paid_price"]), currencies_of(values["list_price"])
+    mixed = pc.indices_nonzero(pc.not_equal(paid, list_price))
     if len(mixed):
         at = mixed[0].as_py()
         raise RefusedInput(
-            f"record {numbers[at]:,}: the price paid is in {paid[at]} and the list price in {listed[at]}; "
-            "deliver one currency."
+            f"record {numbers[at]:,}: the paid price is in {paid[at]} and the list price in {list_price[at]}; "
+            "use one currency."
         )
-    return {**values, "currency": pc.coalesce(paid, listed)}
+    return {**values, "currency": pc.coalesce(paid, list_price)}
 
 
 def _taken(column: pa.Array, indices: NDArray[np.int64]) -> pa.Array:

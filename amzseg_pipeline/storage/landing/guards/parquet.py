@@ -1,7 +1,4 @@
-"""Whether a parquet file can be read: whole, of a bearable size and of the right types, told before any page is read.
-
-No rows here.
-"""
+"""Checks of a Parquet file before its pages are read: is it complete, of acceptable size and of the right types?"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +10,8 @@ import pyarrow.types as pt
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.guards.parquet_pages import unpacked_bytes
-from amzseg_pipeline.storage.landing.guards.text import reading
+from amzseg_pipeline.storage.landing.guards.parquet_pages import uncompressed_page_bytes
+from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
 from amzseg_pipeline.storage.landing.readers.decompression import SMALL_BYTES
 
 PARQUET_MAGIC = b"PAR1"
@@ -22,96 +19,105 @@ PARQUET_MAGIC = b"PAR1"
 
 @dataclass(frozen=True)
 class ColumnTypeCheck:
-    """The types a column may have, and how a message calls them."""
+    """The Arrow types that a column may have, and their name in messages."""
 
-    words: str
+    label: str
     accepts: Callable[[pa.DataType], bool]
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    if pt.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
+def _is_text(data_type: pa.DataType) -> bool:
+    if pt.is_dictionary(data_type):
+        return _is_text(data_type.value_type)
+    return bool(pt.is_string(data_type) or pt.is_large_string(data_type) or pt.is_string_view(data_type))
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind))
+def _is_number(data_type: pa.DataType) -> bool:
+    return bool(pt.is_integer(data_type) or pt.is_floating(data_type) or pt.is_decimal(data_type))
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pt.is_list(kind) or pt.is_large_list(kind)) and (
-        _is_text(kind.value_type) or pt.is_null(kind.value_type)
+def _is_text_list(data_type: pa.DataType) -> bool:
+    return bool(pt.is_list(data_type) or pt.is_large_list(data_type)) and (
+        _is_text(data_type.value_type) or pt.is_null(data_type.value_type)
     )
 
 
-TEXT = ColumnTypeCheck("text", lambda kind: _is_text(kind))
-NUMBER = ColumnTypeCheck("a number", lambda kind: _is_number(kind))
-WHOLE_NUMBER = ColumnTypeCheck("a whole number", lambda kind: bool(pt.is_integer(kind)))
-ID = ColumnTypeCheck("text or a whole number", lambda kind: _is_text(kind) or pt.is_integer(kind))
-VALUE = ColumnTypeCheck("text or a number", lambda kind: _is_text(kind) or _is_number(kind) or pt.is_null(kind))
-TIME = ColumnTypeCheck("text, a whole number or a timestamp", lambda kind: VALUE.accepts(kind) or pt.is_temporal(kind))
-TEXTS = ColumnTypeCheck("a list of texts", lambda kind: _is_list(kind) or pt.is_null(kind))
+TEXT = ColumnTypeCheck("text", _is_text)
+NUMBER = ColumnTypeCheck("a number", _is_number)
+INTEGER = ColumnTypeCheck("an integer", lambda data_type: bool(pt.is_integer(data_type)))
+ID = ColumnTypeCheck("text or an integer", lambda data_type: _is_text(data_type) or pt.is_integer(data_type))
+VALUE = ColumnTypeCheck(
+    "text or a number", lambda data_type: _is_text(data_type) or _is_number(data_type) or pt.is_null(data_type)
+)
+TIME = ColumnTypeCheck(
+    "text, an integer or a timestamp", lambda data_type: VALUE.accepts(data_type) or pt.is_temporal(data_type)
+)
+TEXT_LIST = ColumnTypeCheck("a list of texts", lambda data_type: _is_text_list(data_type) or pt.is_null(data_type))
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether the file begins as a parquet file does. RefusedInput where it cannot be read."""
-    with reading(), path.open("rb") as stream:
+    """Whether the file begins with the Parquet magic bytes. RefusedInput where it cannot be read."""
+    with refuse_unreadable(), path.open("rb") as stream:
         return stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
 
 
-def parquet_schema(path: Path) -> pa.Schema:
-    """The columns of the file with their Arrow types. RefusedInput where its footer is damaged or missing."""
+def parquet_footer(path: Path) -> pq.FileMetaData:
+    """The footer of the file. RefusedInput where it is damaged or missing, or its schema is not one of Arrow's."""
     try:
-        return _footer(path).schema.to_arrow_schema()
-    except pa.ArrowException as error:
+        footer = pq.read_metadata(path)
+        footer.schema.to_arrow_schema()
+    except (pa.ArrowException, OSError) as error:
         raise damaged_parquet(error) from error
+    return footer
 
 
-def parquet_rows(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnTypeCheck]) -> int:
-    """The number of rows, once it is seen that the columns in `kinds` are of them and within the settings' ceilings.
+def checked_row_count(
+    path: Path, footer: pq.FileMetaData, settings: Settings, *, column_types: Mapping[str, ColumnTypeCheck]
+) -> int:
+    """The number of rows, after checking the types and the uncompressed size of the columns in `column_types`.
 
-    What the footer says of sizes is not believed: the headers of the pages are. A row counts as a byte at least: a
-    column of one value packs any number of rows into nothing.
+    Sizes come from the page headers, because no reader depends on those in the footer. Each row counts as at least one
+    byte: a column with a single value compresses any number of rows to almost nothing.
+
+    Args:
+        path: The Parquet file.
+        footer: Its footer, as by `parquet_footer`.
+        settings: `max_expansion_ratio` and `max_expanded_bytes` limit the uncompressed size.
+        column_types: The types allowed for each column that is read; other columns are not checked.
+
+    Raises:
+        RefusedInput: A type is not allowed, the file is damaged, has no rows, or expands beyond the limits.
     """
-    schema = parquet_schema(path)
-    for name, kind in kinds.items():
-        if name in schema.names and not kind.accepts(schema.field(name).type):
-            raise RefusedInput(f"column {name} is {schema.field(name).type}; write it as {kind.words}.")
-    footer = _footer(path)
+    schema = footer.schema.to_arrow_schema()
+    for name, column_type in column_types.items():
+        if name in schema.names and not column_type.accepts(schema.field(name).type):
+            raise RefusedInput(f"column {name} is {schema.field(name).type}; write it as {column_type.label}.")
     rows = sum(footer.row_group(group).num_rows for group in range(footer.num_row_groups))
     if rows != footer.num_rows:
-        raise damaged_parquet(ValueError(f"its footer tells of {footer.num_rows:,} rows and of {rows:,}"))
+        raise damaged_parquet(ValueError(f"its footer states {footer.num_rows:,} rows and its row groups {rows:,}"))
     if rows == 0:
-        raise RefusedInput("the file has columns and no rows; deliver it whole, or take it away.")
+        raise RefusedInput("the file has columns but no rows; deliver it again or remove it.")
     chunks = [
         footer.row_group(group).column(column)
         for group in range(footer.num_row_groups)
         for column in range(footer.num_columns)
     ]
-    read = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in kinds]
+    read_chunks = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in column_types]
     try:
-        told_bytes = sum(chunk.total_uncompressed_size for chunk in read)
-        unpacked = max(told_bytes, unpacked_bytes(path, read), rows)
+        stated_bytes = sum(chunk.total_uncompressed_size for chunk in read_chunks)
+        expanded_bytes = max(stated_bytes, uncompressed_page_bytes(path, read_chunks), rows)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged_parquet(error) from error
     size_bytes = path.stat().st_size
     ceiling = int(max(size_bytes * settings.max_expansion_ratio, SMALL_BYTES))
-    if unpacked > min(ceiling, settings.max_expanded_bytes):
+    if expanded_bytes > min(ceiling, settings.max_expanded_bytes):
         raise RefusedInput(
-            f"the parquet file of {size_bytes:,} bytes unpacks to {unpacked:,} in {rows:,} rows; "
+            f"the parquet file of {size_bytes:,} bytes expands to {expanded_bytes:,} in {rows:,} rows; "
             "deliver it in smaller files, or raise max_expansion_ratio or max_expanded_bytes."
         )
     return int(rows)
 
 
 def damaged_parquet(error: Exception) -> RefusedInput:
-    """The refusal of a parquet file that a reader cannot read."""
-    words = (str(error).splitlines() or [type(error).__name__])[0]
-    return RefusedInput(f"the parquet file is damaged or cut ({words}); deliver it whole.")
-
-
-def _footer(path: Path) -> pq.FileMetaData:
-    try:
-        return pq.read_metadata(path)
-    except (pa.ArrowException, OSError) as error:
-        raise damaged_parquet(error) from error
+    """The refusal of a Parquet file that a reader cannot read."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return RefusedInput(f"the parquet file is damaged or cut ({reason}); deliver it again.")

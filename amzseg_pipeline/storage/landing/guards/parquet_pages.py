@@ -1,6 +1,6 @@
-"""What the columns of a parquet file unpack to, told by the headers of their pages, which readers obey.
+"""The uncompressed size of Parquet columns, read from their page headers, which every reader obeys.
 
-The footer repeats these sizes, but no reader needs them to be true. No page is unpacked here.
+The footer repeats these sizes, but no reader needs them to be true. Pages are not decompressed.
 """
 
 import mmap
@@ -11,111 +11,111 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_TYPE, _UNPACKED_BYTES, _PACKED_BYTES, _DATA, _DICTIONARY, _DATA_2 = 1, 2, 3, 5, 7, 8
-_VALUES = 1
-_DEEPEST = 8
-_LONGEST_NUMBER = 10
+_UNCOMPRESSED_BYTES, _COMPRESSED_BYTES, _DATA, _DICTIONARY, _DATA_V2 = 2, 3, 5, 7, 8
+_VALUE_COUNT = 1
+_MAX_DEPTH = 8
+_MAX_VARINT_BYTES = 10
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a column: where it begins behind its header, its sizes, and how many values of the column it holds."""
+    """A page of a column: the offset behind its header, its sizes, and how many values of the column it holds."""
 
-    start: int
-    packed_bytes: int
-    unpacked_bytes: int
+    offset: int
+    compressed_bytes: int
+    uncompressed_bytes: int
     values: int
 
 
-def unpacked_bytes(path: Path, chunks: list[pq.ColumnChunkMetaData]) -> int:
-    """The bytes that the pages of these column chunks unpack to.
+def uncompressed_page_bytes(path: Path, chunks: list[pq.ColumnChunkMetaData]) -> int:
+    """The uncompressed size of the pages of these column chunks.
 
-    ArrowInvalid where a header cannot be read, leads outside the file, or holds other values than the footer tells.
+    ArrowInvalid where a header is unreadable, points outside the file, or contradicts the footer's value count.
     """
     if not chunks:
         return 0
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return sum(page.unpacked_bytes for chunk in chunks for page in _pages(content, chunk))
+        return sum(page.uncompressed_bytes for chunk in chunks for page in _pages(content, chunk))
 
 
 def _pages(content: mmap.mmap, chunk: pq.ColumnChunkMetaData) -> Iterator[Page]:
-    """The pages up to the one in which the chunk's values are complete, as readers go through them."""
-    place, values = chunk.data_page_offset, 0
+    """The pages up to the one that completes the chunk's values, in the order of readers."""
+    offset, values = chunk.data_page_offset, 0
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:
-        place = min(place, chunk.dictionary_page_offset)
+        offset = min(offset, chunk.dictionary_page_offset)
     while values < chunk.num_values:
-        page = _page(content, place)
+        page = _page(content, offset)
         yield page
         values += page.values
-        place = page.start + page.packed_bytes
+        offset = page.offset + page.compressed_bytes
     if values != chunk.num_values:
         raise pa.ArrowInvalid(
-            f"{chunk.path_in_schema} has pages of {values:,} values where {chunk.num_values:,} are told"
+            f"{chunk.path_in_schema} has pages of {values:,} values where the footer states {chunk.num_values:,}"
         )
 
 
-def _page(content: mmap.mmap, place: int) -> Page:
-    reader = _Compact(content, place)
+def _page(content: mmap.mmap, offset: int) -> Page:
+    reader = _CompactProtocol(content, offset)
     header = reader.struct()
-    sizes = [header.get(name) for name in (_UNPACKED_BYTES, _PACKED_BYTES)]
-    kinds = {name: header[name] for name in (_DATA, _DATA_2, _DICTIONARY) if isinstance(header.get(name), dict)}
-    if len(kinds) != 1 or not all(isinstance(size, int) and size >= 0 for size in sizes):
-        raise pa.ArrowInvalid(f"no header of a page at byte {place:,}")
-    [(kind, told)] = kinds.items()
-    values = told.get(_VALUES)  # type: ignore[attr-defined]
+    sizes = [header.get(field) for field in (_UNCOMPRESSED_BYTES, _COMPRESSED_BYTES)]
+    headers = {field: header[field] for field in (_DATA, _DATA_V2, _DICTIONARY) if isinstance(header.get(field), dict)}
+    if len(headers) != 1 or not all(isinstance(size, int) and size >= 0 for size in sizes):
+        raise pa.ArrowInvalid(f"no page header at byte {offset:,}")
+    [(page_type, page_header)] = headers.items()
+    values = page_header.get(_VALUE_COUNT)  # type: ignore[attr-defined]
     if not isinstance(values, int) or values < 0:
-        raise pa.ArrowInvalid(f"no header of a page at byte {place:,}")
-    return Page(reader.place, sizes[1], sizes[0], 0 if kind == _DICTIONARY else values)  # type: ignore[arg-type]
+        raise pa.ArrowInvalid(f"no page header at byte {offset:,}")
+    return Page(reader.offset, sizes[1], sizes[0], 0 if page_type == _DICTIONARY else values)  # type: ignore[arg-type]
 
 
-class _Compact:
-    """A reader of Thrift's compact protocol, as far as headers of pages need it."""
+class _CompactProtocol:
+    """A reader of Thrift's compact protocol, as far as page headers need it."""
 
-    def __init__(self, content: mmap.mmap, place: int) -> None:
-        self.place = place
+    def __init__(self, content: mmap.mmap, offset: int) -> None:
+        self.offset = offset
         self._content = content
 
     def struct(self, depth: int = 0) -> dict[int, object]:
-        """The fields of the struct that begins here, by their number."""
-        if depth > _DEEPEST:
-            raise pa.ArrowInvalid(f"the header of a page at byte {self.place:,} is nested too deeply")
+        """The fields of the struct that begins at `offset`, by field id."""
+        if depth > _MAX_DEPTH:
+            raise pa.ArrowInvalid(f"the page header at byte {self.offset:,} is nested too deeply")
         fields: dict[int, object] = {}
-        number = 0
+        field = 0
         while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self._number()
-            fields[number] = self._value(head & 0x0F, depth)
+            field = field + (head >> 4) if head >> 4 else self._zigzag()
+            fields[field] = self._value(head & 0x0F, depth)
         return fields
 
-    def _value(self, kind: int, depth: int) -> object:
-        if kind in (1, 2):
-            return kind == 1
-        if kind == 3:
+    def _value(self, wire_type: int, depth: int) -> object:
+        if wire_type in (1, 2):
+            return wire_type == 1
+        if wire_type == 3:
             return self._byte()
-        if kind in (4, 5, 6):
-            return self._number()
-        if kind in (7, 8):
-            size = 8 if kind == 7 else self._varint()
-            self.place += size
+        if wire_type in (4, 5, 6):
+            return self._zigzag()
+        if wire_type in (7, 8):
+            size = 8 if wire_type == 7 else self._varint()
+            self.offset += size
             return size
-        if kind == 12:
+        if wire_type == 12:
             return self.struct(depth + 1)
-        raise pa.ArrowInvalid(f"no header of a page at byte {self.place:,}")
+        raise pa.ArrowInvalid(f"no page header at byte {self.offset:,}")
 
-    def _number(self) -> int:
+    def _zigzag(self) -> int:
         value = self._varint()
         return (value >> 1) ^ -(value & 1)
 
     def _varint(self) -> int:
         value = 0
-        for place in range(_LONGEST_NUMBER):
+        for group in range(_MAX_VARINT_BYTES):
             byte = self._byte()
-            value |= (byte & 0x7F) << 7 * place
+            value |= (byte & 0x7F) << 7 * group
             if byte < 0x80:
                 return value
-        raise pa.ArrowInvalid(f"no number at byte {self.place:,}")
+        raise pa.ArrowInvalid(f"no number at byte {self.offset:,}")
 
     def _byte(self) -> int:
-        if not 0 <= self.place < len(self._content):
-            raise pa.ArrowInvalid("a page lies outside the file")
-        self.place += 1
-        return self._content[self.place - 1]
+        if not 0 <= self.offset < len(self._content):
+            raise pa.ArrowInvalid("a page is outside the file")
+        self.offset += 1
+        return self._content[self.offset - 1]

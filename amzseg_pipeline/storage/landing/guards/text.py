@@ -1,6 +1,6 @@
-"""Whether a file can be opened and is whole text, told from its bytes before any parser sees it.
+"""Checks that a file can be opened and is complete text, before a parser reads it.
 
-No records and no columns here. Parsers read half a file as a whole one, and pass over bytes that are no text.
+Parsers accept half a file as a complete one, and skip bytes that are not text.
 """
 
 import codecs
@@ -14,7 +14,7 @@ from amzseg_pipeline.storage.landing.scan.listing import LandingFile
 
 _CHUNK_BYTES = 2**20
 _TAR_MAGIC_AT = 257
-_PACKED = {
+_BINARY_FORMATS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
     b"\x1f\x8b": "a gzip file in a gzip file",
     b"BZh": "a bzip2 file",
@@ -22,18 +22,18 @@ _PACKED = {
     b"\x28\xb5\x2f\xfd": "a zstd file",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"Rar!\x1a\x07": "a rar archive",
-    b"PAR1": "a packed parquet file",
+    b"PAR1": "a compressed parquet file",
 }
 
 
 @contextmanager
-def reading() -> Iterator[None]:
-    """Turns an OSError into a RefusedForNow with the fix. The block must do nothing but read a landing file."""
+def refuse_unreadable() -> Iterator[None]:
+    """Turns an OSError into a RefusedForNow with the fix. The block must only read a landing file."""
     try:
         yield
     except FileNotFoundError as error:
         raise RefusedForNow(
-            "it vanished while it was being read; deliver it again, or run again without it."
+            "it was deleted while it was being read; deliver it again, or run again without it."
         ) from error
     except IsADirectoryError as error:
         raise RefusedForNow("it is a folder; move its files up, or rename it.") from error
@@ -44,9 +44,9 @@ def reading() -> Iterator[None]:
 
 
 def check_size(file: LandingFile, settings: Settings) -> None:
-    """RefusedInput where the file is empty or above the ceiling; needs no look into it."""
+    """RefusedInput where the file is empty or larger than `max_file_bytes`; the file is not opened."""
     if file.size_bytes == 0:
-        raise RefusedInput("the file is empty; deliver it again, or take it away.")
+        raise RefusedInput("the file is empty; deliver it again or remove it.")
     if file.size_bytes > settings.max_file_bytes:
         raise RefusedInput(
             f"{file.size_bytes:,} bytes are more than max_file_bytes = {settings.max_file_bytes:,}; "
@@ -56,11 +56,11 @@ def check_size(file: LandingFile, settings: Settings) -> None:
 
 def checked_head(head: bytes) -> bytes:
     """The first bytes of a text without a byte order mark. RefusedInput for archives, binary formats and UTF-16."""
-    for magic, kind in _PACKED.items():
+    for magic, name in _BINARY_FORMATS.items():
         if head.startswith(magic):
-            raise RefusedInput(f"this is {kind}, which is not read; deliver the plain text file that is in it.")
+            raise RefusedInput(f"this is {name}, which cannot be read; deliver the plain text file inside it.")
     if head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar":
-        raise RefusedInput("this is a tar archive, which is not read; deliver the plain text file that is in it.")
+        raise RefusedInput("this is a tar archive, which cannot be read; deliver the plain text file inside it.")
     is_wide = [byte == 0 for byte in head[:4]] in ([False, True] * 2, [True, False] * 2)
     if is_wide or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise RefusedInput("the text is UTF-16; save it as UTF-8.")
@@ -68,15 +68,15 @@ def checked_head(head: bytes) -> bytes:
 
 
 def text_chunks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The stream's bytes without a byte order mark, in chunks with their offset, each checked before it is given out.
+    """The stream's bytes without a byte order mark, in checked chunks with their offset.
 
-    RefusedInput, naming line and byte, for a NUL, for what is not UTF-8, and for a last line without an end.
+    RefusedInput, naming line and byte, for a NUL, for bytes that are not UTF-8, and for a last line without a line end.
     """
     offset = 0
     undecoded = last = b""
     while chunk := stream.read(_CHUNK_BYTES):
         if (nul := chunk.find(0)) >= 0:
-            raise refusal_at(stream, offset + nul, "a NUL byte, which text has not; export the file again")
+            raise refusal_at(stream, offset + nul, "a NUL byte, which text does not contain; export the file again")
         try:
             _, decoded_bytes = codecs.utf_8_decode(undecoded + chunk, "strict", False)
         except UnicodeDecodeError as error:
@@ -89,7 +89,7 @@ def text_chunks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         last = chunk[-1:]
     if last not in (b"\n", b"\r"):
         raise RefusedInput(
-            f"the file looks cut: the last record (line {_line(stream, offset):,}) has no line end; deliver it whole."
+            f"the file looks cut: the last record (line {_line(stream, offset):,}) has no line end; deliver it again."
         )
 
 

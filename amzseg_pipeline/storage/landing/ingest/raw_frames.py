@@ -1,7 +1,4 @@
-"""The raw rows of batches as one frame on an engine: parts of ours, and exports that are scanned where they lie.
-
-No rules here, and nothing is computed before the frame is.
-"""
+"""The raw rows of batches as one lazy frame on an engine: batch files, and exports that are read in place."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +10,9 @@ from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.storage.engines import Engine, ExportFile
 from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat
-from amzseg_pipeline.storage.landing.guards.parquet import parquet_schema
-from amzseg_pipeline.storage.landing.guards.text import reading
-from amzseg_pipeline.storage.landing.ingest.parts import batch_id
+from amzseg_pipeline.storage.landing.guards.parquet import parquet_footer
+from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
+from amzseg_pipeline.storage.landing.ingest.batch_files import batch_id
 from amzseg_pipeline.storage.landing.ingest.raw_reviews import Batch
 from amzseg_pipeline.storage.landing.readers.parquet_texts import check_pages
 from amzseg_pipeline.storage.parquet.tables import existing_table
@@ -24,30 +21,30 @@ from amzseg_pipeline.storage.parquet.tables import existing_table
 def raw_reviews_frame(batches: Sequence[Batch], engine: Engine) -> nw.LazyFrame:
     """The rows of batches of reviews, with the columns of RAW_REVIEWS.
 
-    Where all of them are scanned, rating and reviewed_at are numbers; else everything is text. RefusedForNow where an
-    export that is scanned is no longer the one that raw_reviews saw.
+    If all of them are read in place, rating and reviewed_at are numbers; otherwise all columns are text. RefusedForNow
+    where an export that is read in place changed since raw_reviews.
     """
-    parts = [batch.part for batch in batches if not batch.is_read_in_place]
-    frames = list(_scanned(batches, engine))
-    if parts:
+    batch_files = [batch.parquet_path for batch in batches if not batch.is_read_in_place]
+    frames = list(_frames_in_place(batches, engine))
+    if batch_files:
         frames = [_as_text(frame) for frame in frames]
-        frames.append(engine.scan([existing_table(part) for part in parts]))
+        frames.append(engine.scan([existing_table(path) for path in batch_files]))
     return nw.concat(frames)
 
 
 def raw_items_frame(reviews: Sequence[Batch], items: Sequence[Batch], engine: Engine) -> nw.LazyFrame:
-    """The rows of batches of items, with the columns of RAW_ITEMS; without items, no rows made of those of reviews."""
+    """The rows of batches of items, with the columns of RAW_ITEMS; without items, an empty frame."""
     if items:
-        return engine.scan([existing_table(batch.part) for batch in items])
-    none = raw_reviews_frame(reviews[:1], engine).filter(nw.col("row_number") < 1)
-    return none.with_columns(price=nw.col("paid_price")).select(RAW_ITEMS.column_names)
+        return engine.scan([existing_table(batch.parquet_path) for batch in items])
+    empty = raw_reviews_frame(reviews[:1], engine).filter(nw.col("row_number") < 1)
+    return empty.with_columns(price=nw.col("paid_price")).select(RAW_ITEMS.column_names)
 
 
 @contextmanager
-def reading_in_place(batches: Sequence[Batch]) -> Iterator[None]:
+def refuse_damaged_exports(batches: Sequence[Batch]) -> Iterator[None]:
     """Turns an engine's error on the rows of `batches` into a RefusedInput where pages of an export are damaged.
 
-    Only its footer is read beforehand: to read every page as well would be to read every export twice.
+    Only footers are checked beforehand: checking every page would read every export twice.
     """
     try:
         yield
@@ -63,30 +60,33 @@ def reading_in_place(batches: Sequence[Batch]) -> Iterator[None]:
 def _check_pages(batch: Batch) -> None:
     assert isinstance(batch.export_format, InPlaceFormat)
     try:
-        check_pages(batch.part, batch.export_format.kinds)
+        check_pages(batch.parquet_path, batch.export_format.column_types)
     except RefusedInput as refusal:
         raise RefusedInput(f"{batch.path}: {refusal}") from refusal
 
 
-def _scanned(batches: Sequence[Batch], engine: Engine) -> Iterator[nw.LazyFrame]:
-    """A frame for all exports of one format and of the same types."""
-    scanned = [batch for batch in batches if batch.is_read_in_place]
-    for _, alike in groupby(sorted(scanned, key=_types), key=_types):
-        group = list(alike)
+def _frames_in_place(batches: Sequence[Batch], engine: Engine) -> Iterator[nw.LazyFrame]:
+    """One frame for all exports of the same format and column types."""
+    in_place = [batch for batch in batches if batch.is_read_in_place]
+    for _, of_same_types in groupby(sorted(in_place, key=_types), key=_types):
+        group = list(of_same_types)
         export_format = group[0].export_format
         assert isinstance(export_format, InPlaceFormat)
-        files = [ExportFile(batch.part, source_file=batch.path, batch=batch_id(batch.sha256)) for batch in group]
-        yield export_format.raw_frame(engine.scan_exports(files, columns=tuple(export_format.kinds), user_id="user_id"))
+        files = [
+            ExportFile(batch.parquet_path, source_file=batch.path, batch=batch_id(batch.sha256)) for batch in group
+        ]
+        columns = tuple(export_format.column_types)
+        yield export_format.raw_frame(engine.scan_exports(files, columns=columns, user_id="user_id"))
 
 
 def _types(batch: Batch) -> tuple[str, ...]:
-    """The format and the types of its columns in this export, once it is seen to be the one that was read."""
-    with reading():
-        status = batch.part.stat()
+    """The format and the column types of this export, after checking that it did not change since it was listed."""
+    with refuse_unreadable():
+        status = batch.parquet_path.stat()
     if (status.st_size, status.st_mtime_ns) != (batch.size_bytes, batch.modified_ns):
         raise RefusedForNow(f"{batch.path}: it changed after raw_reviews read it; materialise raw_reviews again.")
-    schema = parquet_schema(batch.part)
-    return (batch.format, *(str(schema.field(name).type) for name in batch.export_format.needed))
+    schema = parquet_footer(batch.parquet_path).schema.to_arrow_schema()
+    return (batch.format, *(str(schema.field(name).type) for name in batch.export_format.required_names))
 
 
 def _as_text(frame: nw.LazyFrame) -> nw.LazyFrame:

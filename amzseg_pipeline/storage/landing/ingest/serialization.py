@@ -1,4 +1,4 @@
-"""RawReviews as a JSON document, and back; parts and exports are found again from the location of the document."""
+"""RawReviews as a JSON document, and back; paths are resolved against the data root that holds the document."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,8 @@ from amzseg_pipeline.storage.landing.ingest.raw_reviews import Batch, RawReviews
 
 def raw_reviews_document(raw: RawReviews) -> dict[str, Any]:
     """The JSON object of `raw`."""
-    return document_of(raw) | {"batches": [document_of(batch) | {"part": batch.part.name} for batch in raw.batches]}
+    batches = [document_of(batch) | {"parquet_path": batch.parquet_path.name} for batch in raw.batches]
+    return document_of(raw) | {"batches": batches}
 
 
 def raw_reviews_from_document(document: dict[str, Any], *, location: str) -> RawReviews:
@@ -20,9 +21,9 @@ def raw_reviews_from_document(document: dict[str, Any], *, location: str) -> Raw
     fix = "materialise raw_reviews again"
     raw = parsed_document(document, RawReviews, location=location, error=TableError, fix=fix)
     data_root = data_root_at(path_at(location).parent.parent)
-    return replace(raw, batches=tuple(_with_part(data_root, batch) for batch in raw.batches))
+    return replace(raw, batches=tuple(_with_path(data_root, batch) for batch in raw.batches))
 
 
-def _with_part(data_root: DataRoot, batch: Batch) -> Batch:
-    kept = data_root.warehouse / "raw_reviews" / batch.part.name
-    return replace(batch, part=data_root.landing / batch.path if batch.is_read_in_place else kept)
+def _with_path(data_root: DataRoot, batch: Batch) -> Batch:
+    cached = data_root.warehouse / "raw_reviews" / batch.parquet_path.name
+    return replace(batch, parquet_path=data_root.landing / batch.path if batch.is_read_in_place else cached)

@@ -1,6 +1,6 @@
-"""The records of a CSV as columns of text, each with its number, and the numbers of those that are damaged.
+"""The records of a CSV as columns of text with record numbers, and the numbers of damaged records.
 
-Which columns there are is the format's business. No record is lost: as many come out as quotes and line ends make.
+No record is lost: the parser must find as many as the quotes and line ends delimit.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.storage.landing.guards.csv import MAX_RECORD_BYTES, csv_record_count
-from amzseg_pipeline.storage.landing.guards.text import reading
+from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
 
 Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class CsvRecords:
-    """Some records: `cells` are columns of text, `numbers` those of their rows, `damaged` those of unreadable records.
+    """A block of records: columns of text, their record numbers, and the numbers of unreadable (damaged) records.
 
-    A record that repeats the header is damaged: two exports were joined without taking the second header out.
+    A record that repeats the header is damaged: two exports were joined with both headers.
     """
 
     cells: pa.RecordBatch
@@ -37,12 +37,12 @@ class CsvRecords:
 def csv_records(path: Path, columns: Sequence[str]) -> Iterator[CsvRecords]:
     """The records of the CSV at `path`, block by block, numbered from 1 after the header.
 
-    RefusedInput where the file is not a whole CSV, or has no record.
+    RefusedInput where the file is not a complete CSV, or has no record.
     """
-    with reading(), path.open("rb") as stream:
+    with refuse_unreadable(), path.open("rb") as stream:
         records = csv_record_count(stream) - 1
     if records == 0:
-        raise RefusedInput("the file has a header and no record; deliver it whole, or take it away.")
+        raise RefusedInput("the file has a header but no record; deliver it again or remove it.")
 
     found = 0
     for block in _blocks(path, columns):
@@ -51,20 +51,20 @@ def csv_records(path: Path, columns: Sequence[str]) -> Iterator[CsvRecords]:
             yield _without_headers(block)
     if found != records:
         raise RefusedInput(
-            f"the parser finds {found:,} records where quotes and line ends make {records:,}; "
-            "write every cell that holds commas, quotes or line ends in quotes, and double the quotes inside."
+            f"the parser found {found:,} records but quotes and line ends delimit {records:,}; "
+            "quote every cell that contains commas, quotes or line ends, and double the quotes inside."
         )
 
 
 def _blocks(path: Path, columns: Sequence[str]) -> Iterator[CsvRecords]:
-    skipped: SimpleQueue[int] = SimpleQueue()  # the parser may read ahead in a thread of its own
+    skipped: SimpleQueue[int] = SimpleQueue()  # the parser may read ahead in another thread
 
     def skip(row: pa.csv.InvalidRow) -> str:
         skipped.put(row.number - 1)  # the parser counts the header
         return "skip"
 
     options = {
-        # Without threads, because only then the parser knows the number of a damaged record.
+        # Single-threaded, because only then the parser knows the number of a damaged record.
         "read_options": pa.csv.ReadOptions(block_size=MAX_RECORD_BYTES, use_threads=False),
         "parse_options": pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
         "convert_options": pa.csv.ConvertOptions(
@@ -77,16 +77,16 @@ def _blocks(path: Path, columns: Sequence[str]) -> Iterator[CsvRecords]:
     first = 1
     damaged = np.empty(0, dtype=np.int64)
     try:
-        # An open file, because the parser unpacks a path by its ending.
+        # An open file, because the parser decompresses a path by its ending.
         with pa.OSFile(str(path)) as file, pa.csv.open_csv(file, **options) as blocks:
             for cells in chain(blocks, [no_cells]):
                 damaged = np.append(damaged, [skipped.get() for _ in range(skipped.qsize())]).astype(np.int64)
-                free = np.setdiff1d(np.arange(first, first + len(cells) + len(damaged) + 1), damaged)
-                numbers, first = free[: len(cells)], free[len(cells)]
+                candidates = np.setdiff1d(np.arange(first, first + len(cells) + len(damaged) + 1), damaged)
+                numbers, first = candidates[: len(cells)], candidates[len(cells)]
                 yield CsvRecords(cells, numbers, damaged[damaged < first])
                 damaged = damaged[damaged >= first]
     except (pa.ArrowException, OSError) as error:
-        raise RefusedInput(f"the parser cannot read it ({error}); export it again.") from error
+        raise RefusedInput(f"the CSV parser failed ({error}); export it again.") from error
 
 
 def _without_headers(block: CsvRecords) -> CsvRecords:

@@ -1,7 +1,4 @@
-"""Columns of a parquet export as columns of text, batch by batch in bounded memory.
-
-Which columns there are is the format's business.
-"""
+"""Columns of a Parquet export as columns of text, batch by batch in bounded memory."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,42 +9,45 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.guards.parquet import (
     ColumnTypeCheck,
+    checked_row_count,
     damaged_parquet,
-    parquet_rows,
-    parquet_schema,
+    parquet_footer,
 )
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_TEXT_BYTES
+from amzseg_pipeline.storage.landing.scan.export import Export
 
 _BATCH_ROWS = 2**14
 
 
-def parquet_texts(path: Path, settings: Settings, *, kinds: Mapping[str, ColumnTypeCheck]) -> Iterator[pa.RecordBatch]:
-    """The columns of `kinds` that the file has, as text, and `row_number`, counted from 1.
+def parquet_texts(export: Export, *, column_types: Mapping[str, ColumnTypeCheck]) -> Iterator[pa.RecordBatch]:
+    """The columns of `column_types` that the file has, as text, and `row_number`, counted from 1.
 
-    Times are milliseconds since 1970 UTC, lists joined by |, and texts cut where they are too long for a raw row.
-    RefusedInput as by `parquet_rows`, and for damaged pages.
+    Times become milliseconds since 1970 UTC, lists are joined by |, and texts too long for a raw row are cut.
+    RefusedInput as by `checked_row_count`, and for damaged pages.
     """
-    parquet_rows(path, settings, kinds=kinds)
-    yield from _texts(path, kinds)
+    assert export.footer is not None
+    checked_row_count(export.path, export.footer, export.settings, column_types=column_types)
+    yield from _texts(export.path, export.footer, column_types)
 
 
-def check_pages(path: Path, kinds: Mapping[str, ColumnTypeCheck]) -> None:
-    """RefusedInput where a page of the columns of `kinds` is damaged; reads them all."""
-    for _ in _texts(path, kinds):
+def check_pages(path: Path, column_types: Mapping[str, ColumnTypeCheck]) -> None:
+    """Reads all pages of the columns in `column_types`. RefusedInput where one is damaged."""
+    for _ in _texts(path, parquet_footer(path), column_types):
         pass
 
 
-def _texts(path: Path, kinds: Mapping[str, ColumnTypeCheck]) -> Iterator[pa.RecordBatch]:
-    schema = parquet_schema(path)
-    columns = [name for name in kinds if name in schema.names]
+def _texts(
+    path: Path, footer: pq.FileMetaData, column_types: Mapping[str, ColumnTypeCheck]
+) -> Iterator[pa.RecordBatch]:
+    schema = footer.schema.to_arrow_schema()
+    columns = [name for name in column_types if name in schema.names]
     flat = [name for name in columns if not pt.is_nested(schema.field(name).type)]
     first = 1
     try:
-        # As dictionaries, because a page that says a long text once may stand for a million rows.
-        with pq.ParquetFile(path, read_dictionary=flat) as file:
+        # As dictionaries, because a page may store a long text once and refer to it from a million rows.
+        with pq.ParquetFile(path, metadata=footer, read_dictionary=flat) as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
                 texts = {name: _text(batch.column(name)) for name in columns}
                 numbers = pa.array(np.arange(first, first + len(batch)))

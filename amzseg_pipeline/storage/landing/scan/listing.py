@@ -1,6 +1,6 @@
-"""What lies in the landing zone: files to read, files left for later, and things that cannot be read.
+"""Lists the landing zone: files to read, skipped files and files that are refused.
 
-No file is opened here: a listing is names, sizes and times, cheap enough for every tick of a schedule.
+A listing takes names, sizes and times only, without opening a file: cheap enough for every tick of a schedule.
 """
 
 import os
@@ -14,7 +14,7 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 
 UNFINISHED_SUFFIXES = (".tmp", ".part", ".crdownload")
 SIDECAR_SUFFIXES = (".sha256", ".rows")
-"""`<name>.sha256` and `<name>.rows` say what `<name>` must hold; they are no exports themselves."""
+"""Endings of the files that state the sha256 and the number of records of an export."""
 
 _DATA_SUFFIXES = (".csv", ".gz", ".json", ".jsonl", ".parquet")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -23,9 +23,9 @@ _NANOSECONDS = 10**9
 
 @dataclass(frozen=True, order=True)
 class LandingFile:
-    """A file: its path below landing/, and what tells that it changed.
+    """A file: its path below landing/, and the size and times that show whether it changed.
 
-    `changed_ns` is when the inode changed. Copying tools set `modified_ns` back to the original's, but not this.
+    `changed_ns` is the inode change time: copying tools may restore `modified_ns`, but not this.
     """
 
     path: str
@@ -36,7 +36,7 @@ class LandingFile:
 
 @dataclass(frozen=True, order=True)
 class SkippedFile:
-    """A file or folder that is not read this time, and why; `is_settling` when it will be once it is old enough."""
+    """A file or folder that is not read in this run, and why; `is_settling` where it will be read once old enough."""
 
     path: str
     reason: str
@@ -45,7 +45,7 @@ class SkippedFile:
 
 @dataclass(frozen=True, order=True)
 class RefusedFile:
-    """A file or folder that cannot be read as it is: why, where in it, and the fix."""
+    """A file or folder that cannot be read: the reason, the location and the fix."""
 
     path: str
     reason: str
@@ -53,42 +53,44 @@ class RefusedFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """The landing zone at one moment; each part is sorted by path."""
+    """The landing zone at one moment; each tuple is sorted by path."""
 
     files: tuple[LandingFile, ...]
-    left: tuple[SkippedFile, ...]
+    skipped: tuple[SkippedFile, ...]
     refused: tuple[RefusedFile, ...]
 
 
 def landing_listing(landing: Path, *, now: float, settle_seconds: float | None) -> Listing:
-    """Everything below `landing`; with `settle_seconds`, files modified less than that before `now` are left.
+    """Everything below `landing`; with `settle_seconds`, files modified less than that before `now` are skipped.
 
-    Samples are left once anything else is there. A folder that does not exist gives an empty listing. RefusedInput
-    where `landing` itself cannot be listed.
+    Samples are skipped once another file is there. A missing folder gives an empty listing. RefusedInput where
+    `landing` cannot be listed.
     """
-    found = list(_found(landing))
-    files = [thing for thing in found if isinstance(thing, LandingFile)]
-    left = [thing for thing in found if isinstance(thing, SkippedFile)]
-    refused = [thing for thing in found if isinstance(thing, RefusedFile)]
+    entries = list(_entries(landing))
+    files = [entry for entry in entries if isinstance(entry, LandingFile)]
+    skipped = [entry for entry in entries if isinstance(entry, SkippedFile)]
+    refused = [entry for entry in entries if isinstance(entry, RefusedFile)]
 
     samples = {file for file in files if is_sample(file.path)}
     if refused or len(samples) < len(files):
-        left += [SkippedFile(file.path, "a sample is ignored once another file is there") for file in samples]
+        skipped += [SkippedFile(file.path, "samples are ignored once another file is there") for file in samples]
         files = [file for file in files if file not in samples]
 
     if settle_seconds is not None:
-        # An age is taken without its sign: a clock a little ahead is settling too, a date years ahead is not.
+        # Absolute age: a file dated slightly in the future is settling, one dated years ahead is not.
         young = {file: age for file in files if (age := abs(now - file.modified_ns / _NANOSECONDS)) < settle_seconds}
-        left += [
-            SkippedFile(file.path, f"modified {age:.0f} s ago; it is read once it is {settle_seconds:g} s old", True)
+        skipped += [
+            SkippedFile(
+                file.path, f"modified {age:.0f} s ago; it will be read once it is {settle_seconds:g} s old", True
+            )
             for file, age in young.items()
         ]
         files = [file for file in files if file not in young]
-    return Listing(tuple(sorted(files)), tuple(sorted(left)), tuple(sorted(refused)))
+    return Listing(tuple(sorted(files)), tuple(sorted(skipped)), tuple(sorted(refused)))
 
 
 def is_sample(path: str) -> bool:
-    """Whether the file at `path` stands in until there is a real export."""
+    """Whether the file at `path` is a sample, read only while there is no real export."""
     return path.rpartition("/")[2].startswith("sample_")
 
 
@@ -97,7 +99,7 @@ def landing_file(landing: Path, path: str) -> LandingFile:
     return _landing_file(path, (landing / path).stat())
 
 
-def _found(landing: Path) -> Iterator[LandingFile | SkippedFile | RefusedFile]:
+def _entries(landing: Path) -> Iterator[LandingFile | SkippedFile | RefusedFile]:
     root = os.path.realpath(landing)
     folders = [""]
     while folders:
@@ -110,7 +112,7 @@ def _found(landing: Path) -> Iterator[LandingFile | SkippedFile | RefusedFile]:
         except OSError as error:
             if not folder:
                 raise RefusedInput(
-                    f"{landing}: cannot be listed ({error.strerror}); make it a folder that may be read."
+                    f"{landing}: cannot be listed ({error.strerror}); make it a readable folder."
                 ) from error
             yield RefusedFile(
                 folder, f"the folder cannot be listed ({error.strerror}); let the pipeline's user read it."
@@ -119,29 +121,29 @@ def _found(landing: Path) -> Iterator[LandingFile | SkippedFile | RefusedFile]:
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
             try:
-                if (thing := _thing(entry, path, root)) is not None:
-                    yield thing
+                if (classified := _classified(entry, path, root)) is not None:
+                    yield classified
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append(path)
-            except FileNotFoundError:  # gone since the folder was scanned, so it is not there
+            except FileNotFoundError:  # deleted since the folder was scanned
                 continue
 
 
-def _thing(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | SkippedFile | RefusedFile | None:
-    """What an entry is to us; None for a folder to look into, and for a sidecar."""
+def _classified(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | SkippedFile | RefusedFile | None:
+    """A file to read, skip or refuse; None for a folder to descend into and for a sidecar."""
     name = entry.name
     if name.startswith((".", "_")):
-        return SkippedFile(_printable(path), f"names starting with {name[0]} are left alone")
+        return SkippedFile(_printable(path), f"names starting with {name[0]} are ignored")
     if name.lower().endswith(UNFINISHED_SUFFIXES):
-        return SkippedFile(_printable(path), "its name says that it is not finished")
+        return SkippedFile(_printable(path), "its name says that it is incomplete")
     if _UNPRINTABLE.search(name):
-        return RefusedFile(_printable(path), "the name holds control characters or is not UTF-8; rename it.")
+        return RefusedFile(_printable(path), "the name has control characters or is not UTF-8; rename it.")
     if entry.is_symlink():
         refusal = _link_refusal(entry.path, root)
         if refusal:
             return RefusedFile(path, refusal)
         if entry.is_dir():
-            return SkippedFile(path, "a link to a folder of landing/, which is read where it lies")
+            return SkippedFile(path, "a link to a folder of landing/, which is read at its own path")
     elif entry.is_dir():
         if not name.lower().endswith(_DATA_SUFFIXES):
             return None
@@ -150,15 +152,15 @@ def _thing(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | Skipp
         return None
     status = entry.stat()
     if not stat.S_ISREG(status.st_mode):
-        return RefusedFile(path, "neither a file nor a folder (a pipe, socket or device); take it away.")
+        return RefusedFile(path, "neither a file nor a folder (a pipe, socket or device); remove it.")
     return _landing_file(path, status)
 
 
 def _link_refusal(link: str, root: str) -> str:
     target = os.path.realpath(link)
     if not f"{target}/".startswith(f"{root}/"):
-        return "a link that leads outside landing/ is not followed; put the file itself here."
-    return "" if Path(target).exists() else "a link to nothing; put the file itself here."
+        return "a link to a path outside landing/ is not followed; put the file itself here."
+    return "" if Path(target).exists() else "a broken link; put the file itself here."
 
 
 def _landing_file(path: str, status: os.stat_result) -> LandingFile:

@@ -1,7 +1,6 @@
-"""Which files were refused for their bytes, remembered so that the same bytes do not start a run every night.
+"""The files refused for their bytes, cached so that the schedule does not start a run for the same bytes again.
 
-The memory is a cache in the warehouse, for the schedule alone: a run reads every file anew. Whether a refused file
-fails a run is a setting, and not decided here.
+Only the schedule reads this cache (warehouse/refused.json): every run checks every file itself.
 """
 
 import json
@@ -16,26 +15,26 @@ from amzseg_pipeline.storage.landing.scan.listing import LandingFile
 _FORMAT = 1
 
 
-def remembered_refusals(data_root: DataRoot) -> frozenset[LandingFile]:
-    """The files the last run refused, each as it was then; none where the memory is missing or damaged."""
+def saved_refused_files(data_root: DataRoot) -> frozenset[LandingFile]:
+    """The files the last run refused, in their state then; empty where the cache is missing or damaged."""
     try:
-        memory = json.loads(_memory_file(data_root).read_bytes())
-        if memory["format"] != _FORMAT:
+        document = json.loads(_cache_file(data_root).read_bytes())
+        if document["format"] != _FORMAT:
             return frozenset()
-        return frozenset(LandingFile(*row) for row in memory["files"])
+        return frozenset(LandingFile(*row) for row in document["files"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return frozenset()
 
 
-def remember_refusals(data_root: DataRoot, files: Iterable[LandingFile]) -> None:
-    """Writes the memory, if it is not what is written already."""
+def save_refused_files(data_root: DataRoot, files: Iterable[LandingFile]) -> None:
+    """Writes the cache if it changed."""
     refused = frozenset(files)
-    if remembered_refusals(data_root) == refused:
+    if saved_refused_files(data_root) == refused:
         return
-    with atomic_write(_memory_file(data_root)) as temporary:
+    with atomic_write(_cache_file(data_root)) as temporary:
         document = {"format": _FORMAT, "files": [astuple(file) for file in sorted(refused)]}
         temporary.write_text(json.dumps(document), encoding="utf-8")
 
 
-def _memory_file(data_root: DataRoot) -> Path:
+def _cache_file(data_root: DataRoot) -> Path:
     return data_root.warehouse / "refused.json"

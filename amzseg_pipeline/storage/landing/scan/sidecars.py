@@ -1,31 +1,31 @@
-"""What the sender says a file must hold: `<name>.sha256` and `<name>.rows` beside it.
+"""Compares an export with the sender's sidecar files, `<name>.sha256` and `<name>.rows`.
 
-A sidecar that is not there or empty says nothing; one that does not agree means a file not delivered whole.
+A missing or empty sidecar is ignored. One that differs means that the delivery is incomplete.
 """
 
 from pathlib import Path
 
 from amzseg_pipeline.contracts.errors import RefusedForNow
-from amzseg_pipeline.storage.landing.guards.text import reading
+from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
 
 _MAX_BYTES = 4096
 
 
 def check_sidecars(path: Path, *, sha256: str, records: int) -> None:
-    """RefusedForNow where the sidecars of the export at `path` do not agree with its bytes or number of records."""
-    for ending, held in (("sha256", sha256), ("rows", str(records))):
-        said = _said(path.with_name(f"{path.name}.{ending}"))
-        if said and said != held:
+    """RefusedForNow where a sidecar of the export at `path` differs from its sha256 or number of records."""
+    for ending, actual in (("sha256", sha256), ("rows", str(records))):
+        expected = _first_word(path.with_name(f"{path.name}.{ending}"))
+        if expected and expected != actual:
             raise RefusedForNow(
-                f"{path.name}.{ending} says {said[:80]!r} and the file holds {held}; deliver both again."
+                f"{path.name}.{ending} says {expected[:80]!r} but the file has {actual}; deliver both again."
             )
 
 
-def _said(sidecar: Path) -> str:
-    """The first word of a sidecar, as sha256sum and wc write them; "" where there is none. RefusedForNow for a link."""
+def _first_word(sidecar: Path) -> str:
+    """The first word of a sidecar, as sha256sum and wc write it; "" where it is missing. RefusedForNow for a link."""
     if sidecar.is_symlink():
-        raise RefusedForNow(f"{sidecar.name} is a link, and links beside an export are not followed; deliver a file.")
-    with reading():
+        raise RefusedForNow(f"{sidecar.name} is a link, and links next to an export are not followed; deliver a file.")
+    with refuse_unreadable():
         if not sidecar.is_file():
             return ""
         with sidecar.open("rb") as stream:

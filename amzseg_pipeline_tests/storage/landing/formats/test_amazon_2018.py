@@ -1,4 +1,4 @@
-"""Amazon Reviews 2018 and their items: keys become raw rows, and nothing is a duplicate but an identical record."""
+"""Amazon Reviews 2018 and item metadata: keys become raw rows, and only identical records are duplicates."""
 
 import gzip
 import hashlib
@@ -12,15 +12,16 @@ import pytest
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.amazon_2018 import ITEMS_2018, REVIEWS_2018
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
-from amzseg_pipeline_tests.storage.landing.exports import item_2018, json_lines, review_2018
+from amzseg_pipeline.storage.landing.scan.export import opened_export
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import item_2018, json_lines, review_2018
 
 
 def rows_of(export_format: ParsedFormat, folder: Path, *records: dict[str, Any]) -> list[dict[str, Any]]:
     (folder / "a.json").write_bytes(json_lines(records))
-    return pa.concat_tables(export_format.raw_rows(folder / "a.json", Settings())).to_pylist()
+    return pa.concat_tables(export_format.raw_rows(opened_export(folder / "a.json", Settings()))).to_pylist()
 
 
-def test_a_review_becomes_a_row_without_its_words(tmp_path: Path) -> None:
+def test_a_review_becomes_a_row_without_texts(tmp_path: Path) -> None:
     [row] = rows_of(REVIEWS_2018, tmp_path, review_2018(7))
     assert row.pop("review_id") != ""
     assert row == {
@@ -51,10 +52,10 @@ def test_only_identical_records_have_the_same_review_id(tmp_path: Path, values: 
     assert first["review_id"] == same["review_id"] != other["review_id"]
 
 
-@pytest.mark.parametrize("lacking", ["reviewerID", "asin", "overall", "unixReviewTime"])
-def test_a_review_without_one_of_its_keys_is_damaged(tmp_path: Path, lacking: str) -> None:
-    whole, damaged = rows_of(REVIEWS_2018, tmp_path, review_2018(), review_2018(**{lacking: None}))
-    assert whole["read_error"] is None
+@pytest.mark.parametrize("missing", ["reviewerID", "asin", "overall", "unixReviewTime"])
+def test_a_review_with_a_missing_key_is_damaged(tmp_path: Path, missing: str) -> None:
+    complete, damaged = rows_of(REVIEWS_2018, tmp_path, review_2018(), review_2018(**{missing: None}))
+    assert complete["read_error"] is None
     assert damaged["read_error"]
     assert damaged["user_id"] is None
 
@@ -74,7 +75,7 @@ def test_a_review_without_one_of_its_keys_is_damaged(tmp_path: Path, lacking: st
         ("£5", "£5", "GBP"),
     ],
 )
-def test_an_item_keeps_what_its_source_says_of_its_price(
+def test_reads_item_prices_and_currencies(
     tmp_path: Path, price: str | None, text: str | None, currency: str | None
 ) -> None:
     [row] = rows_of(ITEMS_2018, tmp_path, item_2018(price=price))
@@ -88,16 +89,16 @@ def test_an_item_keeps_what_its_source_says_of_its_price(
     }
 
 
-def test_an_item_without_categories_has_none(tmp_path: Path) -> None:
-    empty, lacking = rows_of(ITEMS_2018, tmp_path, item_2018(category=[]), item_2018(category=None))
-    assert empty["category"] is lacking["category"] is None
-    assert empty["read_error"] is lacking["read_error"] is None
+def test_reads_an_item_without_categories(tmp_path: Path) -> None:
+    empty, missing = rows_of(ITEMS_2018, tmp_path, item_2018(category=[]), item_2018(category=None))
+    assert empty["category"] is missing["category"] is None
+    assert empty["read_error"] is missing["read_error"] is None
 
 
 @pytest.mark.real_data
-def test_the_real_reviews_equal_what_python_reads(real_data: Path) -> None:
+def test_real_reviews_agree_with_the_python_json_reader(real_data: Path) -> None:
     path = real_data / "Gift_Cards_5.json.gz"
-    rows = pa.concat_tables(REVIEWS_2018.raw_rows(path, Settings())).to_pylist()
+    rows = pa.concat_tables(REVIEWS_2018.raw_rows(opened_export(path, Settings()))).to_pylist()
     with gzip.open(path) as stream:
         records = [json.loads(line) for line in stream]
     assert len({row["review_id"] for row in rows}) == len(rows) == len(records) == 2_972
@@ -109,8 +110,10 @@ def test_the_real_reviews_equal_what_python_reads(real_data: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_the_real_items_have_the_known_prices(real_data: Path) -> None:
-    rows = pa.concat_tables(ITEMS_2018.raw_rows(real_data / "meta_Gift_Cards.json.gz", Settings())).to_pylist()
+def test_real_items_have_the_known_prices(real_data: Path) -> None:
+    rows = pa.concat_tables(
+        ITEMS_2018.raw_rows(opened_export(real_data / "meta_Gift_Cards.json.gz", Settings()))
+    ).to_pylist()
     assert len({row["item_id"] for row in rows}) == len(rows) == 1_547
     prices = [row["price"] for row in rows if row["price"]]
     assert len(prices) == 362

@@ -1,4 +1,4 @@
-"""Amazon Reviews 2023 and their items, as JSON Lines and as parquet."""
+"""Amazon Reviews 2023 and item metadata, as JSON Lines and Parquet."""
 
 import hashlib
 from pathlib import Path
@@ -11,15 +11,16 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.amazon_2023 import ITEMS_2023, ITEMS_2023_PARQUET, REVIEWS_2023
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
-from amzseg_pipeline_tests.storage.landing.exports import item_2023, json_lines, parquet, review_2023
+from amzseg_pipeline.storage.landing.scan.export import opened_export
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import item_2023, json_lines, parquet, review_2023
 
 
 def rows_of(export_format: ParsedFormat, folder: Path, content: bytes) -> list[dict[str, Any]]:
     (folder / "a").write_bytes(content)
-    return pa.concat_tables(export_format.raw_rows(folder / "a", Settings())).to_pylist()
+    return pa.concat_tables(export_format.raw_rows(opened_export(folder / "a", Settings()))).to_pylist()
 
 
-def test_a_review_is_told_by_user_parent_item_and_millisecond(tmp_path: Path) -> None:
+def test_a_review_is_identified_by_parent_item_and_millisecond(tmp_path: Path) -> None:
     [row] = rows_of(REVIEWS_2023, tmp_path, json_lines([review_2023(7)]))
     assert row == {
         "row_number": 1,
@@ -42,17 +43,17 @@ def test_a_review_is_told_by_user_parent_item_and_millisecond(tmp_path: Path) ->
         ({"parent_asin": "B2"}, False),
     ],
 )
-def test_copies_have_the_same_review_id(tmp_path: Path, values: dict[str, Any], is_same: bool) -> None:
+def test_duplicates_have_the_same_review_id(tmp_path: Path, values: dict[str, Any], is_same: bool) -> None:
     first, second = rows_of(REVIEWS_2023, tmp_path, json_lines([review_2023(), review_2023() | values]))
     assert (first["review_id"] == second["review_id"]) == is_same
 
 
-def test_a_null_is_no_damage_and_leaves_the_id_without_what_lacks(tmp_path: Path) -> None:
+def test_a_null_is_not_damage(tmp_path: Path) -> None:
     records = [review_2023() | {name: None} for name in ("user_id", "parent_asin", "rating", "timestamp")]
     rows = rows_of(REVIEWS_2023, tmp_path, json_lines(records))
     assert not any(row["read_error"] for row in rows)
-    whole = "B000000001@1588687728924"
-    assert [row["review_id"] for row in rows] == [whole, "@1588687728924", whole, None]
+    complete = "B000000001@1588687728924"
+    assert [row["review_id"] for row in rows] == [complete, "@1588687728924", complete, None]
     assert rows[0]["user_hash"] is None
 
 
@@ -69,7 +70,7 @@ ITEMS = [
 
 
 @pytest.mark.parametrize(("values", "text", "currency"), ITEMS)
-def test_the_price_of_an_item_is_a_number_a_text_or_nothing(
+def test_reads_item_prices_of_any_type(
     tmp_path: Path, values: dict[str, Any], text: str | None, currency: str | None
 ) -> None:
     [row] = rows_of(ITEMS_2023, tmp_path, json_lines([item_2023() | values]))
@@ -97,7 +98,7 @@ def test_the_price_of_an_item_is_a_number_a_text_or_nothing(
         ({"categories": ["A|B", "C"]}, "A|B|C"),
     ],
 )
-def test_without_categories_an_item_has_its_main_one(
+def test_uses_the_main_category_when_there_is_no_other(
     tmp_path: Path, values: dict[str, Any], category: str | None
 ) -> None:
     [row] = rows_of(ITEMS_2023, tmp_path, json_lines([item_2023() | values]))
@@ -107,7 +108,7 @@ def test_without_categories_an_item_has_its_main_one(
     assert row["category"] == category
 
 
-def test_items_in_parquet_may_have_the_types_that_writers_choose(tmp_path: Path) -> None:
+def test_reads_parquet_items_with_the_types_of_common_writers(tmp_path: Path) -> None:
     records = [item_2023(number, details="{}") for number in (1, 2)]
     for types in (
         {"price": pa.float32()},
@@ -124,12 +125,12 @@ def test_items_in_parquet_may_have_the_types_that_writers_choose(tmp_path: Path)
         ]
 
 
-def test_items_in_parquet_need_only_an_id_and_a_price(tmp_path: Path) -> None:
+def test_parquet_items_require_only_id_and_price(tmp_path: Path) -> None:
     [row] = rows_of(ITEMS_2023_PARQUET, tmp_path, parquet([{"parent_asin": "B1", "price": 5.0}]))
     assert (row["item_id"], row["price"], row["category"]) == ("B1", "5", None)
 
 
-def test_an_id_of_pages_is_refused(tmp_path: Path) -> None:
+def test_refuses_an_id_that_is_too_long(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput, match="record 2: parent_asin is longer than"):
         rows_of(
             ITEMS_2023_PARQUET,

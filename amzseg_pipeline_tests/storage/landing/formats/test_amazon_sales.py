@@ -1,4 +1,4 @@
-"""The Amazon Sales Dataset CSV is recognised by its header and becomes one row per record and reviewer."""
+"""The Amazon Sales Dataset CSV is detected by its header and becomes one row per record and reviewer."""
 
 import csv
 import hashlib
@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.formats.amazon_sales import NEEDED_COLUMNS, SALES_CSV
+from amzseg_pipeline.storage.landing.formats.amazon_sales import REQUIRED_COLUMNS, SALES_CSV
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_TEXT_BYTES
-from amzseg_pipeline.storage.landing.scan.file_head import csv_names
-from amzseg_pipeline_tests.storage.landing.exports import SALES_COLUMNS, sales_csv
+from amzseg_pipeline.storage.landing.scan.export import csv_names, opened_export
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import SALES_COLUMNS, sales_csv
 
 DAMAGED = RejectionReason.DAMAGED_RECORD.value
 UNEQUAL = RejectionReason.UNEQUAL_LISTS.value
@@ -28,7 +28,7 @@ IDS = ("row_number", "user_id", "review_id")
 
 def rows_of(folder: Path, content: bytes) -> list[dict[str, Any]]:
     (folder / "export.csv").write_bytes(content)
-    return pa.concat_tables(SALES_CSV.raw_rows(folder / "export.csv", Settings())).to_pylist()
+    return pa.concat_tables(SALES_CSV.raw_rows(opened_export(folder / "export.csv", Settings()))).to_pylist()
 
 
 def ids_of(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -43,14 +43,14 @@ def faults_of(rows: list[dict[str, Any]]) -> dict[int, str]:
     "header",
     [
         ",".join(SALES_COLUMNS),
-        ",".join(NEEDED_COLUMNS),
+        ",".join(REQUIRED_COLUMNS),
         ",".join(reversed(SALES_COLUMNS)),
         ",".join(f'"{name}"' for name in SALES_COLUMNS),
     ],
     ids=["as it is", "needed columns only", "any order", "quoted"],
 )
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_a_header_with_the_needed_columns_is_recognised(header: str, line_end: str) -> None:
+def test_detects_a_header_with_the_required_columns(header: str, line_end: str) -> None:
     assert SALES_CSV.mismatch(csv_names((header + line_end + "1,2").encode())) == ""
 
 
@@ -65,23 +65,23 @@ def test_a_header_with_the_needed_columns_is_recognised(header: str, line_end: s
         (",".join((*SALES_COLUMNS, "rating")), "repeated columns: 'rating'"),
         (",".join(SALES_COLUMNS).upper(), "missing columns: 'user_id'"),
         (",".join(SALES_COLUMNS).replace(",", ", "), "missing columns: 'user_id'"),
-        (";".join(SALES_COLUMNS), f"missing columns: {', '.join(map(repr, NEEDED_COLUMNS))}"),
+        (";".join(SALES_COLUMNS), f"missing columns: {', '.join(map(repr, REQUIRED_COLUMNS))}"),
         ("", "missing columns: 'user_id', 'review_id', 'product_id'"),
         ('"' + "x\n" * 10, "missing columns"),
         ("\x00\x01", "missing columns"),
         ("x" * 65_535, "missing columns"),
     ],
 )
-def test_another_header_is_told_by_its_columns(header: str, mismatch: str) -> None:
+def test_names_the_columns_of_a_mismatching_header(header: str, mismatch: str) -> None:
     assert SALES_CSV.mismatch(csv_names(f"{header}\n".encode())).startswith(mismatch)
 
 
-def test_a_header_that_is_no_utf_8_is_told_by_its_columns() -> None:
+def test_names_the_columns_of_a_header_that_is_not_utf_8() -> None:
     assert "unknown columns: 'caf\ufffd'" in SALES_CSV.mismatch(csv_names(b"caf\xe9," + sales_csv()))
     assert SALES_CSV.mismatch(csv_names(b"\xff" * 65_536)).startswith("missing columns")
 
 
-def test_reviewers_are_aligned_by_the_lists_of_users_and_reviews_alone(tmp_path: Path) -> None:
+def test_aligns_reviewers_by_user_and_review_lists(tmp_path: Path) -> None:
     export = sales_csv([{"user_id": "A, B ,C", "review_id": "R1,R2, R3", "user_name": "x,y", "review_title": ",,,,,"}])
     rows = rows_of(tmp_path, export)
     assert ids_of(rows) == [(1, "A", "R1"), (1, "B", "R2"), (1, "C", "R3")]
@@ -111,7 +111,7 @@ def test_reviewers_are_aligned_by_the_lists_of_users_and_reviews_alone(tmp_path:
         *((text, None) for text in ("", "  ")),
     ],
 )
-def test_text_stays_text(tmp_path: Path, given_text: str, raw_text: str | None) -> None:
+def test_values_stay_text(tmp_path: Path, given_text: str, raw_text: str | None) -> None:
     for column in ("rating", "rating_count", "discount_percentage"):
         [row, _] = rows_of(tmp_path, sales_csv([{column: given_text}]))
         assert row["discount_percent" if column == "discount_percentage" else column] == raw_text
@@ -129,7 +129,7 @@ def test_text_stays_text(tmp_path: Path, given_text: str, raw_text: str | None) 
         ("A,A", "R,R", [("A", "R"), ("A", "R")]),
     ],
 )
-def test_lists_of_equal_length_give_a_row_each(
+def test_lists_of_equal_length_give_one_row_each(
     tmp_path: Path, user_ids: str, review_ids: str, pairs: list[tuple[str | None, str | None]]
 ) -> None:
     rows = rows_of(tmp_path, sales_csv([{"user_id": user_ids, "review_id": review_ids}]))
@@ -139,7 +139,7 @@ def test_lists_of_equal_length_give_a_row_each(
 
 
 @pytest.mark.parametrize(("user_ids", "review_ids"), [("A,B", "R1"), ("A", "R1,R2"), ("A,B", ""), ("A,B,", "R1,R2")])
-def test_lists_of_unequal_length_give_one_row_without_text(tmp_path: Path, user_ids: str, review_ids: str) -> None:
+def test_lists_of_unequal_length_give_one_fault(tmp_path: Path, user_ids: str, review_ids: str) -> None:
     rows = rows_of(tmp_path, sales_csv([{}, {"user_id": user_ids, "review_id": review_ids}, {}]))
     assert [row["row_number"] for row in rows] == [1, 1, 2, 3, 3]
     assert faults_of(rows) == {2: UNEQUAL}
@@ -160,7 +160,7 @@ def test_lists_of_unequal_length_give_one_row_without_text(tmp_path: Path, user_
     ],
     ids=["two fields", "one too many", "one too few", "all in one", "a space", "nothing quoted", "torn", "a header"],
 )
-def test_a_damaged_record_gives_one_row_without_text_at_its_place(tmp_path: Path, line: bytes) -> None:
+def test_a_damaged_record_gives_one_fault_at_its_number(tmp_path: Path, line: bytes) -> None:
     header, first, second = sales_csv([]), *(sales_csv([{}]).split(b"\n", 1)[1] for _ in range(2))
     rows = rows_of(tmp_path, header + first + line + b"\n" + second)
     damaged = [2, 3] if b"\r" in line else [2]
@@ -169,13 +169,13 @@ def test_a_damaged_record_gives_one_row_without_text_at_its_place(tmp_path: Path
     assert {rows[2][name] for name in rows[2] if name not in ("row_number", "read_error")} == {None}
 
 
-def test_damaged_records_first_and_last_and_alone(tmp_path: Path) -> None:
+def test_damaged_records_at_the_start_and_end(tmp_path: Path) -> None:
     header, record = sales_csv([]), sales_csv([{}]).split(b"\n", 1)[1]
     assert list(faults_of(rows_of(tmp_path, header + BAD_LINE + record + BAD_LINE * 2))) == [1, 3, 4]
     assert list(faults_of(rows_of(tmp_path, header + BAD_LINE * 3))) == [1, 2, 3]
 
 
-def test_records_keep_their_numbers_across_blocks_of_a_large_file(tmp_path: Path) -> None:
+def test_record_numbers_continue_across_blocks(tmp_path: Path) -> None:
     header, record = sales_csv([]), sales_csv([{"about_product": "x\n" * 10_000}]).split(b"\n", 1)[1]
     is_damaged = [number % 7 in (0, 1) or 200 < number < 260 for number in range(1, 601)]
     rows = rows_of(tmp_path, header + b"".join(BAD_LINE if damaged else record for damaged in is_damaged))
@@ -185,11 +185,11 @@ def test_records_keep_their_numbers_across_blocks_of_a_large_file(tmp_path: Path
     assert set(faults_of(rows)) == {number for number, damaged in enumerate(is_damaged, start=1) if damaged}
 
 
-def test_a_record_with_many_reviewers_is_read_in_slices(tmp_path: Path) -> None:
+def test_reads_a_record_with_many_reviewers_in_slices(tmp_path: Path) -> None:
     count = 30_000
     users, reviews = (",".join(f"{letter}{number}" for number in range(count)) for letter in "UR")
     (tmp_path / "export.csv").write_bytes(sales_csv([{"user_id": users, "review_id": reviews}]))
-    tables = list(SALES_CSV.raw_rows(tmp_path / "export.csv", Settings()))
+    tables = list(SALES_CSV.raw_rows(opened_export(tmp_path / "export.csv", Settings())))
     assert max(len(table) for table in tables) < 10_000
     rows = pa.concat_tables(tables).to_pylist()
     assert ids_of(rows) == [(1, f"U{number}", f"R{number}") for number in range(count)]
@@ -207,49 +207,47 @@ def test_a_record_with_many_reviewers_is_read_in_slices(tmp_path: Path) -> None:
         ("5 per ₹", "free", None),
     ],
 )
-def test_the_currency_is_that_of_the_symbol_before_a_price(
-    tmp_path: Path, paid: str, listed: str, currency: str | None
-) -> None:
+def test_reads_the_currency_from_the_price_symbol(tmp_path: Path, paid: str, listed: str, currency: str | None) -> None:
     [row, _] = rows_of(tmp_path, sales_csv([{"discounted_price": paid, "actual_price": listed}]))
     assert row["currency"] == currency
 
 
-def test_prices_of_a_record_in_two_currencies_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusedInput, match="record 2: the price paid is in USD and the list price in INR"):
+def test_refuses_two_currencies_in_one_record(tmp_path: Path) -> None:
+    with pytest.raises(RefusedInput, match="record 2: the paid price is in USD and the list price in INR"):
         rows_of(tmp_path, sales_csv([{}, {"discounted_price": "$5"}]))
 
 
-def test_a_value_too_long_to_be_copied_to_each_reviewer_is_refused(tmp_path: Path) -> None:
+def test_refuses_a_value_that_is_too_long(tmp_path: Path) -> None:
     assert rows_of(tmp_path, sales_csv([{"category": "x" * MAX_TEXT_BYTES}]))
     with pytest.raises(RefusedInput, match="record 3: category is longer than 4,096 bytes"):
         rows_of(tmp_path, sales_csv([{}, {}, {"category": "x" * (MAX_TEXT_BYTES + 1)}]))
 
 
-def test_a_header_alone_is_refused(tmp_path: Path) -> None:
+def test_refuses_a_header_without_records(tmp_path: Path) -> None:
     for end in (b"", b"\n\r\n"):
-        with pytest.raises(RefusedInput, match="a header and no record"):
+        with pytest.raises(RefusedInput, match="a header but no record"):
             rows_of(tmp_path, sales_csv([]) + end)
 
 
-def test_half_a_file_is_refused_wherever_it_is_cut_inside_a_record(tmp_path: Path) -> None:
-    whole = sales_csv([{}, {}])
-    starts_of_records = {len(sales_csv([])), len(sales_csv([{}])), len(whole)}
-    for size in range(len(sales_csv([])) + 1, len(whole)):
+def test_refuses_a_file_cut_inside_a_record(tmp_path: Path) -> None:
+    complete = sales_csv([{}, {}])
+    starts_of_records = {len(sales_csv([])), len(sales_csv([{}])), len(complete)}
+    for size in range(len(sales_csv([])) + 1, len(complete)):
         if size not in starts_of_records:
             with pytest.raises(RefusedInput, match="looks cut"):
-                rows_of(tmp_path, whole[:size])
+                rows_of(tmp_path, complete[:size])
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_marks_and_line_ends_change_nothing(tmp_path: Path, mark: bytes, line_end: str) -> None:
+def test_ignores_byte_order_marks_and_line_end_styles(tmp_path: Path, mark: bytes, line_end: str) -> None:
     cases: list[dict[str, str]] = [{}, {"rating": ""}, {"user_id": "A"}]
     assert rows_of(tmp_path, mark + sales_csv(cases, line_end=line_end)) == rows_of(tmp_path, sales_csv(cases))
 
 
-def test_a_plain_csv_named_like_a_packed_one_is_read(tmp_path: Path) -> None:
+def test_reads_a_plain_csv_named_gz(tmp_path: Path) -> None:
     (tmp_path / "export.csv.gz").write_bytes(sales_csv())
-    assert len(pa.concat_tables(SALES_CSV.raw_rows(tmp_path / "export.csv.gz", Settings()))) == 2
+    assert len(pa.concat_tables(SALES_CSV.raw_rows(opened_export(tmp_path / "export.csv.gz", Settings())))) == 2
 
 
 text = st.text(st.sampled_from('abc,"\n\r ₹é1|='), max_size=8)
@@ -261,7 +259,7 @@ quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCh
 
 @quick
 @given(records)
-def test_every_cell_comes_back_as_it_was_written(tmp_path: Path, records: list[dict[str, str]]) -> None:
+def test_reads_every_cell_as_written(tmp_path: Path, records: list[dict[str, str]]) -> None:
     rows = rows_of(tmp_path, sales_csv(records, line_end="\r\n"))
     for number, record in enumerate(records, start=1):
         mine = [row for row in rows if row["row_number"] == number]
@@ -277,7 +275,7 @@ def test_every_cell_comes_back_as_it_was_written(tmp_path: Path, records: list[d
 
 @quick
 @given(records, st.integers(0, 6))
-def test_an_export_split_in_two_gives_the_same_rows(tmp_path: Path, records: list[dict[str, str]], at: int) -> None:
+def test_a_split_export_gives_the_same_rows(tmp_path: Path, records: list[dict[str, str]], at: int) -> None:
     def content(some: list[dict[str, str]]) -> Counter[tuple[Any, ...]]:
         rows = rows_of(tmp_path, sales_csv(some, line_end="\r\n")) if some else []
         return Counter(tuple(value for name, value in row.items() if name != "row_number") for row in rows)
@@ -287,7 +285,7 @@ def test_an_export_split_in_two_gives_the_same_rows(tmp_path: Path, records: lis
 
 @quick
 @given(st.data())
-def test_damaged_bytes_are_read_or_refused_and_nothing_else(tmp_path: Path, data: st.DataObject) -> None:
+def test_damaged_bytes_are_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(sales_csv([{}, {}], line_end=data.draw(st.sampled_from(["\n", "\r\n"]))))
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(len(sales_csv([])), len(content) - 1))
@@ -302,7 +300,7 @@ def test_damaged_bytes_are_read_or_refused_and_nothing_else(tmp_path: Path, data
     assert rows[-1]["row_number"] == len([record for record in body if record])
 
 
-def test_a_first_line_that_is_no_header_is_not_repeated_it_may_be_a_review() -> None:
+def test_does_not_quote_a_first_line_that_is_not_a_header() -> None:
     line = sales_csv().splitlines()[2].decode()
     assert "Bob" in line
-    assert SALES_CSV.mismatch(csv_names(line.encode())) == f"missing columns: {', '.join(map(repr, NEEDED_COLUMNS))}"
+    assert SALES_CSV.mismatch(csv_names(line.encode())) == f"missing columns: {', '.join(map(repr, REQUIRED_COLUMNS))}"

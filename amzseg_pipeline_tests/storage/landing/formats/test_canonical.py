@@ -1,4 +1,4 @@
-"""The canonical form, as CSV and as parquet: one review a record, told by its id or by user, item and time."""
+"""The canonical form as CSV and Parquet: one review per record, identified by id or by user, item and time."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,7 +18,8 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.canonical import CANONICAL_CSV, CANONICAL_PARQUET, COLUMNS
 from amzseg_pipeline.storage.landing.formats.detection import format_of
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
-from amzseg_pipeline_tests.storage.landing.exports import canonical_csv, parquet
+from amzseg_pipeline.storage.landing.scan.export import opened_export
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import canonical_csv, parquet
 
 TEMPLATE = Path(__file__).parents[4] / "docs" / "template_canonical.csv"
 TEXTS = {"user_id": "U1", "item_id": "I1", "rating": "4.5", "paid_price": "12.99", "currency": "USD"}
@@ -26,7 +27,7 @@ TEXTS = {"user_id": "U1", "item_id": "I1", "rating": "4.5", "paid_price": "12.99
 
 def rows_of(export_format: ParsedFormat, folder: Path, content: bytes) -> list[dict[str, Any]]:
     (folder / "a").write_bytes(content)
-    return pa.concat_tables(export_format.raw_rows(folder / "a", Settings())).to_pylist()
+    return pa.concat_tables(export_format.raw_rows(opened_export(folder / "a", Settings()))).to_pylist()
 
 
 def csv_rows(folder: Path, *rows: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -37,7 +38,7 @@ def parquet_rows(folder: Path, *rows: Mapping[str, Any], **types: pa.DataType) -
     return rows_of(CANONICAL_PARQUET, folder, parquet([TEXTS | dict(row) for row in rows], types))
 
 
-def test_a_record_becomes_a_row_with_all_it_says(tmp_path: Path) -> None:
+def test_a_record_becomes_a_complete_row(tmp_path: Path) -> None:
     said = {
         "review_id": "R1",
         "list_price": "20",
@@ -54,15 +55,15 @@ def test_a_record_becomes_a_row_with_all_it_says(tmp_path: Path) -> None:
     }
 
 
-def test_the_template_that_ships_is_one(tmp_path: Path) -> None:
-    assert format_of(TEMPLATE, Settings()) is CANONICAL_CSV
+def test_the_shipped_template_is_canonical(tmp_path: Path) -> None:
+    assert format_of(opened_export(TEMPLATE, Settings())) is CANONICAL_CSV
     rows = rows_of(CANONICAL_CSV, tmp_path, TEMPLATE.read_bytes())
     assert rows
     assert not any(row["read_error"] for row in rows)
     assert set(TEMPLATE.read_text().splitlines()[0].split(",")) == set(COLUMNS)
 
 
-def test_damaged_records_keep_their_place(tmp_path: Path) -> None:
+def test_damaged_records_keep_their_numbers(tmp_path: Path) -> None:
     header, first, second = canonical_csv([{}, {}]).split(b"\n")[:3]
     rows = rows_of(CANONICAL_CSV, tmp_path, b"\n".join([header, first, b"a,b", header, second]) + b"\n")
     assert [(row["row_number"], row["user_id"]) for row in rows] == [(1, "U1"), (2, None), (3, None), (4, "U2")]
@@ -85,27 +86,25 @@ def test_damaged_records_keep_their_place(tmp_path: Path) -> None:
         ("", None),
     ],
 )
-def test_a_time_is_milliseconds_or_iso_8601_and_any_other_text_stays(
-    tmp_path: Path, text: str, milliseconds: str | None
-) -> None:
+def test_converts_iso_8601_to_milliseconds(tmp_path: Path, text: str, milliseconds: str | None) -> None:
     [row] = csv_rows(tmp_path, {"review_id": "R", "reviewed_at": text})
     assert row["reviewed_at"] == milliseconds
 
 
-def test_without_an_id_user_item_and_time_tell_a_review(tmp_path: Path) -> None:
+def test_makes_a_review_id_from_item_and_time(tmp_path: Path) -> None:
     at = {"user_id": "U", "item_id": "I", "reviewed_at": "2020-05-05T14:08:48.923Z"}
     rows = csv_rows(tmp_path, at, at | {"rating": "1", "reviewed_at": "1588687728923"}, at | {"item_id": "J"})
     assert [row["review_id"] for row in rows] == ["I@1588687728923", "I@1588687728923", "J@1588687728923"]
 
 
 @pytest.mark.parametrize("times", [{}, {"reviewed_at": ""}])
-def test_without_an_id_and_a_time_only_identical_records_are_one_review(tmp_path: Path, times: dict[str, str]) -> None:
+def test_without_id_and_time_only_identical_records_are_equal(tmp_path: Path, times: dict[str, str]) -> None:
     base = {"user_id": "U", "item_id": "I", **times}
     first, same, other = csv_rows(tmp_path, base, base, base | {"rating": "1"})
     assert first["review_id"] == same["review_id"] != other["review_id"]
 
 
-def test_an_id_that_lacks_where_others_have_one_is_not_made_up(tmp_path: Path) -> None:
+def test_does_not_invent_a_missing_review_id(tmp_path: Path) -> None:
     rows = csv_rows(tmp_path, {"review_id": "R1"}, {"review_id": ""})
     assert [row["review_id"] for row in rows] == ["R1", None]
 
@@ -120,9 +119,7 @@ def test_an_id_that_lacks_where_others_have_one_is_not_made_up(tmp_path: Path) -
         ({"currency": "", "paid_price": "5"}, None),
     ],
 )
-def test_the_currency_is_the_one_stated_or_that_of_a_symbol(
-    tmp_path: Path, cells: dict[str, str], currency: str | None
-) -> None:
+def test_reads_the_stated_currency_or_the_symbol(tmp_path: Path, cells: dict[str, str], currency: str | None) -> None:
     [row] = csv_rows(tmp_path, cells)
     assert row["currency"] == currency
 
@@ -130,17 +127,17 @@ def test_the_currency_is_the_one_stated_or_that_of_a_symbol(
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        ({"currency": "dollars"}, "record 2: currency 'dollars' is no ISO 4217 code"),
-        ({"currency": "usd"}, "record 2: currency 'usd' is no"),
-        ({"currency": "USD", "paid_price": "₹5"}, "record 2: paid_price is in INR and the currency is USD"),
+        ({"currency": "dollars"}, "record 2: currency 'dollars' is not an ISO 4217 code"),
+        ({"currency": "usd"}, "record 2: currency 'usd' is not"),
+        ({"currency": "USD", "paid_price": "₹5"}, "record 2: paid_price is in INR but the currency is USD"),
         (
             {"currency": "", "paid_price": "$5", "list_price": "₹6"},
-            "record 2: list_price is in INR and the currency",
+            "record 2: list_price is in INR but the currency",
         ),
         ({"category": "x" * 5000}, "record 2: category is longer than 4,096 bytes"),
     ],
 )
-def test_what_contradicts_itself_is_refused_by_its_record(tmp_path: Path, cells: dict[str, str], message: str) -> None:
+def test_refuses_contradictory_currencies(tmp_path: Path, cells: dict[str, str], message: str) -> None:
     with pytest.raises(RefusedInput, match=message):
         csv_rows(tmp_path, dict.fromkeys(cells, ""), cells)
 
@@ -173,7 +170,7 @@ def test_what_contradicts_itself_is_refused_by_its_record(tmp_path: Path, cells:
         ("reviewed_at", "2020-05-05", pa.string(), "1588636800000"),
     ],
 )
-def test_parquet_may_have_the_types_that_suit_a_column(
+def test_reads_parquet_columns_of_any_suitable_type(
     tmp_path: Path, name: str, value: Any, kind: pa.DataType, text: str | None
 ) -> None:
     row, _ = parquet_rows(tmp_path, {name: value}, {name: None}, **{name: kind})
@@ -190,9 +187,7 @@ def test_parquet_may_have_the_types_that_suit_a_column(
         ("item_id", pa.null(), None),
     ],
 )
-def test_a_column_of_no_suitable_type_is_refused_by_name(
-    tmp_path: Path, name: str, kind: pa.DataType, value: object
-) -> None:
+def test_refuses_a_column_of_an_unsuitable_type(tmp_path: Path, name: str, kind: pa.DataType, value: object) -> None:
     with pytest.raises(RefusedInput, match=f"column {name} is .*; write it as"):
         parquet_rows(tmp_path, {name: value}, **{name: kind})
 

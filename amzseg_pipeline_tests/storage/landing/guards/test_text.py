@@ -1,4 +1,4 @@
-"""Bytes that are not one whole text file are refused, naming the place and the fix."""
+"""Bytes that are not complete text are refused with location and fix."""
 
 import bz2
 import codecs
@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.guards.text import check_size, checked_head, reading, text_chunks
-from amzseg_pipeline.storage.landing.scan.file_head import head_of
+from amzseg_pipeline.storage.landing.guards.text import check_size, checked_head, refuse_unreadable, text_chunks
+from amzseg_pipeline.storage.landing.scan.export import opened_export
 from amzseg_pipeline.storage.landing.scan.listing import LandingFile
 
 CHUNK = 2**20
 
 
-def whole_text(content: bytes) -> bytes:
+def complete_text(content: bytes) -> bytes:
     return b"".join(chunk for _, chunk in text_chunks(io.BytesIO(content)))
 
 
@@ -48,7 +48,7 @@ def tarred(content: bytes) -> bytes:
     ("content", "kind"),
     [
         (zipped(b"a\n1\n"), "zip"),
-        (gzip.compress(b"a\n1\n"), "gzip file without JSON Lines"),
+        (gzip.compress(b"a\n1\n"), "gzip file does not contain JSON Lines"),
         (gzip.compress(gzip.compress(b"{}\n")), "gzip file in a gzip"),
         (gzip.compress(zipped(b"{}\n")), "zip"),
         (gzip.compress(tarred(b"{}\n")), "tar"),
@@ -58,23 +58,23 @@ def tarred(content: bytes) -> bytes:
         (tarred(b"a\n1\n"), "tar"),
         (b"7z\xbc\xaf\x27\x1c\x00\x04", "7z"),
         (b"Rar!\x1a\x07\x01\x00", "rar"),
-        (gzip.compress(b"PAR1\x15\x04"), "packed parquet"),
+        (gzip.compress(b"PAR1\x15\x04"), "compressed parquet"),
     ],
 )
-def test_what_is_packed_is_named_and_refused(tmp_path: Path, content: bytes, kind: str) -> None:
+def test_refuses_archives_by_name(tmp_path: Path, content: bytes, kind: str) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(RefusedInput, match=f"{kind}.* deliver the plain text"):
-        head_of(tmp_path / "a.csv", Settings())
+        opened_export(tmp_path / "a.csv", Settings())
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_utf_16_is_recognised_and_named(tmp_path: Path, encoding: str) -> None:
+def test_refuses_utf_16(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.csv").write_bytes("product_id,rating\n".encode(encoding))
     with pytest.raises(RefusedInput, match="UTF-16; save it as UTF-8"):
-        head_of(tmp_path / "a.csv", Settings())
+        opened_export(tmp_path / "a.csv", Settings())
 
 
-def test_the_head_comes_without_a_byte_order_mark() -> None:
+def test_removes_the_byte_order_mark() -> None:
     assert checked_head(codecs.BOM_UTF8 + b"a,b\n") == b"a,b\n"
 
 
@@ -87,8 +87,8 @@ def test_the_head_comes_without_a_byte_order_mark() -> None:
         (b"a\r\nb\r\n\x80\r\n", r"line 3 \(byte 6 .*0x80"),
         (b"\xed\xa0\x80\n", r"byte 0 .*0xED"),
         (b"\xc0\xaf\n", r"byte 0 .*0xC0"),
-        (b"a\n" + "é".encode()[:1], r"looks cut: the last record \(line 2\) has no line end; deliver it whole"),
-        (b"a\nb", r"looks cut: the last record \(line 2\) has no line end; deliver it whole"),
+        (b"a\n" + "é".encode()[:1], r"looks cut: the last record \(line 2\) has no line end; deliver it again"),
+        (b"a\nb", r"looks cut: the last record \(line 2\) has no line end; deliver it again"),
         (b"a\n" * 1500 + b"b", r"line 1,501\) has no line end"),
         (codecs.BOM_UTF8, "looks cut"),
         (b"", "looks cut"),
@@ -97,65 +97,66 @@ def test_the_head_comes_without_a_byte_order_mark() -> None:
         (b"x" * (CHUNK - 2) + b"\n\xe2\x82\xb9", "line 2"),
     ],
 )
-def test_bytes_that_are_no_whole_text_are_refused_by_line_and_byte(content: bytes, message: str) -> None:
+def test_refuses_incomplete_text_with_line_and_byte(content: bytes, message: str) -> None:
     with pytest.raises(RefusedInput, match=message):
-        whole_text(content)
+        complete_text(content)
 
 
 @pytest.mark.parametrize(
     "content",
     [b"\n", b"a\r\n", b"a\r", "₹🙂é\n".encode(), b"x" * (CHUNK - 1) + "₹".encode() + b"\n", b"\xef\xbf\xbe\n"],
 )
-def test_whole_text_goes_through_unchanged(content: bytes) -> None:
-    assert whole_text(content) == content
-    assert whole_text(codecs.BOM_UTF8 + content) == content
+def test_complete_text_is_unchanged(content: bytes) -> None:
+    assert complete_text(content) == content
+    assert complete_text(codecs.BOM_UTF8 + content) == content
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=60))
-def test_text_goes_through_exactly_when_python_decodes_it(content: bytes) -> None:
+def test_accepts_exactly_the_text_python_decodes(content: bytes) -> None:
     try:
         content.decode()
         is_text = b"\0" not in content and content.endswith((b"\n", b"\r"))
     except UnicodeDecodeError:
         is_text = False
     try:
-        assert whole_text(content) == content.removeprefix(codecs.BOM_UTF8)
+        assert complete_text(content) == content.removeprefix(codecs.BOM_UTF8)
         assert is_text
     except RefusedInput:
         assert not is_text
 
 
-def test_an_empty_file_is_refused() -> None:
+def test_refuses_an_empty_file() -> None:
     with pytest.raises(RefusedInput, match="empty"):
         check_size(LandingFile("a.csv", 0, 0), Settings())
 
 
-def test_the_ceiling_is_the_last_size_that_is_read() -> None:
+def test_reads_up_to_the_maximum_file_size() -> None:
     check_size(LandingFile("a.csv", 1000, 0), Settings(max_file_bytes=1000))
     with pytest.raises(RefusedInput, match=r"1,001 bytes are more than max_file_bytes = 1,000"):
         check_size(LandingFile("a.csv", 1001, 0), Settings(max_file_bytes=1000))
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("", "folder"), ("broken.csv", "vanished"), ("round.csv", "cannot be read .*symbolic links")]
+    ("name", "message"),
+    [("", "folder"), ("broken.csv", "deleted while"), ("round.csv", "cannot be read .*symbolic links")],
 )
-def test_what_cannot_be_opened_is_refused_with_the_fix(tmp_path: Path, name: str, message: str) -> None:
+def test_refuses_unreadable_files_with_the_fix(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "broken.csv").symlink_to("nothing")
     (tmp_path / "round.csv").symlink_to("round.csv")
     with pytest.raises(RefusedInput, match=message):
-        head_of(tmp_path / name, Settings())
+        opened_export(tmp_path / name, Settings())
 
 
-def test_a_file_without_permission_is_refused_with_the_fix(tmp_path: Path) -> None:
+def test_refuses_a_file_without_permission_with_the_fix(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"a\n")
     (tmp_path / "a.csv").chmod(0)
     if os.access(tmp_path / "a.csv", os.R_OK):
         pytest.skip("permissions do not bind this user")
     with pytest.raises(RefusedInput, match="permission"):
-        head_of(tmp_path / "a.csv", Settings())
+        opened_export(tmp_path / "a.csv", Settings())
 
 
-def test_a_permission_error_is_told_from_others() -> None:
-    with pytest.raises(RefusedInput, match="chmod"), reading():
+def test_a_permission_error_has_its_own_message() -> None:
+    with pytest.raises(RefusedInput, match="chmod"), refuse_unreadable():
         raise PermissionError

@@ -1,4 +1,4 @@
-"""The rows of all batches as one frame: parts of ours and exports scanned in place say the same of the same reviews."""
+"""The rows of all batches as one frame: batch files and exports read in place give the same rows."""
 
 import hashlib
 import random
@@ -19,10 +19,10 @@ from amzseg_pipeline.storage.landing import (
     raw_reviews_document,
     raw_reviews_frame,
     raw_reviews_from_document,
-    reading_in_place,
+    refuse_damaged_exports,
 )
 from amzseg_pipeline_tests.frames import rows_of
-from amzseg_pipeline_tests.storage.landing.exports import (
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import (
     item_2023,
     json_lines,
     landing_zone,
@@ -45,11 +45,11 @@ def rows(raw: RawReviews, engine: Engine) -> list[dict[str, Any]]:
     return rows_of(raw_reviews_frame(raw.reviews, engine), "source_file", "row_number")
 
 
-def test_parquet_is_scanned_where_it_lies(tmp_path: Path, engine: Engine) -> None:
+def test_reads_parquet_in_place(tmp_path: Path, engine: Engine) -> None:
     data_root = landing_zone(tmp_path, {"2023/a'b.parquet": parquet([review_2023(1), review_2023(2)])})
     raw = reviews_read(data_root)
     [batch] = raw.batches
-    assert batch.part == data_root.landing / "2023/a'b.parquet"
+    assert batch.parquet_path == data_root.landing / "2023/a'b.parquet"
     assert (batch.rows, batch.records, batch.read_errors, raw.rows, raw.currency) == (2, 2, 0, 2, None)
     assert not list(data_root.warehouse.rglob("*.parquet"))
     first, second = rows(raw, engine)
@@ -82,7 +82,7 @@ RECORDS = [
 
 @pytest.mark.parametrize("rating", [pa.float64(), pa.float32()])
 @pytest.mark.parametrize("text", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
-def test_scanned_parquet_and_read_json_lines_become_the_same_tables(
+def test_parquet_in_place_equals_json_lines(
     tmp_path: Path, engine: Engine, rating: pa.DataType, text: pa.DataType
 ) -> None:
     tables = []
@@ -98,7 +98,7 @@ def test_scanned_parquet_and_read_json_lines_become_the_same_tables(
     assert len(tables[0][1]) == 5
 
 
-def test_parts_and_scanned_exports_of_any_format_are_one_frame_of_text(tmp_path: Path, engine: Engine) -> None:
+def test_mixed_formats_are_one_frame_of_text(tmp_path: Path, engine: Engine) -> None:
     data_root = landing_zone(
         tmp_path,
         {
@@ -132,13 +132,13 @@ def test_many_shards_are_one_scan(tmp_path: Path, engine: Engine) -> None:
     assert all(row["batch"] == batch[row["source_file"]] for row in found)
 
 
-def test_names_that_mean_something_elsewhere_mean_nothing_here(tmp_path: Path, engine: Engine) -> None:
+def test_file_names_with_special_characters_are_plain_names(tmp_path: Path, engine: Engine) -> None:
     name = "rating=3/user_id=Z/a[1]*?'.parquet"
     [row] = rows(reviews_read(landing_zone(tmp_path, {name: parquet([review_2023()])})), engine)
     assert (row["source_file"], row["rating"], row["user_id"]) == (name, 5.0, "A1")
 
 
-def test_items_come_with_what_their_records_say(tmp_path: Path, engine: Engine) -> None:
+def test_reads_item_rows(tmp_path: Path, engine: Engine) -> None:
     data_root = landing_zone(
         tmp_path, {"a.jsonl": json_lines([review_2023()]), "b.jsonl": json_lines([item_2023(), b"{"])}
     )
@@ -151,7 +151,7 @@ def test_items_come_with_what_their_records_say(tmp_path: Path, engine: Engine) 
 
 
 @pytest.mark.parametrize("content", [sales_csv([{}]), parquet([review_2023()])])
-def test_without_items_there_are_none(tmp_path: Path, engine: Engine, content: bytes) -> None:
+def test_without_items_the_frame_is_empty(tmp_path: Path, engine: Engine, content: bytes) -> None:
     raw = reviews_read(landing_zone(tmp_path, {"a": content}))
     none = raw_items_frame(raw.reviews, raw.items, engine)
     assert tuple(none.collect_schema().names()) == RAW_ITEMS.column_names
@@ -159,52 +159,52 @@ def test_without_items_there_are_none(tmp_path: Path, engine: Engine, content: b
 
 
 @pytest.mark.parametrize("on_refused_file", ["fail", "skip"])
-def test_items_without_reviews_are_refused_saying_so(tmp_path: Path, on_refused_file: str) -> None:
+def test_refuses_items_without_reviews(tmp_path: Path, on_refused_file: str) -> None:
     data_root = landing_zone(tmp_path, {"meta.jsonl": json_lines([item_2023()])})
     with pytest.raises(
-        RefusedInput, match=r"items and no reviews; put the reviews .*\n  meta.jsonl: Amazon Reviews 2023"
+        RefusedInput, match=r"item metadata but no reviews; add the reviews .*\n  meta.jsonl: Amazon Reviews 2023"
     ):
         reviews_read(data_root, on_refused_file=on_refused_file)
 
 
-def test_items_in_another_currency_than_the_reviews_are_refused(tmp_path: Path) -> None:
+def test_refuses_items_in_another_currency_than_reviews(tmp_path: Path) -> None:
     exports = {"a.csv": sales_csv([{}]), "meta.jsonl": json_lines([item_2023()])}
     with pytest.raises(RefusedInput, match=r"different currencies.*\n  a.csv: INR\n  meta.jsonl: USD"):
         reviews_read(landing_zone(tmp_path, exports))
 
 
-def test_an_export_that_changed_after_it_was_read_is_not_scanned(tmp_path: Path, engine: Engine) -> None:
+def test_refuses_an_export_changed_after_it_was_listed(tmp_path: Path, engine: Engine) -> None:
     data_root = landing_zone(tmp_path, {"a.parquet": parquet([review_2023(1)])})
     raw = reviews_read(data_root)
     landing_zone(tmp_path, {"a.parquet": parquet([review_2023(1), review_2023(2)])})
     with pytest.raises(RefusedForNow, match=r"a.parquet: it changed after .*materialise raw_reviews again"):
         raw_reviews_frame(raw.reviews, engine)
     (data_root.landing / "a.parquet").unlink()
-    with pytest.raises(RefusedForNow, match="vanished"):
+    with pytest.raises(RefusedForNow, match="deleted while"):
         raw_reviews_frame(raw.reviews, engine)
 
 
-def test_damaged_pages_are_refused_by_the_name_of_their_export(tmp_path: Path, engine: Engine) -> None:
+def test_refuses_damaged_pages_naming_the_export(tmp_path: Path, engine: Engine) -> None:
     content = bytearray(parquet([review_2023(n) for n in range(3_000)]))
     content[100:2_000] = b"\xff" * 1_900
     data_root = landing_zone(tmp_path, {"a.parquet": bytes(content)})
     [batch] = reviews_read(data_root).batches
     with (
         pytest.raises(RefusedInput, match=r"^a.parquet: the parquet file is damaged or cut \("),
-        reading_in_place([batch]),
+        refuse_damaged_exports([batch]),
     ):
         rows_of(raw_reviews_frame([batch], engine), "row_number")
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, RefusedForNow])
 @pytest.mark.parametrize("content", [sales_csv([{}]), parquet([review_2023()])])
-def test_any_other_error_stays_what_it_is(tmp_path: Path, content: bytes, error: type[Exception]) -> None:
+def test_passes_on_any_other_error(tmp_path: Path, content: bytes, error: type[Exception]) -> None:
     [batch] = reviews_read(landing_zone(tmp_path, {"a": content})).batches
-    with pytest.raises(error, match=r"^mine$"), reading_in_place([batch]):
+    with pytest.raises(error, match=r"^mine$"), refuse_damaged_exports([batch]):
         raise error("mine")
 
 
-def test_what_is_scanned_is_found_again_from_the_document(tmp_path: Path) -> None:
+def test_the_document_round_trips_with_paths(tmp_path: Path) -> None:
     data_root = landing_zone(tmp_path, {"x/a.parquet": parquet([review_2023(1)]), "b.csv": sales_csv([{}])})
     raw = reviews_read(data_root)
     document = raw_reviews_document(raw)

@@ -1,4 +1,4 @@
-"""A .gz is read as a stream, within its ceilings, and only when it is whole."""
+"""gzip is read as a stream, within the size limits, and only when complete."""
 
 import gzip
 import subprocess
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.readers.decompression import SMALL_BYTES, is_gzip, unpacked_chunks
+from amzseg_pipeline.storage.landing.readers.decompression import SMALL_BYTES, decompressed_chunks, is_gzip
 
 TEXT = b'{"a": 1}\n' * 50_000
 MEBIBYTE = 2**20
@@ -21,7 +21,7 @@ quick = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCh
 
 def unpacked(folder: Path, content: bytes, **ceilings: float) -> bytes:
     (folder / "a.gz").write_bytes(content)
-    return b"".join(unpacked_chunks(folder / "a.gz", Settings(**ceilings)))
+    return b"".join(decompressed_chunks(folder / "a.gz", Settings(**ceilings)))
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def unpacked(folder: Path, content: bytes, **ceilings: float) -> bytes:
     ],
     ids=["plain", "one member", "three members", "padded", "more than a chunk", "nothing", "a byte"],
 )
-def test_the_text_comes_out_whole_in_small_chunks(tmp_path: Path, content: bytes, text: bytes) -> None:
+def test_returns_the_complete_text_in_small_chunks(tmp_path: Path, content: bytes, text: bytes) -> None:
     assert unpacked(tmp_path, content) == text
-    assert max((len(chunk) for chunk in unpacked_chunks(tmp_path / "a.gz", Settings())), default=0) <= MEBIBYTE
+    assert max((len(chunk) for chunk in decompressed_chunks(tmp_path / "a.gz", Settings())), default=0) <= MEBIBYTE
 
 
 @pytest.mark.parametrize(
@@ -56,22 +56,22 @@ def test_the_text_comes_out_whole_in_small_chunks(tmp_path: Path, content: bytes
     ],
     ids=["a byte less", "half", "head", "second cut", "no checksum", "text after", "method", "bytes amid"],
 )
-def test_a_damaged_or_cut_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_refuses_a_damaged_or_cut_file(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(RefusedInput, match=f"the gzip file {message}.*deliver it"):
         unpacked(tmp_path, content)
 
 
-def test_the_ceilings_are_the_last_sizes_that_are_read(tmp_path: Path) -> None:
+def test_reads_up_to_the_maximum_expanded_size(tmp_path: Path) -> None:
     text = b"x" * 1000
     assert unpacked(tmp_path, gzip.compress(text), max_expanded_bytes=1000) == text
-    with pytest.raises(RefusedInput, match=r"unpacks to more than 999; .*raise max_expansion_ratio or max_expanded"):
+    with pytest.raises(RefusedInput, match=r"expands to more than 999; .*raise max_expansion_ratio or max_expanded"):
         unpacked(tmp_path, gzip.compress(text), max_expanded_bytes=999)
 
 
-def test_a_high_ratio_is_no_danger_in_a_small_file(tmp_path: Path) -> None:
+def test_small_files_may_have_any_ratio(tmp_path: Path) -> None:
     packed = gzip.compress(b"x" * SMALL_BYTES)
     assert len(unpacked(tmp_path, packed, max_expansion_ratio=2)) == SMALL_BYTES
-    with pytest.raises(RefusedInput, match=f"unpacks to more than {SMALL_BYTES:,}"):
+    with pytest.raises(RefusedInput, match=f"expands to more than {SMALL_BYTES:,}"):
         unpacked(tmp_path, packed + gzip.compress(b"x"), max_expansion_ratio=2)
     assert len(unpacked(tmp_path, packed + gzip.compress(b"x"), max_expansion_ratio=2000)) == SMALL_BYTES + 1
 
@@ -100,7 +100,7 @@ except Exception as error:
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_rejects_a_bomb_in_bounded_memory(tmp_path: Path, bomb: str) -> None:
+def test_refuses_a_gzip_bomb_in_bounded_memory(tmp_path: Path, bomb: str) -> None:
     (tmp_path / "landing").mkdir()
     begin, again = (gzip.compress(part, 9) for part in BOMBS[bomb])
     (tmp_path / "landing" / "bomb.jsonl.gz").write_bytes(begin + again * 64)
@@ -113,13 +113,13 @@ def test_rejects_a_bomb_in_bounded_memory(tmp_path: Path, bomb: str) -> None:
 
 @quick
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=4), st.integers(0, 9))
-def test_members_are_joined(tmp_path: Path, parts: list[bytes], level: int) -> None:
+def test_joins_gzip_members(tmp_path: Path, parts: list[bytes], level: int) -> None:
     assert unpacked(tmp_path, b"".join(gzip.compress(part, level) for part in parts)) == b"".join(parts)
 
 
 @quick
 @given(st.data())
-def test_damaged_bytes_are_read_as_they_were_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+def test_damaged_gzip_is_read_correctly_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     text = data.draw(st.binary(min_size=1, max_size=300))
     content = bytearray(gzip.compress(text))
     at = data.draw(st.integers(2, len(content) - 1))

@@ -1,4 +1,4 @@
-"""Every line of JSON Lines is a row or a reader fault at its number, whatever its bytes are."""
+"""Every line of JSON Lines becomes a row or a reader fault with its number."""
 
 import gzip
 import json
@@ -15,21 +15,22 @@ from amzseg_pipeline.contracts.reviews import RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.readers.decompression import GZIP_MAGIC
 from amzseg_pipeline.storage.landing.readers.json_lines import (
+    INTEGER,
     MAX_LINE_BYTES,
     NUMBER,
     PRICE,
     TEXT,
-    TEXTS,
-    WHOLE_NUMBER,
+    TEXT_LIST,
     JsonRow,
     json_rows,
 )
+from amzseg_pipeline.storage.landing.scan.export import opened_export
 
 DAMAGED = RejectionReason.DAMAGED_RECORD.value
-KINDS = {"id": TEXT, "stars": NUMBER, "time": WHOLE_NUMBER, "cost": PRICE, "places": TEXTS}
+COLUMN_TYPES = {"id": TEXT, "stars": NUMBER, "time": INTEGER, "cost": PRICE, "places": TEXT_LIST}
 ROW = JsonRow(
-    kinds=KINDS,
-    columns={name: f'"{name}"' for name in KINDS} | {"hash": "md5(line)"},
+    value_types=COLUMN_TYPES,
+    columns={name: f'"{name}"' for name in COLUMN_TYPES} | {"hash": "md5(line)"},
     optional=("cost", "places"),
     reads_line=True,
 )
@@ -40,7 +41,7 @@ quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCh
 
 def rows_of(folder: Path, content: bytes, *, name: str = "a.jsonl") -> list[dict[str, Any]]:
     (folder / name).write_bytes(content)
-    tables = list(json_rows(folder / name, Settings(), ROW))
+    tables = list(json_rows(opened_export(folder / name, Settings()), ROW))
     return pa.concat_tables(tables).to_pylist() if tables else []
 
 
@@ -68,7 +69,7 @@ def row_of(folder: Path, line: bytes) -> dict[str, Any]:
         *(("places", text, None) for text in ("null",)),
     ],
 )
-def test_a_value_of_its_kind_becomes_its_text(tmp_path: Path, key: str, json_text: str, text: str | None) -> None:
+def test_reads_a_value_of_the_right_type(tmp_path: Path, key: str, json_text: str, text: str | None) -> None:
     line = json.dumps({name: value for name, value in GOOD.items() if name != key})[:-1] + f', "{key}": {json_text}}}'
     row = row_of(tmp_path, line.encode())
     assert (row["read_error"], row[key]) == (None, text)
@@ -84,14 +85,14 @@ def test_a_value_of_its_kind_becomes_its_text(tmp_path: Path, key: str, json_tex
         *(("places", text) for text in ('"a"', "1", "{}", json.dumps(["x" * 4096]))),
     ],
 )
-def test_a_value_of_another_kind_damages_its_line(tmp_path: Path, key: str, json_text: str) -> None:
+def test_a_value_of_another_type_is_a_damaged_line(tmp_path: Path, key: str, json_text: str) -> None:
     line = json.dumps({name: value for name, value in GOOD.items() if name != key})[:-1] + f', "{key}": {json_text}}}'
     row = row_of(tmp_path, line.encode())
     assert row == dict.fromkeys(row) | {"row_number": 1, "read_error": DAMAGED}
 
 
-@pytest.mark.parametrize("key", KINDS)
-def test_a_key_that_lacks_damages_its_line_unless_it_is_optional(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize("key", COLUMN_TYPES)
+def test_a_missing_required_key_is_a_damaged_line(tmp_path: Path, key: str) -> None:
     row = row_of(tmp_path, json.dumps({name: value for name, value in GOOD.items() if name != key}).encode())
     assert row["read_error"] == (None if key in ROW.optional else DAMAGED)
     assert row[key] is None
@@ -128,7 +129,7 @@ LINE = json.dumps(GOOD).encode()
         b'"' + LINE.replace(b'"', b'\\"') + b'"',
     ],
 )
-def test_a_line_that_is_no_such_object_is_a_fault_at_its_number(tmp_path: Path, line: bytes) -> None:
+def test_a_damaged_line_is_a_fault_at_its_number(tmp_path: Path, line: bytes) -> None:
     rows = rows_of(tmp_path, LINE + b"\n" + line + b"\n" + LINE + b"\r\n")
     assert [row["row_number"] for row in rows] == [1, 2, 3]
     assert [row["read_error"] for row in rows] == [None, DAMAGED, None]
@@ -136,7 +137,7 @@ def test_a_line_that_is_no_such_object_is_a_fault_at_its_number(tmp_path: Path, 
     assert rows[0] | {"row_number": 3} == rows[2]
 
 
-def test_the_hash_of_a_line_is_that_of_its_content(tmp_path: Path) -> None:
+def test_the_line_hash_depends_only_on_content(tmp_path: Path) -> None:
     same = [LINE, LINE.replace(b": ", b":  "), LINE.replace(b"words", b"\\u0077ords"), b"  " + LINE + b"\r"]
     other = [LINE.replace(b"words", b"Words"), LINE[:-1] + b', "new": 1}', LINE.replace(b"12", b"13")]
     hashes = [row["hash"] for row in rows_of(tmp_path, b"\n".join([*same, *other]) + b"\n")]
@@ -146,7 +147,7 @@ def test_the_hash_of_a_line_is_that_of_its_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_lines_keep_their_numbers_across_blocks(tmp_path: Path, packed: bool) -> None:
+def test_line_numbers_continue_across_blocks(tmp_path: Path, packed: bool) -> None:
     lines = [
         b"{broken"
         if number % 7 == 0
@@ -159,24 +160,24 @@ def test_lines_keep_their_numbers_across_blocks(tmp_path: Path, packed: bool) ->
     assert all(row["id"] == (None if row["row_number"] % 7 == 0 else f"A{row['row_number']}") for row in rows)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+def test_ignores_a_byte_order_mark(tmp_path: Path) -> None:
     assert rows_of(tmp_path, b"\xef\xbb\xbf" + LINE + b"\n") == rows_of(tmp_path, LINE + b"\n")
 
 
-def test_a_plain_file_without_a_last_line_end_is_refused_as_cut(tmp_path: Path) -> None:
+def test_refuses_a_plain_file_without_a_last_line_end(tmp_path: Path) -> None:
     for rest in (LINE, LINE[:10], b" "):
         with pytest.raises(
-            RefusedInput, match=r"looks cut: the last record \(line 3\) has no line end; deliver it whole"
+            RefusedInput, match=r"looks cut: the last record \(line 3\) has no line end; deliver it again"
         ):
             rows_of(tmp_path, LINE + b"\n" + LINE + b"\n" + rest)
 
 
-def test_a_packed_file_tells_by_itself_that_it_is_whole(tmp_path: Path) -> None:
+def test_reads_gzip_without_a_last_line_end(tmp_path: Path) -> None:
     assert len(rows_of(tmp_path, gzip.compress(LINE + b"\n" + LINE))) == 2
 
 
 @pytest.mark.parametrize("length", [MAX_LINE_BYTES, MAX_LINE_BYTES + 1, 3 * MAX_LINE_BYTES])
-def test_the_longest_line_is_read_and_a_longer_one_is_refused_by_its_number(tmp_path: Path, length: int) -> None:
+def test_refuses_a_line_above_the_maximum_length(tmp_path: Path, length: int) -> None:
     line = json.dumps(GOOD | {"text": "x" * (length - 1 - len(json.dumps(GOOD | {"text": ""})))}).encode() + b"\n"
     assert len(line) == length
     for before, after in ((1, 1), (3, 0), (60_000, 2)):
@@ -190,15 +191,17 @@ def test_the_longest_line_is_read_and_a_longer_one_is_refused_by_its_number(tmp_
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from([*KINDS, "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from([*COLUMN_TYPES, "x"]), inner, max_size=3)
+    ),
     max_leaves=4,
 )
-objects = st.fixed_dictionaries({}, optional=dict.fromkeys((*KINDS, "text"), json_values))
+objects = st.fixed_dictionaries({}, optional=dict.fromkeys((*COLUMN_TYPES, "text"), json_values))
 
 
 @quick
 @given(st.lists(st.one_of(objects, st.just(GOOD)), min_size=1, max_size=8))
-def test_python_reads_the_same_in_every_line(tmp_path: Path, records: list[dict[str, Any]]) -> None:
+def test_agrees_with_the_python_json_reader(tmp_path: Path, records: list[dict[str, Any]]) -> None:
     rows = rows_of(tmp_path, b"".join(json.dumps(record).encode() + b"\n" for record in records))
     for row, record in zip(rows, records, strict=True):
         surrogates = any(0xD800 <= ord(letter) <= 0xDFFF for letter in json.loads(json.dumps(str(record))))
@@ -209,7 +212,7 @@ def test_python_reads_the_same_in_every_line(tmp_path: Path, records: list[dict[
             and isinstance(record["time"], int | None)
             and isinstance(record.get("cost"), str | int | float | None)
             and isinstance(record.get("places"), list | None)
-            and not any(isinstance(record.get(name), bool) for name in KINDS)
+            and not any(isinstance(record.get(name), bool) for name in COLUMN_TYPES)
         )
         if row["read_error"] is None:
             assert is_good
@@ -236,7 +239,7 @@ def test_python_reads_the_same_in_every_line(tmp_path: Path, records: list[dict[
     st.binary(max_size=3),
     st.booleans(),
 )
-def test_any_bytes_are_refused_or_every_line_is_accounted_for(
+def test_any_bytes_are_refused_or_every_line_is_a_row(
     tmp_path: Path, lines: list[bytes], end: bytes, is_packed: bool
 ) -> None:
     content = b"\n".join(lines) + b"\n" + end

@@ -1,4 +1,4 @@
-"""What lies in the landing zone is told apart by names, times and kinds."""
+"""The landing zone is classified by names, times and file types."""
 
 import os
 from pathlib import Path
@@ -23,11 +23,11 @@ def paths_of(files: tuple) -> list[str]:
     return [file.path for file in files]
 
 
-def test_a_folder_that_is_not_there_gives_an_empty_listing(tmp_path: Path) -> None:
+def test_a_missing_folder_gives_an_empty_listing(tmp_path: Path) -> None:
     assert landing_listing(tmp_path / "landing", now=NOW, settle_seconds=60) == Listing((), (), ())
 
 
-def test_files_anywhere_below_are_listed_sorted_by_path_with_size_and_times(tmp_path: Path) -> None:
+def test_lists_files_by_path_with_size_and_times(tmp_path: Path) -> None:
     listing = listed(tmp_path, "z.csv", "2024/01/b.csv", "2024/a.csv", "année/₹ 1.csv")
     assert paths_of(listing.files) == ["2024/01/b.csv", "2024/a.csv", "année/₹ 1.csv", "z.csv"]
     status = (tmp_path / "z.csv").stat()
@@ -38,72 +38,72 @@ def test_files_anywhere_below_are_listed_sorted_by_path_with_size_and_times(tmp_
     "path",
     [".hidden.csv", "_SUCCESS", ".cache/a.csv", "_old/2023/a.csv", "a.csv.tmp", "a.csv.part", "a.CRDOWNLOAD"],
 )
-def test_a_name_that_says_so_is_left_with_a_reason(tmp_path: Path, path: str) -> None:
+def test_skips_hidden_and_incomplete_files_with_a_reason(tmp_path: Path, path: str) -> None:
     listing = listed(tmp_path, "a.csv", path)
     assert paths_of(listing.files) == ["a.csv"]
-    [left] = listing.left
-    assert left.path == path.split("/")[0]
-    assert left.reason
+    [skipped] = listing.skipped
+    assert skipped.path == path.split("/")[0]
+    assert skipped.reason
     assert not listing.refused
 
 
 @pytest.mark.parametrize(
-    ("age_seconds", "is_left"),
+    ("age_seconds", "is_skipped"),
     [(0, True), (59, True), (61, False), (-30, True), (-3600, False)],
     ids=["now", "young", "old enough", "a clock a little ahead", "a date in the future"],
 )
-def test_a_young_file_is_left_by_night_and_read_by_hand(tmp_path: Path, age_seconds: float, is_left: bool) -> None:
+def test_skips_young_files_only_when_settling(tmp_path: Path, age_seconds: float, is_skipped: bool) -> None:
     listed(tmp_path, "a.csv")
     os.utime(tmp_path / "a.csv", (NOW - age_seconds, NOW - age_seconds))
-    by_night = landing_listing(tmp_path, now=NOW, settle_seconds=60)
-    assert (paths_of(by_night.left) == ["a.csv"]) is is_left
-    assert (paths_of(by_night.files) == []) is is_left
+    settling = landing_listing(tmp_path, now=NOW, settle_seconds=60)
+    assert (paths_of(settling.skipped) == ["a.csv"]) is is_skipped
+    assert (paths_of(settling.files) == []) is is_skipped
     assert paths_of(landing_listing(tmp_path, now=NOW, settle_seconds=None).files) == ["a.csv"]
 
 
-def test_a_sample_alone_is_read(tmp_path: Path) -> None:
+def test_reads_a_sample_without_other_files(tmp_path: Path) -> None:
     assert paths_of(listed(tmp_path, "sample_amazon.csv", "_README.md").files) == ["sample_amazon.csv"]
 
 
-def test_a_sample_is_left_once_another_file_is_there(tmp_path: Path) -> None:
+def test_skips_samples_when_another_file_is_there(tmp_path: Path) -> None:
     listing = listed(tmp_path, "demo/sample_amazon.csv", "amazon.csv")
     assert paths_of(listing.files) == ["amazon.csv"]
-    assert paths_of(listing.left) == ["demo/sample_amazon.csv"]
-    assert "sample" in listing.left[0].reason
+    assert paths_of(listing.skipped) == ["demo/sample_amazon.csv"]
+    assert "sample" in listing.skipped[0].reason
 
 
-def test_a_sample_does_not_stand_in_for_a_file_that_is_settling(tmp_path: Path) -> None:
+def test_skips_samples_while_another_file_settles(tmp_path: Path) -> None:
     listed(tmp_path, "sample_amazon.csv", "amazon.csv")
     os.utime(tmp_path / "amazon.csv", (NOW, NOW))
     listing = landing_listing(tmp_path, now=NOW, settle_seconds=60)
     assert listing.files == ()
-    assert [(file.path, file.is_settling) for file in listing.left] == [
+    assert [(file.path, file.is_settling) for file in listing.skipped] == [
         ("amazon.csv", True),
         ("sample_amazon.csv", False),
     ]
 
 
-def test_a_sample_does_not_stand_in_for_what_is_refused(tmp_path: Path) -> None:
+def test_skips_samples_when_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "amazon.csv").mkdir()
     listing = listed(tmp_path, "sample_amazon.csv")
     assert not listing.files
     assert paths_of(listing.refused) == ["amazon.csv"]
 
 
-def test_a_sidecar_is_no_export_and_does_not_hide_a_sample(tmp_path: Path) -> None:
+def test_sidecars_are_not_exports(tmp_path: Path) -> None:
     listing = listed(tmp_path, "sample_a.csv", "sample_a.csv.sha256", "gone.csv.rows")
     assert listing == Listing(listing.files, (), ())
     assert paths_of(listing.files) == ["sample_a.csv"]
 
 
-def test_a_folder_named_like_a_file_is_refused_and_not_looked_into(tmp_path: Path) -> None:
+def test_refuses_a_folder_named_like_a_file(tmp_path: Path) -> None:
     listing = listed(tmp_path, "amazon.CSV/part-0.csv", "b.csv")
     assert paths_of(listing.files) == ["b.csv"]
     assert paths_of(listing.refused) == ["amazon.CSV"]
     assert "folder" in listing.refused[0].reason
 
 
-def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
+def test_refuses_links_outside_the_landing_zone(tmp_path: Path) -> None:
     outside = tmp_path / "elsewhere"
     outside.mkdir()
     (outside / "secret.csv").write_bytes(b"x")
@@ -120,7 +120,7 @@ def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
     assert all("outside" in file.reason for file in listing.refused)
 
 
-def test_a_link_within_is_a_file_like_any_other(tmp_path: Path) -> None:
+def test_follows_links_inside_the_landing_zone(tmp_path: Path) -> None:
     listed(tmp_path, "2024/a.csv", "..data/b.csv")
     (tmp_path / "latest.csv").symlink_to("2024/a.csv")
     (tmp_path / "b.csv").symlink_to("..data/b.csv")
@@ -128,32 +128,32 @@ def test_a_link_within_is_a_file_like_any_other(tmp_path: Path) -> None:
     (tmp_path / "round").symlink_to(".")
     listing = landing_listing(tmp_path, now=NOW, settle_seconds=None)
     assert paths_of(listing.files) == ["2024/a.csv", "b.csv", "latest.csv"]
-    assert paths_of(listing.left) == ["..data", "round", "this-year"]
+    assert paths_of(listing.skipped) == ["..data", "round", "this-year"]
     assert not listing.refused
 
 
-def test_a_landing_folder_may_itself_be_a_link(tmp_path: Path) -> None:
+def test_the_landing_folder_may_be_a_link(tmp_path: Path) -> None:
     listed(tmp_path / "volume", "a.csv")
     (tmp_path / "landing").symlink_to(tmp_path / "volume")
     assert paths_of(landing_listing(tmp_path / "landing", now=NOW, settle_seconds=None).files) == ["a.csv"]
 
 
 @pytest.mark.parametrize("target", ["nothing.csv", "loop.csv"])
-def test_a_link_to_nothing_is_refused(tmp_path: Path, target: str) -> None:
+def test_refuses_broken_links(tmp_path: Path, target: str) -> None:
     (tmp_path / "loop.csv").symlink_to(target)
     [refused] = landing_listing(tmp_path, now=NOW, settle_seconds=None).refused
     assert refused.path == "loop.csv"
     assert "link" in refused.reason
 
 
-def test_a_pipe_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+def test_refuses_pipes_without_opening_them(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.csv")
     [refused] = landing_listing(tmp_path, now=NOW, settle_seconds=None).refused
     assert "pipe" in refused.reason
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.csv", b"two\nlines.csv", b"\x1b[2J.csv"])
-def test_a_name_that_cannot_be_shown_is_refused_by_a_name_that_can(tmp_path: Path, name: bytes) -> None:
+def test_refuses_unprintable_names_with_an_escaped_name(tmp_path: Path, name: bytes) -> None:
     (tmp_path / os.fsdecode(name)).touch()
     [refused] = landing_listing(tmp_path, now=NOW, settle_seconds=None).refused
     assert refused.path.isprintable()
@@ -161,13 +161,13 @@ def test_a_name_that_cannot_be_shown_is_refused_by_a_name_that_can(tmp_path: Pat
     assert "rename" in refused.reason
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_refuses_a_file_instead_of_the_landing_folder(tmp_path: Path) -> None:
     (tmp_path / "landing").write_bytes(b"")
     with pytest.raises(RefusedInput, match="landing: cannot be listed"):
         landing_listing(tmp_path / "landing", now=NOW, settle_seconds=None)
 
 
-def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
+def test_refuses_a_folder_without_permission(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
     if os.access(closed, os.R_OK):

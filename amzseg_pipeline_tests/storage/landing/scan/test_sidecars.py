@@ -1,4 +1,4 @@
-"""What the sender says about a file is compared with it."""
+"""Sidecar files are compared with their export."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.storage.landing.scan.sidecars import check_sidecars
 
-SHA256 = hashlib.sha256(b"whole").hexdigest()
+SHA256 = hashlib.sha256(b"complete").hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ SHA256 = hashlib.sha256(b"whole").hexdigest()
         {"rows": " \n"},
     ],
 )
-def test_a_sidecar_that_agrees_or_says_nothing_changes_nothing(tmp_path: Path, sidecars: dict[str, str]) -> None:
+def test_accepts_matching_and_empty_sidecars(tmp_path: Path, sidecars: dict[str, str]) -> None:
     for ending, content in sidecars.items():
         (tmp_path / f"export.csv.{ending}").write_text(content)
     check_sidecars(tmp_path / "export.csv", sha256=SHA256, records=1465)
@@ -39,13 +39,13 @@ def test_a_sidecar_that_agrees_or_says_nothing_changes_nothing(tmp_path: Path, s
         ("rows", b"\xff\xfe"),
     ],
 )
-def test_a_sidecar_that_does_not_agree_is_a_refusal(tmp_path: Path, ending: str, content: bytes) -> None:
+def test_refuses_a_sidecar_that_differs(tmp_path: Path, ending: str, content: bytes) -> None:
     (tmp_path / f"export.csv.{ending}").write_bytes(content)
-    with pytest.raises(RefusedInput, match=rf"export.csv.{ending} says .* and the file holds .*; deliver both again"):
+    with pytest.raises(RefusedInput, match=rf"export.csv.{ending} says .* but the file has .*; deliver both again"):
         check_sidecars(tmp_path / "export.csv", sha256=SHA256, records=1465)
 
 
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_does_not_follow_sidecar_links(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("secret")
     (tmp_path / "export.csv.sha256").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RefusedInput, match=r"export.csv.sha256 is a link, and links .* deliver a file") as raised:

@@ -1,4 +1,4 @@
-"""Synthetic exports in the form of the Amazon Sales Dataset, and a landing zone to put them in."""
+"""Builders of synthetic exports of every format, and of a landing zone that contains them."""
 
 import csv
 import io
@@ -36,7 +36,7 @@ SALES_COLUMNS = (
 
 
 def sales_row(number: int = 1, **cells: str) -> dict[str, str]:
-    """One listing with two reviewers of its own; `cells` take the place of the defaults."""
+    """One listing with two reviewers; `cells` override the defaults."""
     row = {
         "product_id": f"B{number:09d}",
         "product_name": f"Cable {number}, braided",
@@ -65,7 +65,7 @@ def sales_csv(
     *,
     line_end: str = "\n",
 ) -> bytes:
-    """A whole export; row n, counted from 1, is `sales_row(n)` with the cells given."""
+    """A complete export; row n, counted from 1, is `sales_row(n)` with the given cells."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator=line_end)
     writer.writerow(columns)
@@ -76,7 +76,7 @@ def sales_csv(
 
 
 def landing_zone(root: Path, exports: Mapping[str, bytes]) -> DataRoot:
-    """A home in `root` with these files below landing/."""
+    """A data root with these files below landing/."""
     data_root = DataRoot(root)
     data_root.landing.mkdir(parents=True, exist_ok=True)
     for path, content in exports.items():
@@ -86,23 +86,23 @@ def landing_zone(root: Path, exports: Mapping[str, bytes]) -> DataRoot:
 
 
 def reviews_read(data_root: DataRoot, **settings: Any) -> RawReviews:
-    """The landing zone read as by a run started by hand."""
+    """The landing zone as read by a manual run."""
     return raw_reviews(data_root, Settings(**settings), now=time.time(), settle=False)
 
 
 def raw_rows(reviews: RawReviews) -> list[dict[str, Any]]:
     """Every raw row, in the order of batches and records."""
-    return pa.concat_tables(pq.read_table(batch.part) for batch in reviews.reviews).to_pylist()
+    return pa.concat_tables(pq.read_table(batch.parquet_path) for batch in reviews.reviews).to_pylist()
 
 
 def json_lines(records: Iterable[Mapping[str, Any] | bytes]) -> bytes:
-    """A record a line; bytes stand for a line as it is."""
+    """One record per line; bytes are written unchanged."""
     lines = (record if isinstance(record, bytes) else json.dumps(record).encode() for record in records)
     return b"".join(line + b"\n" for line in lines)
 
 
 def review_2018(number: int = 1, **values: Any) -> dict[str, Any]:
-    """A record of Amazon Reviews 2018; `values` take the place of the defaults, and None takes a key away."""
+    """A record of Amazon Reviews 2018; `values` override the defaults, and None removes a key."""
     record = {
         "overall": 5.0,
         "verified": True,
@@ -178,7 +178,7 @@ def parquet(records: Sequence[Mapping[str, Any]], types: Mapping[str, pa.DataTyp
 
 
 def canonical_csv(rows: Iterable[Mapping[str, str]]) -> bytes:
-    """A canonical export; its columns are those that the first row names, and the needed ones."""
+    """A canonical export with the required columns and those of the first row."""
     filled = [
         {"user_id": f"U{n}", "item_id": f"I{n}", "rating": "4.5", "paid_price": "12.99", "currency": "USD"} | dict(row)
         for n, row in enumerate(rows, start=1)

@@ -1,4 +1,4 @@
-"""Parquet files whose footer does not tell the truth about their pages."""
+"""Parquet files whose footer does not tell the actual about their pages."""
 
 import struct
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 _TAIL_BYTES = 8
 
 
-def lie(path: Path, *, truth: int, told: int) -> None:
-    """Has the footer say `told` wherever it says `truth`, in as many bytes, so that the footer stays readable."""
+def set_footer_number(path: Path, *, actual: int, stated: int) -> None:
+    """Has the footer say `stated` wherever it says `actual`, in as many bytes, so that the footer stays readable."""
     content = path.read_bytes()
     size = struct.unpack("<I", content[-_TAIL_BYTES:-4])[0]
     footer = content[-_TAIL_BYTES - size : -_TAIL_BYTES]
-    written = _number(truth)
+    written = _number(actual)
     assert written in footer
-    lying = footer.replace(written, _number(told, size=len(written)))
+    lying = footer.replace(written, _number(stated, size=len(written)))
     path.write_bytes(content[: -_TAIL_BYTES - size] + lying + content[-_TAIL_BYTES:])
 
 

@@ -1,0 +1,181 @@
+"""Raw rows as Parquet: one cached batch file per batch, named by the sha256 of its export and its reader.
+
+A cached file that is damaged or of another contract is written again. An export that is read in place has no copy.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.pseudonyms import UserKey
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, delete, files_below
+from amzseg_pipeline.storage.fs.object_store import footer
+from amzseg_pipeline.storage.landing.formats.detection import FORMAT_BY_NAME, format_of
+from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat
+from amzseg_pipeline.storage.landing.guards.parquet import checked_row_count
+from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows, pseudonymized_rows
+from amzseg_pipeline.storage.landing.scan.export import opened_export
+from amzseg_pipeline.storage.landing.scan.identity import check_unchanged
+from amzseg_pipeline.storage.landing.scan.listing import LandingFile
+from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
+
+_METADATA_KEY = b"amzseg_batch"
+_GROUP_ROWS = 2**16
+_GROUP_BYTES = 2**26
+_DICTIONARY_BYTES = 2**14
+"""Ids exceed it at once and are written plain; the few distinct texts of other columns fit."""
+
+
+@dataclass(frozen=True)
+class BatchFile:
+    """A Parquet file with the rows of one batch. `records` counts those of the export, faulty ones included.
+
+    The rows have the contract of the format; with an InPlaceFormat, the file is the export itself.
+    """
+
+    path: Path
+    format: str
+    rows: int
+    records: int
+    read_errors: int
+    currency: str | None
+    user_key_id: str | None = None
+
+
+def batch_id(sha256: str) -> str:
+    """The id of a batch, from the sha256 of its bytes."""
+    return sha256[:16]
+
+
+def reader_id(export_format: ExportFormat, user_key_id: str | None) -> str:
+    """Identifies what determines the rows of a batch in addition to its bytes."""
+    return export_format.version if user_key_id is None else f"{export_format.version}-{user_key_id}"
+
+
+def cached_batch_file(folder: Path, sha256: str, *, user_key: UserKey | None = None) -> BatchFile | None:
+    """The batch file in `folder` written by today's reader and with pseudonyms of `user_key`, if there is one."""
+    user_key_id = user_key.id if user_key else None
+    for path in folder.glob(f"{batch_id(sha256)}-*.parquet"):
+        try:
+            found = footer(path)
+            batch_file = BatchFile(path, rows=found.num_rows, **json.loads(found.metadata[_METADATA_KEY]))
+            export_format = FORMAT_BY_NAME[batch_file.format]
+            schema = arrow_schema(export_format.table)
+            is_current = path.name == _file_name(sha256, export_format, user_key_id)
+            if is_current and found.schema.to_arrow_schema().equals(schema, check_metadata=True):
+                return batch_file
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+            continue
+    return None
+
+
+def new_batch_file(
+    folder: Path,
+    sha256: str,
+    *,
+    landing: Path,
+    file: LandingFile,
+    settings: Settings,
+    user_key: UserKey | None = None,
+) -> BatchFile:
+    """The batch file for `file`, written to `folder` unless the export is read in place.
+
+    Args:
+        folder: The folder of cached batch files.
+        sha256: That of the file's bytes.
+        landing: The folder that `file.path` is relative to.
+        file: The export as it was listed.
+        settings: Limits for sizes.
+        user_key: Replaces the ids of users and reviews with pseudonyms.
+
+    Raises:
+        RefusedInput: The file cannot be read, or changes meanwhile.
+    """
+    export = opened_export(landing / file.path, settings)
+    export_format = format_of(export)
+    if isinstance(export_format, InPlaceFormat) and user_key is None:
+        assert export.footer is not None
+        rows = checked_row_count(export.path, export.footer, settings, column_types=export_format.column_types)
+        check_unchanged(landing, file)
+        return BatchFile(export.path, export_format.name, rows, records=rows, read_errors=0, currency=None)
+
+    user_key_id = user_key.id if user_key else None
+    path = folder / _file_name(sha256, export_format, user_key_id)
+    schema = arrow_schema(export_format.table)
+    tables = parsed_rows(export_format, export)
+    if user_key is not None:
+        tables = (pseudonymized_rows(table, user_key) for table in tables)
+    rows = records = read_errors = 0
+    currency: str | None = None
+    with (
+        atomic_write(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES) as writer,
+    ):
+        for group in _row_groups(tables):
+            currency = _currency_with(group, currency)
+            rows += group.num_rows
+            records = group["row_number"][-1].as_py()
+            if "read_error" in group.column_names:
+                read_errors += group.num_rows - group["read_error"].null_count
+            writer.write_table(_with_all_columns(group, schema, source_file=file.path, batch=batch_id(sha256)))
+        batch_file = BatchFile(path, export_format.name, rows, records, read_errors, currency, user_key_id)
+        metadata = {name: value for name, value in asdict(batch_file).items() if name not in ("path", "rows")}
+        check_unchanged(landing, file)
+        writer.add_key_value_metadata({_METADATA_KEY: json.dumps(metadata)})
+    return batch_file
+
+
+def delete_other_batch_files(folder: Path, kept: Iterable[Path]) -> None:
+    """Deletes the batch files in `folder` that are not among `kept`, and leftovers of interrupted writes."""
+    names = {path.name for path in kept}
+    for path in files_below(folder):
+        if ".parquet" in path.name and path.name not in names:
+            delete(path)
+
+
+def _file_name(sha256: str, export_format: ExportFormat, user_key_id: str | None) -> str:
+    return f"{batch_id(sha256)}-{reader_id(export_format, user_key_id)}.parquet"
+
+
+def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of about _GROUP_ROWS rows and at most slightly more than _GROUP_BYTES bytes."""
+    pending: list[pa.Table] = []
+    for table in tables:
+        pending.append(table)
+        if sum(map(len, pending)) >= _GROUP_ROWS or sum(table.nbytes for table in pending) >= _GROUP_BYTES:
+            yield pa.concat_tables(pending)
+            pending = []
+    if pending:
+        yield pa.concat_tables(pending)
+
+
+def _currency_with(rows: pa.Table, currency: str | None) -> str | None:
+    """The one currency of `rows` and earlier rows; RefusedInput naming the first record in another one."""
+    if "currency" not in rows.column_names:
+        return currency
+    for other in pc.unique(rows["currency"]).drop_null().to_pylist():
+        if currency not in (None, other):
+            record = rows["row_number"][pc.index(rows["currency"], other).as_py()]
+            raise RefusedInput(
+                f"record {record.as_py():,} is in {other} and earlier records are in {currency}; "
+                "deliver one currency, or use a separate data root for each."
+            )
+        currency = other
+    return currency
+
+
+def _with_all_columns(rows: pa.Table, schema: pa.Schema, *, source_file: str, batch: str) -> pa.Table:
+    columns = {
+        **{name: pa.nulls(len(rows), schema.field(name).type) for name in schema.names},
+        "source_file": pa.repeat(pa.scalar(source_file), len(rows)),
+        "batch": pa.repeat(pa.scalar(batch), len(rows)),
+        **{name: rows[name] for name in rows.column_names},
+    }
+    return pa.table(columns, schema=schema)
