@@ -181,7 +181,7 @@ def test_lists_all_refused_files(tmp_path: Path) -> None:
     (data_root.landing / "e.csv").symlink_to("/etc/hosts")
     with refused("files refused: 4", "\n  b.csv: the file is empty", "\n  c/c.csv: the file", "\n  d.csv: a folder"):
         reviews_read(data_root)
-    with refused("\n  e.csv: a link that leads outside"):
+    with refused("\n  e.csv: a link to a path outside"):
         reviews_read(data_root)
 
 

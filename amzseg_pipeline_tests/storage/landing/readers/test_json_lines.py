@@ -24,7 +24,7 @@ from amzseg_pipeline.storage.landing.readers.json_lines import (
     JsonRow,
     json_rows,
 )
-from amzseg_pipeline.storage.landing.scan.export import opened_export
+from amzseg_pipeline.storage.landing.scan.export import Export
 
 DAMAGED = RejectionReason.DAMAGED_RECORD.value
 COLUMN_TYPES = {"id": TEXT, "stars": NUMBER, "time": INTEGER, "cost": PRICE, "places": TEXT_LIST}
@@ -41,7 +41,7 @@ quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCh
 
 def rows_of(folder: Path, content: bytes, *, name: str = "a.jsonl") -> list[dict[str, Any]]:
     (folder / name).write_bytes(content)
-    tables = list(json_rows(opened_export(folder / name, Settings()), ROW))
+    tables = list(json_rows(Export(folder / name, Settings(), "JSON Lines", ((),)), ROW))
     return pa.concat_tables(tables).to_pylist() if tables else []
 
 
