@@ -8,7 +8,7 @@ import pandas as pd
 from amzseg_pipeline.contracts.model import FeatureScaling
 from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.presentation.formatting import counted, percent
-from amzseg_pipeline.presentation.labels import FEATURE_NAMES
+from amzseg_pipeline.presentation.labels import FEATURE_NOUNS
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 
 
@@ -54,7 +54,7 @@ def history_facts(history: pd.DataFrame, drift: Drift) -> dict[str, str]:
 
 
 def _features(scaling: FeatureScaling) -> str:
-    names = ", ".join(FEATURE_NAMES[feature.name] for feature in scaling.features)
+    names = ", ".join(FEATURE_NOUNS[feature.name] for feature in scaling.features)
     form = "untransformed" if scaling.transform == "none" else "log-transformed, means of few reviews shrunk"
-    dropped = [f"{FEATURE_NAMES[feature.name]} dropped ({feature.reason})" for feature in scaling.dropped]
+    dropped = [f"{FEATURE_NOUNS[feature.name]} dropped ({feature.reason})" for feature in scaling.dropped]
     return "; ".join([f"{names}, {form}", *dropped])

@@ -12,7 +12,7 @@ from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.colours import segment_colours
 from amzseg_pipeline.presentation.formatting import counted, percent
-from amzseg_pipeline.presentation.labels import FEATURE_NAMES
+from amzseg_pipeline.presentation.labels import FEATURE_NOUNS
 from amzseg_pipeline.steps.figures.gallery import Gallery, NotApplicable, Plot, gallery
 from amzseg_pipeline.steps.figures.style import HIGHLIGHT, INK, MUTED, SEQUENTIAL, canvas, percent_axis, spread_apart
 
@@ -26,7 +26,7 @@ _STABLE_POINTS = 0.01
 _LABEL_SHARE = 0.062
 _LABEL_CHARACTERS = 12
 _UNCHANGED = "#EFEFEF"
-_PSI_NAMES = {**{f"psi_{name}": FEATURE_NAMES[name] for name in FEATURES}, "psi_shares": "segments' shares"}
+_PSI_NAMES = {**{f"psi_{name}": FEATURE_NOUNS[name] for name in FEATURES}, "psi_shares": "segments' shares"}
 _PSI_COLOURS = dict(zip(_PSI_NAMES, ("#0173B2", "#DE8F05", "#882255", "#56B4E9", "#029E73", INK), strict=True))
 
 

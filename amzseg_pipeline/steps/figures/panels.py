@@ -78,7 +78,7 @@ def trend(axes: "Axes", x: Values, y: Values) -> None:
 
 
 def boxes(axes: "Axes", groups: Mapping[str, Values], *, colours: Sequence[str]) -> None:
-    """One horizontal box per group, first on top: the middle half, whiskers from 5 % to 95 %, a dot for the median."""
+    """One horizontal box per group, first on top: the middle half, whiskers from 5% to 95%, a dot for the median."""
     cuts = [_WHISKERS_PERCENT[0], 25, 50, 75, _WHISKERS_PERCENT[1]]
     statistics = [
         dict(zip(("whislo", "q1", "med", "q3", "whishi"), np.percentile(values, cuts).tolist(), strict=True))

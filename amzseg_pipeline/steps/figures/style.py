@@ -90,8 +90,20 @@ def number_axis(axis: "Axis") -> None:
 
 
 def percent_axis(axis: "Axis") -> None:
-    """Ticks as 20 %, of values that are percentages."""
-    _format_axis(axis, lambda value: f"{value:g} %")
+    """Ticks as 20%, of values that are percentages."""
+    _format_axis(axis, lambda value: f"{value:g}%")
+
+
+def feature_axis(axis: "Axis", feature: str, currency: str | None) -> None:
+    """Ticks in the unit of the feature."""
+    if feature == "avg_spend":
+        money_axis(axis, currency)
+    elif feature == "avg_discount":
+        percent_axis(axis)
+    elif feature == "avg_rating":
+        number_axis(axis)
+    else:
+        count_axis(axis)
 
 
 def integer_axis(axis: "Axis") -> None:

@@ -13,11 +13,11 @@ import pandas as pd
 from amzseg_pipeline.contracts.model import FeatureScaling, ScaledFeature
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.formatting import counted, percent, sampled, signed, strength
-from amzseg_pipeline.presentation.labels import FEATURE_NAMES, feature_axis, feature_label
+from amzseg_pipeline.presentation.labels import FEATURE_NOUNS, feature_axis_title
 from amzseg_pipeline.steps.figures.correlations import correlation_table, ranked_pairs
 from amzseg_pipeline.steps.figures.gallery import Gallery, NotApplicable, Plot, gallery
 from amzseg_pipeline.steps.figures.panels import Values, heatmap, histogram
-from amzseg_pipeline.steps.figures.style import ACCENT, PALE, canvas, count_axis, marked_line
+from amzseg_pipeline.steps.figures.style import ACCENT, PALE, canvas, count_axis, feature_axis, marked_line
 from amzseg_pipeline.steps.segments.features import scaling as segments
 from amzseg_pipeline.steps.segments.features.sampling import training_sample
 from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
@@ -114,7 +114,7 @@ def reviews_per_user(data: UserData) -> Plot | NotApplicable:
 
 def feature_scaling(data: UserData, *, feature: str) -> Plot | NotApplicable:
     """A feature before and after scaling."""
-    name = FEATURE_NAMES[feature]
+    name = FEATURE_NOUNS[feature]
     for dropped in data.scaling.dropped:
         if dropped.name == feature:
             return NotApplicable(f"{name} is not used for clustering: {dropped.reason}")
@@ -130,7 +130,7 @@ def feature_scaling(data: UserData, *, feature: str) -> Plot | NotApplicable:
         bins = (edges, len(edges) * 2 // 3 if fitted.shrinkage else (edges - fitted.mean) / fitted.scale)
     for axis, values, bin_edges in zip(axes, (before, after), bins, strict=True):
         histogram(axis, values, bins=bin_edges)
-    axes[0].set(xlabel=feature_label(feature, data.currency), ylabel="users", title="before", yscale="log")
+    axes[0].set(xlabel=feature_axis_title(feature, data.currency), ylabel="users", title="before", yscale="log")
     axes[1].set(
         xlabel=f"{name} (sd)", ylabel="", title=textwrap.fill(_treatment(fitted), _PANEL_CHARACTERS), yscale="log"
     )
@@ -156,14 +156,14 @@ def feature_scaling(data: UserData, *, feature: str) -> Plot | NotApplicable:
 
 def feature_correlations(data: UserData) -> Plot | NotApplicable:
     """Rank correlations of the features of users."""
-    table = correlation_table(data.features, FEATURE_NAMES)
+    table = correlation_table(data.features, FEATURE_NOUNS)
     if table is None:
         return NotApplicable("fewer than three features differ between users")
     pairs = ranked_pairs(table)
     closest, close = pairs[0], sum(abs(pair.correlation) >= _CLOSE for pair in pairs)
     title = (
         f"{closest.first.capitalize()} and {closest.second} are {strength(closest.correlation)} related "
-        f"({signed(closest.correlation)})"
+        f"({signed(closest.correlation, decimals=2)})"
     )
     figure, axes = canvas(title, note=f"Spearman's rank correlation; {data.note}")
     heatmap(axes, table, limit=1, decimals=2, label="rank correlation", half=True)
@@ -174,7 +174,7 @@ def feature_correlations(data: UserData) -> Plot | NotApplicable:
     )
     sentence = (
         f"Features with a rank correlation of {_CLOSE} or more: {counted(close, 'pair')}; the closest, {closest.first} "
-        f"and {closest.second}, have {signed(closest.correlation)}: {advice}."
+        f"and {closest.second}, have {signed(closest.correlation, decimals=2)}: {advice}."
     )
     return Plot(title, sentence, figure)
 

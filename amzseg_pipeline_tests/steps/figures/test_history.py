@@ -114,9 +114,9 @@ def test_heatmap_annotates_users_and_shares_and_colours_only_moves() -> None:
         (round(text.get_position()[1] - 0.5), round(text.get_position()[0] - 0.5)): text.get_text()
         for text in axes.texts
     }
-    assert written[0, 0] == "800\n98.5 %"
-    assert written[0, 1] == "12\n1.5 %"
-    assert written[3, 0] == "30\n100 %"
+    assert written[0, 0] == "800\n98.5%"
+    assert written[0, 1] == "12\n1.5%"
+    assert written[3, 0] == "30\n100%"
     assert written[2, 1] == "0"
     coloured = axes.collections[0].get_array()
     assert int((~coloured.mask).sum()) == 3
@@ -128,7 +128,7 @@ def test_heatmap_annotates_users_and_shares_and_colours_only_moves() -> None:
     ("shares", "title", "sentence"),
     [
         (STEADY, "Shares are stable over 3 runs", "budgets split by share can stay"),
-        (GROWING, "Casual Buyers went from 80 % to 70 % of users over 3 runs", "look at Casual Buyers first"),
+        (GROWING, "Casual Buyers went from 80% to 70% of users over 3 runs", "look at Casual Buyers first"),
     ],
 )
 def test_shares_are_described_over_all_runs(shares, title, sentence) -> None:

@@ -76,11 +76,11 @@ EXPECTED = {
         f"{(PLAIN['listed'] / PLAIN['paid']).median():.1f} times",
     ],
     "discount": lambda: [
-        f"{PLAIN['off'].median():.0f} % off",
-        f"{(PLAIN['off'].dropna() >= 50).mean() * 100:.0f} % of reviews are of products at 50 % off or more",
+        f"{PLAIN['off'].median():.0f}% off",
+        f"{(PLAIN['off'].dropna() >= 50).mean() * 100:.0f}% of reviews are of products at 50% off or more",
     ],
     "rating": lambda: [
-        f"{(PLAIN['stars'].dropna() >= 4).mean() * 100:.0f} %",
+        f"{(PLAIN['stars'].dropna() >= 4).mean() * 100:.0f}%",
         f"{PLAIN['stars'].mean():.2f} stars",
         f"deviation of {PLAIN['stars'].std(ddof=0):.2f}",
     ],
@@ -99,25 +99,25 @@ EXPECTED = {
         [f"{mean:.2f}" for mean in quarter_means("off", PLAIN["stars"])] + [rank_correlation("off", "stars")]
     ),
     "list_price_and_price_paid": lambda: [
-        f"{mean * 100:.0f} %" for mean in quarter_means("listed", 1 - PLAIN["paid"] / PLAIN["listed"])
+        f"{mean * 100:.0f}%" for mean in quarter_means("listed", 1 - PLAIN["paid"] / PLAIN["listed"])
     ],
     "price_by_rating_level": lambda: [
         f"₹{median_of_level('paid', 0, 3.5):,.0f} at under 3.5 stars",
         f"₹{median_of_level('paid', 4.5, 6):,.0f} at 4.5 to 5 stars",
     ],
     "discount_by_rating_level": lambda: [
-        f"{median_of_level('off', 0, 3.5):.0f} % at under 3.5 stars",
-        f"{median_of_level('off', 4.5, 6):.0f} % at 4.5 to 5 stars",
+        f"{median_of_level('off', 0, 3.5):.0f}% at under 3.5 stars",
+        f"{median_of_level('off', 4.5, 6):.0f}% at 4.5 to 5 stars",
     ],
     "review_correlations": lambda: [rank_correlation("paid", "off")],
     "categories_by_products": lambda: [
         f"{second_levels()['products'].max():,}",
-        f"{second_levels()['products'].max() / second_levels()['products'].sum() * 100:.0f} % of the products",
+        f"{second_levels()['products'].max() / second_levels()['products'].sum() * 100:.0f}% of the products",
     ],
     "categories_by_rating": lambda: [f"{end:.2f}" for end in second_levels()["stars"].agg(["max", "min"])],
-    "categories_by_discount": lambda: [f"{end:.0f} %" for end in second_levels()["off"].agg(["max", "min"])],
+    "categories_by_discount": lambda: [f"{end:.0f}%" for end in second_levels()["off"].agg(["max", "min"])],
     "reviews_over_time": lambda: [f"{months().idxmax():%B %Y} with {months().max()}", f"brought {last_year()}"],
-    "rejected_rows": lambda: ["5 rows", "the user id is empty (3)", f"{5 / 605 * 100:.2g} %"],
+    "rejected_rows": lambda: ["5 rows", "the user id is empty (3)", f"{5 / 605 * 100:.2g}%"],
 }
 
 

@@ -70,14 +70,14 @@ def most_explained() -> list[str]:
     shares = {name: between[name][values[name].notna()].var(ddof=0) / values[name].var(ddof=0) for name in FEATURES}
     best = max(shares, key=shares.__getitem__)
     medians = values.groupby(SEGMENT_OF)[best].median()
-    return [f"{shares[best] * 100:.0f} % of the variance", NAME_OF[medians.idxmax()], NAME_OF[medians.idxmin()]]
+    return [f"{shares[best] * 100:.0f}% of the variance", NAME_OF[medians.idxmax()], NAME_OF[medians.idxmin()]]
 
 
 def price_and_discount() -> list[str]:
     medians = SCORED[["avg_discount", "avg_spend"]].astype(float).dropna().groupby(SEGMENT_OF).median()
     keenest, freest = medians["avg_discount"].idxmax(), medians["avg_spend"].idxmax()
     return [
-        f"Half of {NAME_OF[keenest]} get {medians.loc[keenest, 'avg_discount']:.0f} % off",
+        f"Half of {NAME_OF[keenest]} get {medians.loc[keenest, 'avg_discount']:.0f}% off",
         f"half of {NAME_OF[freest]} pay ₹{medians.loc[freest, 'avg_spend']:,.0f}",
     ]
 
@@ -85,14 +85,14 @@ def price_and_discount() -> list[str]:
 def plane() -> list[str]:
     matrix = SCALED[[feature.name for feature in MODEL.scaling.features]].astype(float).to_numpy()
     variances = np.sort(np.linalg.eigvalsh(np.cov(matrix.T)))[::-1]
-    return [f"{share * 100:.0f} %" for share in (variances[:2].sum() / variances.sum(), variances[0] / variances.sum())]
+    return [f"{share * 100:.0f}%" for share in (variances[:2].sum() / variances.sum(), variances[0] / variances.sum())]
 
 
 def inertia() -> list[str]:
     matrix = SCALED[[feature.name for feature in MODEL.scaling.features]].astype(float)
     total = ((matrix - matrix.mean()) ** 2).to_numpy().sum()
     within = ((matrix - matrix.groupby(SEGMENT_OF).transform("mean")) ** 2).to_numpy().sum()
-    return [f"3 segments explain {(1 - within / total) * 100:.0f} % of the differences"]
+    return [f"3 segments explain {(1 - within / total) * 100:.0f}% of the differences"]
 
 
 def silhouettes() -> pd.Series:

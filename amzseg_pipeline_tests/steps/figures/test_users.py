@@ -54,7 +54,7 @@ def closest() -> str:
 
 EXPECTED = {
     "reviews_per_user": lambda: [
-        f"{(USERS['total_reviews'] == 1).mean() * 100:.0f} % of users wrote a single review",
+        f"{(USERS['total_reviews'] == 1).mean() * 100:.0f}% of users wrote a single review",
         f"{(USERS['total_reviews'] > 1).sum():,} users with several reviews",
         f"no user more than {int(USERS['total_reviews'].max())}",
     ],

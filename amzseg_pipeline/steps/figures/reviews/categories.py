@@ -98,12 +98,12 @@ def categories_by_discount(data: ReviewData) -> Plot | NotApplicable:
     (deepest, high), (smallest, low) = _ends(ranked, "mean_discount")
     differ = high - low >= _RELEVANT_PERCENT
     title = (
-        f"Most deeply discounted: {deepest}, {high:.0f} % off"
+        f"Most deeply discounted: {deepest}, {high:.0f}% off"
         if differ
-        else f"Categories have similar discounts, {low:.0f} % to {high:.0f} %"
+        else f"Categories have similar discounts, {low:.0f}% to {high:.0f}%"
     )
     figure, axes = canvas(title, note=_note(ranked), height=_HEIGHT)
-    labels = [f"{discount:.0f} %" for discount in top["mean_discount"]]
+    labels = [f"{discount:.0f}%" for discount in top["mean_discount"]]
     bars(axes, _by_name(top, "mean_discount"), labels, colours=_first_highlighted(top))
     axes.set(xlabel="mean discount (% of list price)", ylabel="")
     percent_axis(axes.xaxis)
@@ -112,7 +112,7 @@ def categories_by_discount(data: ReviewData) -> Plot | NotApplicable:
         if differ
         else "deal seekers are found in all of them"
     )
-    sentence = f"Buyers in {deepest} get {high:.0f} % off on average, those in {smallest} {low:.0f} %: {advice}."
+    sentence = f"Buyers in {deepest} get {high:.0f}% off on average, those in {smallest} {low:.0f}%: {advice}."
     return Plot(title, sentence, figure)
 
 

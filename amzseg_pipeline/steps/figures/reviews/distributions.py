@@ -75,13 +75,13 @@ def discount(data: ReviewData) -> Plot | NotApplicable:
         return NotApplicable("no review has a discount")
     typical = known["discount"].median()
     deep = (known["discount"] >= _DEEP_DISCOUNT_PERCENT).mean()
-    title = f"Half of all reviews are of products at {typical:.0f} % off or more"
+    title = f"Half of all reviews are of products at {typical:.0f}% off or more"
     figure, axes = canvas(title, note=data.note(known))
     histogram(axes, known["discount"].to_numpy(), bins=np.arange(0, 102.5, 2.5))
     axes.set(xlabel="discount (% of list price)", ylabel="reviews", xlim=(0, 100))
     percent_axis(axes.xaxis)
     count_axis(axes.yaxis)
-    marked_line(axes, typical, f"median {typical:.0f} %")
+    marked_line(axes, typical, f"median {typical:.0f}%")
     advice = (
         "a discount alone sets no offer apart here, so say what is saved in money"
         if deep >= 0.4
@@ -89,7 +89,7 @@ def discount(data: ReviewData) -> Plot | NotApplicable:
     )
     none = (known["discount"] < 0.5).mean()
     sentence = (
-        f"{percent(deep)} of reviews are of products at {_DEEP_DISCOUNT_PERCENT} % off or more and {percent(none)} of "
+        f"{percent(deep)} of reviews are of products at {_DEEP_DISCOUNT_PERCENT}% off or more and {percent(none)} of "
         f"products without discount: {advice}."
     )
     return Plot(title, sentence, figure)

@@ -60,7 +60,7 @@ def price_by_rating_level(data: ReviewData) -> Plot | NotApplicable:
         else "hardly change with"
     )
     title = f"Prices {way} the rating: {low if low == high else f'{low} to {high}'} at the median"
-    figure, axes = canvas(title, note=f"{levels.note}; box: middle half, whiskers: 5 % to 95 %")
+    figure, axes = canvas(title, note=f"{levels.note}; box: middle half, whiskers: 5% to 95%")
     boxes(axes, levels.with_counts, colours=[ACCENT] * len(levels.values))
     axes.set(xscale="log", xlabel=f"price paid ({money_unit(data.currency)})", ylabel="rating (stars)")
     money_axis(axes.xaxis, data.currency)
@@ -86,8 +86,8 @@ def discount_by_rating_level(data: ReviewData) -> Plot | NotApplicable:
         if step <= -_RELEVANT_PERCENT
         else "hardly change with"
     )
-    title = f"Discounts {way} the rating: {levels.low:.0f} % to {levels.high:.0f} % at the median"
-    figure, axes = canvas(title, note=f"{levels.note}; box: middle half, whiskers: 5 % to 95 %")
+    title = f"Discounts {way} the rating: {levels.low:.0f}% to {levels.high:.0f}% at the median"
+    figure, axes = canvas(title, note=f"{levels.note}; box: middle half, whiskers: 5% to 95%")
     boxes(axes, levels.with_counts, colours=[ACCENT] * len(levels.values))
     axes.set(xlabel="discount (% of list price)", ylabel="rating (stars)", xlim=(0, 100))
     percent_axis(axes.xaxis)
@@ -96,7 +96,7 @@ def discount_by_rating_level(data: ReviewData) -> Plot | NotApplicable:
         if way == "shrink with"
         else "well-rated products are discounted too, so a deal need not look cheap"
     )
-    low, high = f"{levels.low:.0f} %", f"{levels.high:.0f} %"
+    low, high = f"{levels.low:.0f}%", f"{levels.high:.0f}%"
     sentence = f"The median discount is {low} at {levels.worst} and {high} at {levels.best}: {advice}."
     return Plot(title, sentence, figure)
 

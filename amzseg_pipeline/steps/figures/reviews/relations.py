@@ -49,7 +49,7 @@ def price_and_rating(data: ReviewData) -> Plot | NotApplicable:
     )
     sentence = (
         f"The mean rating is {cheap:.2f} in the cheapest quarter of reviews and {expensive:.2f} in the most expensive "
-        f"(rank correlation {signed(correlation)}): {advice}."
+        f"(rank correlation {signed(correlation, decimals=2)}): {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -73,7 +73,7 @@ def rating_count_and_rating(data: ReviewData) -> Plot | NotApplicable:
     )
     sentence = (
         f"The mean rating is {few:.2f} in the quarter of reviews whose products have the fewest ratings and {many:.2f} "
-        f"in the quarter with the most (rank correlation {signed(correlation)}): {advice}."
+        f"in the quarter with the most (rank correlation {signed(correlation, decimals=2)}): {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -97,7 +97,7 @@ def discount_and_rating(data: ReviewData) -> Plot | NotApplicable:
     )
     sentence = (
         f"The mean rating is {small:.2f} in the quarter of reviews with the smallest discounts and {deep:.2f} in the "
-        f"quarter with the deepest (rank correlation {signed(correlation)}): {advice}."
+        f"quarter with the deepest (rank correlation {signed(correlation, decimals=2)}): {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -144,7 +144,7 @@ def review_correlations(data: ReviewData) -> Plot | NotApplicable:
     # That the two prices go together is no finding.
     candidates = [pair for pair in pairs if (pair.first, pair.second) != ("price paid", "list price")]
     closest, farthest = candidates[0], candidates[-1]
-    found = f"{closest.first} and {closest.second} go together most ({signed(closest.correlation)})"
+    found = f"{closest.first} and {closest.second} go together most ({signed(closest.correlation, decimals=2)})"
     title = f"Apart from the two prices, {found}" if len(candidates) < len(pairs) else found[0].upper() + found[1:]
     figure, axes = canvas(title, note=f"Spearman's rank correlation; {data.note(data.sample)}")
     heatmap(axes, table, limit=1, decimals=2, label="rank correlation", half=True)
@@ -155,8 +155,8 @@ def review_correlations(data: ReviewData) -> Plot | NotApplicable:
     )
     sentence = (
         f"{closest.first.capitalize()} and {closest.second} are {strength(closest.correlation)} related "
-        f"({signed(closest.correlation)}), {farthest.first} and {farthest.second} least "
-        f"({signed(farthest.correlation)}): {advice}."
+        f"({signed(closest.correlation, decimals=2)}), {farthest.first} and {farthest.second} least "
+        f"({signed(farthest.correlation, decimals=2)}): {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -177,8 +177,9 @@ def _ends(by: pd.Series, of: pd.Series) -> tuple[float, float]:
 def _finding(subject: str, correlation: float) -> str:
     word = strength(correlation)
     if word == "hardly":
-        return f"{subject} are hardly related ({signed(correlation)})"
-    return f"{subject} {'rise together' if correlation > 0 else 'go opposite ways'}, {word} ({signed(correlation)})"
+        return f"{subject} are hardly related ({signed(correlation, decimals=2)})"
+    way = "rise together" if correlation > 0 else "go opposite ways"
+    return f"{subject} {way}, {word} ({signed(correlation, decimals=2)})"
 
 
 def _against_stars(axes: "Axes", pairs: pd.DataFrame, *, log: bool) -> None:
@@ -195,7 +196,7 @@ def _discount_lines(axes: "Axes", listed: Values) -> None:
         ends = np.array([low, high]) * (1 - off / 100)
         axes.plot([low, high], ends, color=MUTED, linewidth=1, linestyle="--")
         axes.annotate(
-            f"{off} % off", (low, ends[0]), xytext=(-4, 0), textcoords="offset points", ha="right", va="center",
+            f"{off}% off", (low, ends[0]), xytext=(-4, 0), textcoords="offset points", ha="right", va="center",
             color=MUTED,
         )  # fmt: skip
     axes.set_xlim(left=low / (high / low) ** 0.16)

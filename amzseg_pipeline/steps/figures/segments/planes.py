@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from amzseg_pipeline.presentation.formatting import counted, money, money_unit, percent, sampled
-from amzseg_pipeline.presentation.labels import FEATURE_NAMES
+from amzseg_pipeline.presentation.labels import FEATURE_NOUNS
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import Values
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
@@ -36,7 +36,7 @@ def price_and_discount(data: SegmentData) -> Plot | NotApplicable:
     centres = _centres(users)
     most_discounted = max(centres, key=lambda segment: centres[segment][0])
     highest_spending = max(centres, key=lambda segment: centres[segment][1])
-    discount, spend = f"{centres[most_discounted][0]:.0f} %", money(centres[highest_spending][1], data.currency)
+    discount, spend = f"{centres[most_discounted][0]:.0f}%", money(centres[highest_spending][1], data.currency)
     title = (
         f"{data.names[most_discounted]} buy at {discount} off, {data.names[highest_spending]} at {spend}"
         if most_discounted != highest_spending
@@ -69,7 +69,7 @@ def projection(data: SegmentData) -> Plot | NotApplicable:
         return NotApplicable("fewer than two features differ between users")
     plane = segments.projection(matrix)
     scores = segments.projected(matrix, plane)
-    names = [FEATURE_NAMES[feature.name] for feature in data.model.scaling.features]
+    names = [FEATURE_NOUNS[feature.name] for feature in data.model.scaling.features]
     directions = [_direction(axis, names) for axis in plane.axes]
     shown = sum(plane.explained)
     title = f"Two directions show {percent(shown)} of the differences between users"

@@ -7,11 +7,11 @@ import pandas as pd
 
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.formatting import counted, percent
-from amzseg_pipeline.presentation.labels import FEATURE_NAMES, feature_axis, feature_label, feature_value
+from amzseg_pipeline.presentation.labels import FEATURE_NOUNS, feature_axis_title, feature_value
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import bars, boxes, heatmap
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
-from amzseg_pipeline.steps.figures.style import canvas, count_axis
+from amzseg_pipeline.steps.figures.style import canvas, count_axis, feature_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def segment_profile(data: SegmentData) -> Plot | NotApplicable:
     traits = {segment: int(np.abs(centroids[segment]).argmax()) for segment in data.names}
     special = max(data.names, key=lambda segment: abs(centroids[segment][traits[segment]]))
     farthest = float(centroids[special][traits[special]])
-    trait = FEATURE_NAMES[features[traits[special]]]
+    trait = FEATURE_NOUNS[features[traits[special]]]
     way = "above" if farthest > 0 else "below"
     title = f"{data.names[special]} differ most: {trait} {abs(farthest):.1f} sd {way} the mean"
     figure, axes = canvas(
@@ -62,13 +62,13 @@ def segment_profile(data: SegmentData) -> Plot | NotApplicable:
     table = pd.DataFrame(
         [centroids[segment] for segment in data.names],
         index=list(data.names.values()),
-        columns=[FEATURE_NAMES[feature] for feature in features],
+        columns=[FEATURE_NOUNS[feature] for feature in features],
     )
     limit = min(_MAX_SD_SHOWN, abs(farthest))
     heatmap(axes, table, limit=limit, decimals=1, label="sd from the mean\nof all users")
     traits_by_segment = [
         f"{name} by {'high' if centroids[segment][traits[segment]] > 0 else 'low'} "
-        f"{FEATURE_NAMES[features[traits[segment]]]} ({centroids[segment][traits[segment]]:+.1f} sd)"
+        f"{FEATURE_NOUNS[features[traits[segment]]]} ({centroids[segment][traits[segment]]:+.1f} sd)"
         for segment, name in data.names.items()
     ]
     return Plot(title, f"{', '.join(traits_by_segment)}: let each segment's campaign start from that trait.", figure)
@@ -84,7 +84,7 @@ def features_by_segment(data: SegmentData) -> Plot | NotApplicable:
     separating = max(known, key=explained.__getitem__)
     medians = data.sample.groupby("segment_id")[separating].median()
     high, low = str(medians.idxmax()), str(medians.idxmin())
-    title = f"Segments differ most in {FEATURE_NAMES[separating]}"
+    title = f"Segments differ most in {FEATURE_NOUNS[separating]}"
     rows = -(-(len(known) + 1) // _COLUMNS)
     figure, axes = canvas(
         title, note=data.note, panels=(rows, _COLUMNS), width=9.6, height=1.2 + rows * (1.2 + 0.28 * len(order))
@@ -97,9 +97,11 @@ def features_by_segment(data: SegmentData) -> Plot | NotApplicable:
     for panel in panels[len(known) :]:
         panel.set_axis_off()
     _legend(panels[len(known)], data, order)
-    top, bottom = (feature_value(separating, float(medians[segment]), data.currency) for segment in (high, low))
+    top, bottom = (
+        feature_value(separating, float(medians[segment]), currency=data.currency) for segment in (high, low)
+    )
     sentence = (
-        f"{percent(explained[separating])} of the variance of the {FEATURE_NAMES[separating]} lies between segments, "
+        f"{percent(explained[separating])} of the variance of the {FEATURE_NOUNS[separating]} lies between segments, "
         f"with a median of {top} for {data.names[high]} and {bottom} for {data.names[low]}: use it first to "
         "target one segment without the others."
     )
@@ -113,7 +115,7 @@ def _feature_boxes(axes: "Axes", data: SegmentData, feature: str, segments: list
     boxes(axes, filled, colours=[data.colours[segment] for segment in filled])
     if feature == "avg_spend" and known[feature].min() > 0:
         axes.set_xscale("log")
-    axes.set(yticks=[], xlabel=feature_label(feature, data.currency), ylabel="")
+    axes.set(yticks=[], xlabel=feature_axis_title(feature, data.currency), ylabel="")
     feature_axis(axes.xaxis, feature, data.currency)
 
 
@@ -130,7 +132,7 @@ def _legend(axes: "Axes", data: SegmentData, segments: list[str]) -> None:
     axes.legend(
         handles=[Patch(color=data.colours[segment], label=data.names[segment]) for segment in segments],
         loc="center left",
-        title="dot: median, box: middle half,\nwhiskers: 5 % to 95 %",
+        title="dot: median, box: middle half,\nwhiskers: 5% to 95%",
         title_fontsize=9,
         alignment="left",
     )
