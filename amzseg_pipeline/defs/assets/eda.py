@@ -43,10 +43,15 @@ def eda_reviews(
     row_reconciliation: RowReconciliation,
     pipeline: PipelineResource,
 ) -> _OUTPUT:
-    """Plots a sample of reviews, and counts of all reviews."""
+    """Plots aggregates of all reviews."""
     if pipeline.resolved_settings.plots == "on":
-        data = figures.review_data(cleaned_reviews, rejected_reviews, currency=raw_reviews.currency)
         inputs = [batch.identity for batch in raw_reviews.batches]
+        data = figures.review_data(
+            cleaned_reviews,
+            rejected_reviews,
+            currency=raw_reviews.currency,
+            has_product_ratings=facts.has_product_ratings(batch["format"] for batch in inputs),
+        )
         shown = facts.review_facts(inputs, row_reconciliation=row_reconciliation.summary, currency=raw_reviews.currency)
         yield _stored(context, figures.review_gallery(data), shown, pipeline=pipeline)
 
@@ -58,7 +63,7 @@ def eda_users(
     user_features: nw.LazyFrame,
     pipeline: PipelineResource,
 ) -> _OUTPUT:
-    """Plots a sample of users, and counts of all users."""
+    """Plots up to a million users, and counts of all users."""
     settings = pipeline.resolved_settings
     if settings.plots == "on":
         data = figures.user_data(user_features, transform=settings.transform, currency=raw_reviews.currency)
@@ -75,7 +80,7 @@ def eda_segments(
     cluster_model: Model,
     pipeline: PipelineResource,
 ) -> _OUTPUT:
-    """Plots the model, the profiles and a sample of scored users."""
+    """Plots the model, the profiles and up to a million scored users."""
     if pipeline.resolved_settings.plots == "on":
         data = figures.segment_data(
             segment_assignments, user_features, segment_profiles, cluster_model, currency=raw_reviews.currency

@@ -1,6 +1,6 @@
 """Facts of a run for the report: inputs, counts, segments, model, drift."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,14 @@ from amzseg_pipeline.presentation.formatting import counted, percent
 from amzseg_pipeline.presentation.labels import FEATURE_NOUNS
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 
+PRODUCT_RATINGS = "mean ratings of the products, not of the reviewers"
+LISTING_PRICES = "prices of the listings at export, not what reviewers paid"
+
+
+def has_product_ratings(formats: Iterable[str]) -> bool:
+    """Whether an input of these formats states ratings of products: the Amazon Sales Dataset."""
+    return any(name.startswith("Amazon Sales Dataset") for name in formats)
+
 
 def review_facts(
     inputs: Sequence[Mapping[str, Any]], *, row_reconciliation: str, currency: str | None
@@ -20,7 +28,14 @@ def review_facts(
         f"{batch['path']} ({batch['format']}, {counted(batch['rows'], 'row')}, sha256 {batch['sha256'][:16]}…)"
         for batch in inputs
     ]
-    return {"Inputs": "\n".join(lines), "Rows": row_reconciliation, "Currency": currency or "none (no prices)"}
+    formats = {str(batch["format"]) for batch in inputs}
+    meanings = {"Ratings": PRODUCT_RATINGS, "Prices": LISTING_PRICES} if has_product_ratings(formats) else {}
+    return {
+        "Rows": row_reconciliation,
+        "Currency": currency or "none (no prices)",
+        **meanings,
+        "Inputs": "\n".join(lines),
+    }
 
 
 def user_facts(users: int) -> dict[str, str]:

@@ -199,7 +199,7 @@ def _draw_moves(axes: "Axes", users: pd.DataFrame, shares: pd.DataFrame, names: 
     seaborn.heatmap(
         coloured, ax=axes, cmap=SEQUENTIAL, vmin=0, vmax=max(1.0, float(coloured.fillna(0.0).to_numpy().max())),
         linewidths=2, linecolor="white", annot=pd.DataFrame(written, rows, columns), fmt="",
-        annot_kws={"fontsize": 9.5}, cbar_kws={"label": "% of a row", "pad": 0.02},
+        annot_kws={"fontsize": 9.5}, cbar=False,
     )  # fmt: skip
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):

@@ -2,38 +2,66 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from amzseg_pipeline.presentation.formatting import compact
 from amzseg_pipeline.steps.figures.style import ACCENT, DIVERGING, HIGHLIGHT, INK, SEQUENTIAL
+from amzseg_pipeline.steps.figures.weighted import Values, mean, median, quantiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Values = npt.NDArray[np.float64]
-
-_WHISKERS_PERCENT = (5.0, 95.0)
 _TREND_GROUPS = 10
 _COLUMN_CHARACTERS = 9
 _WIDE_SCALE = 100
 
 
-def histogram(axes: "Axes", values: Values, *, log: bool = False, bins: Any = 36) -> None:
-    """A histogram of `values`."""
+@dataclass(frozen=True)
+class Box:
+    """The quantiles that a box plot shows: whiskers from 5% to 95%, the middle half, the median."""
+
+    QUANTILES: ClassVar[tuple[float, ...]] = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+    low: float
+    lower_quartile: float
+    median: float
+    upper_quartile: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Values) -> "Box":
+        """The box of `values`."""
+        return cls(*np.quantile(values, cls.QUANTILES).tolist())
+
+
+def histogram(axes: "Axes", values: Values, *, counts: Values | None = None, log: bool = False, bins: Any = 36) -> None:
+    """A histogram of `values`, each of which occurs as often as `counts` says."""
     import seaborn
 
+    # seaborn 0.13 fails for weights with an array of bins.
+    bins = bins.tolist() if isinstance(bins, np.ndarray) else bins
     seaborn.histplot(
-        x=values, ax=axes, bins=bins, log_scale=log, color=ACCENT, alpha=1, edgecolor="white", linewidth=0.4
+        x=values,
+        weights=counts,
+        ax=axes,
+        bins=bins,
+        log_scale=log,
+        color=ACCENT,
+        alpha=1,
+        edgecolor="white",
+        linewidth=0.4,
     )
     axes.grid(axis="x", visible=False)
     axes.margins(y=0.14)
 
 
-def density(axes: "Axes", x: Values, y: Values, *, log: tuple[bool, bool], bins: tuple[Any, Any]) -> None:
+def density(
+    axes: "Axes", x: Values, y: Values, *, counts: Values, log: tuple[bool, bool], bins: tuple[Any, Any]
+) -> None:
     """A two-dimensional histogram; colours show counts on a logarithmic scale."""
     import seaborn
     from matplotlib.colors import LogNorm
@@ -42,6 +70,7 @@ def density(axes: "Axes", x: Values, y: Values, *, log: tuple[bool, bool], bins:
     seaborn.histplot(
         x=x,
         y=y,
+        weights=counts,
         ax=axes,
         log_scale=log,
         bins=bins,
@@ -65,27 +94,35 @@ def density(axes: "Axes", x: Values, y: Values, *, log: tuple[bool, bool], bins:
         bar.minorformatter = NullFormatter()
 
 
-def trend(axes: "Axes", x: Values, y: Values) -> None:
-    """The mean of y in each tenth of the values of x, at the median x of that tenth."""
-    tenths = np.ceil(pd.Series(x).rank(method="average", pct=True) * _TREND_GROUPS)
-    means = pd.DataFrame({"x": x, "y": y}).groupby(tenths).agg(x=("x", "median"), y=("y", "mean"))
+def trend_line(axes: "Axes", x: Values, y: Values, *, counts: Values) -> None:
+    """The mean of y in each tenth of the rows by x, at the median x of that tenth."""
+    limits = quantiles(x, counts, tuple(i / _TREND_GROUPS for i in range(1, _TREND_GROUPS)))
+    tenth = np.searchsorted(np.asarray(limits), x, side="left")
+    groups = [(x[tenth == i], y[tenth == i], counts[tenth == i]) for i in np.unique(tenth)]
+    xs = [median(values, rows) for values, _, rows in groups]
+    means = [mean(values, rows) for _, values, rows in groups]
     for width, colour in ((4.5, "white"), (2.2, HIGHLIGHT)):
-        axes.plot(means["x"], means["y"], color=colour, linewidth=width, solid_capstyle="round")
-    axes.plot(
-        means["x"], means["y"], "o", color=HIGHLIGHT, markeredgecolor="white", label="mean of each tenth of reviews"
-    )
+        axes.plot(xs, means, color=colour, linewidth=width, solid_capstyle="round")
+    axes.plot(xs, means, "o", color=HIGHLIGHT, markeredgecolor="white", label="mean of each tenth of reviews")
     axes.legend(loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
 
 
-def boxes(axes: "Axes", groups: Mapping[str, Values], *, colours: Sequence[str]) -> None:
-    """One horizontal box per group, first on top: the middle half, whiskers from 5% to 95%, a dot for the median."""
-    cuts = [_WHISKERS_PERCENT[0], 25, 50, 75, _WHISKERS_PERCENT[1]]
+def boxes(axes: "Axes", groups: Mapping[str, Box], *, colours: Sequence[str]) -> None:
+    """One horizontal box per group, first on top, with a dot for the median."""
     statistics = [
-        dict(zip(("whislo", "q1", "med", "q3", "whishi"), np.percentile(values, cuts).tolist(), strict=True))
-        for values in groups.values()
+        {
+            "label": label,
+            "whislo": box.low,
+            "q1": box.lower_quartile,
+            "med": box.median,
+            "q3": box.upper_quartile,
+            "whishi": box.high,
+            "fliers": [],
+        }
+        for label, box in groups.items()
     ]
     drawn = axes.bxp(
-        [{**numbers, "label": label, "fliers": []} for label, numbers in zip(groups, statistics, strict=True)],
+        statistics,
         orientation="horizontal",
         widths=0.6,
         patch_artist=True,
@@ -94,10 +131,10 @@ def boxes(axes: "Axes", groups: Mapping[str, Values], *, colours: Sequence[str])
         whiskerprops={"color": INK},
         capprops={"color": INK},
     )
-    for box, colour in zip(drawn["boxes"], colours, strict=True):
-        box.set(facecolor=colour, edgecolor=colour)
+    for patch, colour in zip(drawn["boxes"], colours, strict=True):
+        patch.set(facecolor=colour, edgecolor=colour)
     # A box of identical values has no width; the dot shows its location.
-    medians = [numbers["med"] for numbers in statistics]
+    medians = [box.median for box in groups.values()]
     axes.scatter(medians, range(1, len(groups) + 1), s=80, c=list(colours), edgecolor="white", linewidth=1.8, zorder=5)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)

@@ -43,6 +43,12 @@ figure img { display: block; width: 100%; max-width: 52rem; height: auto; }
 figcaption { max-width: 52rem; margin-top: .4rem; padding-left: .8rem; border-left: 3px solid #c9d9e6; }
 .missing { color: #555; }
 .fault { color: #a33c00; font-weight: 600; }
+@media (max-width: 40rem) {
+  body { padding: 1rem 1rem 3rem; }
+  h1 { font-size: 1.5rem; }
+  th, td { display: block; width: auto; padding-right: 0; }
+  th { padding-bottom: 0; border-bottom: 0; }
+}
 @page { margin: 16mm 14mm; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }

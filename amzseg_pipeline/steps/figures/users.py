@@ -16,12 +16,16 @@ from amzseg_pipeline.presentation.formatting import counted, percent, sampled, s
 from amzseg_pipeline.presentation.labels import FEATURE_NOUNS, feature_axis_title
 from amzseg_pipeline.steps.figures.correlations import correlation_table, ranked_pairs
 from amzseg_pipeline.steps.figures.gallery import Gallery, NotApplicable, Plot, gallery
-from amzseg_pipeline.steps.figures.panels import Values, heatmap, histogram
+from amzseg_pipeline.steps.figures.panels import heatmap, histogram
 from amzseg_pipeline.steps.figures.style import ACCENT, PALE, canvas, count_axis, feature_axis, marked_line
+from amzseg_pipeline.steps.figures.weighted import Values
 from amzseg_pipeline.steps.segments.features import scaling as segments
 from amzseg_pipeline.steps.segments.features.sampling import training_sample
 from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
 from amzseg_pipeline.steps.segments.features.shrinkage import shrinkages
+
+MAX_USERS = 1_000_000
+"""Sentences describe all users up to this number, and state the sample beyond it."""
 
 _EXTREME_SD = 3
 _RELEVANT_SHARE = 0.01
@@ -47,13 +51,18 @@ class UserData:
     currency: str | None
 
     @property
+    def scope(self) -> str:
+        """A sentence that names the sample; empty if it has all users."""
+        return "" if len(self.features) == self.users else f"Sample of {counted(len(self.features), 'user')}. "
+
+    @property
     def note(self) -> str:
         """The number of users in a plot of the sample."""
         return sampled(len(self.features), self.users, "user")
 
 
 def user_data(
-    user_features: nw.LazyFrame[Any], *, transform: str, currency: str | None, max_users: int = 20_000
+    user_features: nw.LazyFrame[Any], *, transform: str, currency: str | None, max_users: int = MAX_USERS
 ) -> UserData:
     """The data of the figures: at most `max_users` users, those of smallest hash, scaled as for a model of them."""
     sample = _frame(training_sample(user_features, users=max_users))
@@ -98,9 +107,9 @@ def reviews_per_user(data: UserData) -> Plot | NotApplicable:
         for place, height in zip(reviews, users, strict=True):
             axes.annotate(f"{height:,}", (place, height), xytext=(0, 7), textcoords="offset points", ha="center")
     advice = (
-        "most segments rest on one purchase a user, so an offer for a second purchase teaches more than a finer model"
+        "most users have a single purchase, so offer a second one before you refine the segments"
         if once >= 0.5
-        else "most users are known from several purchases, so segments can be trusted for single users"
+        else "most users have several purchases, so segments are reliable for single users"
     )
     summary = (
         f"{counted(several, 'user')} with several reviews, {percent(several / data.users)} of all, wrote "
@@ -121,8 +130,8 @@ def feature_scaling(data: UserData, *, feature: str) -> Plot | NotApplicable:
     fitted = next(scaled for scaled in data.scaling.features if scaled.name == feature)
     before, after = data.features[feature].dropna().to_numpy(), data.scaled[feature].dropna().to_numpy()
     far = int((np.abs(after) > _EXTREME_SD).sum())
-    share = "no user lies" if not far else f"{percent(far / len(after))} of users lie"
-    title = f"{name.capitalize()}: {share} beyond {_EXTREME_SD} sd once scaled"
+    share = "no user is" if not far else f"{percent(far / len(after))} of users are"
+    title = f"{name.capitalize()}: {share} beyond {_EXTREME_SD} sd after scaling"
     figure, axes = canvas(title, note=data.note, panels=(1, 2), height=4.0)
     bins: tuple[Any, Any] = (_BINS, _BINS)
     if feature == "avg_rating":
@@ -148,8 +157,8 @@ def feature_scaling(data: UserData, *, feature: str) -> Plot | NotApplicable:
         else "extreme users are too few to shift a segment by this feature"
     )
     sentence = (
-        f"The skewness of the {name} is {_skewness(before):.1f} before and {_skewness(after):.1f} after, with "
-        f"{counted(far, 'user')} beyond {_EXTREME_SD} standard deviations: {advice}."
+        f"{data.scope}The skewness of the {name} is {_skewness(before):.1f} before and {_skewness(after):.1f} after, "
+        f"with {counted(far, 'user')} beyond {_EXTREME_SD} standard deviations: {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -168,13 +177,13 @@ def feature_correlations(data: UserData) -> Plot | NotApplicable:
     figure, axes = canvas(title, note=f"Spearman's rank correlation; {data.note}")
     heatmap(axes, table, limit=1, decimals=2, label="rank correlation", half=True)
     advice = (
-        "what they share counts twice in the segments, so do not read them as two reasons"
+        "they count twice in the segments, so do not treat them as two independent reasons"
         if close
-        else "each feature adds something of its own to the segments"
+        else "each feature adds information to the segments"
     )
     sentence = (
-        f"Features with a rank correlation of {_CLOSE} or more: {counted(close, 'pair')}; the closest, {closest.first} "
-        f"and {closest.second}, have {signed(closest.correlation, decimals=2)}: {advice}."
+        f"{data.scope}Features with a rank correlation of {_CLOSE} or more: {counted(close, 'pair')}; the closest, "
+        f"{closest.first} and {closest.second}, have {signed(closest.correlation, decimals=2)}: {advice}."
     )
     return Plot(title, sentence, figure)
 

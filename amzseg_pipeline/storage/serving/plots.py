@@ -22,7 +22,8 @@ PLOTS_FILE = "plots.json"
 REPORT_FILE = "report.html"
 
 _FORMAT = 1
-_GROUPS = ("reviews", "users", "segments", "history")
+_GROUPS = ("segments", "history", "users", "reviews")
+"""In the order of the report: results first, then the data they come from."""
 _PART_FILE = "part.json"
 _LOCK_FILE = ".lock"
 

@@ -78,13 +78,13 @@ def data_of(
     rejected_rows: Sequence[dict[str, Any]] = (),
     *,
     engine: str = "duckdb",
-    max_reviews: int = 50_000,
     currency: str | None = "INR",
+    **options: Any,
 ) -> ReviewData:
     """The data of the reviews plots."""
     cleaned: nw.LazyFrame = frame(CLEANED_REVIEWS, rows, engine=engine)
     rejections: nw.LazyFrame = frame(REJECTED_REVIEWS, list(rejected_rows), engine=engine)
-    return review_data(cleaned, rejections, currency=currency, max_reviews=max_reviews)
+    return review_data(cleaned, rejections, currency=currency, **options)
 
 
 def plain(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -118,6 +118,7 @@ def test_heatmap_annotates_users_and_shares_and_colours_only_moves() -> None:
     assert written[0, 1] == "12\n1.5%"
     assert written[3, 0] == "30\n100%"
     assert written[2, 1] == "0"
+    assert plot.figure.axes == [axes]
     coloured = axes.collections[0].get_array()
     assert int((~coloured.mask).sum()) == 3
     assert [label.get_text() for label in axes.get_yticklabels()][-1] == "new users"

@@ -75,6 +75,7 @@ def test_skipped_plots_are_listed_and_faults_marked():
 def test_facts_contain_inputs_counts_segments_and_model():
     batch = {"path": "in/a.csv", "format": "some CSV", "rows": 1_234, "sha256": "ab" * 32}
     facts = review_facts([batch], row_reconciliation="1,234 raw rows = all", currency=None)
+    assert list(facts) == ["Rows", "Currency", "Inputs"]
     assert facts["Inputs"] == "in/a.csv (some CSV, 1,234 rows, sha256 abababababababab…)"
     assert facts["Currency"] == "none (no prices)"
     lines = segment_facts(DATA)["Segments"].splitlines()
@@ -87,3 +88,15 @@ def test_facts_contain_inputs_counts_segments_and_model():
     model = replace(DATA.model, scaling=replace(DATA.model.scaling, dropped=dropped))
     assert "mean discount dropped (no user has a value)" in segment_facts(replace(DATA, model=model))["Features"]
     assert user_facts(9_050) == {"Users": "9,050"}
+
+
+def test_facts_state_the_meaning_of_ratings_and_prices():
+    batch = {"path": "a.csv", "format": "Amazon Sales Dataset CSV", "rows": 1, "sha256": "ab" * 32}
+    facts = review_facts([batch], row_reconciliation="", currency="INR")
+    assert facts["Ratings"] == "mean ratings of the products, not of the reviewers"
+    assert facts["Prices"] == "prices of the listings at export, not what reviewers paid"
+
+
+def test_page_starts_with_the_first_section_and_stacks_facts_on_phones():
+    assert PAGE.index("fact of reviews") < PAGE.index("fact of segments")
+    assert re.search(r"@media \(max-width: 40rem\) \{[^}]*\}[^}]*\}\s*th, td \{ display: block", PAGE)

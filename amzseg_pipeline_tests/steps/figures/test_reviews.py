@@ -1,6 +1,6 @@
-"""Plots of the reviews stage against pandas, and with missing data."""
+"""Plots of the reviews stage: their form, missing data, engines. test_sentences checks their numbers."""
 
-import math
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from amzseg_pipeline.steps.figures.reviews import DRAWINGS, review_gallery
 from amzseg_pipeline.steps.figures.style import drawing_style
 from amzseg_pipeline_tests.frames import ENGINES
 from amzseg_pipeline_tests.steps.figures.synthetic import (
+    DAY_MS,
     assert_presentable,
     data_of,
     plain,
@@ -34,99 +35,15 @@ def drawn(name: str, data=DATA) -> Plot:
     return plot
 
 
-def quarter_means(by: str, of: pd.Series) -> tuple[float, float]:
-    known = PLAIN.assign(of=of).dropna(subset=[by, "of"])
-    low, high = known[by].quantile([0.25, 0.75])
-    return known.loc[known[by] <= low, "of"].mean(), known.loc[known[by] >= high, "of"].mean()
-
-
-def rank_correlation(first: str, second: str) -> str:
-    pairs = PLAIN[[first, second]].dropna()
-    return f"{np.corrcoef(pairs[first].rank(), pairs[second].rank())[0, 1]:+.2f}"
-
-
 def second_levels() -> pd.DataFrame:
     known = PLAIN.dropna(subset=["category"])
     grouped = known.groupby(known["category"].str.split("|").str[1])
     return grouped.agg(products=("item_id", "nunique"), stars=("stars", "mean"), off=("off", "mean"))
 
 
-def median_of_level(column: str, low: float, high: float) -> float:
-    known = PLAIN.dropna(subset=[column, "stars"])
-    return known.loc[(known["stars"] >= low) & (known["stars"] < high), column].median()
-
-
-def last_year() -> str:
-    days = PLAIN["reviewed_at_ms"] // 86_400_000
-    dates = pd.to_datetime(days, unit="D")
-    start = dates.max() - pd.DateOffset(years=1)
-    return f"{(dates > start).sum():,}"
-
-
-def months() -> pd.Series:
-    return pd.to_datetime(PLAIN["reviewed_at_ms"], unit="ms").dt.to_period("M").value_counts()
-
-
-EXPECTED = {
-    "price_paid": lambda: (
-        [f"₹{PLAIN['paid'].quantile(q):,.0f}" for q in (0.25, 0.5, 0.75, 0.9)] + [f"₹{PLAIN['paid'].mean():,.0f}"]
-    ),
-    "list_price": lambda: [
-        f"₹{PLAIN['listed'].median():,.0f}",
-        f"{(PLAIN['listed'] / PLAIN['paid']).median():.1f} times",
-    ],
-    "discount": lambda: [
-        f"{PLAIN['off'].median():.0f}% off",
-        f"{(PLAIN['off'].dropna() >= 50).mean() * 100:.0f}% of reviews are of products at 50% off or more",
-    ],
-    "rating": lambda: [
-        f"{(PLAIN['stars'].dropna() >= 4).mean() * 100:.0f}%",
-        f"{PLAIN['stars'].mean():.2f} stars",
-        f"deviation of {PLAIN['stars'].std(ddof=0):.2f}",
-    ],
-    "rating_count": lambda: [
-        f"{PLAIN['rating_count'].median():,.0f} ratings",
-        f"{PLAIN['rating_count'].quantile(0.9):,.0f} or more",
-    ],
-    "price_and_rating": lambda: (
-        [f"{mean:.2f}" for mean in quarter_means("paid", PLAIN["stars"])] + [rank_correlation("paid", "stars")]
-    ),
-    "rating_count_and_rating": lambda: (
-        [f"{mean:.2f}" for mean in quarter_means("rating_count", PLAIN["stars"])]
-        + [rank_correlation("rating_count", "stars")]
-    ),
-    "discount_and_rating": lambda: (
-        [f"{mean:.2f}" for mean in quarter_means("off", PLAIN["stars"])] + [rank_correlation("off", "stars")]
-    ),
-    "list_price_and_price_paid": lambda: [
-        f"{mean * 100:.0f}%" for mean in quarter_means("listed", 1 - PLAIN["paid"] / PLAIN["listed"])
-    ],
-    "price_by_rating_level": lambda: [
-        f"₹{median_of_level('paid', 0, 3.5):,.0f} at under 3.5 stars",
-        f"₹{median_of_level('paid', 4.5, 6):,.0f} at 4.5 to 5 stars",
-    ],
-    "discount_by_rating_level": lambda: [
-        f"{median_of_level('off', 0, 3.5):.0f}% at under 3.5 stars",
-        f"{median_of_level('off', 4.5, 6):.0f}% at 4.5 to 5 stars",
-    ],
-    "review_correlations": lambda: [rank_correlation("paid", "off")],
-    "categories_by_products": lambda: [
-        f"{second_levels()['products'].max():,}",
-        f"{second_levels()['products'].max() / second_levels()['products'].sum() * 100:.0f}% of the products",
-    ],
-    "categories_by_rating": lambda: [f"{end:.2f}" for end in second_levels()["stars"].agg(["max", "min"])],
-    "categories_by_discount": lambda: [f"{end:.0f}%" for end in second_levels()["off"].agg(["max", "min"])],
-    "reviews_over_time": lambda: [f"{months().idxmax():%B %Y} with {months().max()}", f"brought {last_year()}"],
-    "rejected_rows": lambda: ["5 rows", "the user id is empty (3)", f"{5 / 605 * 100:.2g}%"],
-}
-
-
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_every_plot_agrees_with_pandas(name):
-    plot = drawn(name)
-    assert_presentable(plot)
-    for fragment in EXPECTED[name]():
-        assert fragment in f"{plot.title} {plot.sentence}"
+def test_every_plot_is_presentable(name):
+    assert_presentable(drawn(name))
 
 
 MISSING = [
@@ -194,14 +111,7 @@ def test_short_history_is_shown_by_day():
     rows = [{**row, "reviewed_at_ms": (15_000 + i % 20) * 86_400_000} for i, row in enumerate(ROWS)]
     plot = drawn("reviews_over_time", data_of(rows))
     assert plot.figure.axes[0].get_ylabel() == "reviews a day"
-    assert "no month stands out" in plot.sentence
-
-
-def test_advice_depends_on_the_data():
-    steep = [{**row, "rating_tenths": 10 + 40 * (row["paid_minor"] or 0) // 10**6 % 41} for row in ROWS]
-    flat = [{**row, "rating_tenths": 40 + i % 3} for i, row in enumerate(ROWS)]
-    assert "recommend the next higher price" in drawn("price_and_rating", data_of(steep)).sentence
-    assert "the price says little about the rating" in drawn("price_and_rating", data_of(flat)).sentence
+    assert "shows no season" in plot.sentence
 
 
 def test_dollar_signs_and_thousands_are_readable():
@@ -233,17 +143,51 @@ def test_single_category_skips_the_ranking():
     assert skipped == NotApplicable("all products are of one category, Gift Cards")
 
 
-def test_sample_is_by_hash_on_every_engine():
-    wanted = sorted(ROWS, key=lambda row: (row["user_hash"], row["user_id"], row["review_id"]))[:100]
+def test_values_count_every_review_on_every_engine():
+    columns = ["paid", "listed", "off", "stars", "rating_count"]
+    expected = PLAIN[columns].astype(float).value_counts(dropna=False).sort_index()
     for engine in ENGINES:
-        data = data_of(ROWS[::-1], REJECTED, engine=engine, max_reviews=100)
-        assert data.sample["user_id"].tolist() == [row["user_id"] for row in wanted]
-        np.testing.assert_allclose(
-            data.sample["paid"].to_numpy(float),
-            [math.nan if row["paid_minor"] is None else row["paid_minor"] / 100 for row in wanted],
+        data = data_of(ROWS[::-1], REJECTED, engine=engine)
+        found = data.values.set_index(list(data.values.columns[:-1]))["reviews"].sort_index()
+        np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+        np.testing.assert_allclose(found.reset_index().to_numpy(float), expected.reset_index().to_numpy(float))
+        assert (data.reviews, data.duplicates, data.scope) == (600, 0, "")
+
+
+def test_too_many_values_become_a_sample_that_sentences_name():
+    first = sorted(ROWS, key=lambda row: (row["user_hash"], row["user_id"], row["review_id"]))[:100]
+    for engine in ENGINES:
+        data = data_of(ROWS[::-1], REJECTED, engine=engine, max_combinations=100)
+        assert data.sampled_reviews == 100
+        assert sorted(data.known("paid")["paid"]) == sorted(
+            {row["paid_minor"] / 100 for row in first if row["paid_minor"]}
         )
-        assert data.reviews == len(ROWS)
-        assert data.note(data.sample) == "100 of 600 reviews"
+        assert data.note(data.values) == "100 of 600 reviews"
+    assert drawn("rating", data).sentence.startswith("Sample of 100 reviews. The mean rating")
+
+
+def test_ratings_of_products_are_called_so():
+    product, reviewer = (drawn("rating", data_of(ROWS, has_product_ratings=each)) for each in (True, False))
+    assert product.figure.axes[0].get_xlabel() == "mean rating of the product (stars)"
+    assert "of reviews are of products rated 4 stars or better" in product.title
+    assert "of ratings are 4 stars or better" in reviewer.title
+
+
+@pytest.mark.parametrize(
+    ("months", "season"),
+    [
+        ({(2022, 11): 5, (2023, 11): 4}, "November is the busiest month in each of 2 full years"),
+        ({(2022, 11): 5, (2023, 3): 4}, "no month is the busiest in every full year"),
+        ({(2023, 11): 5}, "the history has fewer than two full calendar years"),
+    ],
+)
+def test_season_needs_the_same_month_in_every_full_year(months, season):
+    years = sorted({year for year, _ in months})
+    days = [date(year, month, 15) for year in years for month in range(1, 13)]
+    days += [date(year, month, 10) for (year, month), extra in months.items() for _ in range(extra)]
+    days += [date(years[0], 1, 1), date(years[-1], 12, 31)]
+    rows = [{**ROWS[i], "reviewed_at_ms": (day - date(1970, 1, 1)).days * DAY_MS} for i, day in enumerate(days)]
+    assert season in drawn("reviews_over_time", data_of(rows)).sentence
 
 
 def test_engines_agree_on_categories_days_and_rejections():

@@ -1,4 +1,4 @@
-"""Plots of the users stage against pandas, and with missing data."""
+"""Plots of the users stage: their form, missing data, engines. test_sentences checks their numbers."""
 
 import numpy as np
 import pandas as pd
@@ -9,13 +9,11 @@ from amzseg_pipeline.contracts.users import FEATURES, USER_FEATURES
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.style import drawing_style
 from amzseg_pipeline.steps.figures.users import DRAWINGS, UserData, user_data
-from amzseg_pipeline.steps.segments import scaled_features
 from amzseg_pipeline_tests.frames import ENGINES, frame
 from amzseg_pipeline_tests.steps.figures.synthetic import assert_presentable
-from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_types, users_of
+from amzseg_pipeline_tests.steps.segments.users import three_types, users_of
 
 USERS = three_types(800)
-SCALED = scaled_features(USERS, scaling_of(USERS, transform="log"))
 
 
 def data_of(
@@ -39,36 +37,15 @@ def drawn(name: str, data: UserData = DATA) -> Plot:
     return plot
 
 
-def of_feature(feature: str) -> list[str]:
-    scaled = SCALED[feature].astype(float)
-    far = int((scaled.abs() > 3).sum())
-    skewness = ((scaled - scaled.mean()) ** 3).mean() / scaled.std(ddof=0) ** 3
-    return [f"{skewness:.1f} after", f"{far:,} user"]
-
-
-def closest() -> str:
-    table = USERS[list(FEATURES)].astype(float).corr(method="spearman").to_numpy().copy()
-    np.fill_diagonal(table, 0)
-    return f"{table.flat[np.abs(table).argmax()]:+.2f}"
-
-
-EXPECTED = {
-    "reviews_per_user": lambda: [
-        f"{(USERS['total_reviews'] == 1).mean() * 100:.0f}% of users wrote a single review",
-        f"{(USERS['total_reviews'] > 1).sum():,} users with several reviews",
-        f"no user more than {int(USERS['total_reviews'].max())}",
-    ],
-    **{f"scaling_of_{feature}": lambda feature=feature: of_feature(feature) for feature in FEATURES},
-    "feature_correlations": lambda: [closest()],
-}
-
-
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_every_plot_agrees_with_pandas(name):
-    plot = drawn(name)
-    assert_presentable(plot)
-    for fragment in EXPECTED[name]():
-        assert fragment in f"{plot.title} {plot.sentence}"
+def test_every_plot_is_presentable(name):
+    assert_presentable(drawn(name))
+
+
+def test_sentences_name_a_sample():
+    sampled = data_of(USERS, max_users=100)
+    assert drawn("feature_correlations", sampled).sentence.startswith("Sample of 100 users. Features with")
+    assert drawn("scaling_of_avg_spend", sampled).sentence.startswith("Sample of 100 users. The skewness")
 
 
 def test_feature_without_values_is_skipped_with_the_reason():
@@ -99,7 +76,7 @@ def test_users_with_one_review_each_skip_the_plot():
 def test_users_with_several_reviews_are_described_by_the_median():
     plot = drawn("reviews_per_user", data_of(users_of([(5 + i % 4, 4.0 + i % 2, 10.0, 100.0 + i) for i in range(60)])))
     assert plot.title == "Half of all users wrote 6 reviews or more"
-    assert plot.sentence.startswith("Every user wrote 5 reviews or more, and no user more than 8: most users are known")
+    assert plot.sentence.startswith("Every user wrote 5 reviews or more, and no user more than 8: most users have")
 
 
 def test_identical_users_have_no_correlations():

@@ -51,11 +51,11 @@ def test_the_report_holds_the_stages_that_are_there_in_their_order(tmp_path):
     assert "2024-01-01 02:00 UTC" in page
     write(tmp_path, gallery("users", "u"))
     page = (folder / REPORT_FILE).read_text(encoding="utf-8")
-    assert page.index("r title") < page.index("u title") < page.index("s title")
+    assert page.index("s title") < page.index("u title") < page.index("r title")
 
 
 def test_stages_written_at_the_same_time_are_all_there(tmp_path):
-    groups = ("reviews", "users", "segments")
+    groups = ("segments", "users", "reviews")
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda group: write(tmp_path, gallery(group, f"plot_{group}")), groups))
     assert [plot["group"] for plot in plots_of(tmp_path, "run-1")["plots"]] == list(groups)

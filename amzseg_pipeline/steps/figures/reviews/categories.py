@@ -74,7 +74,11 @@ def categories_by_rating(data: ReviewData) -> Plot | NotApplicable:
     )  # fmt: skip
     room = 0.2 * max(high - low, _RELEVANT_STARS)
     axes.set(xlim=(min(overall, top["mean_stars"].min()) - room, max(high, overall + _RELEVANT_STARS) + room))
-    axes.set(xlabel="mean rating (stars)", ylabel="", ylim=(len(top) - 0.5, -1.2))
+    axes.set(
+        xlabel=data.rating_label if data.has_product_ratings else "mean rating (stars)",
+        ylabel="",
+        ylim=(len(top) - 0.5, -1.2),
+    )
     axes.grid(axis="y", visible=False)
     number_axis(axes.xaxis)
     advice = (
@@ -83,7 +87,8 @@ def categories_by_rating(data: ReviewData) -> Plot | NotApplicable:
         else "ratings are no reason to prefer one of them"
     )
     sentence = (
-        f"{best} has a mean of {high:.2f} stars where all have {overall:.2f}, and {worst} the lowest, {low:.2f}: "
+        f"The mean rating is {high:.2f} stars in {best}, {overall:.2f} in all these categories, and "
+        f"lowest in {worst}, {low:.2f}: "
         f"{advice}."
     )
     return Plot(title, sentence, figure)
@@ -112,7 +117,7 @@ def categories_by_discount(data: ReviewData) -> Plot | NotApplicable:
         if differ
         else "deal seekers are found in all of them"
     )
-    sentence = f"Buyers in {deepest} get {high:.0f}% off on average, those in {smallest} {low:.0f}%: {advice}."
+    sentence = f"The mean discount of reviews is {high:.0f}% in {deepest} and {low:.0f}% in {smallest}: {advice}."
     return Plot(title, sentence, figure)
 
 

@@ -1,5 +1,6 @@
 """Reviews over time, and rejected rows by reason."""
 
+import calendar
 import textwrap
 
 import numpy as np
@@ -13,6 +14,7 @@ from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.style import ACCENT, HIGHLIGHT, canvas, count_axis
 
 _SHORT_HISTORY_DAYS = 92
+_MIN_YEARS = 2
 _REASON_CHARACTERS = 28
 _REASONS = {
     RejectionReason.DAMAGED_RECORD: "damaged record",
@@ -45,21 +47,15 @@ def reviews_over_time(data: ReviewData) -> Plot | NotApplicable:
     axes.set_ylim(bottom=0)
     axes.grid(axis="x", visible=False)
     count_axis(axes.yaxis)
-    by_month = daily.groupby(index.month_name()).sum()
-    busiest, part = by_month.idxmax(), by_month.max() / by_month.sum()
     newest = daily.index[-1]
     ends = [newest - pd.DateOffset(years=back) for back in range(3)]
     last_year, year_before = (int(daily[(index > ends[i + 1]) & (index <= ends[i])].sum()) for i in range(2))
     trend = (
-        f"the year to {newest:%B %Y} brought {last_year:,}, {_change(last_year, year_before)} the one before"
+        f"the year to {newest:%B %Y} had {last_year:,}, {_change(last_year, year_before)} the year before"
         if year_before
         else f"they run from {daily.index[0]:{form}} to {newest:{form}}"
     )
-    advice = (
-        f"{busiest} is the busiest month of the year with {percent(part)} of all, so prepare campaigns before it"
-        if not is_short and part >= 0.1
-        else "no month stands out, so campaigns need not wait for a season"
-    )
+    advice = _season(daily)
     return Plot(title, f"Reviews peaked in {peak:{form}} with {counts.max():,}; {trend}; {advice}.", figure)
 
 
@@ -79,18 +75,38 @@ def rejected_rows(data: ReviewData) -> Plot | NotApplicable:
     )
     axes.set(xlabel="rejected rows", ylabel="")
     count_axis(axes.xaxis)
-    share = total / (total + data.reviews)
+    share = total / (total + data.reviews + data.duplicates)
     advice = (
         "too few to change a segment"
         if share < 0.01
         else "enough to distort segments, so have the export fixed before you base a campaign on them"
     )
     sentence = (
-        f"{percent(share)} of reviews and rejected rows were rejected, most often because {first['reason']} "
+        f'{percent(share)} of raw rows were rejected, most often with the reason "{first["reason"]}" '
         f"({first['rows']:,}): {advice}."
     )
     return Plot(title, sentence, figure)
 
 
+def _season(daily: "pd.Series[int]") -> str:
+    """The season and what follows from it: the month with most reviews in each of at least two full calendar years."""
+    dates = pd.DatetimeIndex(daily.index)
+    years = range(dates[0].year + (dates[0].dayofyear > 1), dates[-1].year + (f"{dates[-1]:%m%d}" == "1231"))
+    if len(years) < _MIN_YEARS:
+        return "the history has fewer than two full calendar years, so it shows no season"
+    full = daily[dates.year.isin(list(years))]
+    full_dates = pd.DatetimeIndex(full.index)
+    by_month = full.groupby([full_dates.year, full_dates.month]).sum().unstack(fill_value=0)
+    busiest = by_month.idxmax(axis=1)
+    if busiest.nunique() > 1:
+        return "no month is the busiest in every full year, so campaigns need not wait for a season"
+    month = int(busiest.iloc[0])
+    part = by_month[month].sum() / by_month.to_numpy().sum()
+    return (
+        f"{calendar.month_name[month]} is the busiest month in each of {len(years)} full years, with {percent(part)} "
+        "of their reviews, so prepare campaigns before it"
+    )
+
+
 def _change(now: int, before: int) -> str:
-    return f"{abs(now / before - 1):.0%}".replace("%", " %") + (" more than" if now >= before else " fewer than")
+    return f"{abs(now / before - 1):.0%} {'more' if now >= before else 'fewer'} than"

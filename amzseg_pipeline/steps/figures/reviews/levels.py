@@ -1,114 +1,80 @@
 """Prices and discounts by rating level."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
-from amzseg_pipeline.presentation.formatting import money, money_unit
+from amzseg_pipeline.presentation.formatting import joined, money, money_unit
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
-from amzseg_pipeline.steps.figures.panels import Values, boxes
+from amzseg_pipeline.steps.figures.panels import Box, boxes
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
+from amzseg_pipeline.steps.figures.reviews.trends import RatingTrend, rating_trend
 from amzseg_pipeline.steps.figures.style import ACCENT, canvas, money_axis, percent_axis
+from amzseg_pipeline.steps.figures.weighted import quantiles
 
-_MIN_REVIEWS = 30
-_HALF_STARS = {"under 3.5": (0, 3.5), "3.5 to 3.9": (3.5, 4), "4 to 4.4": (4, 4.5), "4.5 to 5": (4.5, 6)}
-_WHOLE_STARS = {"1": (1, 2), "2": (2, 3), "3": (3, 4), "4": (4, 5), "5": (5, 6)}
-_RELEVANT_RATIO = 1.25
-_RELEVANT_PERCENT = 5
-
-
-@dataclass(frozen=True)
-class _Levels:
-    """Values by rating level, lowest first: `worst` and `best` name the ends, `low` and `high` are their medians."""
-
-    values: dict[str, Values]
-    note: str
-
-    @property
-    def worst(self) -> str:
-        return f"{next(iter(self.values))} stars"
-
-    @property
-    def best(self) -> str:
-        return f"{list(self.values)[-1]} stars"
-
-    @property
-    def low(self) -> float:
-        return float(np.median(next(iter(self.values.values()))))
-
-    @property
-    def high(self) -> float:
-        return float(np.median(list(self.values.values())[-1]))
-
-    @property
-    def with_counts(self) -> dict[str, Values]:
-        return {f"{name}\n({len(values):,})": values for name, values in self.values.items()}
+_MIN_LEVELS = 2
+_BOX_NOTE = "box: middle half, whiskers: 5% to 95%"
 
 
 def price_by_rating_level(data: ReviewData) -> Plot | NotApplicable:
-    """Prices paid by rating level."""
-    levels = _levels(data, "paid")
-    if levels is None:
-        return NotApplicable(f"fewer than two levels of rating have {_MIN_REVIEWS} reviews with a price paid")
-    low, high = money(levels.low, data.currency), money(levels.high, data.currency)
-    ratio = levels.high / levels.low
-    way = (
-        "rise with"
-        if ratio >= _RELEVANT_RATIO
-        else "fall with"
-        if ratio <= 1 / _RELEVANT_RATIO
-        else "hardly change with"
-    )
-    title = f"Prices {way} the rating: {low if low == high else f'{low} to {high}'} at the median"
-    figure, axes = canvas(title, note=f"{levels.note}; box: middle half, whiskers: 5% to 95%")
-    boxes(axes, levels.with_counts, colours=[ACCENT] * len(levels.values))
-    axes.set(xscale="log", xlabel=f"price paid ({money_unit(data.currency)})", ylabel="rating (stars)")
+    """Prices by rating level."""
+    if (trend := _trend(data, "paid")) is None:
+        return NotApplicable("fewer than two levels of rating have 30 reviews with a price paid")
+    title, medians = _title_and_medians(trend, "Prices", lambda price: money(price, data.currency))
+    figure, axes = canvas(title, note=f"{data.note(trend.pairs)}; {_BOX_NOTE}")
+    boxes(axes, _boxes(trend, "paid"), colours=[ACCENT] * len(trend.levels))
+    axes.set(xscale="log", xlabel=f"price ({money_unit(data.currency)})", ylabel=data.rating_label)
     money_axis(axes.xaxis, data.currency)
     advice = (
-        "a low rating is a matter of the product and not of its price, so mend it before it is made cheaper"
-        if way == "hardly change with"
-        else "ratings and budgets go together, so look at a segment's spend before its ratings are called taste"
+        "ratings and prices are related, so check the spending of a segment before you explain its ratings"
+        if trend.direction
+        else "choose the price level of an offer independently of ratings"
     )
-    sentence = f"The median price is {low} at {levels.worst} and {high} at {levels.best}: {advice}."
-    return Plot(title, sentence, figure)
+    return Plot(title, f"{data.scope}The median price is {medians}: {advice}.", figure)
 
 
 def discount_by_rating_level(data: ReviewData) -> Plot | NotApplicable:
     """Discounts by rating level."""
-    levels = _levels(data, "discount")
-    if levels is None:
-        return NotApplicable(f"fewer than two levels of rating have {_MIN_REVIEWS} reviews with a discount")
-    step = levels.high - levels.low
-    way = (
-        "grow with"
-        if step >= _RELEVANT_PERCENT
-        else "shrink with"
-        if step <= -_RELEVANT_PERCENT
-        else "hardly change with"
-    )
-    title = f"Discounts {way} the rating: {levels.low:.0f}% to {levels.high:.0f}% at the median"
-    figure, axes = canvas(title, note=f"{levels.note}; box: middle half, whiskers: 5% to 95%")
-    boxes(axes, levels.with_counts, colours=[ACCENT] * len(levels.values))
-    axes.set(xlabel="discount (% of list price)", ylabel="rating (stars)", xlim=(0, 100))
+    if (trend := _trend(data, "discount")) is None:
+        return NotApplicable("fewer than two levels of rating have 30 reviews with a discount")
+    title, medians = _title_and_medians(trend, "Discounts", lambda discount: f"{discount:.0f}%")
+    figure, axes = canvas(title, note=f"{data.note(trend.pairs)}; {_BOX_NOTE}")
+    boxes(axes, _boxes(trend, "discount"), colours=[ACCENT] * len(trend.levels))
+    axes.set(xlabel="discount (% of list price)", ylabel=data.rating_label, xlim=(0, 100))
     percent_axis(axes.xaxis)
     advice = (
-        "what is pushed by price pleases least, so do not lead with it to loyal customers"
-        if way == "shrink with"
-        else "well-rated products are discounted too, so a deal need not look cheap"
+        "deep discounts go with low ratings, so do not lead with them in offers to loyal customers"
+        if trend.direction < 0
+        else "well-rated products have deep discounts too, so a deal can be a good product"
+        if trend.direction > 0
+        else "choose the discount of an offer independently of ratings"
     )
-    low, high = f"{levels.low:.0f}%", f"{levels.high:.0f}%"
-    sentence = f"The median discount is {low} at {levels.worst} and {high} at {levels.best}: {advice}."
-    return Plot(title, sentence, figure)
+    return Plot(title, f"{data.scope}The median discount is {medians}: {advice}.", figure)
 
 
-def _levels(data: ReviewData, column: str) -> _Levels | None:
-    pairs = data.known(column, "stars")
-    if column == "paid":
-        pairs = pairs[pairs["paid"] > 0]
-    stars = pairs["stars"]
-    limits = _WHOLE_STARS if bool((stars == stars.round()).all()) else _HALF_STARS
-    found = {
-        name: pairs.loc[(stars >= low) & (stars < high), column].to_numpy() for name, (low, high) in limits.items()
-    }
-    values = {name: group for name, group in found.items() if len(group) >= _MIN_REVIEWS}
-    return _Levels(values, data.note(pairs)) if len(values) > 1 else None
+def _trend(data: ReviewData, column: str) -> RatingTrend | None:
+    pairs = data.known(column, "stars", positive=() if column == "discount" else (column,))
+    if pairs[column].nunique() < _MIN_LEVELS or pairs["stars"].nunique() < _MIN_LEVELS:
+        return None
+    trend = rating_trend(data, column)
+    return trend if len(trend.levels) >= _MIN_LEVELS else None
+
+
+def _title_and_medians(trend: RatingTrend, subject: str, formatted: Callable[[float], str]) -> tuple[str, str]:
+    medians = list(trend.medians.values())
+    ends = (medians[0], medians[-1]) if trend.direction else (min(medians), max(medians))
+    low, high = (formatted(end) for end in ends)
+    title = (
+        f"{subject} {'rise' if trend.direction > 0 else 'fall'} with the rating: median {low} to {high}"
+        if trend.direction
+        else f"{subject} show no clear trend with the rating: medians of {low} to {high}"
+    )
+    return title, joined([f"{formatted(median)} at {name} stars" for name, median in trend.medians.items()])
+
+
+def _boxes(trend: RatingTrend, column: str) -> dict[str, Box]:
+    found: dict[str, Box] = {}
+    for name, level in trend.levels.items():
+        counts = level["reviews"].to_numpy(dtype=np.float64)
+        found[f"{name}\n({int(counts.sum()):,})"] = Box(*quantiles(level[column].to_numpy(), counts, Box.QUANTILES))
+    return found

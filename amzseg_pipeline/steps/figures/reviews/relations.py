@@ -5,20 +5,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from amzseg_pipeline.presentation.formatting import money_unit, percent, signed, strength
-from amzseg_pipeline.steps.figures.correlations import correlation_table, rank_correlation, ranked_pairs
+from amzseg_pipeline.presentation.formatting import joined, money_unit, percent, signed, strength
+from amzseg_pipeline.steps.figures.correlations import Pair, ranked_pairs
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
-from amzseg_pipeline.steps.figures.panels import Values, density, heatmap, trend
+from amzseg_pipeline.steps.figures.panels import density, heatmap, trend_line
 from amzseg_pipeline.steps.figures.reviews.data import ReviewData
 from amzseg_pipeline.steps.figures.reviews.distributions import star_edges
+from amzseg_pipeline.steps.figures.reviews.trends import RatingTrend, rating_trend, steady_direction
 from amzseg_pipeline.steps.figures.style import MUTED, canvas, count_axis, money_axis, percent_axis
+from amzseg_pipeline.steps.figures.weighted import Values, quarter_means, rank_correlation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MIN_REVIEWS = 10
-_RELEVANT_STARS = 0.1
+_MIN_COLUMNS = 3
 _RELEVANT_SHARE = 0.1
+_CLOSE = 0.5
 _NAMES = {
     "paid": "price paid",
     "list_price": "list price",
@@ -26,170 +29,178 @@ _NAMES = {
     "stars": "rating",
     "ratings": "number of ratings",
 }
+_PRICES = {"price paid", "list price"}
 
 
 def price_and_rating(data: ReviewData) -> Plot | NotApplicable:
     """Price against rating."""
-    pairs = data.known("paid", "stars").query("paid > 0")
-    if absent := _unrelated(pairs):
-        return absent
-    cheap, expensive = _ends(pairs["paid"], pairs["stars"])
-    correlation = rank_correlation(pairs)
-    title = _finding("Price and rating", correlation)
+    pairs = data.known("paid", "stars", positive=("paid",))
+    if reason := _not_applicable(pairs):
+        return reason
+    trend = rating_trend(data, "paid")
+    advice = {
+        1: "more expensive products are rated better, so recommend the next higher price",
+        0: "the price says little about the rating, so choose products to promote by their rating",
+        -1: "expensive products are rated worse, so check their quality before you promote them",
+    }[trend.direction]
+    title = _title("price", trend)
     figure, axes = canvas(title, note=data.note(pairs))
-    _against_stars(axes, pairs, log=True)
-    axes.set_xlabel(f"price paid ({money_unit(data.currency)})")
+    _draw_against_stars(axes, data, pairs, log=True)
+    axes.set_xlabel(f"price ({money_unit(data.currency)})")
     money_axis(axes.xaxis, data.currency)
-    advice = (
-        "the price says little about the rating, so choose products to promote by their rating"
-        if abs(expensive - cheap) < _RELEVANT_STARS
-        else "more expensive products are rated better, so recommend the next higher price"
-        if expensive > cheap
-        else "expensive products are rated worse, so check their quality before you promote them"
-    )
-    sentence = (
-        f"The mean rating is {cheap:.2f} in the cheapest quarter of reviews and {expensive:.2f} in the most expensive "
-        f"(rank correlation {signed(correlation, decimals=2)}): {advice}."
-    )
-    return Plot(title, sentence, figure)
+    return Plot(title, f"{data.scope}{_quarters('price', trend)}: {advice}.", figure)
 
 
 def rating_count_and_rating(data: ReviewData) -> Plot | NotApplicable:
     """Number of ratings against rating."""
-    pairs = data.known("ratings", "stars").query("ratings > 0")
-    if absent := _unrelated(pairs):
-        return absent
-    few, many = _ends(pairs["ratings"], pairs["stars"])
-    correlation = rank_correlation(pairs)
-    title = _finding("Number of ratings and rating", correlation)
+    pairs = data.known("ratings", "stars", positive=("ratings",))
+    if reason := _not_applicable(pairs):
+        return reason
+    trend = rating_trend(data, "ratings")
+    advice = {
+        1: "products with many ratings are the safer choice for new customers",
+        0: "the number of ratings says little about the rating, so choose products to promote by their rating",
+        -1: "products with many ratings are rated worse, so do not promote them for their popularity alone",
+    }[trend.direction]
+    title = _title("number of ratings", trend)
     figure, axes = canvas(title, note=data.note(pairs))
-    _against_stars(axes, pairs, log=True)
-    axes.set_xlabel("ratings the product has")
+    _draw_against_stars(axes, data, pairs, log=True)
+    axes.set_xlabel("ratings of the product")
     count_axis(axes.xaxis)
-    advice = (
-        "much-rated products are the safer ones to put before new customers"
-        if many - few >= _RELEVANT_STARS
-        else "being rated often says nothing for quality, so choose products to promote by their rating"
-    )
-    sentence = (
-        f"The mean rating is {few:.2f} in the quarter of reviews whose products have the fewest ratings and {many:.2f} "
-        f"in the quarter with the most (rank correlation {signed(correlation, decimals=2)}): {advice}."
-    )
-    return Plot(title, sentence, figure)
+    return Plot(title, f"{data.scope}{_quarters('number of ratings', trend)}: {advice}.", figure)
 
 
 def discount_and_rating(data: ReviewData) -> Plot | NotApplicable:
     """Discount against rating."""
     pairs = data.known("discount", "stars")
-    if absent := _unrelated(pairs):
-        return absent
-    small, deep = _ends(pairs["discount"], pairs["stars"])
-    correlation = rank_correlation(pairs)
-    title = _finding("Discount and rating", correlation)
+    if reason := _not_applicable(pairs):
+        return reason
+    trend = rating_trend(data, "discount")
+    advice = {
+        1: "deep discounts go with better ratings, so deals suit loyal customers too",
+        0: "the discount says little about the rating, so choose products to promote by their rating",
+        -1: "deep discounts go with lower ratings, so check the quality of a product before you discount it",
+    }[trend.direction]
+    title = _title("discount", trend)
     figure, axes = canvas(title, note=data.note(pairs))
-    _against_stars(axes, pairs, log=False)
+    _draw_against_stars(axes, data, pairs, log=False)
     axes.set_xlabel("discount (% of list price)")
     percent_axis(axes.xaxis)
-    advice = (
-        "deep discounts come with lower ratings, so check quality before a product is pushed by price"
-        if small - deep >= _RELEVANT_STARS
-        else "discounts do not come with lower ratings, so deals need not be kept from loyal customers"
-    )
-    sentence = (
-        f"The mean rating is {small:.2f} in the quarter of reviews with the smallest discounts and {deep:.2f} in the "
-        f"quarter with the deepest (rank correlation {signed(correlation, decimals=2)}): {advice}."
-    )
-    return Plot(title, sentence, figure)
+    return Plot(title, f"{data.scope}{_quarters('discount', trend)}: {advice}.", figure)
 
 
 def list_price_and_price_paid(data: ReviewData) -> Plot | NotApplicable:
-    """Price paid against list price."""
-    pairs = data.known("list_price", "paid").query("list_price > 0 and paid > 0")
-    if absent := _unrelated(pairs):
-        return absent
-    cheap, expensive = _ends(pairs["list_price"], 1 - pairs["paid"] / pairs["list_price"])
-    differs = abs(cheap - expensive) >= _RELEVANT_SHARE
-    where = "cheap" if cheap > expensive else "expensive"
+    """Price against list price."""
+    pairs = data.known("list_price", "paid", positive=("list_price", "paid"))
+    if reason := _not_applicable(pairs):
+        return reason
+    listed, paid, reviews = (pairs[name].to_numpy(dtype=np.float64) for name in ("list_price", "paid", "reviews"))
+    discounts = quarter_means(listed, 1 - paid / listed, reviews)
+    direction = steady_direction(discounts, effect=discounts[-1] - discounts[0], minimum=_RELEVANT_SHARE)
+    level = "expensive" if direction > 0 else "cheap"
     title = (
-        f"{where.capitalize()} products are discounted more deeply"
-        if differs
-        else "Discounts are much the same at every level of price"
+        f"{level.capitalize()} products have deeper discounts"
+        if direction
+        else "Discounts show no clear trend with the list price"
     )
     figure, axes = canvas(title, note=data.note(pairs))
-    listed, paid = pairs["list_price"].to_numpy(), pairs["paid"].to_numpy()
-    density(axes, listed, paid, log=(True, True), bins=(44, 32))
-    _discount_lines(axes, listed)
+    density(axes, listed, paid, counts=reviews, log=(True, True), bins=(44, 32))
+    _draw_discount_lines(axes, listed)
     unit = money_unit(data.currency)
-    axes.set(xlabel=f"list price ({unit})", ylabel=f"price paid ({unit})")
+    axes.set(xlabel=f"list price ({unit})", ylabel=f"price ({unit})")
     money_axis(axes.xaxis, data.currency)
     money_axis(axes.yaxis, data.currency)
     advice = (
-        f"deal seekers find most among {where} products, so aim price offers there"
-        if differs
-        else "no level of price is the natural place for offers, so choose it by segment"
+        f"{level} products have the offers that deal seekers look for"
+        if direction
+        else "choose the price level of offers by segment"
     )
     sentence = (
-        f"Buyers pay {percent(cheap)} less than the list price in the cheapest quarter of reviews and "
-        f"{percent(expensive)} less in the most expensive: {advice}."
+        f"From the quarter of reviews with the lowest list prices to the one with the highest, prices are "
+        f"{joined([percent(discount) for discount in discounts])} below the list price on average: {advice}."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, data.scope + sentence, figure)
 
 
 def review_correlations(data: ReviewData) -> Plot | NotApplicable:
     """Rank correlations of all numeric values of reviews."""
-    table = correlation_table(data.sample, _NAMES)
-    if table is None:
+    names = {column: name for column, name in _NAMES.items() if data.values[column].nunique() > 1}
+    if len(names) < _MIN_COLUMNS:
         return NotApplicable(f"fewer than three of {', '.join(_NAMES.values())} differ between reviews")
-    pairs = ranked_pairs(table)
-    # That the two prices go together is no finding.
-    candidates = [pair for pair in pairs if (pair.first, pair.second) != ("price paid", "list price")]
-    closest, farthest = candidates[0], candidates[-1]
-    found = f"{closest.first} and {closest.second} go together most ({signed(closest.correlation, decimals=2)})"
-    title = f"Apart from the two prices, {found}" if len(candidates) < len(pairs) else found[0].upper() + found[1:]
-    figure, axes = canvas(title, note=f"Spearman's rank correlation; {data.note(data.sample)}")
+    table = _correlation_table(data, names)
+    # That the two prices are related is no finding.
+    pairs = [pair for pair in ranked_pairs(table) if {pair.first, pair.second} != _PRICES]
+    closest, weakest = pairs[0], pairs[-1]
+    prefix = "Apart from the two prices, " if set(names.values()) >= _PRICES else ""
+    title = prefix + _related(closest)
+    title = title[0].upper() + title[1:]
+    figure, axes = canvas(title, note=f"Spearman's rank correlation; {data.note(data.values)}")
     heatmap(axes, table, limit=1, decimals=2, label="rank correlation", half=True)
     advice = (
-        "a campaign by one of the two reaches much the same buyers as by the other"
-        if abs(closest.correlation) >= 0.5
-        else "no other two say the same, so segments need them all"
+        "campaigns selected by one of the two reach mostly the same buyers as by the other"
+        if abs(closest.correlation) >= _CLOSE
+        else "no two of these values say the same, so segments need all of them"
     )
     sentence = (
         f"{closest.first.capitalize()} and {closest.second} are {strength(closest.correlation)} related "
-        f"({signed(closest.correlation, decimals=2)}), {farthest.first} and {farthest.second} least "
-        f"({signed(farthest.correlation, decimals=2)}): {advice}."
+        f"({signed(closest.correlation, decimals=2)}), {weakest.first} and {weakest.second} least "
+        f"({signed(weakest.correlation, decimals=2)}): {advice}."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, data.scope + sentence, figure)
 
 
-def _unrelated(pairs: pd.DataFrame) -> NotApplicable | None:
-    names = [_NAMES[column] for column in pairs.columns]
-    if len(pairs) < _MIN_REVIEWS:
+def _not_applicable(pairs: pd.DataFrame) -> NotApplicable | None:
+    columns = [column for column in pairs.columns if column != "reviews"]
+    names = [_NAMES[column] for column in columns]
+    if pairs["reviews"].sum() < _MIN_REVIEWS:
         return NotApplicable(f"fewer than {_MIN_REVIEWS} reviews have both {' and '.join(names)}")
-    constant = [name for column, name in zip(pairs.columns, names, strict=True) if pairs[column].nunique() < 2]
+    constant = [name for column, name in zip(columns, names, strict=True) if pairs[column].nunique() < 2]
     return NotApplicable(f"all reviews have the same {constant[0]}") if constant else None
 
 
-def _ends(by: pd.Series, of: pd.Series) -> tuple[float, float]:
-    """The mean of `of` in the lowest and in the highest quarter of `by`."""
-    return float(of[by <= by.quantile(0.25)].mean()), float(of[by >= by.quantile(0.75)].mean())
+def _title(subject: str, trend: RatingTrend) -> str:
+    if not trend.direction:
+        correlation = signed(trend.correlation, decimals=2)
+        return f"Ratings show no clear trend with the {subject} (rank correlation {correlation})"
+    low, high = trend.quarter_stars[0], trend.quarter_stars[-1]
+    return f"Ratings {'rise' if trend.direction > 0 else 'fall'} with the {subject}: {low:.2f} to {high:.2f} stars"
 
 
-def _finding(subject: str, correlation: float) -> str:
-    word = strength(correlation)
-    if word == "hardly":
-        return f"{subject} are hardly related ({signed(correlation, decimals=2)})"
-    way = "rise together" if correlation > 0 else "go opposite ways"
-    return f"{subject} {way}, {word} ({signed(correlation, decimals=2)})"
+def _quarters(subject: str, trend: RatingTrend) -> str:
+    means = joined([f"{stars:.2f}" for stars in trend.quarter_stars])
+    return (
+        f"From the quarter of reviews with the lowest {subject} to the one with the highest, the mean rating is "
+        f"{means} stars (rank correlation {signed(trend.correlation, decimals=2)})"
+    )
 
 
-def _against_stars(axes: "Axes", pairs: pd.DataFrame, *, log: bool) -> None:
-    x, stars = pairs.iloc[:, 0].to_numpy(), pairs["stars"].to_numpy()
-    density(axes, x, stars, log=(log, False), bins=(40, star_edges(stars)))
-    trend(axes, x, stars)
-    axes.set_ylabel("rating (stars)")
+def _related(pair: Pair) -> str:
+    return f"{pair.first} and {pair.second} are most closely related ({signed(pair.correlation, decimals=2)})"
 
 
-def _discount_lines(axes: "Axes", listed: Values) -> None:
+def _correlation_table(data: ReviewData, names: dict[str, str]) -> pd.DataFrame:
+    """Rank correlations over the reviews that have both values; 0 where one of them is constant."""
+    table = pd.DataFrame(np.eye(len(names)), index=list(names.values()), columns=list(names.values()))
+    columns = list(names)
+    for i, first in enumerate(columns):
+        for second in columns[:i]:
+            pairs = data.known(first, second)
+            is_constant = pairs[first].nunique() < 2 or pairs[second].nunique() < 2
+            values = (pairs[name].to_numpy(dtype=np.float64) for name in (first, second, "reviews"))
+            table.loc[names[first], names[second]] = table.loc[names[second], names[first]] = (
+                0.0 if is_constant else rank_correlation(*values)
+            )
+    return table
+
+
+def _draw_against_stars(axes: "Axes", data: ReviewData, pairs: pd.DataFrame, *, log: bool) -> None:
+    x, stars, reviews = (pairs.iloc[:, i].to_numpy(dtype=np.float64) for i in range(3))
+    density(axes, x, stars, counts=reviews, log=(log, False), bins=(40, star_edges(stars)))
+    trend_line(axes, x, stars, counts=reviews)
+    axes.set_ylabel(data.rating_label)
+
+
+def _draw_discount_lines(axes: "Axes", listed: Values) -> None:
     """Lines of equal discount with labels at their left end."""
     low, high = listed.min() / 2, listed.max()
     for off in (0, 50, 90):

@@ -29,20 +29,16 @@ def elbow(data: SegmentData) -> Plot | NotApplicable:
     """Inertia by the number of segments."""
     choice = data.model.choice
     inertias = {evidence.k: evidence.inertia for evidence in choice.evidence}
-    if len(inertias) < 3 or choice.k not in inertias or not inertias[min(inertias)] > 0:
+    if len(inertias) < 3 or choice.k not in inertias or not inertias.get(1, 0) > 0:
         return NotApplicable("inertia was measured for fewer than three numbers of segments")
-    title = (
-        f"The curve bends at {choice.knee} segments"
-        if choice.knee
-        else "The curve has no clear bend: every further segment gains"
-    )
+    title = f"The curve bends at {choice.knee} segments" if choice.knee else "The curve has no clear bend"
     figure, axes = canvas(title, note=_rule(choice))
     axes.plot(list(inertias), list(inertias.values()), "o-", color=ACCENT, linewidth=2.2, markersize=7)
     axes.set(xlabel="number of segments (k)", ylabel="inertia (squared sd)", ylim=(0, None))
     marked_point(axes, choice.k, inertias[choice.k], f"chosen: {choice.k}")
     integer_axis(axes.xaxis)
     count_axis(axes.yaxis)
-    one_cluster_inertia = inertias[min(inertias)]
+    one_cluster_inertia = inertias[1]
     explained, further = 1 - inertias[choice.k] / one_cluster_inertia, inertias.get(choice.k + 1)
     more = (
         ""
@@ -50,11 +46,11 @@ def elbow(data: SegmentData) -> Plot | NotApplicable:
         else f", one more would explain another {percent((inertias[choice.k] - further) / one_cluster_inertia)}"
     )
     advice = (
-        "segments beyond these gain less than those before, so plan for this many campaigns"
+        "further segments explain less, so plan for this many campaigns"
         if choice.k == choice.knee
         else "this curve alone did not decide, so judge the number by the silhouettes too"
     )
-    said = f"{counted(choice.k, 'segment')} explain {percent(explained)} of the differences between users"
+    said = f"{counted(choice.k, 'segment')} explain {percent(explained)} of the variance between users"
     sentence = f"{said}{more}: {advice}."
     return Plot(title, sentence, figure)
 
@@ -71,17 +67,15 @@ def silhouette_by_k(data: SegmentData) -> Plot | NotApplicable:
     figure, axes = canvas(title, note=_rule(choice))
     axes.plot(list(measured), list(measured.values()), "o-", color=ACCENT, linewidth=2.2, markersize=7)
     axes.margins(x=0.1, y=0.25)
-    axes.set(xlabel="number of segments (k)", ylabel="mean silhouette (1: clearly apart)")
+    axes.set(xlabel="number of segments (k)", ylabel="mean silhouette (1: well separated)")
     marked_point(axes, choice.k, chosen, f"chosen: {choice.k}")
     integer_axis(axes.xaxis)
     advice = (
         "segments overlap, so treat users near a border as either"
         if chosen < _WELL_SEPARATED
-        else "segments stand well apart, so campaigns can differ sharply"
+        else "segments are well separated, so campaigns can differ clearly"
     )
-    of_best = (
-        "the best there is" if choice.k == best else f"{percent(chosen / measured[best])} of the best, at k = {best}"
-    )
+    of_best = "the best value" if choice.k == best else f"{percent(chosen / measured[best])} of the best, at k = {best}"
     sentence = f"The {counted(choice.k, 'segment')} chosen reach {chosen:.2f} of at most 1, {of_best}: {advice}."
     return Plot(title, sentence, figure)
 
@@ -97,7 +91,7 @@ def silhouette_by_user(data: SegmentData) -> Plot | NotApplicable:
     widths = silhouette_samples(points, labels)
     means = {segment: float(widths[labels == segment].mean()) for segment in sorted(set(labels))}
     clearest, weakest = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-    title = f"{data.names[clearest]} stand out most clearly, {data.names[weakest]} least"
+    title = f"{data.names[clearest]} are separated best, {data.names[weakest]} least"
     figure, axes = canvas(title, note=sampled(len(labels), data.users, "user"), height=4.8)
     start, gap = 0, len(labels) // 50 + 1
     middles = []
@@ -110,7 +104,7 @@ def silhouette_by_user(data: SegmentData) -> Plot | NotApplicable:
     overall = float(widths.mean())
     axes.axvline(overall, color=INK, linestyle="--", linewidth=1.2)
     axes.annotate(f"mean {overall:.2f}", (overall, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom")
-    axes.set(xlabel="silhouette (1: clearly inside, below 0: nearer another segment)", ylabel="users, by segment")
+    axes.set(xlabel="silhouette (1: well inside, below 0: closer to another segment)", ylabel="users, by segment")
     axes.set(yticks=[], ylim=(start, -gap))
     axes.grid(axis="y", visible=False)
     for segment, place in zip(means, spread_apart(middles, min_gap=_LABEL_SHARE * start), strict=True):
@@ -121,13 +115,14 @@ def silhouette_by_user(data: SegmentData) -> Plot | NotApplicable:
         )  # fmt: skip
     misplaced = float((widths < 0).mean())
     advice = (
-        "leave them out of offers that suit one segment only"
+        "exclude them from offers that suit only one segment"
         if misplaced >= _MISPLACED_SHARE
-        else "nearly everyone can be addressed as their segment"
+        else "nearly all users can be addressed by their segment"
     )
+    scope = "" if len(labels) == data.users else f"Sample of {counted(len(labels), 'user')}. "
     sentence = (
-        f"The mean silhouette is {means[clearest]:.2f} for {data.names[clearest]} and {means[weakest]:.2f} for "
-        f"{data.names[weakest]}, and {percent(misplaced)} of users are nearer to another segment: {advice}."
+        f"{scope}The mean silhouette is {means[clearest]:.2f} for {data.names[clearest]} and {means[weakest]:.2f} for "
+        f"{data.names[weakest]}, and {percent(misplaced)} of users are closer to another segment: {advice}."
     )
     return Plot(title, sentence, figure)
 

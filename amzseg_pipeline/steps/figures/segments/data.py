@@ -1,6 +1,7 @@
 """Data of the segments plots: the model, the profiles and a bounded sample of scored users."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import narwhals as nw
@@ -9,8 +10,11 @@ import pandas as pd
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.colours import segment_colours
-from amzseg_pipeline.presentation.formatting import sampled
+from amzseg_pipeline.presentation.formatting import counted, sampled
 from amzseg_pipeline.steps.segments.features.scaling import REVIEW_COUNTS, scaled_matrix
+
+MAX_USERS = 1_000_000
+"""Sentences describe all users up to this number, and state the sample beyond it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class SegmentData:
         return int(self.profiles["users"].sum())
 
     @property
+    def scope(self) -> str:
+        """A sentence that names the sample; empty if it has all users."""
+        return "" if len(self.sample) == self.users else f"Sample of {counted(len(self.sample), 'user')}. "
+
+    @property
     def note(self) -> str:
         """The number of users in a plot of the sample."""
         return sampled(len(self.sample), self.users, "user")
@@ -45,7 +54,7 @@ class SegmentData:
         """Segment id -> colour."""
         return segment_colours(segment.segment_id for segment in self.model.segments)
 
-    @property
+    @cached_property
     def scaled(self) -> pd.DataFrame:
         """The axes of the clusters: the features of the sample as the model scales them, by their names."""
         names = [feature.name for feature in self.model.scaling.features]
@@ -59,7 +68,7 @@ def segment_data(
     model: Model,
     *,
     currency: str | None,
-    max_users: int = 5_000,
+    max_users: int = MAX_USERS,
 ) -> SegmentData:
     """The data of the figures: at most `max_users` users, those of smallest hash."""
     chosen = user_features.sort("user_hash", "user_id").head(max_users)

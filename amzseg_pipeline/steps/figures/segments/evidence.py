@@ -98,13 +98,15 @@ def _draw_rules(axes: "Axes", choice: KChoice) -> None:
 
 def _sentence(choice: KChoice, limits: KLimits, passing: list[int]) -> str:
     others = sorted({k for rule in _RULES if (k := getattr(choice, rule)) is not None} - {choice.k})
-    alone = f"while other rules alone say {_listed(others)}" if others else "and every rule alone says the same"
+    alone = (
+        f"while single rules choose {_listed(others)}" if others else "and every single rule chooses the same number"
+    )
     if choice.k in passing:
         passed = "passes" if len(passing) == 1 else "pass"
-        advice = "build on them, for other users of this kind would fall into the same segments"
+        advice = "the segments are reproducible with other users of the same population"
         return f"{_listed(passing)} {passed} all criteria and {choice.k} was chosen, {alone}: {advice}."
     failed = " and ".join(f"{words} ({value}, at least {least})" for words, value, least in _failed(choice, limits))
-    advice = "try a campaign on a few users before you build on it"
+    advice = "test a campaign on a few users first"
     return f"The division into {choice.k} fails {failed}, {alone}: {advice}."
 
 

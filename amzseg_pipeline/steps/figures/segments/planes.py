@@ -9,9 +9,9 @@ import pandas as pd
 from amzseg_pipeline.presentation.formatting import counted, money, money_unit, percent, sampled
 from amzseg_pipeline.presentation.labels import FEATURE_NOUNS
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
-from amzseg_pipeline.steps.figures.panels import Values
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import INK, canvas, money_axis, percent_axis, spread_apart
+from amzseg_pipeline.steps.figures.weighted import Values
 from amzseg_pipeline.steps.segments.model import projection as segments
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ def price_and_discount(data: SegmentData) -> Plot | NotApplicable:
     highest_spending = max(centres, key=lambda segment: centres[segment][1])
     discount, spend = f"{centres[most_discounted][0]:.0f}%", money(centres[highest_spending][1], data.currency)
     title = (
-        f"{data.names[most_discounted]} buy at {discount} off, {data.names[highest_spending]} at {spend}"
-        if most_discounted != highest_spending
-        else f"{data.names[most_discounted]} buy at {spend} and {discount} off"
+        f"Highest median discount: {data.names[most_discounted]}, {discount}; "
+        f"highest median price: {data.names[highest_spending]}, {spend}"
     )
     figure, axes = canvas(title, note=_note(data, len(users)), height=_HEIGHT)
     _points(axes, data, users)
@@ -51,13 +50,13 @@ def price_and_discount(data: SegmentData) -> Plot | NotApplicable:
     money_axis(axes.yaxis, data.currency)
     _name_segments(axes, data, centres)
     advice = (
-        "deals and expensive products reach different users, so run separate campaigns"
+        "deep discounts and high prices are in different segments, so run separate campaigns"
         if most_discounted != highest_spending
-        else "the same users pay most and get the deepest discounts, so offer them expensive products on sale"
+        else "one segment has both, so offer it expensive products on sale"
     )
     sentence = (
-        f"Half of {data.names[most_discounted]} get {discount} off or more on average, and half of "
-        f"{data.names[highest_spending]} pay {spend} or more: {advice}."
+        f"{data.scope}Half of {data.names[most_discounted]} have a mean discount of {discount} or more, and half of "
+        f"{data.names[highest_spending]} a mean price of {spend} or more: {advice}."
     )
     return Plot(title, sentence, figure)
 
@@ -72,7 +71,7 @@ def projection(data: SegmentData) -> Plot | NotApplicable:
     names = [FEATURE_NOUNS[feature.name] for feature in data.model.scaling.features]
     directions = [_direction(axis, names) for axis in plane.axes]
     shown = sum(plane.explained)
-    title = f"Two directions show {percent(shown)} of the differences between users"
+    title = f"Two directions show {percent(shown)} of the variance between users"
     low, high = np.percentile(scores, [_OUTSIDE_PERCENT, 100 - _OUTSIDE_PERCENT], axis=0)
     room = 0.1 * (high - low)
     outside = int(((scores < low - room) | (scores > high + room)).any(axis=1).sum())
@@ -88,13 +87,13 @@ def projection(data: SegmentData) -> Plot | NotApplicable:
     )
     _name_segments(axes, data, _centres(users))
     advice = (
-        "what overlaps here does overlap"
+        "segments that overlap here do overlap"
         if shown >= _RELEVANT_SHARE
-        else "segments that overlap here may be apart in what is not shown, so judge them by their profiles"
+        else "segments that overlap here may differ in other directions, so compare their profiles"
     )
     sentence = (
-        f"The plane shows {percent(shown)} of the differences between users, most of it, "
-        f"{percent(plane.explained[0])}, along {directions[0]}: {advice}."
+        f"{data.scope}The plot shows {percent(shown)} of the variance of the scaled features, most of it, "
+        f"{percent(plane.explained[0])}, in the direction of {directions[0]}: {advice}."
     )
     return Plot(title, sentence, figure)
 

@@ -1,5 +1,7 @@
 """Segment profiles: sizes, features, and differences from all users."""
 
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +11,7 @@ from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.formatting import counted, percent
 from amzseg_pipeline.presentation.labels import FEATURE_NOUNS, feature_axis_title, feature_value
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
-from amzseg_pipeline.steps.figures.panels import bars, boxes, heatmap
+from amzseg_pipeline.steps.figures.panels import Box, bars, boxes, heatmap
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import canvas, count_axis, feature_axis
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_SD_SHOWN = 3.0
 _COLUMNS = 3
+_NAME_CHARACTERS = 14
 
 
 def segment_sizes(data: SegmentData) -> Plot | NotApplicable:
@@ -35,7 +38,7 @@ def segment_sizes(data: SegmentData) -> Plot | NotApplicable:
     axes.margins(x=0.28)
     count_axis(axes.xaxis)
     advice = (
-        f"plan reach for the first ({largest['strategy']}) and individual care for the last ({smallest['strategy']})"
+        f"use the first for reach ({largest['strategy']}) and treat the last individually ({smallest['strategy']})"
         if len(ranked) > 1
         else str(largest["strategy"])
     )
@@ -71,7 +74,7 @@ def segment_profile(data: SegmentData) -> Plot | NotApplicable:
         f"{FEATURE_NOUNS[features[traits[segment]]]} ({centroids[segment][traits[segment]]:+.1f} sd)"
         for segment, name in data.names.items()
     ]
-    return Plot(title, f"{', '.join(traits_by_segment)}: let each segment's campaign start from that trait.", figure)
+    return Plot(title, f"{', '.join(traits_by_segment)}: start the campaign of each segment from that feature.", figure)
 
 
 def features_by_segment(data: SegmentData) -> Plot | NotApplicable:
@@ -92,8 +95,7 @@ def features_by_segment(data: SegmentData) -> Plot | NotApplicable:
     panels = list(axes.flat)
     for panel, name in zip(panels, known, strict=False):
         _feature_boxes(panel, data, name, order)
-    for panel in panels[: len(known) : _COLUMNS]:
-        panel.set_ylabel("segments")
+    _name_rows(panels[: len(known)], data)
     for panel in panels[len(known) :]:
         panel.set_axis_off()
     _legend(panels[len(known)], data, order)
@@ -101,21 +103,37 @@ def features_by_segment(data: SegmentData) -> Plot | NotApplicable:
         feature_value(separating, float(medians[segment]), currency=data.currency) for segment in (high, low)
     )
     sentence = (
-        f"{percent(explained[separating])} of the variance of the {FEATURE_NOUNS[separating]} lies between segments, "
-        f"with a median of {top} for {data.names[high]} and {bottom} for {data.names[low]}: use it first to "
+        f"{data.scope}{percent(explained[separating])} of the variance of the {FEATURE_NOUNS[separating]} is between "
+        f"segments, with a median of {top} for {data.names[high]} and {bottom} for {data.names[low]}: use it first to "
         "target one segment without the others."
     )
     return Plot(title, sentence, figure)
+
+
+def _name_rows(panels: "Sequence[Axes]", data: SegmentData) -> None:
+    """Names the segments on the left panel of each row, and on panels whose segments differ from it."""
+    first: list[str] = []
+    for i, panel in enumerate(panels):
+        segments = [label.get_text() for label in panel.get_yticklabels()]
+        first = first if i % _COLUMNS else segments
+        is_named = segments is first or segments != first
+        panel.set_yticklabels(
+            [textwrap.fill(data.names[each], _NAME_CHARACTERS) if is_named else "" for each in segments]
+        )
 
 
 def _feature_boxes(axes: "Axes", data: SegmentData, feature: str, segments: list[str]) -> None:
     known = data.sample[["segment_id", feature]].dropna()
     groups = {segment: known.loc[known["segment_id"] == segment, feature].to_numpy() for segment in segments}
     filled = {segment: values for segment, values in groups.items() if len(values)}
-    boxes(axes, filled, colours=[data.colours[segment] for segment in filled])
+    boxes(
+        axes,
+        {segment: Box.of(values) for segment, values in filled.items()},
+        colours=[data.colours[segment] for segment in filled],
+    )
     if feature == "avg_spend" and known[feature].min() > 0:
         axes.set_xscale("log")
-    axes.set(yticks=[], xlabel=feature_axis_title(feature, data.currency), ylabel="")
+    axes.set(xlabel=feature_axis_title(feature, data.currency), ylabel="")
     feature_axis(axes.xaxis, feature, data.currency)
 
 
