@@ -46,7 +46,7 @@ def test_the_report_holds_the_stages_that_are_there_in_their_order(tmp_path):
     write(tmp_path, gallery("segments", "s"))
     folder = write(tmp_path, gallery("reviews", "r"))
     page = (folder / REPORT_FILE).read_text(encoding="utf-8")
-    assert page.index("r title") < page.index("s title")
+    assert page.index("s title") < page.index("r title")
     assert "u title" not in page
     assert "2024-01-01 02:00 UTC" in page
     write(tmp_path, gallery("users", "u"))
