@@ -53,9 +53,9 @@ def segment_facts(data: SegmentData) -> dict[str, str]:
     model = data.model
     return {
         "Segments": "\n".join(lines),
-        "Model": f"{model.version}: KMeans on {counted(model.scaling.users, 'user')}, {model.trained_at}",
         "Number of segments": f"{model.choice.k}, {model.choice.rule}; confidence {model.choice.confidence}",
         "Features": _features(model.scaling),
+        "Model": f"{model.version}: KMeans on {counted(model.scaling.users, 'user')}, {model.trained_at}",
     }
 
 

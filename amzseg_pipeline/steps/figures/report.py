@@ -72,9 +72,9 @@ def report_page(sections: list[ReportSection], *, run_id: str, made_at: str) -> 
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{title}</title><style>{_STYLE}</style></head><body>",
             f"<header><h1>{title}</h1>",
-            f'<p class="run">run {html.escape(run_id)} · {html.escape(made_at)}</p></header>',
+            f'<p class="run">{html.escape(made_at)}</p></header>',
             "<main>",
-            _facts(sections),
+            _facts(sections, run_id),
             _contents(sections),
             *(_section(section) for section in sections),
             "</main></body></html>",
@@ -83,11 +83,11 @@ def report_page(sections: list[ReportSection], *, run_id: str, made_at: str) -> 
     )
 
 
-def _facts(sections: list[ReportSection]) -> str:
+def _facts(sections: list[ReportSection], run_id: str) -> str:
+    facts = [fact for section in sections for fact in section.facts.items()]
     rows = [
         f"<tr><th scope=row>{html.escape(name)}</th><td>{_lines(fact)}</td></tr>"
-        for section in sections
-        for name, fact in section.facts.items()
+        for name, fact in [*facts, ("Run", run_id)]
     ]
     return "<section id=facts><table>" + "".join(rows) + "</table></section>"
 
@@ -105,6 +105,7 @@ def _contents(sections: list[ReportSection]) -> str:
         )
         + "</ol>"
         for section in sections
+        if section.plots
     ]
     return "<nav><h2>Contents</h2>" + "".join(lists) + "</nav>"
 

@@ -563,11 +563,12 @@ def inertias(data: Segments) -> Fragments:
 def silhouettes_by_k(data: Segments) -> Fragments:
     from sklearn.metrics import silhouette_score
 
-    measured = {each.k: each.silhouette for each in data.model.choice.evidence if each.silhouette is not None}
+    limits = data.model.choice.limits
+    measured = {e.k: e.silhouette for e in data.model.choice.evidence if limits.k_min <= e.k <= limits.k_max}
     best = max(measured, key=measured.__getitem__)
     chosen = silhouette_score(data.scaled.to_numpy(), data.segment.to_numpy())
     return [
-        f"{best} segments are best separated: silhouette {measured[best]:.2f}",
+        f"Of {limits.k_min} to {limits.k_max} segments, {best} are best separated: silhouette {measured[best]:.2f}",
         f"3 segments chosen reach {chosen:.2f} of at most 1",
         "the best value" if best == 3 else f"{percent(chosen / measured[best])} of the best, at k = {best}",
     ]

@@ -61,9 +61,12 @@ def silhouette_by_k(data: SegmentData) -> Plot | NotApplicable:
     measured = {evidence.k: evidence.silhouette for evidence in choice.evidence if evidence.silhouette is not None}
     if len(measured) < 2 or choice.k not in measured:
         return NotApplicable("silhouettes were measured for fewer than two numbers of segments")
-    best = max(measured, key=measured.__getitem__)
+    # The range in which k was chosen, so that the title agrees with the rules of evidence_for_k.
+    allowed = [k for k in measured if choice.limits is None or choice.limits.k_min <= k <= choice.limits.k_max]
+    allowed = allowed if choice.k in allowed else list(measured)
+    best = max(allowed, key=measured.__getitem__)
     chosen = measured[choice.k]
-    title = f"{best} segments are best separated: silhouette {measured[best]:.2f}"
+    title = f"Of {allowed[0]} to {allowed[-1]} segments, {best} are best separated: silhouette {measured[best]:.2f}"
     figure, axes = canvas(title, note=_rule(choice))
     axes.plot(list(measured), list(measured.values()), "o-", color=ACCENT, linewidth=2.2, markersize=7)
     axes.margins(x=0.1, y=0.25)
