@@ -11,6 +11,7 @@ import streamlit as st
 
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.segments import SEGMENT_PROFILES
 from amzseg_pipeline.presentation.colours import segment_colours
 from amzseg_pipeline.steps.segments import model_from_document
 from amzseg_pipeline.storage.data_root import data_root_at, data_root_from_environment, settings_of
@@ -126,7 +127,7 @@ def _opened(root: str, seen: tuple[str, ...]) -> Published:
         snapshot=snapshot,
         model=model,
         profiles=profiles,
-        previous=_profiles_before(data_root_at(root).published, snapshot.sequence),
+        previous=_profiles_before(data_root_at(root).published, snapshot),
         users=PublishedUsers(snapshot),
         colours=segment_colours(profiles["segment_id"]),
     )
@@ -140,11 +141,13 @@ def _states(folder: Path) -> list[str]:
         return []
 
 
-def _profiles_before(published: Path, sequence: int) -> pd.DataFrame | None:
-    """The profiles of the snapshot published before; None where there is none, or it cannot be trusted."""
+def _profiles_before(published: Path, snapshot: Snapshot) -> pd.DataFrame | None:
+    """The profiles of the predecessor; None without one, or if it has expired or is damaged."""
+    if snapshot.predecessor is None:
+        return None
     try:
-        snapshot = snapshot_at(published, pointer_to(published, sequence - 1))
-        snapshot.verify()
-        return snapshot.segment_profiles()
+        before = snapshot_at(published, pointer_to(published, snapshot.predecessor))
+        before.verify(f"{SEGMENT_PROFILES.name}.parquet")
+        return before.segment_profiles()
     except SnapshotError:
         return None

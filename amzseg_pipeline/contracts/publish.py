@@ -36,6 +36,7 @@ class Provenance:
     """The origin of a snapshot: the run, the versions, and the batches of the landing zone.
 
     `created` has a time zone; `currency` is None when no item has a price; `inputs` are JSON objects, one per batch;
+    `predecessor` is the sequence of the snapshot that the run continued from, None if there was none to compare with;
     `user_key_id` is the id of the key that pseudonymised user ids, None if they are those of the source.
     """
 
@@ -46,3 +47,4 @@ class Provenance:
     currency: str | None
     inputs: tuple[Mapping[str, Any], ...]
     user_key_id: str | None = None
+    predecessor: int | None = None

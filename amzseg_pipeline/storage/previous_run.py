@@ -26,11 +26,16 @@ from amzseg_pipeline.storage.warehouse.catalog import document_path, read_docume
 
 @dataclass(frozen=True)
 class PreviousRun:
-    """The latest snapshot, its model (the champion) and its promotion state; empty before the first run."""
+    """The latest snapshot, its model (the champion) and its promotion state; empty before the first run.
+
+    `first_segment_number` is the number of the first segment of a run without a champion: it is above the numbers that
+    a sample model used, whose ids are never given to segments of real users.
+    """
 
     snapshot: Snapshot | None = None
     champion: Model | None = None
     promotion_state: PromotionState = field(default_factory=PromotionState)
+    first_segment_number: int = 1
 
     def table(self, table: Table) -> Path | None:
         """The file of a table, checked against its hash; None before the first run."""
@@ -43,20 +48,20 @@ class PreviousRun:
 def previous_run(data_root: DataRoot) -> PreviousRun:
     """The run that published the latest snapshot.
 
-    It is empty if that snapshot has sample data only and this run reads real exports. After a rollback, segment ids of
-    the snapshot rolled back from are not reused, and if its model was another one, the next promotion needs approval.
-    Raises SnapshotError and ModelError where the snapshot is damaged.
+    It has no snapshot and no champion if the latest snapshot has sample data only and this run reads real exports.
+    After a rollback, segment ids of the snapshot rolled back from are not reused, and if its model was another one, the
+    next promotion needs approval. Raises SnapshotError and ModelError where the snapshot is damaged.
     """
     if not has_snapshot(data_root.root):
         return PreviousRun()
     snapshot = read_latest(data_root.root, verify=False)
-    if _only_samples(snapshot.inputs) and not _only_samples(_inputs_of_this_run(data_root)):
-        return PreviousRun()
     snapshot.verify(MODEL_FILE, RUN_FILE)
     champion, promotion_state = _champion(snapshot), _promotion_state(snapshot)
     pointer = pointer_of(data_root.published)
     if pointer is not None and pointer.rolled_back_from is not None:
         champion, promotion_state = _after_rollback(data_root.published, pointer, snapshot, champion, promotion_state)
+    if _only_samples(snapshot.inputs) and not _only_samples(_inputs_of_this_run(data_root)):
+        return PreviousRun(first_segment_number=next_segment_number(champion))
     return PreviousRun(snapshot, champion, promotion_state)
 
 

@@ -36,6 +36,7 @@ def publish_again(data_root: DataRoot, *, key: UserKey | None = None) -> Snapsho
             currency=last.currency,
             inputs=tuple(last.inputs),
             user_key_id=None if key is None else key.id,
+            predecessor=last.sequence,
         ),
         tables={table: rows.to_batches() for table, rows in tables.items()},
         files={name: (last.path / name).read_bytes() for name in PUBLISHED_FILES},

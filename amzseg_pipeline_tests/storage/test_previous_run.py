@@ -12,9 +12,11 @@ from amzseg_pipeline.contracts.promotion import PendingModel, PromotionReport, P
 from amzseg_pipeline.contracts.publish import MODEL_EXPORT_FILE, MODEL_FILE, RUN_FILE
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.run_document import PROMOTION_STATE_KEY
 from amzseg_pipeline.steps.segments import document, model_document
 from amzseg_pipeline.storage.data_root import DataRoot
-from amzseg_pipeline.storage.previous_run import PROMOTION_STATE_KEY, PreviousRun, previous_run
+from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_document
+from amzseg_pipeline.storage.previous_run import PreviousRun, previous_run
 from amzseg_pipeline.storage.snapshots import publish, read_latest, repoint
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 from amzseg_pipeline_tests.storage.snapshots.runs import provenance_of, segment_assignments, small_tables
@@ -24,13 +26,18 @@ SECOND = replace(model_of(three_types(60), k=2, k_max=3), next_segment_number=9)
 
 
 def publish_model(
-    data_root: DataRoot, run_day: int, model: Model, promotion_state: PromotionState | None = None
+    data_root: DataRoot,
+    run_day: int,
+    model: Model,
+    promotion_state: PromotionState | None = None,
+    *,
+    export: str = "amazon.csv",
 ) -> None:
     """Publishes a run with this model and promotion state."""
     run = {PROMOTION_STATE_KEY: document(promotion_state or PromotionState())}
     publish(
         data_root.published,
-        provenance_of(run_day),
+        replace(provenance_of(run_day), inputs=({"path": export},)),
         tables={SEGMENT_ASSIGNMENTS: segment_assignments(run_day, users=3).to_batches(), **small_tables(run_day)},
         files={
             RUN_FILE: json.dumps(run).encode(),
@@ -136,3 +143,25 @@ def test_rejects_an_invalid_rolled_back_from(data_root: DataRoot, value: object)
     pointer.write_text(json.dumps({**json.loads(pointer.read_bytes()), "rolled_back_from": value}))
     with pytest.raises(SnapshotError, match=r"LATEST\.json: this is not a pointer"):
         read_latest(data_root.root)
+
+
+def read_exports(data_root: DataRoot, *paths: str) -> None:
+    """Writes the index of raw_reviews, as a run does that reads these exports."""
+    batches = tuple(
+        Batch(path, (), 1, 1, "0" * 64, "amazon_sales", 1, 1, 0, None, Path(f"part-{n}"))
+        for n, path in enumerate(paths)
+    )
+    data_root.warehouse.mkdir(exist_ok=True)
+    index = data_root.warehouse / "raw_reviews.json"
+    index.write_text(json.dumps(raw_reviews_document(RawReviews(batches, (), ()))))
+
+
+def test_a_sample_is_not_compared_with_real_exports_and_its_ids_are_not_reused(data_root: DataRoot) -> None:
+    publish_model(data_root, 1, FIRST, export="sample_amazon.csv")
+    read_exports(data_root, "sample_amazon.csv")
+    assert previous_run(data_root).champion == FIRST
+    read_exports(data_root, "mine.csv")
+    assert previous_run(data_root) == PreviousRun(first_segment_number=4)
+    publish_model(data_root, 2, SECOND)
+    repoint(data_root.published, 1)
+    assert previous_run(data_root) == PreviousRun(first_segment_number=9)

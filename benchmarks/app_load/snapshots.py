@@ -61,6 +61,7 @@ def scaled_snapshot(last: Snapshot, data_root: DataRoot, *, users: int) -> Snaps
         Provenance(
             run_id=last.run_id,
             created=datetime.now(UTC),
+            predecessor=last.sequence,
             code_version=last.manifest["code_version"],
             model_version=last.model_version,
             currency=last.currency,

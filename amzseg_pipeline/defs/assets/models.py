@@ -85,6 +85,7 @@ def challenger_model(
         feature_scaling,
         pipeline.resolved_settings,
         champion=last.champion,
+        first_segment_number=last.first_segment_number,
         promotion_state=last.promotion_state,
         previous_assignments=engine.scan([assignments]) if assignments else None,
         drift=segment_drift,

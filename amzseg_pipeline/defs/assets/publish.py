@@ -59,6 +59,7 @@ def published_segments(
         ),
         files={"refused": raw_reviews.refused, "skipped": raw_reviews.skipped},
     )
+    continued_from = previous.value.snapshot
     provenance = Provenance(
         run_id=run_id,
         created=pipeline.now,
@@ -67,6 +68,7 @@ def published_segments(
         currency=raw_reviews.currency,
         inputs=tuple(batch.identity for batch in raw_reviews.batches),
         user_key_id=raw_reviews.user_key_id,
+        predecessor=None if continued_from is None else continued_from.sequence,
     )
     snapshot = snapshots.publish(
         data_root.published,

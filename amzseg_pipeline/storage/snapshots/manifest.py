@@ -27,6 +27,7 @@ class _Resource(TypedDict):
 class _Manifest(TypedDict):
     sequence: int
     revision: int
+    predecessor: int | None
     run_id: str
     created: str
     contract_version: Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")]
@@ -51,6 +52,7 @@ def manifest_document(
         "format": MANIFEST_FORMAT,
         "sequence": sequence,
         "revision": 0,
+        "predecessor": provenance.predecessor,
         "run_id": provenance.run_id,
         "contract_version": CONTRACT_VERSION,
         "model_version": provenance.model_version,

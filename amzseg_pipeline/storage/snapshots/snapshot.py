@@ -39,6 +39,12 @@ class Snapshot:
         return int(self.manifest["sequence"])
 
     @property
+    def predecessor(self) -> int | None:
+        """The sequence of the snapshot that this one continued from; None if it is not comparable with any other."""
+        predecessor: int | None = self.manifest["predecessor"]
+        return predecessor
+
+    @property
     def run_id(self) -> str:
         """The run that published it."""
         return str(self.manifest["run_id"])

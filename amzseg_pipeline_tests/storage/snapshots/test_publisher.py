@@ -69,6 +69,7 @@ def test_the_manifest_describes_the_snapshot(tmp_path: Path) -> None:
         "created": "2026-01-01T02:00:00Z",
         "sequence": 1,
         "revision": 0,
+        "predecessor": None,
         "run_id": "00000001-run",
         "contract_version": "1.0",
         "model_version": "m1",

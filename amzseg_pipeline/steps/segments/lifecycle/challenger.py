@@ -37,6 +37,7 @@ def challenger_of_run(
     settings: Settings,
     *,
     champion: Model | None,
+    first_segment_number: int,
     promotion_state: PromotionState,
     previous_assignments: nw.LazyFrame[Any] | None,
     drift: Drift,
@@ -52,6 +53,7 @@ def challenger_of_run(
         scaling: The scaling behind `scaled`.
         settings: Settings of the run.
         champion: The current model, None in the first run.
+        first_segment_number: Number of the first segment where there is no champion.
         promotion_state: The state that the previous run left.
         previous_assignments: contracts.SEGMENT_ASSIGNMENTS of the previous snapshot.
         drift: Drift measured in this run.
@@ -72,6 +74,7 @@ def challenger_of_run(
         scaling,
         settings,
         champion=champion,
+        first_segment_number=first_segment_number,
         drift=drift,
         reason=reason,
         trained_at=now.isoformat(timespec="seconds"),
@@ -125,6 +128,7 @@ def challenger(
     settings: Settings,
     *,
     champion: Model | None,
+    first_segment_number: int = 1,
     drift: Drift,
     reason: str,
     trained_at: str,
@@ -142,6 +146,7 @@ def challenger(
         scaling: The scaling behind `scaled`.
         settings: Settings of the run.
         champion: The current model, None in the first run.
+        first_segment_number: Number of the first segment where there is no champion.
         drift: Drift measured in this run.
         reason: Why the challenger is trained.
         trained_at: ISO time recorded in the model.
@@ -157,7 +162,7 @@ def challenger(
     champion_k = len(champion.segments) if champion else None
     cold = cluster_model(scaled, scaling, settings, trained_at=trained_at, jobs=jobs, champion_k=champion_k)
     if champion is None:
-        model = replace(cold, next_segment_number=next_segment_number(cold))
+        model = _numbered_from(first_segment_number, cold)
         return Challenger(reason, replace(model, reference=training_reference(sample, model)), "cold", None)
     clustering, used_scaling, start = _best_fit(scaled_points(scaled, scaling), sample, cold, champion, drift, settings)
     points = scaled_matrix(sample, used_scaling)
@@ -180,6 +185,14 @@ def challenger(
             silhouette_rows=rows,
         ),
     )
+
+
+def _numbered_from(first_number: int, model: Model) -> Model:
+    segments = tuple(
+        replace(segment, segment_id=f"S{number:04d}") for number, segment in enumerate(model.segments, first_number)
+    )
+    numbered = replace(model, segments=segments, version=model_version(model.scaling, segments))
+    return replace(numbered, next_segment_number=next_segment_number(numbered))
 
 
 def _best_fit(

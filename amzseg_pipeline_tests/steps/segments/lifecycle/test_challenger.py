@@ -11,8 +11,8 @@ from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.promotion import Challenger, Drift, PendingModel, PromotionReport, PromotionState
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments import challenger, promotion_report, scaled_features, scored_users, training_reason
-from amzseg_pipeline.steps.segments.model.serialization import model_version
-from amzseg_pipeline_tests.steps.segments.users import TRAINED_AT, scaling_of, three_types, with_sums
+from amzseg_pipeline.steps.segments.model.serialization import model_document, model_from_document, model_version
+from amzseg_pipeline_tests.steps.segments.users import TRAINED_AT, as_json, scaling_of, three_types, with_sums
 
 QUICK: dict[str, Any] = {"k_min": 2, "k_max": 4, "n_init": 2, "prediction_splits": 1, "jaccard_bootstraps": 1}
 NOW = datetime(2026, 1, 20, 2, tzinfo=UTC)
@@ -26,6 +26,7 @@ def challenged(
     before: pd.Series | None = None,
     *,
     drift: Drift = NO_DRIFT,
+    first_segment_number: int = 1,
     **settings: Any,
 ) -> Challenger:
     """A challenger trained on `users`; their previous segments are `before`, else those of the champion."""
@@ -36,7 +37,16 @@ def challenged(
     sample = users.assign(before_segment_id=before)
     scaled = scaled_features(users, scaling)
     return challenger(
-        scaled, sample, scaling, used, champion=champion, drift=drift, reason="test", trained_at=TRAINED_AT, jobs=1
+        scaled,
+        sample,
+        scaling,
+        used,
+        champion=champion,
+        first_segment_number=first_segment_number,
+        drift=drift,
+        reason="test",
+        trained_at=TRAINED_AT,
+        jobs=1,
     )
 
 
@@ -49,6 +59,14 @@ def decided(found: Challenger, champion: Model, **settings: Any) -> PromotionRep
     used = Settings(**{**QUICK, "k": 3, **settings})
     sure = replace(champion, choice=replace(champion.choice, confidence="high"))
     return promotion_report(sure, found, NO_DRIFT, PromotionState(challenger_settings=used.model_hash), used)
+
+
+def test_a_first_model_can_number_its_segments_above_those_of_a_sample() -> None:
+    found = challenged(USERS, first_segment_number=4).model
+    assert [segment.segment_id for segment in found.segments] == ["S0004", "S0005", "S0006"]
+    assert found.next_segment_number == 7
+    assert [segment.centroid for segment in found.segments] == [segment.centroid for segment in FIRST.segments]
+    assert model_from_document(as_json(model_document(found)), location="model.json") == found
 
 
 def test_the_first_model_carries_the_state_for_later_runs() -> None:
