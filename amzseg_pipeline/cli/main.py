@@ -118,6 +118,8 @@ def _erase(data_root: DataRoot, options: argparse.Namespace) -> int:
         )
     for name in result.deleted:
         print(f"{name}/ was deleted")
+    if result.unreadable_records:
+        print(f"{result.unreadable_records:,} records in landing/ cannot be read, so they were not searched.")
     print(
         f"The user's id is no longer in {data_root.root}. "
         "Backups, downloads and copies in other places are your responsibility."

@@ -1,6 +1,6 @@
 """Erases a user from everything below the data root except landing/, which the pipeline never writes to."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from filelock import FileLock, Timeout
 
 from amzseg_pipeline.contracts.errors import ErasureError
 from amzseg_pipeline.steps.pseudonyms import UserKey
-from amzseg_pipeline.storage.data_root import DataRoot
-from amzseg_pipeline.storage.erasure.search import MAX_ID_BYTES, files_containing
+from amzseg_pipeline.storage.data_root import DataRoot, settings_of
+from amzseg_pipeline.storage.erasure.search import files_containing, search_exports
+from amzseg_pipeline.storage.erasure.user_ids import UserIds, stored_ids, user_ids
 from amzseg_pipeline.storage.fs.atomic_writes import delete
-from amzseg_pipeline.storage.snapshots import Snapshot
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 from amzseg_pipeline.storage.snapshots.rewrite import ErasedSnapshot, erase_users
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
@@ -21,14 +21,20 @@ _MAX_LISTED = 20
 
 @dataclass(frozen=True)
 class ErasureResult:
-    """The snapshots that were replaced, and the files and folders that were deleted."""
+    """The snapshots that were replaced, the folders that were deleted, and the records that could not be searched.
+
+    `unreadable_records` are records in landing/ that no reader can read: they may contain the id, but no run uses them.
+    """
 
     snapshots: tuple[ErasedSnapshot, ...]
     deleted: tuple[str, ...]
+    unreadable_records: int = 0
 
 
 def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) -> ErasureResult:
     """Erases a user and checks that no file contains the id.
+
+    Ids are compared without outer white space and in Unicode normal form C; upper and lower case are different users.
 
     Args:
         data_root: The data root.
@@ -39,51 +45,44 @@ def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) ->
         ErasureError: Before any change, if an export still contains the id, a run is active, or a snapshot was made
             with a key that is not given; after erasing, if a file still contains the id.
     """
-    if not user_id.strip() or len(user_id.encode()) > MAX_ID_BYTES:
-        raise ErasureError("erase: give the id of one user, as in the exports.")
+    ids = user_ids(user_id, keys=keys)
     if not data_root.root.is_dir():
         raise ErasureError(f"{data_root.root}: there is no such folder; set AMZSEG_DATA to the data root.")
     data_root.local.mkdir(parents=True, exist_ok=True)
-    user_id = user_id.strip()
-    _require_gone_from_landing(data_root, user_id)
-    ids_by_key: dict[str | None, str] = {key.id: key.pseudonym(user_id) for key in keys}
-    ids_by_key[None] = user_id
+    unreadable_records = _require_gone_from_landing(data_root, ids)
     try:
         with FileLock(data_root.lock_file).acquire(timeout=0):
-            _require_known_keys(data_root, ids_by_key)
-            erased = erase_users(data_root.published, _ids_in(ids_by_key)) if data_root.published.is_dir() else ()
-            deleted = tuple(_deleted_files(data_root, ids_by_key.values()))
+            _require_known_keys(data_root, ids)
+            erased: tuple[ErasedSnapshot, ...] = ()
+            if data_root.published.is_dir():
+                erased = erase_users(data_root.published, lambda snapshot: stored_ids(snapshot, ids))
+            deleted = tuple(_deleted_folders(data_root, ids.all))
             folders = dict.fromkeys((data_root.root, data_root.local))
             remaining = [
-                path
-                for folder in folders
-                for path in files_containing(ids_by_key.values(), folder, without=data_root.landing)
+                path for folder in folders for path in files_containing(ids.all, folder, without=data_root.landing)
             ]
     except Timeout:
         raise ErasureError(f"{data_root.lock_file}: a run is active; wait for it to end, then erase.") from None
     if remaining:
         raise ErasureError(f"{data_root.root}: the user's id is still in {_listed(remaining)}; delete these files.")
-    return ErasureResult(erased, deleted)
+    return ErasureResult(erased, deleted, unreadable_records)
 
 
-def _ids_in(ids_by_key: dict[str | None, str]) -> Callable[[Snapshot], Collection[str]]:
-    return lambda snapshot: [ids_by_key[snapshot.user_key_id]]
-
-
-def _require_gone_from_landing(data_root: DataRoot, user_id: str) -> None:
-    containing = files_containing([user_id], data_root.landing)
-    if containing:
+def _require_gone_from_landing(data_root: DataRoot, ids: UserIds) -> int:
+    search = search_exports(data_root.landing, ids.given, settings_of(data_root))
+    if search.containing:
         raise ErasureError(
-            f"{data_root.landing}: the user is still in {_listed(containing)}. Remove the user's records from these "
-            "files first, or the next run brings the user back. Nothing was changed."
+            f"{data_root.landing}: the user is still in {_listed(search.containing)}. Remove the user's records from "
+            "these files first, or the next run brings the user back. Nothing was changed."
         )
+    return search.unreadable_records
 
 
-def _require_known_keys(data_root: DataRoot, ids_by_key: dict[str | None, str]) -> None:
+def _require_known_keys(data_root: DataRoot, ids: UserIds) -> None:
     unknown: dict[str, list[int]] = {}
     for name in snapshot_names(data_root.published):
         key_id = snapshot_at(data_root.published, pointer_to(data_root.published, name.sequence)).user_key_id
-        if key_id is not None and key_id not in ids_by_key:
+        if key_id is not None and key_id not in ids.pseudonyms:
             unknown.setdefault(key_id, []).append(name.sequence)
     if unknown:
         details = "; ".join(
@@ -96,7 +95,7 @@ def _require_known_keys(data_root: DataRoot, ids_by_key: dict[str | None, str]) 
         )
 
 
-def _deleted_files(data_root: DataRoot, ids: Collection[str]) -> Iterator[str]:
+def _deleted_folders(data_root: DataRoot, ids: Collection[str]) -> Iterator[str]:
     """Deletes the warehouse, which the next run rebuilds, and folders of plots and reports that contain an id."""
     if data_root.warehouse.exists():
         delete(data_root.warehouse)

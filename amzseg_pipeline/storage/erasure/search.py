@@ -1,75 +1,147 @@
-"""Searches files for user ids: in their bytes, in decompressed .gz files, and in the values of Parquet files."""
+"""Searches files for the ids of a user, each file as its format says where ids are.
+
+Exports: the id column of their reader. Parquet tables: the values of user_id. All other files have no place for ids,
+so they are searched for the text of an id, if it is distinctive: a `42` in a report is no user.
+"""
 
 import gzip
+import html
+import json
 import re
+import unicodedata
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.erasure.user_ids import MAX_ID_BYTES, USER_COLUMN, matching_ids, user_columns
 from amzseg_pipeline.storage.fs.atomic_writes import files_below
-from amzseg_pipeline.storage.fs.object_store import parquet_file
-
-MAX_ID_BYTES = 4096
+from amzseg_pipeline.storage.landing.formats.detection import format_of
+from amzseg_pipeline.storage.landing.readers.pseudonymized import raw_rows_of
+from amzseg_pipeline.storage.landing.scan.listing import SIDECAR_SUFFIXES
 
 _CHUNK_BYTES = 2**20
+_MIN_DISTINCTIVE_CHARACTERS = 8
+_LONGEST_ENCODING = 6
+"""Bytes of an encoded id for each of its own: `\\u00e9` in JSON, `%C3` in addresses, `&#x27;` in HTML."""
+
+_OVERLAP_BYTES = 2 * _LONGEST_ENCODING * MAX_ID_BYTES
+_WORD = rb"[0-9A-Za-z_\x80-\xff]"
+
+
+@dataclass(frozen=True)
+class ExportSearch:
+    """Exports that contain the user, and the records of all exports that cannot be read, so not searched."""
+
+    containing: tuple[Path, ...]
+    unreadable_records: int
+
+
+def search_exports(landing: Path, user_id: str, settings: Settings) -> ExportSearch:
+    """Searches every file below `landing` for the normalised id `user_id`.
+
+    A file that no reader accepts is searched for the text of the id.
+    """
+    containing, unreadable = [], 0
+    for path in files_below(landing):
+        if path.name.endswith(SIDECAR_SUFFIXES):
+            continue
+        try:
+            found, damaged = _is_in_export(path, user_id, settings)
+        except RefusedInput:
+            found, damaged = _is_in_text(path, _pattern([user_id])), 0
+        unreadable += damaged
+        if found:
+            containing.append(path)
+    return ExportSearch(tuple(containing), unreadable)
 
 
 def files_containing(ids: Collection[str], folder: Path, *, without: Path | None = None) -> list[Path]:
-    """The files below `folder`, except below `without`, that contain one of `ids` as a word; links are skipped."""
-    alternatives = b"|".join(re.escape(one.encode()) for one in ids)
-    pattern = re.compile(rb"(?<![0-9A-Za-z_])(?:%b)(?![0-9A-Za-z_])" % alternatives)
-    wanted = pa.array(list(ids), pa.string())
+    """The files below `folder`, except below `without`, that contain one of the normalised `ids`; links are skipped."""
+    pattern, wanted = _pattern(ids), frozenset(ids)
     paths = (path for path in files_below(folder) if not (without and path.is_relative_to(without)))
-    return [path for path in paths if _contains(path, pattern, wanted)]
+    return [path for path in paths if _is_in_table(path, wanted) or _is_in_text(path, pattern)]
 
 
-def _contains(path: Path, pattern: re.Pattern[bytes], wanted: pa.Array) -> bool:
+def _is_in_export(path: Path, user_id: str, settings: Settings) -> tuple[bool, int]:
+    """Whether the export contains the user, and how many of its records its reader cannot read."""
+    damaged = 0
+    for rows in raw_rows_of(format_of(path, settings), path, settings):
+        if USER_COLUMN not in rows.column_names:
+            return False, 0
+        if matching_ids([rows[USER_COLUMN]], frozenset((user_id,))):
+            return True, damaged
+        if "read_error" in rows.column_names:
+            damaged += len(rows) - rows["read_error"].null_count
+    return False, damaged
+
+
+def _is_in_table(path: Path, wanted: frozenset[str]) -> bool:
+    try:
+        with path.open("rb") as stream:
+            if stream.read(4) != b"PAR1":
+                return False
+        return bool(matching_ids(user_columns(path), wanted))
+    except (pa.ArrowException, OSError, KeyError):
+        return False
+
+
+def _is_in_text(path: Path, pattern: re.Pattern[bytes] | None) -> bool:
+    if pattern is None:
+        return False
     with BufferedReader(cast(Any, path.open("rb"))) as stream:
-        magic = stream.read(4)
-        if magic == b"PAR1" and _is_in_columns(path, wanted):
-            return True
+        is_gzip = stream.read(2) == b"\x1f\x8b"
         stream.seek(0)
         if _is_in_bytes(stream, pattern):
             return True
-        stream.seek(0)
-        if magic[:2] != b"\x1f\x8b":
+        if not is_gzip:
             return False
-        with gzip.open(stream) as unpacked:
-            return _is_in_bytes(unpacked, pattern)
+        stream.seek(0)
+        with gzip.open(stream) as decompressed:
+            return _is_in_bytes(decompressed, pattern)
 
 
 def _is_in_bytes(stream: BufferedReader | gzip.GzipFile, pattern: re.Pattern[bytes]) -> bool:
-    """Searches overlapping chunks: a word cut by the end of one chunk is complete in the next."""
+    """Searches overlapping chunks: an id cut by the end of one chunk is complete in the next."""
     piece = b"\n"
     try:
         while chunk := stream.read1(_CHUNK_BYTES):
-            piece = piece[-2 * MAX_ID_BYTES :] + chunk
-            if any(match.end() < len(piece) for match in pattern.finditer(piece, 1)):
+            piece = piece[-_OVERLAP_BYTES:] + chunk
+            if any(match.end() + 1 < len(piece) for match in pattern.finditer(piece, 1)):
                 return True
     except (OSError, EOFError, zlib.error):
         pass  # nothing after the damage can be decompressed
     return pattern.search(piece + b"\n", 1) is not None
 
 
-def _is_in_columns(path: Path, wanted: pa.Array) -> bool:
-    try:
-        with parquet_file(path) as file:
-            texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
-            return any(
-                pc.any(pc.is_in(column.cast(pa.string()), value_set=wanted), min_count=0).as_py()
-                for batch in file.iter_batches(columns=texts)
-                for column in batch.columns
-            )
-    except (pa.ArrowException, OSError):
-        return False
+def _pattern(ids: Collection[str]) -> re.Pattern[bytes] | None:
+    """Finds an id that is not part of a longer word: `anna` is in `anna, bob` and `"anna"`, but not in `anna-1`."""
+    encodings = {each for user_id in ids if _is_distinctive(user_id) for each in _encodings(user_id)}
+    if not encodings:
+        return None
+    alternatives = b"|".join(re.escape(each) for each in sorted(encodings))
+    before = rb"(?<!%b)(?<!%b[-.@+])" % (_WORD, _WORD)
+    return re.compile(rb"%b(?:%b)(?![-.@+]?%b)" % (before, alternatives, _WORD))
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+def _is_distinctive(user_id: str) -> bool:
+    """Whether a text equal to the id is hardly anything else: a price, a count or a name could equal a shorter one."""
+    return len(user_id) >= _MIN_DISTINCTIVE_CHARACTERS and not user_id.isdecimal() and not user_id.isalpha()
+
+
+def _encodings(user_id: str) -> Iterator[bytes]:
+    for text in (user_id, unicodedata.normalize("NFD", user_id)):
+        yield text.encode()
+        yield json.dumps(text)[1:-1].encode()
+        yield json.dumps(text, ensure_ascii=False)[1:-1].encode()
+        yield html.escape(text).encode()
+        yield quote(text).encode()
+        yield text.replace("'", "''").encode()
+        yield text.replace('"', '""').encode()

@@ -1,7 +1,7 @@
 """cleaned_reviews and user_features, built bucket by bucket, so that memory is bounded by the users of one bucket."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import narwhals as nw
 import pyarrow.compute as pc
 
+from amzseg_pipeline.contracts.documents import document_of, parsed_document
 from amzseg_pipeline.contracts.errors import TableError
 from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.storage.engines import Engine
@@ -104,7 +105,7 @@ def user_features(cleaned: CleanedReviews, context: BuildContext, *, as_of: date
 
 def cleaned_reviews_document(cleaned: CleanedReviews) -> dict[str, Any]:
     """The index as JSON values."""
-    return {"batches": cleaned.batches, "buckets": [asdict(bucket) for bucket in cleaned.buckets]}
+    return document_of(cleaned) | {"warehouse": cleaned.warehouse.name}
 
 
 def cleaned_reviews_from_document(document: dict[str, Any], *, location: str) -> CleanedReviews:
@@ -113,11 +114,9 @@ def cleaned_reviews_from_document(document: dict[str, Any], *, location: str) ->
     Raises:
         TableError: the document is damaged.
     """
-    try:
-        buckets = tuple(Bucket(**bucket) for bucket in document["buckets"])
-        return CleanedReviews(path_at(location).parent, tuple(document["batches"]), buckets)
-    except (KeyError, TypeError) as error:
-        raise TableError(f"{location}: not a list of parts ({error!r}); materialize cleaned_reviews again.") from error
+    fix = "materialize cleaned_reviews again"
+    cleaned = parsed_document(document, CleanedReviews, location=location, error=TableError, fix=fix)
+    return replace(cleaned, warehouse=path_at(location).parent)
 
 
 def _deduplicate(valid_files: Sequence[Path], context: BuildContext, folder: Path) -> None:
