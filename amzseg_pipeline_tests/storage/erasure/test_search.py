@@ -1,52 +1,92 @@
-"""An id is found in every file type, only as a complete word."""
+"""Ids are found where a file has ids: in the id column of exports and tables, and as distinctive text elsewhere."""
 
+import csv
 import gzip
+import html
 import io
+import json
+import unicodedata
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from amzseg_pipeline.storage.erasure.search import files_containing
+from amzseg_pipeline.contracts.errors import ErasureError
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.pseudonyms import UserKey
+from amzseg_pipeline.storage.erasure.search import files_containing, search_exports
+from amzseg_pipeline.storage.erasure.user_ids import matching_ids, user_ids
 
-ID = "AE2X"
+ID = "AE2XQ7ZP"
 
 
-def parquet(values: list[str], **options: object) -> bytes:
+def parquet(values: list[str], *, column: str = "user_id", **options: object) -> bytes:
     stream = io.BytesIO()
-    pd.DataFrame({"n": range(len(values)), "id": values}).to_parquet(stream, **options)
+    pd.DataFrame({"n": range(len(values)), column: values}).to_parquet(stream, **options)
     return stream.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("content", "is_there"),
+    ("content", "is_found"),
     [
         (f"x,{ID},y\n".encode(), True),
         (f'{{"user_id": "{ID}"}}'.encode(), True),
+        (f"user {ID}. Next".encode(), True),
         (ID.encode(), True),
         (f"{ID}1".encode(), False),
         (f"1{ID}".encode(), False),
         (f"_{ID}".encode(), False),
+        (f"{ID}-1".encode(), False),
+        (f"a.{ID}".encode(), False),
+        (f"{ID}é".encode(), False),
+        (f"{ID}@example.com".encode(), False),
         (b"", False),
         (b"\0" * (2**20 - 2) + ID.encode(), True),
-        (b"\0" * (2**20 - 4) + f"{ID}1".encode() + b"\0" * 2**20, False),
-        (b"\0" * (2**20 - 8192 - 1) + f"x{ID}".encode() + b"\0" * 2**20, False),
+        (b"\0" * (2**20 - 8) + f"{ID}1".encode() + b"\0" * 2**20, False),
+        (b"\0" * (2**20 - 49152 - 1) + f"x{ID}".encode() + b"\0" * 2**20, False),
         (gzip.compress(f"a\n{ID}\n".encode()), True),
         (gzip.compress(b"a\n"), False),
         (gzip.compress(f"a\n{ID}\n".encode() * 9_000)[:-9], True),
-        (b"\x1f\x8b nothing packed", False),
+        (b"\x1f\x8b not compressed", False),
         (parquet([ID, "b"], compression="zstd"), True),
+        (parquet([f" {ID}\n", "b"], compression="zstd"), True),
         (parquet(["a" * 50, ID] * 500, compression="snappy"), True),
-        (parquet([f"{ID}1", "b"], compression="zstd"), False),
-        (b"PAR1 no parquet", False),
+        (parquet([f"{ID}1", "b"], compression="zstd", use_dictionary=False), False),
+        (b"PAR1 not Parquet", False),
         (f"PAR1 {ID}".encode(), True),
     ],
 )
-def test_finds_an_id_as_a_word_in_every_file_type(tmp_path: Path, content: bytes, is_there: bool) -> None:
+def test_finds_a_distinctive_id_in_every_file_type(tmp_path: Path, content: bytes, is_found: bool) -> None:
     path = tmp_path / "a" / "file"
     path.parent.mkdir()
     path.write_bytes(content)
-    assert files_containing([ID, "another"], tmp_path) == ([path] if is_there else [])
+    assert files_containing([ID, "another-1"], tmp_path) == ([path] if is_found else [])
+
+
+@pytest.mark.parametrize("user_id", ["42", "anna", "Anastasia", "1234567890", "a1"])
+def test_looks_for_ids_that_could_be_anything_only_in_id_columns(tmp_path: Path, user_id: str) -> None:
+    (tmp_path / "report.html").write_text(f"<td>{user_id}</td>")
+    (tmp_path / "prices.parquet").write_bytes(parquet([user_id], column="price"))
+    assert files_containing([user_id], tmp_path) == []
+    (tmp_path / "table.parquet").write_bytes(parquet(["b", user_id]))
+    assert files_containing([user_id], tmp_path) == [tmp_path / "table.parquet"]
+
+
+@pytest.mark.parametrize("user_id", ["zoë & 'Bob' <1>", 'a "quoted" 7', "naïve user 12", "用户 123456"])
+def test_finds_ids_in_the_encodings_of_json_html_and_addresses(tmp_path: Path, user_id: str) -> None:
+    for text in (
+        user_id,
+        json.dumps(user_id),
+        json.dumps(user_id, ensure_ascii=False),
+        html.escape(user_id),
+        quote(user_id),
+        unicodedata.normalize("NFD", user_id),
+    ):
+        (tmp_path / "file").write_text(f"({text})")
+        assert files_containing([user_id], tmp_path) == [tmp_path / "file"], text
 
 
 def test_skips_links_and_excluded_folders(tmp_path: Path) -> None:
@@ -60,7 +100,92 @@ def test_skips_links_and_excluded_folders(tmp_path: Path) -> None:
 
 
 def test_escapes_regular_expressions(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("A.B")
-    assert files_containing(["A.B"], tmp_path) == [tmp_path / "file"]
-    (tmp_path / "file").write_text("AXB")
-    assert files_containing(["A.B"], tmp_path) == []
+    (tmp_path / "file").write_text("A.B12345")
+    assert files_containing(["A.B12345"], tmp_path) == [tmp_path / "file"]
+    (tmp_path / "file").write_text("AXB12345")
+    assert files_containing(["A.B12345"], tmp_path) == []
+
+
+def canonical(ids: list[str], *, paid_price: str = "9.50") -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["user_id", "item_id", "rating", "paid_price", "currency"])
+    writer.writerows([user_id, "B1", "5", paid_price, "USD"] for user_id in ids)
+    return text.getvalue().encode()
+
+
+def json_lines(ids: list[str]) -> bytes:
+    rows = [
+        {"reviewerID": user_id, "asin": "42", "overall": 5.0, "unixReviewTime": 1_500_000_000, "summary": "anna 42"}
+        for user_id in ids
+    ]
+    return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+
+
+def reviews_parquet(ids: list[str]) -> bytes:
+    stream = io.BytesIO()
+    rows = [
+        {"rating": 5.0, "parent_asin": "42", "user_id": user_id, "timestamp": 1_600_000_000_000, "title": "anna"}
+        for user_id in ids
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), stream)
+    return stream.getvalue()
+
+
+EXPORTS = {
+    "canonical.csv": canonical,
+    "reviews.json": json_lines,
+    "reviews.json.gz": lambda ids: gzip.compress(json_lines(ids)),
+    "reviews.parquet": reviews_parquet,
+}
+USERS = {
+    "anna": ["anna-1", "Anna", "bob anna", "annabel"],
+    "42": ["420", "4 2", "042", "-42"],
+    "U7": ["U70", "u7", "U 7"],
+    "zoë": ["zoe", "ZOË"],
+    'a "b" c': ["a b c"],
+    "o'hara,1": ["o'hara"],
+}
+"""An id, and ids of other users that contain it or resemble it."""
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+@pytest.mark.parametrize("user_id", USERS)
+def test_exports_are_searched_by_their_id_column(tmp_path: Path, name: str, user_id: str) -> None:
+    write, others = EXPORTS[name], USERS[user_id]
+    (tmp_path / name).write_bytes(write(others))
+    assert search_exports(tmp_path, user_id, Settings()).containing == ()
+    for stored in (user_id, f"{user_id} ", unicodedata.normalize("NFD", user_id)):
+        (tmp_path / name).write_bytes(write([*others, stored]))
+        assert search_exports(tmp_path, user_id, Settings()).containing == (tmp_path / name,), stored
+
+
+def test_a_price_equal_to_an_id_is_not_the_user(tmp_path: Path) -> None:
+    (tmp_path / "canonical.csv").write_bytes(canonical(["a", "b"], paid_price="42"))
+    assert search_exports(tmp_path, "42", Settings()).containing == ()
+
+
+def test_counts_records_that_cannot_be_searched_and_searches_other_files_as_text(tmp_path: Path) -> None:
+    (tmp_path / "reviews.json").write_bytes(json_lines(["a", "b"]) + b'{"reviewerID": "c"\n')
+    (tmp_path / "notes.txt").write_text(f"about {ID}")
+    found = search_exports(tmp_path, ID, Settings())
+    assert (found.containing, found.unreadable_records) == ((tmp_path / "notes.txt",), 1)
+
+
+def test_matches_ids_without_white_space_and_in_one_normal_form() -> None:
+    stored = pa.array(["U7", "U7 ", "\tU7\n", "u7", "U7\u00a0", "U77", None, "zo\u00eb", "zoe\u0308"])
+    assert matching_ids([stored], frozenset(["U7"])) == {"U7", "U7 ", "\tU7\n", "U7\u00a0"}
+    assert matching_ids([stored], frozenset(["zo\u00eb"])) == {"zo\u00eb", "zoe\u0308"}
+
+
+def test_pseudonyms_cover_the_variants_of_an_id() -> None:
+    key = UserKey(b"k" * 32)
+    ids = user_ids("zoe\u0308 ", keys=[key])
+    assert ids.given == "zo\u00eb"
+    assert {key.pseudonym(text) for text in ("zo\u00eb", "zoe\u0308", " zo\u00eb\n", "zoe\u0308 ")} <= ids.all
+
+
+@pytest.mark.parametrize("text", ["", " \n", "x" * 5_000, "\ud800"])
+def test_rejects_texts_that_are_not_ids(text: str) -> None:
+    with pytest.raises(ErasureError, match="give the id of one user"):
+        user_ids(text, keys=[])
