@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 
-def files_with_value(text: str, root: Path) -> list[str]:
-    """The files below `root` with a value equal to `text`, without outer white space and in normal form C."""
-    wanted = unicodedata.normalize("NFC", text.strip())
-    return [
-        str(path.relative_to(root))
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-        and any(unicodedata.normalize("NFC", value.strip()) == wanted for value in (path.name, *_values(path)))
-    ]
+def decoded_values(root: Path, *, without: Path) -> set[str]:
+    """All values in files below `root`, except below `without`; without outer white space and in normal form C."""
+    paths = (path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_relative_to(without))
+    return {normalised(value) for path in paths for value in (path.name, *_values(path))}
+
+
+def normalised(text: str) -> str:
+    """A text without outer white space, in normal form C."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def _values(path: Path) -> Iterator[str]:

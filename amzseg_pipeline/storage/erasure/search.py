@@ -33,7 +33,9 @@ _LONGEST_ENCODING = 6
 """Bytes of an encoded id for each of its own: `\\u00e9` in JSON, `%C3` in addresses, `&#x27;` in HTML."""
 
 _OVERLAP_BYTES = 2 * _LONGEST_ENCODING * MAX_ID_BYTES
-_WORD = rb"[0-9A-Za-z_\x80-\xff]"
+_PART_BEFORE = re.compile(rb"[0-9A-Za-z_\x80-\xff][-.@+]?\Z")
+_PART_AFTER = re.compile(rb"[-.@+]?[0-9A-Za-z_\x80-\xff]")
+"""What makes a text a part of a longer id: `anna` is in `anna, bob` and `"anna"`, but not in `anna-1`."""
 
 
 @dataclass(frozen=True)
@@ -114,21 +116,25 @@ def _is_in_bytes(stream: BufferedReader | gzip.GzipFile, pattern: re.Pattern[byt
     try:
         while chunk := stream.read1(_CHUNK_BYTES):
             piece = piece[-_OVERLAP_BYTES:] + chunk
-            if any(match.end() + 1 < len(piece) for match in pattern.finditer(piece, 1)):
+            if any(match.end() + 2 <= len(piece) and _is_entire(match) for match in pattern.finditer(piece, 1)):
                 return True
     except (OSError, EOFError, zlib.error):
         pass  # nothing after the damage can be decompressed
-    return pattern.search(piece + b"\n", 1) is not None
+    return any(map(_is_entire, pattern.finditer(piece + b"\n", 1)))
+
+
+def _is_entire(match: re.Match[bytes]) -> bool:
+    """Whether the id that was found is not part of a longer one."""
+    start, end, text = match.start(), match.end(), match.string
+    return not (_PART_BEFORE.search(text[max(0, start - 2) : start]) or _PART_AFTER.match(text[end : end + 2]))
 
 
 def _pattern(ids: Collection[str]) -> re.Pattern[bytes] | None:
-    """Finds an id that is not part of a longer word: `anna` is in `anna, bob` and `"anna"`, but not in `anna-1`."""
+    """Finds the distinctive ones of `ids` in any of their encodings; None if there are none."""
     encodings = {each for user_id in ids if _is_distinctive(user_id) for each in _encodings(user_id)}
     if not encodings:
         return None
-    alternatives = b"|".join(re.escape(each) for each in sorted(encodings))
-    before = rb"(?<!%b)(?<!%b[-.@+])" % (_WORD, _WORD)
-    return re.compile(rb"%b(?:%b)(?![-.@+]?%b)" % (before, alternatives, _WORD))
+    return re.compile(b"|".join(re.escape(each) for each in sorted(encodings)))
 
 
 def _is_distinctive(user_id: str) -> bool:

@@ -80,8 +80,10 @@ def has_user_column(path: Path) -> bool:
 
 
 def user_columns(path: Path) -> Iterator[pa.Array]:
-    """The ids of a Parquet table of users, batch by batch."""
+    """The ids of a Parquet table, batch by batch; none if it is not a table of users."""
     with parquet_file(path) as file:
+        if USER_COLUMN not in file.schema_arrow.names:
+            return
         for batch in file.iter_batches(columns=[USER_COLUMN]):
             yield batch.column(0)
 
