@@ -8,6 +8,7 @@ export AMZSEG_REAL_DATA ?= $(abspath ../shared/data)
 export AMZSEG_LOCAL ?= $(CURDIR)/data
 IN_STORE = $(findstring ://,$(AMZSEG_DATA))
 export DAGSTER_HOME = $(if $(IN_STORE),$(AMZSEG_LOCAL),$(AMZSEG_DATA))/dagster
+PORT ?= 3000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -31,8 +32,10 @@ soak: $(VENV)/.test ## run the slow tests
 check: $(VENV)/.test ## check style, format and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-ui: $(VENV)/.run instance ## start the Dagster UI on http://127.0.0.1:3000
-	@$(BIN)/dagster dev -h 127.0.0.1 -p $${PORT:-3000}
+ui: $(VENV)/.run instance ## start the Dagster UI on http://127.0.0.1:3000 (make ui PORT=...)
+	@$(BIN)/python -c 'import socket; socket.socket().bind(("127.0.0.1", $(PORT)))' 2>/dev/null || \
+		{ echo "port $(PORT) is in use: stop what uses it, or choose another one: make ui PORT=3001" >&2; exit 1; }
+	@$(BIN)/dg dev --host 127.0.0.1 --port $(PORT)
 
 app: $(VENV)/.run ## start the app on http://127.0.0.1:8501
 	@$(BIN)/python -m streamlit run amzseg_pipeline/app/server.py --server.port $${APP_PORT:-8501}
@@ -66,4 +69,7 @@ $(VENV)/.test: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install -r requirements-dev.lock && $(PIP) install --no-deps -e . && touch $@ $(VENV)/.run
 
 instance:
+	@test -n '$(IN_STORE)' -o -d '$(AMZSEG_DATA)/landing' || { printf '%s\n' \
+		"$(AMZSEG_DATA)/landing: there is no such folder." "  If AMZSEG_DATA is mistyped, correct it." \
+		"  For a new data root create the folder and put exports into it: mkdir -p '$(AMZSEG_DATA)/landing'" >&2; exit 1; }
 	@mkdir -p $(DAGSTER_HOME) && cat dagster.yaml $(if $(AMZSEG_POSTGRES_URL),deploy/postgres.yaml) $(if $(IN_STORE),deploy/queue.yaml) > $(DAGSTER_HOME)/dagster.yaml

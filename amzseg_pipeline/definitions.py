@@ -68,13 +68,14 @@ defs = dg.Definitions(
         eda.eda_history_rendered,
         algorithms.algorithm_comparison_contract,
     ],
-    jobs=[jobs.segment_users, jobs.prune],
+    jobs=[jobs.segment_users, jobs.approve_pending_model, jobs.rollback, jobs.erase_user, jobs.prune],
     schedules=[schedules.nightly, schedules.weekly_prune],
     sensors=[sensors.landing_sensor, sensors.alert_on_failure, sensors.ping_after_success],
     resources={
         "pipeline": _pipeline,
         "previous": PreviousRunResource(pipeline=_pipeline),
         "engine": _engine,
+        "no_io_manager": dg.mem_io_manager,
         "io_manager": WarehouseIOManagerFactory(pipeline=_pipeline, engine=_engine),  # type: ignore[arg-type]
     },
     executor=dg.in_process_executor,

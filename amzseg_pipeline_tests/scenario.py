@@ -8,8 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from amzseg_pipeline.definitions import defs
+from amzseg_pipeline.definitions import defs as published_defs
 from amzseg_pipeline.storage.data_root import DataRoot, data_root_at
+
+_QUIET = dg.colored_console_logger.configured({"log_level": "CRITICAL"})
+defs = dg.Definitions.merge(published_defs, dg.Definitions(loggers={"console": _QUIET}))
 
 QUICK: Mapping[str, Any] = {
     "n_init": 1,
@@ -56,10 +59,7 @@ def run(
         config["run_at"] = now.isoformat()
     with nullcontext(instance) if instance else dg.DagsterInstance.ephemeral() as used:
         return defs.resolve_job_def("segment_users").execute_in_process(
-            run_config={
-                "resources": {"pipeline": {"config": config}},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
+            run_config=config,
             instance=used,
             asset_selection=None if only is None else [dg.AssetKey(name) for name in only],
             raise_on_error=False,

@@ -6,9 +6,12 @@ import sys
 import dagster as dg
 import pytest
 
+from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.tables import TABLES
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS, STAGE_MODULES, imported_modules
+from amzseg_pipeline.defs.column_lineage import LINEAGE_TABLES, column_lineage
+from amzseg_pipeline.defs.settings_config import SettingsConfig
 
 SPECS = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
 TABLE_ASSETS = sorted(set(TABLES) & set(SPECS))
@@ -94,3 +97,34 @@ def test_every_module_found_at_run_time_is_found_by_its_imports():
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert set(loaded) <= set(imported_modules(STAGE_MODULES["reviews"]))
+
+
+@pytest.mark.parametrize("name", sorted(LINEAGE_TABLES))
+def test_column_lineage_covers_every_column_with_known_sources(name):
+    lineage = column_lineage(name).deps_by_column
+    assert tuple(lineage) == TABLES[name].column_names
+    graph = defs.resolve_asset_graph()
+    upstream = graph.get(dg.AssetKey(name)).parent_keys
+    for column, sources in lineage.items():
+        assert sources, column
+        for source in sources:
+            assert source.column_name in TABLES[source.asset_key.to_user_string()].column_names, (column, source)
+            ancestors = upstream | {key for parent in upstream for key in graph.get(parent).parent_keys}
+            assert source.asset_key in ancestors
+
+
+def test_launchpad_has_every_setting_with_its_type_and_default():
+    fields = SettingsConfig.to_fields_dict()
+    assert fields.keys() == Settings.model_fields.keys()
+    assert all("Default: " in field.description for field in fields.values())
+    assert SettingsConfig(k=3, plots="off").overrides() == {"k": 3, "plots": "off"}
+
+
+def test_asset_graph_has_no_edge_from_the_reviews_to_the_published_snapshot():
+    parents = defs.resolve_asset_graph().get(dg.AssetKey("published_segments")).parent_keys
+    assert {key.to_user_string() for key in parents} == set(TABLES) & {
+        "segment_assignments",
+        "segment_profiles",
+        "segment_migrations",
+        "segment_history",
+    }

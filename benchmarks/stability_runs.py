@@ -118,10 +118,7 @@ def _run(data_root: DataRoot, *, settings: Mapping[str, Any], number: int, train
     config = {"root": str(data_root.root), "settings": dict(settings), "run_at": now.isoformat(), "train": train}
     with dg.DagsterInstance.ephemeral() as instance:
         result = defs.resolve_job_def("segment_users").execute_in_process(
-            run_config={
-                "resources": {"pipeline": {"config": config}},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
+            run_config=config,
             instance=instance,
             raise_on_error=False,
         )

@@ -12,10 +12,10 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from amzseg_pipeline.cli.console_log import line_per_asset
-from amzseg_pipeline.contracts.errors import PipelineError, SettingsError, SnapshotError
+from amzseg_pipeline.contracts.errors import PipelineError, SettingsError
 from amzseg_pipeline.contracts.users import FEATURE_COLUMNS
 from amzseg_pipeline.steps.run_document import PROMOTION_STATE_KEY
 from amzseg_pipeline.storage.data_root import (
@@ -25,8 +25,8 @@ from amzseg_pipeline.storage.data_root import (
     user_keys_from_environment,
 )
 from amzseg_pipeline.storage.erasure.erase import erase
-from amzseg_pipeline.storage.previous_run import previous_run
-from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest, repoint
+from amzseg_pipeline.storage.serving.plots import REPORT_FILE
+from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
 
 _DESCRIPTION = "Segments customers from the review exports in landing/ of the data root."
 _EPILOG = "The data root is AMZSEG_DATA, or data/ in the current folder. `amzseg COMMAND --help` explains a command."
@@ -92,18 +92,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rollback(data_root: DataRoot, options: argparse.Namespace) -> int:
-    if not data_root.published.is_dir():
-        raise SnapshotError(f"{data_root.published}: nothing has been published yet, so there is no earlier snapshot.")
-    data_root.local.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(data_root.lock_file).acquire(timeout=0):
-            snapshot = repoint(data_root.published, options.sequence)
-            approval_needed = previous_run(data_root).promotion_state.approval_needed
-    except Timeout:
-        raise SnapshotError(f"{data_root.lock_file}: a run is under way; roll back once it has ended.") from None
-    print(
-        f"Readers see snapshot {snapshot.sequence} of {_minute(snapshot)} again, with model {snapshot.model_version}."
-    )
+    from amzseg_pipeline.defs.maintenance import rolled_back_to
+
+    snapshot, approval_needed = rolled_back_to(data_root, options.sequence)
+    name = f"snapshot {snapshot.sequence} of {_minute(snapshot)}"
+    print(f"Readers see {name} again, with model {snapshot.model_version}.")
     print("The next run continues from it with the exports in landing/; remove bad ones first.")
     if approval_needed:
         print(f"{approval_needed[0].upper()}{approval_needed[1:]}.")
@@ -132,44 +125,75 @@ def _prune(data_root: DataRoot, _: argparse.Namespace) -> int:
 
 
 def _run(data_root: DataRoot, options: argparse.Namespace) -> int:
-    settings = dict(_assignment(text) for text in options.set)
-    settings_of(data_root, overrides=settings)
-    config = {"settings": settings, "force": options.force, "train": options.train, "approve": options.approve}
+    from amzseg_pipeline.defs.launch_checks import require_pending
+
+    _require_landing(data_root)
+    given = dict(_assignment(text) for text in options.set)
+    settings = settings_of(data_root, overrides=given)
+    if options.approve:
+        require_pending(data_root, options.approve)
+    config = {
+        "settings": {name: getattr(settings, name) for name in given},
+        "force": options.force,
+        "train": options.train,
+        "approve": options.approve,
+    }
     result = _execute(data_root, job_name="segment_users", config=config, verbose=options.verbose)
     if not result.success:
-        is_published = has_snapshot(data_root.root)
-        seen = (
-            f"readers see snapshot {read_latest(data_root.root).sequence}" if is_published else "nothing is published"
-        )
+        seen = "nothing is published"
+        if has_snapshot(data_root.root):
+            seen = f"readers see snapshot {read_latest(data_root.root).sequence}"
         print(f"\nThe run failed; {seen}.", file=sys.stderr)
         return 1
     latest = read_latest(data_root.root)
-    if latest.run_id != result.run_id:
+    is_new = latest.run_id == result.run_id
+    if not is_new:
         print(f"\nNothing changed since snapshot {latest.sequence}; no new snapshot is published.")
     print(_summary(latest))
+    print(_next_steps(data_root, latest))
     return 0
+
+
+def _require_landing(data_root: DataRoot) -> None:
+    """Raises before anything is created: a mistyped path must not become a data root."""
+    if not data_root.landing.is_dir():
+        raise SettingsError(
+            f"{data_root.landing}: there is no such folder.\n  If AMZSEG_DATA is mistyped, correct it.\n"
+            f"  For a new data root create the folder and put exports into it: mkdir -p '{data_root.landing}'"
+        )
+
+
+def _next_steps(data_root: DataRoot, snapshot: Snapshot) -> str:
+    """Where to look at the result: checks, report and app."""
+    checks = snapshot.run()["checks"]
+    failed = [f"{check['check']} of {check['asset']}" for check in checks if not check["passed"]]
+    lines = [f"checks: {len(checks) - len(failed)} of {len(checks)} passed"]
+    lines += [f"  failed: {', '.join(failed)}"] if failed else []
+    report = data_root.artifacts / snapshot.run_id / REPORT_FILE
+    lines.append(f"report: {report}" if report.exists() else "report: none (plots are off)")
+    lines.append("app: make app, then http://127.0.0.1:8501")
+    return "\n".join(lines)
 
 
 def _execute(
     data_root: DataRoot, *, job_name: str, config: Mapping[str, Any], verbose: bool
 ) -> dg.ExecuteInProcessResult:
+    from amzseg_pipeline.defs.run_record import failure_reasons, tag_run
+
     data_root.dagster.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("DAGSTER_HOME", str(data_root.dagster))
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
-    loggers = {} if verbose else {"console": line_per_asset}
-    job = dg.Definitions.merge(_definitions(), dg.Definitions(loggers=loggers)).resolve_job_def(job_name)
+    console = dg.colored_console_logger.configured({"log_level": "DEBUG"}) if verbose else line_per_asset
+    job = dg.Definitions.merge(_definitions(), dg.Definitions(loggers={"console": console})).resolve_job_def(job_name)
     with _instance(data_root) as instance:
         if not verbose:
             # In a skipped run Dagster warns of each check that has nothing to check.
             logging.getLogger("dagster._core.execution").setLevel(logging.ERROR)
-        return job.execute_in_process(
-            run_config={
-                "resources": {"pipeline": {"config": dict(config)}},
-                "loggers": {"console": {"config": {"log_level": "DEBUG"}} if verbose else {}},
-            },
-            instance=instance,
-            raise_on_error=False,
-        )
+        result = job.execute_in_process(run_config=dict(config), instance=instance, raise_on_error=False)
+        if not result.success:
+            reasons = failure_reasons(instance, result.run_id)
+            tag_run(instance, result.run_id, outcome=f"failed: {' '.join(reasons)}")
+        return result
 
 
 def _definitions() -> dg.Definitions:

@@ -53,7 +53,10 @@ class Settings(BaseModel):
         description="A run stops above this share of rejected rows, or of unreadable values in a column.",
     )
     min_rows_share: float = Field(
-        0.5, ge=0, description="A run stops with fewer cleaned reviews than this share of those in the latest snapshot."
+        0.5,
+        ge=0,
+        le=1,
+        description="A run stops with fewer cleaned reviews than this share of those in the latest snapshot.",
     )
     max_rows_share: float = Field(
         2.0,

@@ -25,9 +25,6 @@ from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.parquet.tables import table_path
 from amzseg_pipeline.storage.previous_run import previous_run
 
-SEGMENT_USERS = "segment_users"
-"""The name of the job that `run_decision` starts."""
-
 _MAX_LOGGED_FILES = 20
 _NOT_STARTED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 _MAX_START_TIME = timedelta(minutes=15)
@@ -171,7 +168,7 @@ def _nothing_to_read(data_root: DataRoot, found: SnapshotChanges, *, settling: l
 
 def _is_starting(instance: dg.DagsterInstance, *, now: datetime) -> bool:
     """Whether a run is about to start. A run that has waited longer than `_MAX_START_TIME` is ignored."""
-    filters = dg.RunsFilter(job_name=SEGMENT_USERS, statuses=_NOT_STARTED, created_after=now - _MAX_START_TIME)
+    filters = dg.RunsFilter(statuses=_NOT_STARTED, created_after=now - _MAX_START_TIME)
     return bool(instance.get_runs(filters, limit=1))
 
 

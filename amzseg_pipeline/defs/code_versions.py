@@ -31,7 +31,10 @@ _EDA_MODULES = (f"{_ASSETS}.eda",)
 
 _NOT_FOLLOWED = frozenset(
     f"{_NAME}.defs.{name}"
-    for name in ("change_detection", "checks", "code_versions", "previous_run", "run_record", "ui_metadata")
+    for name in (
+        *("change_detection", "checks", "code_versions", "column_lineage", "dead_runs", "documents", "launch_checks"),
+        *("previous_run", "run_record", "settings_config", "ui_metadata"),
+    )
 )
 """Modules for Dagster's runs, checks, UI and resources; none shapes a table."""
 

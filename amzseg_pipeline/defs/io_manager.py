@@ -1,8 +1,6 @@
 """The IO manager: stores the outputs of assets in the warehouse and loads them as inputs, chosen by their type."""
 
 import json
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,50 +9,19 @@ import narwhals as nw
 import pandas as pd
 
 from amzseg_pipeline.contracts.errors import TableError
-from amzseg_pipeline.contracts.model import FeatureScaling, Model
-from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionReport
 from amzseg_pipeline.contracts.tables import TABLES
+from amzseg_pipeline.defs.column_lineage import LINEAGE_TABLES, column_lineage
+from amzseg_pipeline.defs.documents import DOCUMENTS
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.steps.reviews import RowReconciliation
-from amzseg_pipeline.steps.segments.model.serialization import (
-    document,
-    feature_scaling_document,
-    feature_scaling_from_document,
-    from_document,
-    model_document,
-    model_from_document,
-)
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_write
 from amzseg_pipeline.storage.fs.object_store import store_of
 from amzseg_pipeline.storage.fs.write_lease import require_lease
-from amzseg_pipeline.storage.landing import RawReviews, raw_reviews_document, raw_reviews_from_document
+from amzseg_pipeline.storage.landing import RawReviews
 from amzseg_pipeline.storage.parquet import tables
-from amzseg_pipeline.storage.parquet.partitions import (
-    TableParts,
-    bytes_in,
-    delete_other_parts,
-    table_parts_document,
-    table_parts_from_document,
-)
+from amzseg_pipeline.storage.parquet.partitions import TableParts, bytes_in, delete_other_parts
 from amzseg_pipeline.storage.warehouse.catalog import document_path, read_document, table_frame
-from amzseg_pipeline.storage.warehouse.cleaned_reviews import (
-    CleanedReviews,
-    cleaned_reviews_document,
-    cleaned_reviews_from_document,
-)
-
-_PLAIN_DOCUMENTS = (RowReconciliation, Drift, Challenger, PromotionReport)
-
-_DOCUMENTS: dict[type, tuple[Callable[..., dict[str, Any]], Callable[..., object]]] = {
-    RawReviews: (raw_reviews_document, raw_reviews_from_document),
-    CleanedReviews: (cleaned_reviews_document, cleaned_reviews_from_document),
-    TableParts: (table_parts_document, table_parts_from_document),
-    FeatureScaling: (feature_scaling_document, feature_scaling_from_document),
-    Model: (model_document, model_from_document),
-    **{type_: (document, partial(from_document, type_=type_)) for type_ in _PLAIN_DOCUMENTS},
-}
-"""Types stored as a JSON document, with writer and reader. For a table in parts the document is its index."""
+from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
 
 
 class WarehouseIOManager(dg.IOManager):
@@ -73,9 +40,9 @@ class WarehouseIOManager(dg.IOManager):
         name = context.asset_key.path[-1]
         if store_of(self._warehouse) is not None:
             require_lease(self._warehouse, context.run_id)
-        if type(obj) in _DOCUMENTS:
+        if type(obj) in DOCUMENTS:
             path = document_path(self._warehouse, name)
-            to_document, _ = _DOCUMENTS[type(obj)]
+            to_document, _ = DOCUMENTS[type(obj)]
             with atomic_write(path) as temporary:
                 temporary.write_text(json.dumps(to_document(obj), indent=1, allow_nan=False), encoding="utf-8")
         else:
@@ -87,7 +54,7 @@ class WarehouseIOManager(dg.IOManager):
             size_bytes, rows = bytes_in(obj.parts), obj.rows
         elif isinstance(obj, RawReviews):
             rows = obj.rows
-        elif type(obj) not in _DOCUMENTS:
+        elif type(obj) not in DOCUMENTS:
             rows = tables.row_count(path)
         usage = self._engine.usage()
         metadata: dict[str, Any] = {
@@ -96,14 +63,16 @@ class WarehouseIOManager(dg.IOManager):
             "peak_memory_mib": usage.memory_mib,
             "peak_temporary_mib": usage.temporary_mib,
         }
+        if name in LINEAGE_TABLES:
+            metadata["dagster/column_lineage"] = column_lineage(name)
         context.add_output_metadata(metadata if rows is None else {**metadata, "dagster/row_count": rows})
 
     def load_input(self, context: dg.InputContext) -> object:
         """Loads an input as the type of its annotation."""
         name = context.asset_key.path[-1]
         wanted = context.dagster_type.typing_type
-        if wanted in _DOCUMENTS:
-            _, from_document = _DOCUMENTS[wanted]
+        if wanted in DOCUMENTS:
+            _, from_document = DOCUMENTS[wanted]
             return read_document(document_path(self._warehouse, name), from_document)
         frame = table_frame(self._warehouse, name, self._engine)
         if wanted is pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The operation of the job prune: it deletes old runs, and plots of runs whose snapshot is deleted.
+"""The operations of the jobs prune, rollback and erase_user.
 
 Publishing deletes old snapshots, see storage/snapshots/retention.py; the warehouse keeps no history.
 """
@@ -6,12 +6,19 @@ Publishing deletes old snapshots, see storage/snapshots/retention.py; the wareho
 from datetime import datetime, timedelta
 
 import dagster as dg
+from filelock import FileLock, Timeout
 
+from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import tag_run
 from amzseg_pipeline.defs.ui_metadata import disk_use_message
+from amzseg_pipeline.storage.data_root import DataRoot, user_keys_from_environment
+from amzseg_pipeline.storage.erasure.erase import erase
+from amzseg_pipeline.storage.erasure.request import erasure_request
 from amzseg_pipeline.storage.fs.atomic_writes import delete
 from amzseg_pipeline.storage.fs.disk_usage import expired_artifacts
+from amzseg_pipeline.storage.previous_run import previous_run
+from amzseg_pipeline.storage.snapshots import Snapshot, repoint
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 
 _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -39,6 +46,65 @@ def delete_expired(context: dg.OpExecutionContext, pipeline: PipelineResource) -
     outcome = f"deleted runs: {len(runs)}, folders of plots: {len(folders)}; {disk_use_message(pipeline.data_root)}"
     context.log.info(outcome)
     tag_run(context.instance, context.run_id, outcome=outcome)
+
+
+class SnapshotNumber(dg.Config):
+    """Which snapshot to restore."""
+
+    snapshot: int
+
+
+class ErasureRequest(dg.Config):
+    """Which file in erase_requests/ has the id of the user to erase."""
+
+    request_file: str
+
+
+# These operations take the run lock themselves, so they do without the IO manager, whose engine holds it.
+_NO_OUTPUT = dg.Out(dg.Nothing, io_manager_key="no_io_manager")
+
+
+@dg.op(out=_NO_OUTPUT, description="Makes an earlier snapshot the published one.")
+def restore_snapshot(context: dg.OpExecutionContext, config: SnapshotNumber, pipeline: PipelineResource) -> None:
+    """Moves the pointer back."""
+    snapshot, approval_needed = rolled_back_to(pipeline.data_root, config.snapshot)
+    outcome = f"readers see snapshot {snapshot.sequence} of {snapshot.created:%Y-%m-%d %H:%M} UTC again"
+    outcome += f"; {approval_needed}" if approval_needed else ""
+    context.log.info(outcome)
+    tag_run(context.instance, context.run_id, outcome=outcome)
+
+
+@dg.op(out=_NO_OUTPUT, description="Erases the user named in a request file, then deletes the file.")
+def erase_requested_user(context: dg.OpExecutionContext, config: ErasureRequest, pipeline: PipelineResource) -> None:
+    """Neither log nor tags contain the id."""
+    path, user_id = erasure_request(pipeline.data_root, config.request_file)
+    # Deleted first: erase() verifies that no file of the data root contains the id.
+    path.unlink()
+    try:
+        result = erase(pipeline.data_root, user_id, keys=user_keys_from_environment())
+    except BaseException:
+        path.write_text(user_id, encoding="utf-8")
+        raise
+    deleted = ", ".join(result.deleted) or "nothing else"
+    outcome = f"erased the user from {len(result.snapshots)} snapshot(s); deleted: {deleted}"
+    context.log.info(outcome)
+    tag_run(context.instance, context.run_id, outcome=outcome)
+
+
+def rolled_back_to(data_root: DataRoot, sequence: int) -> tuple[Snapshot, str]:
+    """Makes this snapshot the published one; returns it, and why the next model needs approval (empty: it does not).
+
+    Raises SnapshotError if there is no such snapshot, or a run is under way.
+    """
+    if not data_root.published.is_dir():
+        raise SnapshotError(f"{data_root.published}: nothing has been published yet, so there is no earlier snapshot.")
+    data_root.local.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(data_root.lock_file).acquire(timeout=0):
+            snapshot = repoint(data_root.published, sequence)
+            return snapshot, previous_run(data_root).promotion_state.approval_needed
+    except Timeout:
+        raise SnapshotError(f"{data_root.lock_file}: a run is under way; roll back once it has ended.") from None
 
 
 def _expired_runs(instance: dg.DagsterInstance, *, before: datetime) -> list[str]:

@@ -5,13 +5,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 from filelock import FileLock, Timeout
 from pydantic import Field
 
+from amzseg_pipeline.contracts.errors import SettingsError
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.defs.dead_runs import fail_dead_runs, living_run
+from amzseg_pipeline.defs.settings_config import SettingsConfig
 from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.data_root import (
     DataRoot,
@@ -26,13 +28,16 @@ from amzseg_pipeline.storage.fs.write_lease import acquire_lease
 
 _LOCK_POLL_SECONDS = 1.0
 
+NO_RETRY = {"dagster/max_retries": "0"}
+"""Tags of a run that Dagster must not retry."""
+
 
 class PipelineResource(dg.ConfigurableResource):
     """What a run is configured with in the launchpad: data root, settings, clock, and what the operator asked for."""
 
     root: str = Field(default="", description="data root; empty uses AMZSEG_DATA, else data/")
-    settings: dict[str, Any] = Field(
-        default={}, description="settings for this run; they override settings.toml and AMZSEG_* variables"
+    settings: SettingsConfig = Field(
+        default=SettingsConfig(), description="settings of this run; they override settings.toml and AMZSEG_*"
     )
     force: bool = Field(default=False, description="run although nothing changed since the latest snapshot")
     train: bool = Field(default=False, description="train a challenger in this run, whatever the schedule says")
@@ -50,7 +55,7 @@ class PipelineResource(dg.ConfigurableResource):
     @property
     def resolved_settings(self) -> Settings:
         """The settings in force: defaults, then settings.toml, environment variables and `settings`."""
-        return settings_of(self.data_root, overrides=self.settings)
+        return settings_of(self.data_root, overrides=self.settings.overrides())
 
     @property
     def user_key(self) -> UserKey | None:
@@ -81,9 +86,32 @@ class EngineResource(dg.ConfigurableResource[Engine]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Engine]:
         """The engine, from the first asset of the run to its end.
 
-        The lock covers this machine. On an object store a run that starts elsewhere takes over the write lease.
+        The lock covers this machine. On an object store a run that starts elsewhere takes over the write lease. Errors
+        of the configuration fail the run, and Dagster does not retry it: a retry would fail again.
         """
-        data_root = self.pipeline.data_root
+        try:
+            data_root, settings = self.pipeline.data_root, self.pipeline.resolved_settings
+            with living_run(data_root, context.run_id), self._lock(context, data_root):
+                if context.instance and context.run_id:
+                    fail_dead_runs(data_root, context.instance, run_id=context.run_id, now=datetime.now(UTC))
+                if data_root.local_folder_path is not None:
+                    # Files that a killed run did not upload.
+                    shutil.rmtree(data_root.local_folder_path / STAGING_FOLDER, ignore_errors=True)
+                if context.run_id:
+                    acquire_lease(data_root.warehouse, context.run_id)
+                engine = opened_engine(data_root, settings)
+                try:
+                    yield engine
+                finally:
+                    engine.close()
+        except SettingsError:
+            if context.instance and context.run_id:
+                context.instance.add_run_tags(context.run_id, NO_RETRY)
+            raise
+
+    @staticmethod
+    @contextmanager
+    def _lock(context: dg.InitResourceContext, data_root: DataRoot) -> Iterator[None]:
         data_root.local.mkdir(parents=True, exist_ok=True)
         lock = FileLock(data_root.lock_file)
         try:
@@ -93,15 +121,6 @@ class EngineResource(dg.ConfigurableResource[Engine]):
                 context.log.info(f"another run holds {data_root.lock_file}; this run waits until it ends")
             lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
         try:
-            if data_root.local_folder_path is not None:
-                # Files that a killed run did not upload.
-                shutil.rmtree(data_root.local_folder_path / STAGING_FOLDER, ignore_errors=True)
-            if context.run is not None:
-                acquire_lease(data_root.warehouse, context.run.run_id)
-            engine = opened_engine(data_root, self.pipeline.resolved_settings)
-            try:
-                yield engine
-            finally:
-                engine.close()
+            yield
         finally:
             lock.release()

@@ -8,13 +8,12 @@ import os
 
 import dagster as dg
 
-from amzseg_pipeline.cli.console_log import cause
 from amzseg_pipeline.contracts.errors import PipelineError
 from amzseg_pipeline.defs.change_detection import run_decision
-from amzseg_pipeline.defs.jobs import scheduled_run, segment_users
+from amzseg_pipeline.defs.jobs import approve_pending_model, scheduled_run, segment_users
 from amzseg_pipeline.defs.notifications import ALERT_VARIABLE, PING_VARIABLE, ping, request
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.defs.run_record import evaluated_checks, tag_run
+from amzseg_pipeline.defs.run_record import failure_reasons, tag_run
 from amzseg_pipeline.storage import snapshots
 
 
@@ -42,7 +41,7 @@ def alert_on_failure(context: dg.RunFailureSensorContext, pipeline: PipelineReso
     Dagster calls it for runs that it launched; a run from a shell fails in front of its operator.
     """
     run = context.dagster_run
-    reasons = _reasons(context)
+    reasons = failure_reasons(context.instance, run.run_id) or [context.failure_event.message or "no reason given"]
     tag_run(context.instance, run.run_id, outcome=f"failed: {' '.join(reasons)}")
     address = os.environ.get(ALERT_VARIABLE)
     if not address:
@@ -63,25 +62,13 @@ def alert_on_failure(context: dg.RunFailureSensorContext, pipeline: PipelineReso
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
-    monitored_jobs=[segment_users],
+    monitored_jobs=[segment_users, approve_pending_model],
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=f"Requests {PING_VARIABLE} after each successful run, for a service that notices missing pings.",
 )
 def ping_after_success(_: dg.RunStatusSensorContext) -> dg.SkipReason | None:
     """Pings after a run; ticks of nightly that find nothing to do ping themselves."""
     return None if ping() else dg.SkipReason(f"{PING_VARIABLE} is not set")
-
-
-def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
-    failed = [
-        f"Check {check.check_name} of {check.asset_key.to_user_string()}: {check.description or 'failed'}."
-        for check in evaluated_checks(context.instance, context.dagster_run.run_id)
-        if check.blocking and not check.passed
-    ]
-    errors = [
-        f"{event.step_key}: {cause(event.step_failure_data.error)}" for event in context.get_step_failure_events()
-    ]
-    return failed or errors or [context.failure_event.message or "no reason given"]
 
 
 def _what_readers_see(pipeline: PipelineResource) -> str:

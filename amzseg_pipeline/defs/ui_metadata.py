@@ -8,7 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from amzseg_pipeline.contracts.model import FeatureScaling, KChoice, Model
-from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionReport
+from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionCriterion, PromotionReport
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES
 from amzseg_pipeline.contracts.schema import Column, Table
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
@@ -207,13 +207,11 @@ def challenger_metadata(challenger: Challenger) -> dict[str, Any]:
 
 def promotion_metadata(report: PromotionReport) -> dict[str, Any]:
     """The decision and every criterion of the promotion gate."""
+    # Three columns: the UI gives tables little width, and the meaning needs most of it.
     rows = [
         {
             "criterion": criterion.name,
-            "result": "passed" if criterion.passed else "failed",
-            "value": None if criterion.value is None else float(f"{criterion.value:.4g}"),
-            "limit": criterion.limit,
-            "type": criterion.kind,
+            "result": _criterion_result(criterion),
             "meaning": criterion.meaning,
         }
         for criterion in report.criteria
@@ -223,8 +221,14 @@ def promotion_metadata(report: PromotionReport) -> dict[str, Any]:
         "reason": report.reason,
         "champion": report.champion or "none",
         "challenger": report.challenger or "none",
-        "report": table_value(rows, columns=("criterion", "result", "value", "limit", "type", "meaning")),
+        "report": table_value(rows, columns=("criterion", "result", "meaning")),
     }
+
+
+def _criterion_result(criterion: PromotionCriterion) -> str:
+    """For example `failed: 0.31, limit 0.1`."""
+    value = "unknown" if criterion.value is None else f"{criterion.value:.4g}"
+    return f"{'passed' if criterion.passed else 'failed'}: {value}, limit {criterion.limit:g}"
 
 
 def lineage_metadata(model: Model) -> dg.TableMetadataValue:

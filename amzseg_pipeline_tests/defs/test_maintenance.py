@@ -30,11 +30,9 @@ def test_deletes_old_runs_except_those_the_ui_shows(tmp_path):
     data_root = scenario.data_root_with(tmp_path, export=sales_csv([{}] * 12))
     with dg.DagsterInstance.ephemeral() as instance:
         job = defs.resolve_job_def("segment_users")
-        config = {
-            "pipeline": {"config": {"root": str(data_root.root), "settings": dict(scenario.QUICK), "force": True}}
-        }
+        config = {"root": str(data_root.root), "settings": dict(scenario.QUICK), "force": True}
         training, unneeded, last = (
-            job.execute_in_process(run_config={"resources": config}, instance=instance).run_id for _ in range(3)
+            job.execute_in_process(run_config=config, instance=instance).run_id for _ in range(3)
         )
         prune(data_root, instance, datetime.now(UTC))
         assert {training, unneeded, last} <= {run.run_id for run in instance.get_runs()}

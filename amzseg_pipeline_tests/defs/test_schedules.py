@@ -54,7 +54,7 @@ def test_requests_run_without_run_key_so_failures_are_retried(tmp_path):
     requested = evaluated_schedule(deliver(DataRoot(tmp_path), export=EXPORT))
     assert requested.run_key is None
     assert requested.tags["amzseg/changes"] == "nothing is published yet"
-    assert requested.run_config == {"resources": {"pipeline": {"config": {"skip_settling": True}}}}
+    assert requested.run_config == {"skip_settling": True}
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["empty", "missing"])

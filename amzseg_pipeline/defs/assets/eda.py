@@ -15,6 +15,7 @@ import pandas as pd
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.defs.code_versions import EDA_CODE_VERSION
+from amzseg_pipeline.defs.documents import upstream_document
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.ui_metadata import document_asset
 from amzseg_pipeline.steps import figures
@@ -37,7 +38,6 @@ def _plots_asset(stage: str, description: str) -> dict[str, Any]:
 @dg.asset(**_plots_asset("reviews", "Plots of prices, discounts, ratings, categories and dates of the reviews."))
 def eda_reviews(
     context: dg.AssetExecutionContext,
-    raw_reviews: landing.RawReviews,
     cleaned_reviews: nw.LazyFrame,
     rejected_reviews: nw.LazyFrame,
     row_reconciliation: RowReconciliation,
@@ -45,6 +45,7 @@ def eda_reviews(
 ) -> _OUTPUT:
     """Plots aggregates of all reviews."""
     if pipeline.resolved_settings.plots == "on":
+        raw_reviews = upstream_document(pipeline.data_root, "raw_reviews", landing.RawReviews)
         inputs = [batch.identity for batch in raw_reviews.batches]
         data = figures.review_data(
             cleaned_reviews,
@@ -59,31 +60,31 @@ def eda_reviews(
 @dg.asset(**_plots_asset("users", "Plots of reviews per user, and of user features before and after scaling."))
 def eda_users(
     context: dg.AssetExecutionContext,
-    raw_reviews: landing.RawReviews,
     user_features: nw.LazyFrame,
     pipeline: PipelineResource,
 ) -> _OUTPUT:
     """Plots up to a million users, and counts of all users."""
     settings = pipeline.resolved_settings
     if settings.plots == "on":
-        data = figures.user_data(user_features, transform=settings.transform, currency=raw_reviews.currency)
+        currency = upstream_document(pipeline.data_root, "raw_reviews", landing.RawReviews).currency
+        data = figures.user_data(user_features, transform=settings.transform, currency=currency)
         yield _stored(context, figures.user_gallery(data), facts.user_facts(data.users), pipeline=pipeline)
 
 
 @dg.asset(**_plots_asset("segments", "Plots of segment profiles, and of the evidence for the number of segments."))
 def eda_segments(
     context: dg.AssetExecutionContext,
-    raw_reviews: landing.RawReviews,
     user_features: nw.LazyFrame,
     segment_assignments: nw.LazyFrame,
     segment_profiles: pd.DataFrame,
-    cluster_model: Model,
     pipeline: PipelineResource,
 ) -> _OUTPUT:
     """Plots the model, the profiles and up to a million scored users."""
     if pipeline.resolved_settings.plots == "on":
+        cluster_model = upstream_document(pipeline.data_root, "cluster_model", Model)
+        currency = upstream_document(pipeline.data_root, "raw_reviews", landing.RawReviews).currency
         data = figures.segment_data(
-            segment_assignments, user_features, segment_profiles, cluster_model, currency=raw_reviews.currency
+            segment_assignments, user_features, segment_profiles, cluster_model, currency=currency
         )
         yield _stored(context, figures.segment_gallery(data), facts.segment_facts(data), pipeline=pipeline)
 
@@ -93,11 +94,11 @@ def eda_history(
     context: dg.AssetExecutionContext,
     segment_migrations: pd.DataFrame,
     segment_history: pd.DataFrame,
-    segment_drift: Drift,
     pipeline: PipelineResource,
 ) -> _OUTPUT:
     """Plots counts of users per run; a first run has no history and reports that."""
     if pipeline.resolved_settings.plots == "on":
+        segment_drift = upstream_document(pipeline.data_root, "segment_drift", Drift)
         data = figures.HistoryData(segment_migrations, segment_history, segment_drift)
         shown = facts.history_facts(segment_history, segment_drift)
         yield _stored(context, figures.history_gallery(data), shown, pipeline=pipeline)

@@ -143,9 +143,8 @@ def no_model_pending(
     if pending is not None:
         version = pending.model.version
         message = (
-            f"model {version} is pending: {pending.report.reason}. To approve it, launch segment_users with "
-            f'resources: {{pipeline: {{config: {{approve: "{version}"}}}}}}, or run '
-            f"python -m amzseg_pipeline run --approve {version}"
+            f"model {version} is pending: {pending.report.reason}. To approve it, launch approve_pending_model "
+            f'with model_version: "{version}", or run python -m amzseg_pipeline run --approve {version}'
         )
     return dg.AssetCheckResult(passed=pending is None, severity=dg.AssetCheckSeverity.WARN, description=message)
 

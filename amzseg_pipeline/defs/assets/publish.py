@@ -9,9 +9,10 @@ from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionReport
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES, RUN_FILE, Provenance
 from amzseg_pipeline.defs.code_versions import CODE_VERSION
+from amzseg_pipeline.defs.documents import upstream_document
 from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.defs.run_record import check_records, require_complete_run, tag_run
+from amzseg_pipeline.defs.run_record import check_records, require_consistent_tables, tag_run
 from amzseg_pipeline.defs.ui_metadata import document_asset, snapshot_metadata
 from amzseg_pipeline.steps import segments
 from amzseg_pipeline.steps.reviews import RowReconciliation
@@ -24,7 +25,8 @@ from amzseg_pipeline.storage.snapshots.model_files import model_files
 
 @dg.asset(
     **document_asset(
-        "What readers see: an immutable snapshot of segments, profiles and model, and the pointer to it.",
+        "What readers see: an immutable snapshot of segments, profiles and model, and the pointer to it. Materialize "
+        "it with the job segment_users, or with user_features+ to segment the same reviews again; alone it is refused.",
         stage="publish",
         kinds={"parquet", "json"},
     ),
@@ -33,25 +35,22 @@ from amzseg_pipeline.storage.snapshots.model_files import model_files
     freshness_policy=dg.FreshnessPolicy.time_window(warn_window=timedelta(days=3), fail_window=timedelta(days=8)),
 )
 def published_segments(
-    context: dg.AssetExecutionContext,
-    raw_reviews: landing.RawReviews,
-    row_reconciliation: RowReconciliation,
-    cluster_model: Model,
-    segment_drift: Drift,
-    challenger_model: Challenger,
-    promotion_gate: PromotionReport,
-    pipeline: PipelineResource,
-    previous: PreviousRunResource,
+    context: dg.AssetExecutionContext, pipeline: PipelineResource, previous: PreviousRunResource
 ) -> dg.MaterializeResult:
     """Publishes the checked tables; until the pointer moves, readers see the previous snapshot."""
-    require_complete_run(context)
+    require_consistent_tables(context.instance, context.run.run_id, asset_key=context.asset_key)
     data_root, run_id = pipeline.data_root, context.run.run_id
     require_lease(data_root.warehouse, run_id)
+    raw_reviews = upstream_document(data_root, "raw_reviews", landing.RawReviews)
+    row_reconciliation = upstream_document(data_root, "row_reconciliation", RowReconciliation)
+    cluster_model = upstream_document(data_root, "cluster_model", Model)
+    challenger_model = upstream_document(data_root, "challenger_model", Challenger)
+    promotion_gate = upstream_document(data_root, "promotion_gate", PromotionReport)
     run = run_document(
         row_reconciliation=row_reconciliation,
         checks=check_records(context.instance, run_id),
         model=cluster_model,
-        drift=segment_drift,
+        drift=upstream_document(data_root, "segment_drift", Drift),
         challenger=challenger_model,
         report=promotion_gate,
         promotion_state=segments.promotion_state_after(

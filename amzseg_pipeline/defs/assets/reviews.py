@@ -14,7 +14,7 @@ from amzseg_pipeline.defs.checks import contract_check
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
 from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.defs.run_record import tag_run
+from amzseg_pipeline.defs.run_record import keep_check_results, tag_run
 from amzseg_pipeline.defs.ui_metadata import document_asset, landing_metadata, skipped_file_lines, table_asset
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.storage import landing
@@ -46,6 +46,7 @@ def raw_reviews(
     if found.reason_to_skip and not pipeline.request_reason:
         context.log.info(f"{found.reason_to_skip}: nothing to do")
         tag_run(context.instance, context.run.run_id, outcome=found.reason_to_skip)
+        keep_check_results(context.instance, context.run.run_id)
         return
     changes = "; ".join(found.changes) or f"none: {pipeline.request_reason}"
     tag_run(context.instance, context.run.run_id, changes=changes)
