@@ -17,6 +17,7 @@ FIRST = "This is the first snapshot, so there is nothing to compare it with yet.
 _SHOWN_FLOWS = 12
 _CAUSES: dict[str, str] = {
     Cause.BEHAVIOUR: "behaviour",
+    Cause.DATA: "corrected data",
     Cause.MODEL: "new model",
     Cause.BOTH: "both",
     Cause.NEW_USER: "new user",
@@ -41,7 +42,7 @@ def moves(shown: Published, migrations: pd.DataFrame) -> None:
         return
     known = int(users.drop(Cause.NEW_USER, errors="ignore").sum())
     stayed = int(users.get(Cause.STAYED, 0))
-    moved = {cause: int(users.get(cause, 0)) for cause in (Cause.BEHAVIOUR, Cause.MODEL, Cause.BOTH)}
+    moved = {cause: int(users.get(cause, 0)) for cause in (Cause.BEHAVIOUR, Cause.DATA, Cause.MODEL, Cause.BOTH)}
     parts = [f"{stayed:,} of {known:,} users stayed where they were ({share_of(stayed / known)})"]
     parts.append(f"{sum(moved.values()):,} moved, {moved[Cause.MODEL]:,} of them because of a new model alone")
     parts.append(f"{int(users.get(Cause.NEW_USER, 0)):,} are new and {int(users.get(Cause.LEFT, 0)):,} have left")

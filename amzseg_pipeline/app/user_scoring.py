@@ -13,7 +13,7 @@ from amzseg_pipeline.app.components import facts, segment_heading
 from amzseg_pipeline.app.formatting import FEATURE_WORDS, certainty, share_of, tactics
 from amzseg_pipeline.app.published_snapshot import Published
 from amzseg_pipeline.contracts.model import FeatureScaling, Model
-from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
 from amzseg_pipeline.steps.segments import scored_users
 from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
 from amzseg_pipeline.steps.segments.model.drivers import driver_contributions
@@ -47,7 +47,7 @@ def verdict(user: Mapping[str, float | None], model: Model) -> Verdict:
     `user` has contracts.users.FEATURES, and the counts of reviews behind the means where they are known. Raises
     ModelError when a value is out of its contract's range.
     """
-    columns = (*FEATURES, *(column.name for column in COUNT_COLUMNS))
+    columns = (*FEATURES, *(column.name for column in SCORING_COLUMNS))
     frame = pd.DataFrame({name: np.array([user.get(name)], dtype=np.float64) for name in columns}).assign(user_id="")
     row = scored_users(frame, model, as_of=datetime.now(UTC).date()).iloc[0]
     matrix = scaled_matrix(frame, model.scaling)

@@ -34,6 +34,8 @@ class Cause(StrEnum):
 
     BEHAVIOUR = "behaviour"
     """The previous model also assigns the new features to another segment."""
+    DATA = "data"
+    """As behaviour, but with the same number of reviews: existing reviews or prices were corrected."""
     MODEL = "model"
     """The new model also assigns the old features to another segment."""
     BOTH = "both"
@@ -49,11 +51,16 @@ class Cause(StrEnum):
 PREVIOUS_COLUMNS = (
     Column("previous_segment_id", "string", "segment in the previous snapshot; null for a new user", nullable=True),
     Column("previous_segment_name", "string", "its name in the previous snapshot", nullable=True),
-    Column("segment_since", "date", "as_of of the first snapshot since which the user has this segment", nullable=True),
+    Column(
+        "segment_since",
+        "date",
+        "date of the first run of an unbroken series in which the user has this segment",
+        nullable=True,
+    ),
     Column(
         "change_cause",
         "string",
-        f"why the segment changed: {Cause.BEHAVIOUR}, {Cause.MODEL}, {Cause.BOTH} or {Cause.NEW_USER}; "
+        f"why the segment changed: {Cause.BEHAVIOUR}, {Cause.DATA}, {Cause.MODEL}, {Cause.BOTH} or {Cause.NEW_USER}; "
         "null if it did not",
         nullable=True,
     ),
@@ -98,7 +105,8 @@ SEGMENT_HISTORY = Table(
         Column("sequence", "int64", "number of the snapshot", minimum=1),
         Column("segment_id", "string", "segment"),
         Column("as_of", "date", "as_of of the snapshot"),
-        Column("segment_name", "string", "persona of the segment"),
+        Column("segment_name", "string", "name of the segment"),
+        Column("renamed_from", "string", "its name in the previous snapshot, if that was another one", nullable=True),
         Column("users", "int64", "users in the segment", unit="users", minimum=0),
         Column("share", "float64", "share of all users", minimum=0, maximum=1),
         Column("entered", "int64", "users who came from another segment", unit="users", minimum=0),

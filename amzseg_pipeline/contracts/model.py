@@ -31,7 +31,8 @@ class ScaledFeature:
 
     The value is transformed, shrunk and clipped to [`low`, `high`] (transformed units; None is no bound), then
     (value - `mean`) / `scale`. A null becomes `impute`, or the prior mean of `shrinkage`; exactly one of the two is
-    set. engagement_score is total_reviews x the rating shrunk by `shrinkage`, then transformed.
+    set. engagement_score is total_reviews x the rating shrunk by `shrinkage`, then transformed. avg_spend with a
+    `shrinkage` is the typical price. `weight` multiplies the scaled value, and so its part in distances.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ScaledFeature:
     high: FiniteFloat | None
     mean: FiniteFloat
     scale: FiniteFloat
+    weight: FiniteFloat = 1.0
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ class KEvidence:
     """Measures of one number of clusters on the selection sample; None if not measured.
 
     `sizes` counts users of the sample, `smallest_share` is a share of all users. `jaccard` belongs to the least stable
-    cluster. `null_silhouette` is the silhouette of users from a single population. `failed_criteria` describes each
-    k criterion that fails; it is empty if k passes.
+    cluster. `null_silhouette` is the silhouette of users from a single population. `prediction_strength_error` is the
+    standard error over its splits. `failed_criteria` describes each k criterion that fails; it is empty if k passes.
     """
 
     k: int
@@ -104,6 +106,7 @@ class KEvidence:
     calinski_harabasz: FiniteFloat | None
     failed_criteria: tuple[str, ...]
     null_silhouette: FiniteFloat | None = None
+    prediction_strength_error: FiniteFloat | None = None
 
 
 @dataclass(frozen=True)
@@ -123,12 +126,14 @@ class KLimits:
 class KChoice:
     """The chosen number of clusters, the rule that chose it, and the choice of every other rule (None: no choice).
 
-    `confidence` is "high" if the chosen k passes every k criterion.
+    `confidence` says how well the segments would come out again, not that there are exactly k types: "high" if k
+    passes every k criterion by more than one standard error of the prediction strength, "medium" if it passes or only
+    the prediction strength misses its limit by less than that, else "low".
     """
 
     k: int
     rule: str
-    confidence: Literal["high", "low"]
+    confidence: Literal["high", "medium", "low"]
     knee: int | None
     knee_near_best_silhouette: int | None
     best_silhouette: int | None

@@ -5,13 +5,45 @@ from typing import Literal
 
 Axis = Literal["engagement", "spend", "discount", "rating"]
 
+RAW_FEATURES: dict[Axis, str] = {
+    "engagement": "total_reviews",
+    "spend": "avg_spend",
+    "discount": "avg_discount",
+    "rating": "avg_rating",
+}
+"""Axis -> the feature that claims about it are checked with, in the units that people see."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The minimum difference that a claim needs: a `factor` of the value of all users, or `points` in its units."""
+
+    factor: float = 1.0
+    points: float = 0.0
+
+    def is_met(self, value: float, reference: float, *, is_high: bool) -> bool:
+        """Whether `value` is above (`is_high`) or below `reference` by at least this difference."""
+        if is_high:
+            return value >= max(reference * self.factor, reference + self.points)
+        return value <= min(reference / self.factor, reference - self.points)
+
+
+CLAIM_DIFFERENCES: dict[Axis, Difference] = {
+    "engagement": Difference(factor=1.25),
+    "spend": Difference(factor=1.1),
+    "discount": Difference(points=5.0),
+    "rating": Difference(points=0.2),
+}
+"""Mean and median of the members must both differ from those of all users by this much."""
+
 
 @dataclass(frozen=True)
 class Persona:
     """A segment name with its prototype: the expected centroid in population standard deviations, per axis.
 
     `claims` lists the axes that the name makes a statement about. A segment on the other side of the population mean
-    must not get the name, and the name is not used for a source without the axis.
+    must not get the name, and the name is not used for a source without the axis. Members must also be within
+    `min_rating` and `max_rating` stars.
     """
 
     name: str
@@ -22,6 +54,8 @@ class Persona:
     strategy: str
     claims: tuple[Axis, ...]
     core: bool = False
+    min_rating: float | None = None
+    max_rating: float | None = None
 
 
 PERSONAS = (
@@ -66,7 +100,16 @@ PERSONAS = (
     ),
     Persona("Big-Ticket Buyers", -0.3, 1.5, -0.2, 0.2, "financing, warranty, accessories", claims=("spend",)),
     Persona("Regular Shoppers", 1.0, 0.0, 0.0, 0.0, "next-best category, membership nudge", claims=("engagement",)),
-    Persona("Dissatisfied Shoppers", -0.3, -0.2, 0.1, -1.8, "service recovery, quality guarantee", claims=("rating",)),
+    Persona(
+        "Dissatisfied Shoppers",
+        -0.3,
+        -0.2,
+        0.1,
+        -1.8,
+        "service recovery, quality guarantee",
+        claims=("rating",),
+        max_rating=3.5,
+    ),
     Persona(
         "Delighted One-Timers",
         -0.5,
@@ -75,6 +118,7 @@ PERSONAS = (
         1.3,
         "second-purchase offer, ask for a referral",
         claims=("engagement", "rating"),
+        min_rating=4.5,
     ),
     Persona(
         "Full-Price Minimalists",
@@ -115,6 +159,7 @@ PERSONAS = (
         0.8,
         "refer a friend with a coupon, review rewards",
         claims=("discount", "rating"),
+        min_rating=4.5,
     ),
     Persona(
         "Bargain Regulars",
@@ -153,12 +198,12 @@ PERSONAS = (
         claims=("engagement", "spend"),
     ),
     Persona(
-        "At-Risk Loyalists",
+        "Critical Loyalists",
         1.8,
         1.0,
         0.0,
         -1.5,
-        "personal win-back, quality guarantee",
+        "quality guarantee, ask what went wrong",
         claims=("engagement", "rating"),
     ),
 )

@@ -43,7 +43,8 @@ class ModelComparison:
     The champion's inertia is measured around the means of its segments. `moved_share` is the share of users that the
     challenger alone assigns to another segment, by lineage. `survivors` counts the champion's segments that the
     challenger keeps; `centroid_shift` is the largest shift of their means in standard deviations (None without
-    survivors). A silhouette is None if it is not defined.
+    survivors). A silhouette is None if it is not defined; a gain is a silhouette minus that of a single population in
+    as many clusters, by which models with different k are compared.
     """
 
     champion_inertia: FiniteFloat
@@ -56,6 +57,8 @@ class ModelComparison:
     survivors: int
     champion_k: int
     challenger_k: int
+    champion_gain: float | None = None
+    challenger_gain: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,20 +99,28 @@ class PromotionReport:
 
 @dataclass(frozen=True)
 class PendingModel:
-    """A challenger pending approval and its report. It can replace the champion that the report names."""
+    """A challenger pending approval and its report. It can replace the champion that the report names.
+
+    `since` is the ISO time since which a model is pending without a decision.
+    """
 
     model: Model
     report: PromotionReport
+    since: str = ""
 
 
 @dataclass(frozen=True)
 class PromotionState:
     """State carried from run to run in run.json, in addition to the champion.
 
-    `approval_needed` says why a promotion needs approval; it is empty if none is needed.
+    `approval_needed` says why a promotion needs approval; it is empty if none is needed. `drift_runs` counts the runs
+    with drift since `drift_since` (ISO time), without a break or a promotion; `runs_since_promotion` counts runs.
     """
 
     pending: PendingModel | None = None
     challenger_trained_at: str = ""
     challenger_settings: str = ""
     approval_needed: str = ""
+    drift_since: str = ""
+    drift_runs: int = 0
+    runs_since_promotion: int = 0

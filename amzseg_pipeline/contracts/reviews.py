@@ -1,8 +1,12 @@
 """Tables of the reviews stage: raw, cleaned and rejected reviews and items."""
 
 from enum import StrEnum
+from typing import Literal
 
 from amzseg_pipeline.contracts.schema import Column, Table
+
+RatingMeaning = Literal["user", "product"]
+"""Whose rating a format has: the rating that the user gave, or the mean rating of the product they reviewed."""
 
 CURRENCY_BY_SYMBOL = {"₹": "INR", "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 

@@ -4,7 +4,14 @@ from dataclasses import replace
 
 from amzseg_pipeline.contracts.history import DRIVER_COLUMNS, PREVIOUS_COLUMNS
 from amzseg_pipeline.contracts.schema import Column, Table
-from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURE_COLUMNS, FEATURES, LIFECYCLE_COLUMNS
+from amzseg_pipeline.contracts.users import (
+    FEATURE_COLUMNS,
+    FEATURES,
+    LIFECYCLE_COLUMNS,
+    RFM_GROUP,
+    SCORING_COLUMNS,
+    TOTAL_SPEND,
+)
 
 SCALED_FEATURES = Table(
     "scaled_features",
@@ -14,7 +21,13 @@ SCALED_FEATURES = Table(
         Column("user_hash", "int64", "first 32 bits of md5(user_id)", minimum=0, maximum=2**32 - 1),
         Column("stratum", "string", "total_reviews as 1, 2, 3-5 or 6+; the sample for choosing k is stratified by it"),
         *(
-            Column(name, "float64", f"{name}, transformed and scaled; null when dropped", unit="sd", nullable=True)
+            Column(
+                name,
+                "float64",
+                f"{name}, transformed, scaled and weighted; null when dropped",
+                unit="sd",
+                nullable=True,
+            )
             for name in FEATURES
         ),
     ),
@@ -47,7 +60,9 @@ SEGMENT_ASSIGNMENTS = Table(
         Column("model_version", "string", "version of the model that scored the user"),
         Column("as_of", "date", "the earlier of the newest review's date and the run's date"),
         *LIFECYCLE_COLUMNS,
-        *(replace(column, nullable=True) for column in COUNT_COLUMNS),
+        RFM_GROUP,
+        TOTAL_SPEND,
+        *(replace(column, nullable=True) for column in SCORING_COLUMNS),
         *DRIVER_COLUMNS,
         *PREVIOUS_COLUMNS,
     ),
@@ -74,6 +89,8 @@ SEGMENT_PROFILES = Table(
             )
             for column in FEATURE_COLUMNS
         ),
+        replace(TOTAL_SPEND, description="sum of prices paid by the segment's users; null without prices"),
+        Column("spend_share", "float64", "share of the total spend of all users", nullable=True, minimum=0, maximum=1),
         Column("strategy", "string", "what to offer the segment"),
         Column(
             "name_fit",

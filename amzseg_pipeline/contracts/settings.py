@@ -165,6 +165,19 @@ class Settings(BaseModel):
         le=1,
         description="A cold start replaces the warm start if its inertia is lower by more than this share.",
     )
+    promotion: Literal["automatic", "approve"] = Field(
+        "automatic",
+        description="Persistent drift adopts a challenger (automatic), or every change of segments needs approval.",
+    )
+    drift_persist_runs: int = Field(3, ge=1, description="Drift persists after this number of runs.")
+    drift_persist_days: float = Field(7.0, ge=0, description="Drift persists after this number of days, if earlier.")
+    drift_challenger_days: int = Field(3, ge=1, description="The number of days after which drift trains again.")
+    promote_min_runs: int = Field(7, ge=1, description="The fewest runs between two promotions because of drift.")
+    promote_silhouette_gain: float = Field(
+        0.02,
+        ge=0,
+        description="A challenger with another k is better if its silhouette gain over the null is higher by this.",
+    )
     promote_inertia_gain: float = Field(
         0.01, ge=0, le=1, description="A challenger is better if its inertia is lower by at least this share."
     )

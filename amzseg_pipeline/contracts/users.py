@@ -27,6 +27,19 @@ COUNT_COLUMNS = (
 )
 """The number of reviews behind avg_rating, avg_discount and avg_spend."""
 
+TYPICAL_PRICE = Column(
+    "typical_price",
+    "float64",
+    "typical price paid: exp(mean of ln(1 + price)) - 1, at most avg_spend",
+    unit="currency of the source",
+    nullable=True,
+    minimum=0,
+)
+"""Spend as it is clustered: one expensive purchase changes it less than the mean."""
+
+SCORING_COLUMNS = (*COUNT_COLUMNS, TYPICAL_PRICE)
+"""Columns that scoring uses in addition to the five features, if they are known."""
+
 NEW_DAYS = 90
 ACTIVE_DAYS = 180
 LAPSING_DAYS = 365
@@ -41,6 +54,36 @@ class LifecycleStage(StrEnum):
     LAPSING = "lapsing"
     LAPSED = "lapsed"
 
+
+class RfmGroup(StrEnum):
+    """Recency and number of reviews of a user, in the terms of RFM analysis."""
+
+    CHAMPIONS = "champions"
+    LOYAL = "loyal"
+    RECENT = "recent"
+    NEEDS_ATTENTION = "needs attention"
+    AT_RISK = "at risk"
+    INACTIVE = "inactive"
+
+
+CHAMPION_REVIEWS = 5
+
+RFM_GROUP = Column(
+    "rfm_group",
+    "string",
+    f"last review within {ACTIVE_DAYS} days: champions ({CHAMPION_REVIEWS} reviews or more), loyal (2 or more), recent "
+    f"(1); within {LAPSING_DAYS} days: needs attention; else at risk (2 or more), inactive (1); null without dates",
+    nullable=True,
+)
+
+TOTAL_SPEND = Column(
+    "total_spend",
+    "float64",
+    "sum of prices paid, of reviews with a price",
+    unit="currency of the source",
+    nullable=True,
+    minimum=0,
+)
 
 LIFECYCLE_COLUMNS = (
     Column(

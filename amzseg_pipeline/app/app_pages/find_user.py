@@ -16,13 +16,14 @@ from amzseg_pipeline.app.user_scoring import show_verdict, verdict
 from amzseg_pipeline.app.user_tables import feature_table
 from amzseg_pipeline.contracts.history import Cause
 from amzseg_pipeline.contracts.scoring import MAX_USER_ID_CHARACTERS
-from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
 from amzseg_pipeline.steps.pseudonyms import USER_KEY_VARIABLE, UserKey
 from amzseg_pipeline.storage.data_root import user_key_from_environment
 
 _SUGGESTIONS = 20
 _CAUSES = {
     Cause.BEHAVIOUR: "Their behaviour changed.",
+    Cause.DATA: "Their reviews or prices were corrected.",
     Cause.MODEL: "The model changed, not their behaviour.",
     Cause.BOTH: "Their behaviour and the model changed.",
 }
@@ -108,7 +109,7 @@ def _open(user_ids: list[str]) -> None:
 def _user(shown: Published, user: dict[str, Any]) -> None:
     about, features = st.columns([3, 2], gap="large")
     values = {name: None if user[name] is None else float(user[name]) for name in FEATURES}
-    counts = {column.name: user.get(column.name) for column in COUNT_COLUMNS}
+    counts = {column.name: user.get(column.name) for column in SCORING_COLUMNS}
     with about:
         show_verdict(shown, verdict({**values, **counts}, shown.model), key="found")
     with features:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import plotly.graph_objects as go
 
 from amzseg_pipeline.app.charts.canvas import GREY, blank_figure, faded, joined, outline, with_legend
 from amzseg_pipeline.app.formatting import FEATURE_WORDS, feature_value, signed
 from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.steps.segments.features.scaling import in_standard_deviations
 
 _LANES = 0.6
 """Part of a feature's row over which its segments are spread, so that none hides another."""
@@ -23,7 +25,7 @@ def profile_figure(published: Published, selected: str) -> go.Figure:
         is_selected = segment.segment_id == selected
         rank = ranks[segment.segment_id]
         figure.add_scatter(
-            x=segment.centroid,
+            x=in_standard_deviations(np.array(segment.centroid), published.model.scaling),
             y=[row + lane * (rank - (len(ranks) - 1) / 2) for row in range(len(names))],
             mode="markers",
             name=segment.name,

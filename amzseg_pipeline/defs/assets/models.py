@@ -3,6 +3,8 @@
 steps/segments/ holds the statistics. Champion and promotion state come from the previous published snapshot.
 """
 
+from datetime import datetime
+
 import dagster as dg
 import narwhals as nw
 import pandas as pd
@@ -22,8 +24,13 @@ from amzseg_pipeline.defs.ui_metadata import (
     promotion_metadata,
 )
 from amzseg_pipeline.steps import segments
+from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.tables import pandas_frame
+
+
+_ESCALATION_DAYS = 7
+"""A pending model without an answer for this long is an error."""
 
 
 @dg.asset(
@@ -117,7 +124,12 @@ def promotion_gate(
         report = segments.approved_report(pipeline.approve, last.champion, last.promotion_state)
     else:
         report = segments.promotion_report(
-            last.champion, challenger_model, segment_drift, last.promotion_state, pipeline.resolved_settings
+            last.champion,
+            challenger_model,
+            segment_drift,
+            last.promotion_state,
+            pipeline.resolved_settings,
+            now=pipeline.now,
         )
     context.add_output_metadata(promotion_metadata(report))
     return report
@@ -125,18 +137,27 @@ def promotion_gate(
 
 @dg.asset_check(
     asset=promotion_gate,
-    additional_ins={"challenger_model": dg.AssetIn("challenger_model")},
+    additional_ins={
+        "challenger_model": dg.AssetIn("challenger_model"),
+        "segment_drift": dg.AssetIn("segment_drift"),
+    },
     description="No model is pending approval.",
 )
 def no_model_pending(
     promotion_gate: PromotionReport,
     challenger_model: Challenger,
+    segment_drift: Drift,
     pipeline: PipelineResource,
     previous: PreviousRunResource,
 ) -> dg.AssetCheckResult:
     """Warns while a model is pending, with the way to approve it."""
     promotion_state = segments.promotion_state_after(
-        previous.value.promotion_state, promotion_gate, challenger_model, pipeline.resolved_settings
+        previous.value.promotion_state,
+        promotion_gate,
+        challenger_model,
+        pipeline.resolved_settings,
+        drift=segment_drift,
+        now=pipeline.now,
     )
     pending = promotion_state.pending
     message = "no model is pending"
@@ -146,7 +167,13 @@ def no_model_pending(
             f"model {version} is pending: {pending.report.reason}. To approve it, launch approve_pending_model "
             f'with model_version: "{version}", or run python -m amzseg_pipeline run --approve {version}'
         )
-    return dg.AssetCheckResult(passed=pending is None, severity=dg.AssetCheckSeverity.WARN, description=message)
+    days = (pipeline.now - datetime.fromisoformat(pending.since)).days if pending and pending.since else 0
+    return dg.AssetCheckResult(
+        passed=pending is None,
+        severity=dg.AssetCheckSeverity.ERROR if days >= _ESCALATION_DAYS else dg.AssetCheckSeverity.WARN,
+        description=message,
+        metadata={"pending_days": days},
+    )
 
 
 @dg.asset(
@@ -158,18 +185,29 @@ def no_model_pending(
 )
 def cluster_model(
     context: dg.AssetExecutionContext,
+    raw_reviews: landing.RawReviews,
+    user_features: nw.LazyFrame,
     challenger_model: Challenger,
     promotion_gate: PromotionReport,
+    pipeline: PipelineResource,
     previous: PreviousRunResource,
 ) -> Model:
-    """The champion, the challenger or the approved model, as the promotion gate decided."""
+    """The champion, the challenger or the approved model, as the promotion gate decided, named for its members."""
     last = previous.value
-    model = segments.serving_model(promotion_gate, challenger_model, last.champion, last.promotion_state)
+    model = segments.with_member_names(
+        segments.serving_model(promotion_gate, challenger_model, last.champion, last.promotion_state),
+        _sample(user_features, pipeline.resolved_settings),
+        rating_meaning=raw_reviews.rating_meaning,
+    )
+    renamed = segments.renamed_segments(last.champion, model)
+    for segment_id, old, new in renamed:
+        context.log.info(f"{segment_id} is renamed from {old} to {new}: the old name is not true of its members")
     context.add_output_metadata(
         {
             "model_version": model.version,
             "decision": promotion_gate.decision,
             "segments": len(model.segments),
+            "renamed": "; ".join(f"{segment_id}: {old} -> {new}" for segment_id, old, new in renamed) or "none",
             "inertia": model.inertia,
             "lineage": lineage_metadata(model),
             **promotion_metadata(promotion_gate),

@@ -54,7 +54,12 @@ def published_segments(
         challenger=challenger_model,
         report=promotion_gate,
         promotion_state=segments.promotion_state_after(
-            previous.value.promotion_state, promotion_gate, challenger_model, pipeline.resolved_settings
+            previous.value.promotion_state,
+            promotion_gate,
+            challenger_model,
+            pipeline.resolved_settings,
+            drift=segment_drift,
+            now=pipeline.now,
         ),
         files={"refused": raw_reviews.refused, "skipped": raw_reviews.skipped},
     )

@@ -71,7 +71,10 @@ def segment_assignments(
     followed = segments.with_previous_segments(user_features, _previous_table(last, SEGMENT_ASSIGNMENTS, engine))
     batches = engine.pandas_chunks(followed.sort("user_id"), chunk_rows=_SCORING_ROWS)
     return FrameStream(
-        segments.followed_users(users, cluster_model, champion=last.champion, as_of=as_of) for users in batches
+        segments.followed_users(
+            users, cluster_model, champion=last.champion, as_of=as_of, run_date=pipeline.time.date()
+        )
+        for users in batches
     )
 
 

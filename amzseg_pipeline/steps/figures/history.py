@@ -92,8 +92,9 @@ def segment_moves(data: HistoryData) -> Plot | NotApplicable:
     )
     _draw_moves(axes, users, shares, names)
     by_model = int(causes[Cause.MODEL] + causes[Cause.BOTH])
+    by_features = int(causes[Cause.BEHAVIOUR] + causes[Cause.DATA])
     summary = (
-        f"{counted(int(causes[Cause.STAYED]), 'user')} of {before:,} stayed, {int(causes[Cause.BEHAVIOUR]):,} moved "
+        f"{counted(int(causes[Cause.STAYED]), 'user')} of {before:,} stayed, {by_features:,} moved "
         f"because of their behaviour and {by_model:,} because of a new model; {int(causes[Cause.NEW_USER]):,} are new "
         f"and {int(causes[Cause.LEFT]):,} left"
     )

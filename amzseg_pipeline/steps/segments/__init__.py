@@ -22,6 +22,7 @@ from amzseg_pipeline.steps.segments.lifecycle.promotion import approved_report, 
 from amzseg_pipeline.steps.segments.lifecycle.promotion_state import pending_model, promotion_state_after, serving_model
 from amzseg_pipeline.steps.segments.model.export import exported_pipeline
 from amzseg_pipeline.steps.segments.model.fit import cluster_model, fitted_model
+from amzseg_pipeline.steps.segments.model.member_names import renamed_segments, with_member_names
 from amzseg_pipeline.steps.segments.model.profiles import segment_profiles
 from amzseg_pipeline.steps.segments.model.scoring import scored_users
 from amzseg_pipeline.steps.segments.model.serialization import (
@@ -55,6 +56,7 @@ __all__ = [
     "pending_model",
     "promotion_report",
     "promotion_state_after",
+    "renamed_segments",
     "scaled_features",
     "scored_users",
     "segment_history",
@@ -65,5 +67,6 @@ __all__ = [
     "training_reason",
     "training_reference",
     "training_sample",
+    "with_member_names",
     "with_previous_segments",
 ]

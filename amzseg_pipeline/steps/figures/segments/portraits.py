@@ -14,6 +14,7 @@ from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.panels import Box, bars, boxes, heatmap
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 from amzseg_pipeline.steps.figures.style import canvas, count_axis, feature_axis
+from amzseg_pipeline.steps.segments.features.scaling import in_standard_deviations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,10 @@ def segment_profile(data: SegmentData) -> Plot | NotApplicable:
     features = [feature.name for feature in data.model.scaling.features]
     if not features or len(data.profiles) < 2:
         return NotApplicable("there is one segment only")
-    centroids = {segment.segment_id: np.array(segment.centroid) for segment in data.model.segments}
+    centroids = {
+        segment.segment_id: in_standard_deviations(np.array(segment.centroid), data.model.scaling)
+        for segment in data.model.segments
+    }
     traits = {segment: int(np.abs(centroids[segment]).argmax()) for segment in data.names}
     special = max(data.names, key=lambda segment: abs(centroids[segment][traits[segment]]))
     farthest = float(centroids[special][traits[special]])

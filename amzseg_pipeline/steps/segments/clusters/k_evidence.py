@@ -13,7 +13,7 @@ from amzseg_pipeline.steps.segments.clusters.distances import squared_distances
 from amzseg_pipeline.steps.segments.clusters.kmeans import Clusters, clusters
 from amzseg_pipeline.steps.segments.clusters.null_reference import null_silhouettes
 from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
-from amzseg_pipeline.steps.segments.clusters.stability import jaccard, prediction_strength
+from amzseg_pipeline.steps.segments.clusters.stability import jaccard, prediction_strengths
 from amzseg_pipeline.steps.segments.features.sampling import weighted_sample
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
 
@@ -74,12 +74,9 @@ def k_evidence(
     rows = np.searchsorted(selection.user_ids, silhouette_sample.user_ids)
     labellings = [each.clusters.labels[rows] for each in measured[1:]]
     silhouette = [None, *silhouettes(silhouette_sample.points, labellings, weights=silhouette_sample.weights)]
-    reference = [
-        None,
-        *null_silhouettes(
-            silhouette_sample.points, silhouette_sample.weights, range(2, largest + 1), seed=settings.seed
-        ),
-    ]
+    names, ks = [feature.name for feature in scaling.features], range(2, largest + 1)
+    sample, weights = silhouette_sample.points, silhouette_sample.weights
+    reference = [None, *null_silhouettes(sample, weights, ks, names=names, seed=settings.seed)]
     return tuple(
         _evidence(each, selection, settings, silhouettes=(mean, null_silhouette), total=measured[0].clusters.inertia)
         for each, mean, null_silhouette in zip(measured, silhouette, reference, strict=True)
@@ -105,6 +102,7 @@ class _Measured:
 
     clusters: Clusters
     prediction_strength: float | None
+    prediction_strength_error: float | None
     jaccard: float | None
 
 
@@ -112,12 +110,14 @@ def _measured(selection: WeightedPoints, stability_sample: WeightedPoints, setti
     seed = settings.seed
     found = clusters(selection.points, k, seed=seed, n_init=settings.n_init, weights=selection.weights)
     if k == 1:
-        return _Measured(found, None, None)
+        return _Measured(found, None, None, None)
     labels = found.labels[np.searchsorted(selection.user_ids, stability_sample.user_ids)]
     points, weights, splits = stability_sample.points, stability_sample.weights, settings.prediction_splits
+    strengths = prediction_strengths(points, weights, k, splits=splits, seed=seed)
     return _Measured(
         clusters=found,
-        prediction_strength=prediction_strength(points, weights, k, splits=splits, seed=seed),
+        prediction_strength=float(np.mean(strengths)),
+        prediction_strength_error=float(np.std(strengths) / np.sqrt(splits)),
         jaccard=jaccard(points, weights, labels, k, bootstraps=settings.jaccard_bootstraps, seed=seed),
     )
 
@@ -150,6 +150,7 @@ def _evidence(
         silhouette=silhouette,
         null_silhouette=null_silhouette,
         prediction_strength=measured.prediction_strength,
+        prediction_strength_error=measured.prediction_strength_error,
         jaccard=measured.jaccard,
         davies_bouldin=_davies_bouldin(found, selection),
         calinski_harabasz=_calinski_harabasz(found, users=float(users.sum()), total=total),

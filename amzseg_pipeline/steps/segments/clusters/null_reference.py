@@ -1,30 +1,51 @@
-"""Silhouettes under the null hypothesis of a single population: users drawn from one normal distribution."""
+"""Silhouettes under the null hypothesis of a single population of users."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from amzseg_pipeline.steps.segments.clusters.distances import Indices
 from amzseg_pipeline.steps.segments.clusters.kmeans import clusters
 from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
 
 _STARTS = 3
 _MAX_USERS = 2_000
+_MIN_STRATUM = 20
+_MAX_DISCRETE_SHARE = 0.2
+_RATED = ("avg_rating", "engagement_score")
 
 
 def null_silhouettes(
-    points: Matrix, weights: Matrix, numbers_of_clusters: Iterable[int], *, seed: int
+    points: Matrix, weights: Matrix, numbers_of_clusters: Iterable[int], *, names: Sequence[str], seed: int
 ) -> list[float | None]:
     """The mean silhouette of a single population for each number of clusters; None if not defined.
 
-    Draws as many users as `points`, at most 2,000, from the normal distribution with the same covariance and clusters
-    them. Stability measures cannot distinguish real types from slices of one elongated cloud, which are stable as
-    well; this can (Liu et al. 2008, SigClust, for two clusters).
+    Stability measures cannot distinguish real types from slices of one elongated cloud, which are stable as well. Two
+    nulls can, each of as many users as `points` but at most 2,000, and the larger silhouette counts: the normal
+    distribution of the same covariance (Liu et al. 2008, SigClust, for two clusters), and the users themselves with
+    independent features within strata of total_reviews. The latter keeps the discrete shape of counts and ratings, so
+    that the step from one review to several is not taken for structure.
+
+    Args:
+        points: Users x features, scaled.
+        weights: Weight of each user.
+        numbers_of_clusters: Each k to measure.
+        names: Features of `points`.
+        seed: Seed of both nulls and of the clusters.
     """
+    ks = list(numbers_of_clusters)
     users = min(len(points), _MAX_USERS)
-    drawn = np.random.default_rng(seed).normal(size=(users, points.shape[1])) @ _root(points, weights)
-    labellings = [clusters(drawn, k, seed=seed, n_init=_STARTS).labels for k in numbers_of_clusters]
-    return silhouettes(drawn, labellings)
+    normal = np.random.default_rng(seed).normal(size=(users, points.shape[1])) @ _root(points, weights)
+    stratified = _stratified(points, weights, names, users=users, seed=seed)
+    both = zip(_silhouettes(normal, ks, seed=seed), _silhouettes(stratified, ks, seed=seed), strict=True)
+    return [max((each for each in pair if each is not None), default=None) for pair in both]
+
+
+def _silhouettes(points: Matrix, ks: Sequence[int], *, seed: int) -> list[float | None]:
+    distinct = len(np.unique(points.round(6), axis=0))
+    labellings = [clusters(points, k, seed=seed, n_init=_STARTS).labels for k in ks if k <= distinct]
+    return [*silhouettes(points, labellings), *[None] * (len(ks) - len(labellings))]
 
 
 def _root(points: Matrix, weights: Matrix) -> Matrix:
@@ -33,3 +54,39 @@ def _root(points: Matrix, weights: Matrix) -> Matrix:
     covariance = (centred * weights[:, None]).T @ centred / weights.sum()
     variances, directions = np.linalg.eigh(covariance)
     return np.asarray((directions * np.sqrt(np.maximum(variances, 0.0))) @ directions.T)
+
+
+def _stratified(points: Matrix, weights: Matrix, names: Sequence[str], *, users: int, seed: int) -> Matrix:
+    """Users drawn by weight whose features are independent of each other within strata of total_reviews.
+
+    A discrete feature is permuted, a continuous one is drawn from the normal distribution of the stratum.
+    engagement_score follows from total_reviews and avg_rating, and is permuted together with avg_rating.
+    """
+    rng = np.random.default_rng((seed, 1))
+    rows = np.sort(rng.choice(len(points), users, p=weights / weights.sum())) if users < len(points) else slice(None)
+    drawn = points[rows].copy()
+    columns = {name: i for i, name in enumerate(names)}
+    strata = _strata(drawn[:, columns["total_reviews"]]) if "total_reviews" in columns else [np.arange(users)]
+    rated = [columns[name] for name in _RATED if name in columns]
+    others = [[i] for name, i in columns.items() if name not in ("total_reviews", *_RATED)]
+    for group in [rated, *others]:
+        is_discrete = group == rated or len(np.unique(drawn[:, group].round(6))) < _MAX_DISCRETE_SHARE * users
+        for stratum in strata:
+            cells = np.ix_(stratum, group)
+            if is_discrete:
+                drawn[cells] = drawn[np.ix_(rng.permutation(stratum), group)]
+            else:
+                noise = rng.normal(size=(len(stratum), len(group)))
+                drawn[cells] = drawn[cells].mean(axis=0) + noise * drawn[cells].std(axis=0)
+    return drawn
+
+
+def _strata(counts: Matrix) -> list[Indices]:
+    """Rows of equal counts; those of rare counts together with the next higher ones."""
+    order = np.argsort(counts, kind="stable")
+    starts = np.flatnonzero(np.diff(counts[order], prepend=-np.inf))
+    kept = [0]
+    for start in starts[1:]:
+        if start - kept[-1] >= _MIN_STRATUM and len(order) - start >= _MIN_STRATUM:
+            kept.append(int(start))
+    return np.split(order, kept[1:])

@@ -21,11 +21,11 @@ def distinct_point_labels(points: Matrix) -> Indices:
     return np.asarray(np.unique(points.round(_SAME_POINT_DECIMALS), axis=0, return_inverse=True)[1].reshape(-1))
 
 
-def prediction_strength(points: Matrix, weights: Matrix, k: int, *, splits: int, seed: int) -> float:
-    """Prediction strength of `k` clusters (Tibshirani and Walther 2005), from 0 to 1.
+def prediction_strengths(points: Matrix, weights: Matrix, k: int, *, splits: int, seed: int) -> list[float]:
+    """Prediction strength of `k` clusters (Tibshirani and Walther 2005) on each split, from 0 to 1.
 
     Of the pairs of users in one cluster of the second half, the share that the centroids of the first half also put in
-    one cluster; the minimum over clusters, the mean over `splits` random halves. Clusters of one user and halves with
+    one cluster; the minimum over clusters, on each of `splits` random halves. Clusters of one user and halves with
     fewer than `k` distinct points count as 0.
     """
     point_labels = distinct_point_labels(points)
@@ -43,7 +43,7 @@ def prediction_strength(points: Matrix, weights: Matrix, k: int, *, splits: int,
         together = _pairs(labels, predicted, weights[second], k).sum(axis=1)
         pairs = _pairs(labels, np.zeros_like(labels), weights[second], k)[:, 0]
         strengths.append(float(np.min(np.where(pairs > 0, together / np.where(pairs > 0, pairs, 1.0), 0.0))))
-    return float(np.mean(strengths))
+    return strengths
 
 
 def jaccard(points: Matrix, weights: Matrix, labels: Indices, k: int, *, bootstraps: int, seed: int) -> float:

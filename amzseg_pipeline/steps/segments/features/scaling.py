@@ -19,7 +19,7 @@ from amzseg_pipeline.contracts.model import (
 )
 from amzseg_pipeline.contracts.schema import Column
 from amzseg_pipeline.contracts.segments import SCALED_FEATURES
-from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURE_COLUMNS, FEATURES
+from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURE_COLUMNS, FEATURES, TYPICAL_PRICE, USER_FEATURES
 from amzseg_pipeline.steps.segments.features.sampling import strata
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 
@@ -43,6 +43,12 @@ _TRANSFORMS: dict[Transform, Callable[[Matrix], Matrix]] = {
 _LOG_FORM: dict[str, Transform] = {"total_reviews": "log2", "avg_spend": "log1p", "engagement_score": "log1p"}
 _WINSORISED_IN_LOG_FORM = ("avg_spend", "engagement_score")
 
+_LOG_PAID_SUM = next(column for column in USER_FEATURES.columns if column.name == "log_paid_sum")
+
+_ENGAGEMENT = ("total_reviews", "engagement_score")
+_ENGAGEMENT_WEIGHT = math.sqrt(0.5)
+"""The two correlate above .95; weighted, they count as one axis in squared distances."""
+
 
 def feature_scaling(
     sample: pd.DataFrame, *, transform: str, shrinkages: Mapping[str, Shrinkage] | None = None
@@ -55,8 +61,9 @@ def feature_scaling(
     Args:
         sample: The users of the training sample.
         transform: "none" takes the features as they are and imputes nulls with the mean. "log" takes log2 of
-            total_reviews, shrunk means (avg_spend in log1p) and log1p of total_reviews x the shrunk rating; avg_spend
-            and engagement_score are winsorised at the 0.5 and 99.5 percentiles.
+            total_reviews, shrunk means (of ln(1 + price) for avg_spend) and log1p of total_reviews x the shrunk
+            rating; avg_spend and engagement_score are winsorised at the 0.5 and 99.5 percentiles, and total_reviews
+            and engagement_score are weighted with sqrt(1/2) each.
         shrinkages: The shrinkage of each mean, from all users; required for "log".
 
     Raises:
@@ -72,6 +79,8 @@ def feature_scaling(
     else:
         fitted = [_in_logarithms(name, values, shrinkages or {}) for name in FEATURES]
     kept = tuple(feature for feature in fitted if isinstance(feature, ScaledFeature))
+    if transform == "log" and {feature.name for feature in kept}.issuperset(_ENGAGEMENT):
+        kept = tuple(replace(f, weight=_ENGAGEMENT_WEIGHT) if f.name in _ENGAGEMENT else f for f in kept)
     return FeatureScaling(
         transform="log" if transform == "log" else "none",
         features=kept,
@@ -100,8 +109,22 @@ def scaled_matrix(users: pd.DataFrame, scaling: FeatureScaling) -> Matrix:
     values = _feature_values(users)
     matrix = np.empty((len(users), len(scaling.features)), order="F")
     for i, feature in enumerate(scaling.features):
-        matrix[:, i] = (_bounded(_axis(feature, values), feature) - feature.mean) / feature.scale
+        matrix[:, i] = (_bounded(_axis(feature, values), feature) - feature.mean) / feature.scale * feature.weight
     return matrix
+
+
+def in_standard_deviations(coordinates: Matrix, scaling: FeatureScaling) -> Matrix:
+    """Scaled users or centroids without the weights of features, in standard deviations of all users."""
+    return np.asarray(coordinates / np.array([feature.weight for feature in scaling.features]))
+
+
+def typical_prices(users: pd.DataFrame) -> Matrix:
+    """The typical price of each user; NaN if unknown.
+
+    It is the column typical_price if given, else computed from log_paid_sum, else avg_spend (as for one review). It is
+    never above avg_spend, which rounding of log_paid_sum would allow.
+    """
+    return _feature_values(users)["typical_price"]
 
 
 def _plain(name: str, values: Mapping[str, Matrix]) -> ScaledFeature | DroppedFeature:
@@ -165,7 +188,8 @@ def _axis(feature: ScaledFeature, values: Mapping[str, Matrix]) -> Matrix:
         rating = _shrunk(values["avg_rating"], values["rated_reviews"], feature.shrinkage)
         return transformed(values["total_reviews"] * rating)
     reviews = values[REVIEW_COUNTS[feature.name]]
-    return _shrunk(transformed(values[feature.name]), reviews, feature.shrinkage)
+    means = values["typical_price" if feature.name == "avg_spend" else feature.name]
+    return _shrunk(transformed(means), reviews, feature.shrinkage)
 
 
 def _shrunk(means: Matrix, reviews: Matrix, shrinkage: Shrinkage) -> Matrix:
@@ -210,7 +234,7 @@ def _mean(values: Matrix) -> float:
 
 
 def _feature_values(users: pd.DataFrame) -> dict[str, Matrix]:
-    """The five features and the counts of reviews behind the means, as numbers; NaN where a feature is unknown."""
+    """The five features, the counts of reviews behind the means and typical prices; NaN where unknown."""
     missing = [name for name in FEATURES if name not in users.columns]
     if missing:
         raise ModelError(f"user_features: no column {', '.join(missing)}; give all of {', '.join(FEATURES)}.")
@@ -218,7 +242,20 @@ def _feature_values(users: pd.DataFrame) -> dict[str, Matrix]:
     for column in COUNT_COLUMNS:
         given = _numbers(users, column) if column.name in users.columns else np.full(len(users), np.nan)
         values[column.name] = np.where(np.isnan(given), values["total_reviews"], given)
+    values[TYPICAL_PRICE.name] = _typical_prices(users, values)
     return values
+
+
+def _typical_prices(users: pd.DataFrame, values: Mapping[str, Matrix]) -> Matrix:
+    prices = np.full(len(users), np.nan)
+    if TYPICAL_PRICE.name in users.columns:
+        prices = _numbers(users, TYPICAL_PRICE)
+    if _LOG_PAID_SUM.name in users.columns:
+        reviews = values["priced_reviews"]
+        with np.errstate(all="ignore"):
+            computed = np.expm1(_numbers(users, _LOG_PAID_SUM) / 1000 / reviews)
+        prices = np.where(np.isnan(prices) & (reviews > 1), computed, prices)
+    return np.asarray(np.fmin(values["avg_spend"], prices))
 
 
 def _numbers(users: pd.DataFrame, column: Column) -> Matrix:

@@ -16,12 +16,11 @@ from amzseg_pipeline.steps.segments.clusters.distances import Indices, nearest_c
 from amzseg_pipeline.steps.segments.clusters.k_evidence import scaled_points
 from amzseg_pipeline.steps.segments.clusters.kmeans import Clusters, clusters
 from amzseg_pipeline.steps.segments.features.sampling import training_sample
-from amzseg_pipeline.steps.segments.features.scaling import Matrix, scaled_matrix
+from amzseg_pipeline.steps.segments.features.scaling import Matrix, in_standard_deviations, scaled_matrix
 from amzseg_pipeline.steps.segments.lifecycle.drift import training_reference
 from amzseg_pipeline.steps.segments.lifecycle.lineage import LineageMatch, lineage, lineage_match, next_segment_number
 from amzseg_pipeline.steps.segments.lifecycle.migrations import with_previous_segments
 from amzseg_pipeline.steps.segments.lifecycle.model_comparison import inertia_around, model_comparison, segment_means
-from amzseg_pipeline.steps.segments.lifecycle.promotion_state import pending_model
 from amzseg_pipeline.steps.segments.model.fit import cluster_model
 from amzseg_pipeline.steps.segments.model.naming import named_segments
 from amzseg_pipeline.steps.segments.model.serialization import model_version
@@ -94,8 +93,8 @@ def training_reason(
 ) -> tuple[bool, str]:
     """Whether to train a challenger in this run, and why.
 
-    `challenger_days` counts calendar days, so a run that starts a minute early is not a day early. Drift does not
-    train a challenger while another one is pending, because it would replace the pending one in every run.
+    `challenger_days` counts calendar days, so a run that starts a minute early is not a day early. Drift trains a
+    challenger when it begins, then every `drift_challenger_days`, whether or not another one is pending.
 
     Args:
         champion: The current model, None in the first run.
@@ -114,10 +113,9 @@ def training_reason(
     days = (now.date() - datetime.fromisoformat(promotion_state.challenger_trained_at).date()).days
     if days >= settings.challenger_days:
         return True, f"the last challenger is {days} days old"
-    pending = pending_model(promotion_state, champion)
-    if drift.triggers and pending is None:
+    if drift.triggers and (promotion_state.drift_runs == 0 or days >= settings.drift_challenger_days):
         return True, f"drift: {'; '.join(drift.triggers)}"
-    rest = f"model {pending.version} is pending approval" if pending else "no drift triggers one"
+    rest = f"drift triggers one after {settings.drift_challenger_days}" if drift.triggers else "no drift triggers one"
     return False, f"the last challenger is {days} days old, the settings are unchanged, {rest}"
 
 
@@ -183,6 +181,7 @@ def challenger(
             match=match,
             champion=champion,
             silhouette_rows=rows,
+            null_silhouettes={evidence.k: evidence.null_silhouette for evidence in cold.choice.evidence},
         ),
     )
 
@@ -203,14 +202,11 @@ def _best_fit(
     if len(cold.segments) != len(champion.segments) or not points.shape[1]:
         return cold_clusters, cold.scaling, "cold"
     used = _kept_scaling(champion.scaling, cold.scaling, drift)
-    column = {feature.name: i for i, feature in enumerate(champion.scaling.features)}
+    centroids = in_standard_deviations(_centroids(champion), champion.scaling)
+    column = {feature.name: centroids[:, i] for i, feature in enumerate(champion.scaling.features)}
     # A segment starts at its centroid in standard deviations, and at 0 on a feature that it did not have.
-    start = np.array(
-        [
-            [segment.centroid[column[feature.name]] if feature.name in column else 0.0 for feature in used.features]
-            for segment in champion.segments
-        ]
-    )
+    unknown = np.zeros(len(centroids))
+    start = np.column_stack([column.get(f.name, unknown) * f.weight for f in used.features])
     warm = clusters(scaled_matrix(sample, used), len(start), seed=settings.seed, n_init=1, start=start)
     warm_inertia = inertia_around(segment_means(points, warm.labels, len(start)), points, warm.labels)
     is_much_better = cold_clusters.inertia < (1 - settings.cold_start_gain) * warm_inertia

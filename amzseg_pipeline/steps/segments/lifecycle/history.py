@@ -33,12 +33,16 @@ def segment_history(
     entered = moves[~is_new].groupby("to_segment_id")["users"].sum()
     new_users = moves[is_new].groupby("to_segment_id")["users"].sum()
     departed = moves.groupby("from_segment_id")["users"].sum()
+    previous = before[before["sequence"] == before["sequence"].max()] if before is not None else profiles.head(0)
+    names = previous.set_index("segment_id")["segment_name"]
+    old_names = profiles["segment_id"].map(names)
     measured = {figure.name: figure.value for figure in drift.figures}
     ids = profiles["segment_id"]
     columns = {
         "sequence": [sequence] * len(profiles),
         "as_of": [as_of] * len(profiles),
         **{name: profiles[name] for name in ("segment_id", "segment_name", "users", "share", "model_version")},
+        "renamed_from": old_names.where((old_names != profiles["segment_name"]) & old_names.notna(), None),
         "entered": ids.map(entered).fillna(0),
         "new_users": ids.map(new_users).fillna(0),
         "departed": ids.map(departed).fillna(0),

@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 
 from amzseg_pipeline.contracts.history import NO_SEGMENT, SEGMENT_MIGRATIONS, Cause
 from amzseg_pipeline.contracts.model import Model
-from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 from amzseg_pipeline.steps.segments.model.scoring import scored_users, segments_of
 
-_COUNTS = tuple(column.name for column in COUNT_COLUMNS)
-_CARRIED = ("segment_id", "segment_name", "segment_since", "as_of", *FEATURES, *_COUNTS)
+_SCORED = (*FEATURES, *(column.name for column in SCORING_COLUMNS))
+_CARRIED = ("segment_id", "segment_name", "segment_since", *_SCORED)
 _BEFORE = "before_"
 
 
@@ -30,11 +30,21 @@ def with_previous_segments(
     return user_features.join(before, on="user_id", how="left")
 
 
-def followed_users(users: pd.DataFrame, model: Model, *, champion: Model | None, as_of: date) -> pd.DataFrame:
+def followed_users(
+    users: pd.DataFrame, model: Model, *, champion: Model | None, as_of: date, run_date: date
+) -> pd.DataFrame:
     """contracts.SEGMENT_ASSIGNMENTS of `users` (with_previous_segments), with previous segments and causes.
 
     A user moved by "behaviour" if the champion assigns the new features to another segment, by "model" if `model`
-    assigns the old features to another segment, and by "both" if both or neither does. Only movers are scored again.
+    assigns the old features to another segment, and by "both" if both or neither does; behaviour with the same number
+    of reviews is "data". Only movers are scored again.
+
+    Args:
+        users: A batch of users.
+        model: The model that scores this run.
+        champion: The model of the previous run, None in the first run.
+        as_of: Date of the newest data.
+        run_date: Date of the run, which becomes segment_since of new users and movers.
     """
     scored = scored_users(users, model, as_of=as_of)
     previous = _before(users, "segment_id", pa.string())
@@ -45,11 +55,11 @@ def followed_users(users: pd.DataFrame, model: Model, *, champion: Model | None,
     movers = moved.to_numpy(zero_copy_only=False)
     if champion is not None and movers.any():
         cause[movers] = _causes(users[movers], model=model, champion=champion)
-    first_run = pc.coalesce(_before(users, "segment_since", pa.date32()), _before(users, "as_of", pa.date32()))
+    since = _before(users, "segment_since", pa.date32())
     filled = {
         "previous_segment_id": previous,
         "previous_segment_name": _before(users, "segment_name", pa.string()),
-        "segment_since": pc.if_else(pc.or_(is_new, moved), pa.array(scored["as_of"]), first_run),
+        "segment_since": pc.if_else(pc.or_(is_new, moved), pa.scalar(run_date, pa.date32()), since),
         "change_cause": pa.array(cause, pa.string()),
     }
     return scored.assign(**{name: pd.arrays.ArrowExtensionArray(values) for name, values in filled.items()})
@@ -94,9 +104,11 @@ def _causes(movers: pd.DataFrame, *, model: Model, champion: Model) -> Any:
     )
     causes = np.full(len(movers), Cause.BOTH.value, dtype=object)
     causes[by_behaviour & ~by_model] = Cause.BEHAVIOUR.value
+    reviews, earlier = (movers[name].to_numpy(np.float64) for name in ("total_reviews", f"{_BEFORE}total_reviews"))
+    causes[by_behaviour & ~by_model & (reviews == earlier)] = Cause.DATA.value
     causes[by_model & ~by_behaviour] = Cause.MODEL.value
     return causes
 
 
 def _old_features(users: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({name: users[f"{_BEFORE}{name}"] for name in (*FEATURES, *_COUNTS)})
+    return pd.DataFrame({name: users[f"{_BEFORE}{name}"] for name in _SCORED})

@@ -1,6 +1,7 @@
 """Comparison of champion and challenger on the same users."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -22,6 +23,7 @@ def model_comparison(
     match: LineageMatch,
     champion: Model,
     silhouette_rows: Indices,
+    null_silhouettes: Mapping[int, float | None],
 ) -> ModelComparison:
     """Compares the two models on the training sample.
 
@@ -34,6 +36,7 @@ def model_comparison(
         match: The lineage between the two.
         champion: The current model.
         silhouette_rows: Rows of `points` to measure silhouettes on.
+        null_silhouettes: Number of clusters -> silhouette of a single population.
     """
     from sklearn.metrics import adjusted_rand_score
 
@@ -57,6 +60,8 @@ def model_comparison(
         survivors=sum(ancestor is not None for ancestor in match.ancestors),
         champion_k=len(champion.segments),
         challenger_k=len(challenger.sizes),
+        champion_gain=_gain(champion_silhouette, null_silhouettes.get(len(champion.segments))),
+        challenger_gain=_gain(challenger_silhouette, null_silhouettes.get(len(challenger.sizes))),
     )
 
 
@@ -73,6 +78,10 @@ def segment_means(points: Matrix, labels: Indices, k: int) -> Matrix:
 def inertia_around(means: Matrix, points: Matrix, labels: Indices) -> float:
     """The sum of squared distances of points to the means of their labels."""
     return _sum(((points - means[labels]) ** 2).sum(axis=1))
+
+
+def _gain(silhouette: float | None, null: float | None) -> float | None:
+    return None if silhouette is None or null is None else silhouette - null
 
 
 def _sum(values: Matrix) -> float:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from amzseg_pipeline.contracts.errors import ModelError
@@ -16,24 +17,58 @@ from amzseg_pipeline.contracts.promotion import (
     PromotionState,
 )
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments.lifecycle.promotion_state import pending_model
+from amzseg_pipeline.steps.segments.lifecycle.promotion_state import drift_persists, pending_model
+
+_WAIVED_BY_PERSISTENT_DRIFT = {"adjusted_rand", "moved_share", "centroid_shift", "same_segments"}
 
 
 def promotion_report(
-    champion: Model | None, challenger: Challenger, drift: Drift, promotion_state: PromotionState, settings: Settings
+    champion: Model | None,
+    challenger: Challenger,
+    drift: Drift,
+    promotion_state: PromotionState,
+    settings: Settings,
+    *,
+    now: datetime,
 ) -> PromotionReport:
-    """The decision PROMOTE, HOLD, REJECT or KEEP (no challenger), with every criterion.
+    """The decision PROMOTE, HOLD, REJECT or KEEP, with every criterion.
 
-    REJECT: an absolute criterion fails, or the challenger is not better and neither drift nor changed settings ask for
-    it. HOLD: it is better, but another relative criterion fails. The first model has absolute criteria only, and low
-    confidence is accepted. Raises ModelError if the first model cannot be published or a challenger was not compared.
+    KEEP: there is no challenger, or it equals the champion. REJECT: an absolute criterion fails, or the challenger is
+    not better and neither drift nor changed settings ask for it. HOLD: it is better, but another relative criterion
+    fails; or drift asks for it and only the k criteria fail. Persistent drift promotes what would be held, if
+    `promotion` is "automatic": segments that are no longer true cost more than moved users. The first model has
+    absolute criteria only, and low confidence is accepted.
+
+    Args:
+        champion: The current model, None in the first run.
+        challenger: The challenger of this run.
+        drift: Drift measured in this run.
+        promotion_state: The state that the previous run left.
+        settings: Settings of the run.
+        now: Time of the run.
+
+    Raises:
+        ModelError: The first model cannot be published, or a challenger was not compared.
     """
     model = challenger.model
     if model is None:
         return PromotionReport("KEEP", challenger.reason, _version(champion), "", ())
+    if champion is not None and model.version == champion.version:
+        return PromotionReport("KEEP", "the challenger equals the champion", champion.version, model.version, ())
     absolute = _absolute_criteria(model, champion, settings)
     relative = [] if champion is None else _relative_criteria(challenger.comparison, drift, promotion_state, settings)
-    decision, reason = _decision(absolute, relative)
+    decision, reason = _decision(absolute, relative, drift)
+    missed = {criterion.name for criterion in relative if not criterion.passed}
+    if (
+        decision == "HOLD"
+        and settings.promotion == "automatic"
+        and missed <= _WAIVED_BY_PERSISTENT_DRIFT
+        and all(criterion.passed for criterion in absolute)
+        and drift_persists(promotion_state, drift, settings, now=now)
+        and promotion_state.runs_since_promotion >= settings.promote_min_runs
+    ):
+        runs = promotion_state.drift_runs + 1
+        decision, reason = "PROMOTE", f"drift persists ({runs} runs), which waives {', '.join(sorted(missed))}"
     if champion is None and decision == "REJECT":
         raise ModelError(f"challenger_model: {reason}, and there is no champion to publish instead.")
     return PromotionReport(decision, reason, _version(champion), model.version, (*absolute, *relative))
@@ -52,8 +87,12 @@ def approved_report(version: str, champion: Model | None, promotion_state: Promo
     return PromotionReport("PROMOTE", reason, pending.report.champion, version, pending.report.criteria)
 
 
-def _decision(absolute: Sequence[PromotionCriterion], relative: Sequence[PromotionCriterion]) -> tuple[Decision, str]:
+def _decision(
+    absolute: Sequence[PromotionCriterion], relative: Sequence[PromotionCriterion], drift: Drift
+) -> tuple[Decision, str]:
     failed = [criterion.name for criterion in absolute if not criterion.passed]
+    if failed == ["k_criteria"] and drift.triggers and relative:
+        return "HOLD", "drift asks for a new model, but no number of segments passes the k criteria"
     if failed:
         return "REJECT", f"it failed {', '.join(failed)}"
     missed = [criterion.name for criterion in relative if not criterion.passed]
@@ -85,7 +124,7 @@ def _k_criteria(model: Model, champion: Model | None, settings: Settings) -> Pro
         waiver = "the confidence of the champion is low"
     elif settings.k:
         waiver = "k is a setting"
-    passed = choice.confidence == "high"
+    passed = choice.confidence != "low"
     meaning = f"k criteria that k = {choice.k} fails: {'; '.join(failed_criteria) or 'none'}"
     return PromotionCriterion(
         "k_criteria", "absolute", len(failed_criteria), 0, passed or bool(waiver), _waived(meaning, passed, waiver)
@@ -98,6 +137,8 @@ def _relative_criteria(
     if comparison is None:
         raise ModelError("challenger_model: it was not compared with the champion; materialize it again.")
     before, after = comparison.champion_silhouette, comparison.challenger_silhouette
+    if comparison.champion_k != comparison.challenger_k:
+        before, after = comparison.champion_gain, comparison.challenger_gain
     loss = 0.0 if before is None else None if after is None else before - after
     rand, min_rand = comparison.adjusted_rand, settings.promote_adjusted_rand
     return [
@@ -140,17 +181,21 @@ def _relative_criteria(
 def _better(
     comparison: ModelComparison, drift: Drift, promotion_state: PromotionState, settings: Settings
 ) -> PromotionCriterion:
-    gain = 1 - comparison.challenger_inertia / comparison.champion_inertia if comparison.champion_inertia else 0.0
     waiver = ""
+    if comparison.champion_k == comparison.challenger_k:
+        gain = 1 - comparison.challenger_inertia / comparison.champion_inertia if comparison.champion_inertia else 0.0
+        limit, measure = settings.promote_inertia_gain, "minimum reduction of inertia"
+    else:
+        # More clusters always have less inertia.
+        gain = (comparison.challenger_gain or 0.0) - (comparison.champion_gain or 0.0)
+        limit, measure = settings.promote_silhouette_gain, "minimum gain of silhouette, both against the null"
     if drift.triggers:
         waiver = f"drift: {'; '.join(drift.triggers)}"
     elif promotion_state.challenger_settings != settings.model_hash:
         waiver = "other settings"
-    passed = gain >= settings.promote_inertia_gain
-    meaning = _waived("minimum reduction of inertia", passed, waiver)
-    return PromotionCriterion(
-        "better", "relative", gain, settings.promote_inertia_gain, passed or bool(waiver), meaning
-    )
+    passed = gain >= limit
+    meaning = _waived(measure, passed, waiver)
+    return PromotionCriterion("better", "relative", gain, limit, passed or bool(waiver), meaning)
 
 
 def _at_most(

@@ -1,6 +1,7 @@
 """The choice of k, the number of segments, from the evidence for every number of clusters."""
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Literal
 
 import pandas as pd
 
@@ -41,13 +42,21 @@ def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k
     last = min(settings.k_max, len(evidence))
     candidates = range(min(settings.k_min, last), last + 1)
     knee = _knee([e.inertia for e in evidence if e.k <= last])
-    k, rule = _rule(evidence, candidates, settings, fallback=_fallback(candidates, champion_k, knee))
+    k, rule = _rule(
+        evidence, candidates, settings, fallback=_fallback(evidence, candidates, settings, champion_k, knee)
+    )
+    confidence = _confidence(evidence[k - 1], settings)
+    if confidence == "medium" and not settings.k and champion_k in candidates and champion_k != k:
+        champion_confidence = _confidence(evidence[champion_k - 1], settings)
+        if champion_confidence != "low":
+            rule = f"the current number of segments: k = {k} is within one standard error of its limit"
+            k, confidence = champion_k, champion_confidence
     of_range = [e for e in evidence if e.k in candidates]
     best_silhouette = _best(of_range, lambda e: e.silhouette)
     return KChoice(
         k=k,
         rule=rule,
-        confidence="low" if evidence[k - 1].failed_criteria else "high",
+        confidence=confidence,
         knee=knee,
         knee_near_best_silhouette=_knee_near_best(of_range, knee, best_silhouette, settings),
         best_silhouette=best_silhouette,
@@ -92,16 +101,38 @@ def _rule(
     return k, f"{rule} with a silhouette of at least {settings.min_silhouette_ratio:g} of the best, {passing[best]:.3f}"
 
 
-def _fallback(candidates: Collection[int], champion_k: int | None, knee: int | None) -> tuple[int, str]:
+def _fallback(
+    evidence: Sequence[KEvidence],
+    candidates: Collection[int],
+    settings: Settings,
+    champion_k: int | None,
+    knee: int | None,
+) -> tuple[int, str]:
+    """The number for evidence that supports none; it keeps the smallest share if any number does."""
+    keeping = [k for k in candidates if evidence[k - 1].smallest_share >= settings.min_segment_share] or candidates
     for k, reason in (
         (champion_k, "the current number of segments"),
         (knee, f"the knee, k = {knee}"),
         (_DEFAULT_K, "the default"),
     ):
         if k is not None:
-            within = min(max(k, min(candidates)), max(candidates))
-            return within, reason if within == k else f"{reason}, clipped to the range"
+            within = min(keeping, key=lambda candidate: (abs(candidate - k), candidate))
+            return (
+                within,
+                reason if within == k else f"{reason}, moved to an allowed number",
+            )
     raise AssertionError
+
+
+def _confidence(evidence: KEvidence, settings: Settings) -> Literal["high", "medium", "low"]:
+    strength, error = evidence.prediction_strength, evidence.prediction_strength_error or 0.0
+    if strength is None:
+        return "low"
+    limit = settings.min_prediction_strength
+    if evidence.failed_criteria:
+        is_close = len(evidence.failed_criteria) == 1 and limit - error <= strength < limit
+        return "medium" if is_close else "low"
+    return "high" if strength >= limit + error else "medium"
 
 
 def _best(evidence: Sequence[KEvidence], measure: Callable[[KEvidence], float | None]) -> int | None:

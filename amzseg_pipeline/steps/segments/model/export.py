@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from amzseg_pipeline.contracts.model import Model, ScaledFeature, Shrinkage
-from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS, TYPICAL_PRICE
 from amzseg_pipeline.steps.segments.features.scaling import REVIEW_COUNTS
 
 _FUNCTIONS = {"log1p": np.log1p, "log2": np.log2}
@@ -16,15 +16,16 @@ def exported_pipeline(model: Model) -> Any:
     """A fitted scikit-learn Pipeline whose `predict` returns each user's index into `model.segments`.
 
     Input is a DataFrame with the five features (NaN if unknown) and, for transform "log", the counts of reviews behind
-    the means (NaN: total_reviews). Other columns are ignored, so a published table works. The Pipeline uses only
-    scikit-learn, NumPy and pandas functions, and does not check ranges.
+    the means (NaN: total_reviews) and typical_price (NaN: avg_spend). Other columns are
+    ignored, so a published table works. The Pipeline uses only scikit-learn, NumPy and pandas functions, and does not
+    check ranges.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.dummy import DummyClassifier
     from sklearn.pipeline import Pipeline, make_pipeline
 
     features = model.scaling.features
-    counts = [column.name for column in COUNT_COLUMNS] if model.scaling.transform == "log" else []
+    counts = [column.name for column in SCORING_COLUMNS] if model.scaling.transform == "log" else []
     columns = [*FEATURES, *counts]
     any_users = pd.DataFrame(np.ones((2, len(columns))), columns=columns)
     if not features:
@@ -38,7 +39,7 @@ def _columns(feature: ScaledFeature) -> list[str]:
     if feature.shrinkage is None:
         return [feature.name]
     mean = "avg_rating" if feature.name == "engagement_score" else feature.name
-    return [mean, REVIEW_COUNTS[mean], "total_reviews"]
+    return [mean, REVIEW_COUNTS[mean], "total_reviews", *([TYPICAL_PRICE.name] if mean == "avg_spend" else [])]
 
 
 def _axis(feature: ScaledFeature) -> Any:
@@ -56,6 +57,10 @@ def _axis(feature: ScaledFeature) -> Any:
     if feature.name == "engagement_score":
         parts = ColumnTransformer([("rating", _shrunk(feature.shrinkage, []), [0, 1, 2]), ("n", "passthrough", [2])])
         return make_pipeline(numbers, parts, _along_rows(np.multiply), *transformed, *bounded)
+    if feature.name == "avg_spend":
+        # The typical price is at most avg_spend, and fmin ignores NaN.
+        price = ("price", _along_rows(np.fmin), [0, 3])
+        numbers = make_pipeline(numbers, ColumnTransformer([price, ("counts", "passthrough", [1, 2])]))
     return make_pipeline(numbers, _shrunk(feature.shrinkage, transformed), *bounded)
 
 
@@ -92,7 +97,7 @@ def _scaler(model: Model) -> Any:
     features = model.scaling.features
     scaler = StandardScaler().fit(np.zeros((2, len(features))))
     scaler.mean_ = np.array([feature.mean for feature in features])
-    scaler.scale_ = np.array([feature.scale for feature in features])
+    scaler.scale_ = np.array([feature.scale / feature.weight for feature in features])
     scaler.var_ = scaler.scale_**2
     scaler.n_samples_seen_ = model.scaling.users
     return scaler

@@ -1,6 +1,6 @@
 """Segment names, assigned from centroids and never from an index."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureScaling
 from amzseg_pipeline.contracts.personas import ALL_CUSTOMERS, PERSONAS, Axis, Persona
-from amzseg_pipeline.steps.segments.features.scaling import Matrix
+from amzseg_pipeline.steps.segments.features.scaling import Matrix, in_standard_deviations
 
 LARGEST_POSITION = 5.0
 """Centroids are clipped to this many standard deviations, so that one extreme axis does not decide alone."""
@@ -41,7 +41,7 @@ class Named:
 def named_segments(
     positions: Matrix, scaling: FeatureScaling, *, kept: Mapping[int, str] | None = None
 ) -> tuple[Named, ...]:
-    """The persona of every centroid in `positions` (segments x scaled features, in population standard deviations).
+    """The persona of every centroid in `positions` (segments x scaled features).
 
     Each persona is used once; the assignment minimises the total squared distance to prototypes and does not depend on
     the order of rows. A single segment is ALL_CUSTOMERS, up to three segments use the core personas, more segments use
@@ -53,7 +53,8 @@ def named_segments(
     personas = _personas(scaling)
     if len(positions) > len(personas):
         raise ModelError(too_many_segments(len(positions), scaling))
-    axes = _axes(positions, scaling)
+    positions = in_standard_deviations(positions, scaling)
+    axes = axes_of(positions, scaling)
     by_name = {persona.name: persona for persona in PERSONAS}
     chosen = {row: by_name[name] for row, name in (kept or {}).items() if name in by_name}
     others = [row for row in range(len(axes)) if row not in chosen]
@@ -61,11 +62,11 @@ def named_segments(
         free = [persona for persona in personas if persona not in chosen.values()]
         core = sum(persona.core for persona in personas)
         reward = _CORE_REWARD if len(axes) <= core or len(others) > core else 0.0
-        costs = _costs(axes[others], _claimable(positions[others], scaling), free, known=_known(scaling), reward=reward)
+        costs = _costs(
+            axes[others], _claimable(positions[others], scaling), free, known=known_axes(scaling), reward=reward
+        )
         chosen |= dict(zip(others, _assigned(costs, positions[others], free), strict=True))
-    return tuple(
-        Named(chosen[row], _fit(axes[row], _prototypes([chosen[row]], _known(scaling))[0])) for row in range(len(axes))
-    )
+    return tuple(Named(chosen[row], name_fit(axes[row], chosen[row], known_axes(scaling))) for row in range(len(axes)))
 
 
 def max_segments(scaling: FeatureScaling) -> int:
@@ -76,26 +77,26 @@ def max_segments(scaling: FeatureScaling) -> int:
 def too_many_segments(k: int, scaling: FeatureScaling) -> str:
     """The error message for `k` above `max_segments`."""
     maximum = max_segments(scaling)
-    unknown = " and ".join(axis for axis in _AXES if axis not in _known(scaling))
+    unknown = " and ".join(axis for axis in _AXES if axis not in known_axes(scaling))
     reason = f" for users whose {unknown} is unknown or identical" if unknown else ""
     return f"settings: {k} segments, but only {maximum} names{reason}; set k to 0, or lower it to at most {maximum}."
 
 
 def _personas(scaling: FeatureScaling) -> list[Persona]:
-    known = set(_known(scaling))
+    known = set(known_axes(scaling))
     return [persona for persona in PERSONAS if known.issuperset(persona.claims)]
 
 
-def _known(scaling: FeatureScaling) -> tuple[Axis, ...]:
+def known_axes(scaling: FeatureScaling) -> tuple[Axis, ...]:
     """The axes that the scaling has."""
     kept = {feature.name for feature in scaling.features}
     return tuple(axis for axis, features in _AXES.items() if features[0] in kept)
 
 
-def _axes(positions: Matrix, scaling: FeatureScaling) -> Matrix:
+def axes_of(positions: Matrix, scaling: FeatureScaling) -> Matrix:
     """Segments x known axes."""
     column = {feature.name: positions[:, i] for i, feature in enumerate(scaling.features)}
-    axes = [np.mean([column[name] for name in _AXES[axis] if name in column], axis=0) for axis in _known(scaling)]
+    axes = [np.mean([column[name] for name in _AXES[axis] if name in column], axis=0) for axis in known_axes(scaling)]
     rows = np.array(axes).reshape(len(axes), len(positions)).T
     return np.asarray(np.clip(rows, -LARGEST_POSITION, LARGEST_POSITION))
 
@@ -103,7 +104,7 @@ def _axes(positions: Matrix, scaling: FeatureScaling) -> Matrix:
 def _claimable(positions: Matrix, scaling: FeatureScaling) -> Matrix:
     """Segments x known axes, with engagement as total_reviews alone: a high rating is not loyalty."""
     names = [feature.name for feature in scaling.features]
-    return positions[:, [names.index(_AXES[axis][0]) for axis in _known(scaling)]]
+    return positions[:, [names.index(_AXES[axis][0]) for axis in known_axes(scaling)]]
 
 
 def _costs(
@@ -126,10 +127,11 @@ def _assigned(costs: Matrix, positions: Matrix, personas: list[Persona]) -> list
     return [personas[columns[index]] for index in np.argsort(order)]
 
 
-def _fit(axis: Matrix, prototype: Matrix) -> float:
-    apart, missed = float((axis**2).sum()), float(((axis - prototype) ** 2).sum())
-    return max(0.0, 1.0 - missed / apart) if apart else 0.0
+def name_fit(axes: Matrix, persona: Persona, known: Sequence[Axis]) -> float:
+    """The fit of a persona for one segment at `axes` (its position on the `known` axes); see Named."""
+    total, missed = float((axes**2).sum()), float(((axes - _prototypes([persona], known)[0]) ** 2).sum())
+    return max(0.0, 1.0 - missed / total) if total else 0.0
 
 
-def _prototypes(personas: list[Persona], known: tuple[Axis, ...]) -> Matrix:
+def _prototypes(personas: list[Persona], known: Sequence[Axis]) -> Matrix:
     return np.array([[float(getattr(persona, axis)) for axis in known] for persona in personas])

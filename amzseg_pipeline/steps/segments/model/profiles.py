@@ -8,7 +8,7 @@ import pandas as pd
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import Model, Segment
 from amzseg_pipeline.contracts.segments import SEGMENT_PROFILES
-from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.contracts.users import FEATURES, TOTAL_SPEND
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 
 _BILLION = 10**9
@@ -28,7 +28,11 @@ def segment_profiles(assignments: nw.LazyFrame[Any], model: Model) -> pd.DataFra
             "score the users again."
         )
     users = sum(row["users"] for row in by_id.values())
-    rows = [_profile(segment, by_id.get(segment.segment_id), model=model, users=users) for segment in model.segments]
+    cents = sum(int(row["spend_cents"]) for row in by_id.values())
+    rows = [
+        _profile(segment, by_id.get(segment.segment_id), model=model, users=users, all_cents=cents)
+        for segment in model.segments
+    ]
     return contract_frame(SEGMENT_PROFILES, {name: [row[name] for row in rows] for name in rows[0]})
 
 
@@ -37,6 +41,11 @@ def _sums(assignments: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
     floors = {name: nw.col(name).cast(nw.Float64).fill_null(0.0).floor() for name in FEATURES}
     parts = assignments.select(
         "segment_id",
+        (nw.col(TOTAL_SPEND.name).cast(nw.Float64).fill_null(0.0) * 100 + 0.5)
+        .floor()
+        .cast(nw.Int64)
+        .alias("spend_cents"),
+        nw.col(TOTAL_SPEND.name).is_null().cast(nw.Int64).alias("spend_null"),
         *(nw.col(name).is_null().cast(nw.Int64).alias(f"{name}_null") for name in FEATURES),
         *(units.cast(nw.Int64).alias(f"{name}_units") for name, units in floors.items()),
         *(
@@ -49,18 +58,26 @@ def _sums(assignments: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
     )
     sums = parts.group_by("segment_id").agg(
         nw.len().alias("users"),
+        nw.col("spend_cents").sum(),
+        nw.col("spend_null").sum(),
         *(nw.col(f"{name}_{part}").sum() for name in FEATURES for part in ("null", "units", "billionths")),
     )
     return sums.collect().rows(named=True)
 
 
-def _profile(segment: Segment, sums: dict[str, Any] | None, *, model: Model, users: int) -> dict[str, Any]:
+def _profile(
+    segment: Segment, sums: dict[str, Any] | None, *, model: Model, users: int, all_cents: int
+) -> dict[str, Any]:
+    has_spend = sums is not None and int(sums["spend_null"]) < int(sums["users"])
+    cents = int(sums["spend_cents"]) if sums else 0
     return {
         "segment_id": segment.segment_id,
         "segment_name": segment.name,
         "users": int(sums["users"]) if sums else 0,
         "share": int(sums["users"]) / users if sums else 0.0,
         **{name: _mean(sums, name) if sums else None for name in FEATURES},
+        "total_spend": cents / 100 if has_spend else None,
+        "spend_share": cents / all_cents if has_spend and all_cents else None,
         "strategy": segment.strategy,
         "name_fit": segment.name_fit,
         "model_version": model.version,

@@ -10,8 +10,17 @@ import pyarrow as pa
 from amzseg_pipeline.contracts.history import DRIVERS
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.contracts.users import (
+    ACTIVE_DAYS,
+    CHAMPION_REVIEWS,
+    LAPSING_DAYS,
+    RFM_GROUP,
+    TOTAL_SPEND,
+    TYPICAL_PRICE,
+    RfmGroup,
+)
 from amzseg_pipeline.steps.segments.clusters.distances import Nearest, nearest_centroids
-from amzseg_pipeline.steps.segments.features.scaling import Matrix, scaled_matrix
+from amzseg_pipeline.steps.segments.features.scaling import Matrix, scaled_matrix, typical_prices
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 from amzseg_pipeline.steps.segments.model.drivers import driver_contributions, strongest_drivers
 
@@ -41,6 +50,9 @@ def scored_users(users: pd.DataFrame, model: Model, *, as_of: date) -> pd.DataFr
         "is_outlier": distance > outlier_distance[nearest.own],
         "is_low_evidence": users["total_reviews"] == 1,
         **_drivers(matrix, centroids, nearest, [feature.name for feature in model.scaling.features]),
+        TYPICAL_PRICE.name: typical_prices(users),
+        RFM_GROUP.name: _rfm_groups(users),
+        TOTAL_SPEND.name: _total_spend(users),
         "model_version": pa.repeat(model.version, len(users)),
         "as_of": pa.repeat(as_of, len(users)),
     }
@@ -53,6 +65,34 @@ def segments_of(users: pd.DataFrame, model: Model) -> np.ndarray[Any, np.dtype[n
     """The segment_id of every user, as in scored_users."""
     ids = np.array([segment.segment_id for segment in model.segments], dtype=object)
     return ids[nearest_centroids(scaled_matrix(users, model.scaling), _centroids(model)).own]
+
+
+def _rfm_groups(users: pd.DataFrame) -> pa.Array:
+    if "recency_days" not in users:
+        return pa.nulls(len(users), pa.string())
+    days = users["recency_days"].to_numpy(np.float64, na_value=np.nan)
+    reviews = users["total_reviews"].to_numpy(np.float64)
+    is_active, is_lapsing = days <= ACTIVE_DAYS, days <= LAPSING_DAYS
+    groups = np.select(
+        [
+            is_active & (reviews >= CHAMPION_REVIEWS),
+            is_active & (reviews > 1),
+            is_active,
+            is_lapsing,
+            ~np.isnan(days) & (reviews > 1),
+        ],
+        [RfmGroup.CHAMPIONS, RfmGroup.LOYAL, RfmGroup.RECENT, RfmGroup.NEEDS_ATTENTION, RfmGroup.AT_RISK],
+        RfmGroup.INACTIVE,
+    )
+    return pa.array(groups.astype(object), pa.string(), mask=np.isnan(days))
+
+
+def _total_spend(users: pd.DataFrame) -> Matrix:
+    """In the currency of the source; NaN without prices."""
+    if "paid_minor_sum" not in users:
+        return np.full(len(users), np.nan)
+    has_price = ~np.isnan(users["avg_spend"].to_numpy(np.float64, na_value=np.nan))
+    return np.where(has_price, users["paid_minor_sum"].to_numpy(np.float64, na_value=np.nan) / 100, np.nan)
 
 
 def _centroids(model: Model) -> Matrix:

@@ -70,11 +70,17 @@ def feature_scaling_from_document(document: Any, *, location: str) -> FeatureSca
 def model_version(scaling: FeatureScaling, segments: Sequence[Segment]) -> str:
     """The first 12 hexadecimal digits of the sha256 of the scaling and the segments, which decide every score.
 
-    Fields at their default are not hashed, so a model keeps its version when a field is added.
+    Names, strategies and name fits are not hashed, because segments are renamed when their members change; fields at
+    their default are not hashed either.
     """
-    content = {"scaling": _without_defaults(scaling), "segments": [_without_defaults(each) for each in segments]}
+    content = {"scaling": _without_defaults(scaling), "segments": [_scoring_fields(each) for each in segments]}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_DIGITS]
+
+
+def _scoring_fields(segment: Segment) -> dict[str, Any]:
+    fields: dict[str, Any] = _without_defaults(segment)
+    return {name: value for name, value in fields.items() if name not in ("name", "strategy", "name_fit")}
 
 
 def _without_defaults(value: Any) -> Any:

@@ -57,6 +57,7 @@ SALES_CSV = ParsedFormat(
     version="sales1",
     file_type="CSV",
     table=RAW_REVIEWS,
+    rating_meaning="product",
     required_names=REQUIRED_COLUMNS,
     allowed_names=(*REQUIRED_COLUMNS, *IGNORED_COLUMNS),
     raw_rows=_raw_rows,

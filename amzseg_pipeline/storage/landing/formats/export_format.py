@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import narwhals as nw
 import pyarrow as pa
 
+from amzseg_pipeline.contracts.reviews import RatingMeaning
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.storage.landing.guards.parquet import ColumnTypeCheck
 from amzseg_pipeline.storage.landing.scan.export import Export, FileType
@@ -27,6 +28,7 @@ class ExportFormat:
     required_names: tuple[str, ...]
     excluded_names: tuple[str, ...] = ()
     allowed_names: tuple[str, ...] | None = None
+    rating_meaning: RatingMeaning = "user"
 
     def mismatch(self, names: Sequence[str]) -> str:
         """How the names of a file's columns, in any order, differ from this format; "" if they match.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
-from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
+from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS, RatingMeaning
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.data_root import DataRoot
@@ -81,6 +81,12 @@ class RawReviews:
     def items(self) -> tuple[Batch, ...]:
         """The batches of items."""
         return tuple(batch for batch in self.batches if batch.export_format.table is RAW_ITEMS)
+
+    @property
+    def rating_meaning(self) -> RatingMeaning:
+        """ "product" if a batch has ratings of products, for which nothing is claimed about a user's satisfaction."""
+        meanings = {batch.export_format.rating_meaning for batch in self.reviews}
+        return "product" if "product" in meanings else "user"
 
     @property
     def rows(self) -> int:

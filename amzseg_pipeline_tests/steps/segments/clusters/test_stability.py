@@ -2,12 +2,16 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from amzseg_pipeline.steps.segments.clusters.stability import distinct_point_labels, jaccard, prediction_strength
+from amzseg_pipeline.steps.segments.clusters.stability import distinct_point_labels, jaccard, prediction_strengths
 
 RNG = np.random.default_rng(0)
 BLOBS = np.concatenate([RNG.normal(at, 0.5, (60, 2)) for at in ((0, 0), (6, 0), (0, 6))])
 NOISE = RNG.normal(size=(180, 4))
 ONES = np.ones(180)
+
+
+def prediction_strength(points: np.ndarray, weights: np.ndarray, k: int, *, splits: int, seed: int) -> float:
+    return float(np.mean(prediction_strengths(points, weights, k, splits=splits, seed=seed)))
 
 
 def labels_of(points: np.ndarray, k: int) -> np.ndarray:

@@ -15,10 +15,12 @@ from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps.segments.features.scaling import (
     REVIEW_COUNTS,
     feature_scaling,
+    in_standard_deviations,
     scaled_features,
     scaled_matrix,
+    typical_prices,
 )
-from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_types, users_of
+from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_types, users_of, with_sums
 
 USER = st.tuples(
     st.integers(1, 50),
@@ -57,11 +59,55 @@ def test_log_scaling_transforms_shrinks_and_winsorises() -> None:
     spend = ((3 * 6 + n * np.log1p(users["avg_spend"])) / (3 + n)).fillna(6)
     engagement = np.log1p(n * rating)
     axes = [np.log2(n), rating, discount, *(v.clip(*np.percentile(v, [0.5, 99.5])) for v in (spend, engagement))]
-    expected = np.column_stack([(axis - axis.mean()) / axis.std(ddof=0) for axis in axes])
+    weights = [math.sqrt(0.5), 1, 1, 1, math.sqrt(0.5)]
+    expected = np.column_stack([w * (a - a.mean()) / a.std(ddof=0) for a, w in zip(axes, weights, strict=True)])
     assert scaled_matrix(users, scaling) == pytest.approx(expected, abs=1e-9)
     assert [f.transform for f in scaling.features] == ["log2", "identity", "identity", "log1p", "log1p"]
     assert [f.high is None for f in scaling.features] == [True, True, True, False, False]
     assert spend.max() > scaling.features[3].high > scaling.features[3].low > 0
+
+
+def test_engagement_features_count_as_one_axis_unless_one_is_missing() -> None:
+    users = three_types(300)
+    weights = {f.name: f.weight for f in scaling_of(users, transform="log").features}
+    assert weights == {**dict.fromkeys(FEATURES, 1.0), **dict.fromkeys(("total_reviews", "engagement_score"), 0.5**0.5)}
+    assert {f.weight for f in scaling_of(users, transform="none").features} == {1.0}
+    same_count = with_sums(users.assign(total_reviews=2.0, engagement_score=2 * users["avg_rating"]))
+    assert {f.weight for f in scaling_of(same_count, transform="log").features} == {1.0}
+
+
+def test_standard_deviations_have_no_weights() -> None:
+    users = three_types(300, unknown=0)
+    scaling = scaling_of(users, transform="log")
+    assert in_standard_deviations(scaled_matrix(users, scaling), scaling).std(axis=0) == pytest.approx([1.0] * 5)
+
+
+def many_prices(users: int, *, seed: int = 4) -> pd.DataFrame:
+    """Users with 1 to 40 reviews whose prices come from one distribution."""
+    rng = np.random.default_rng(seed)
+    rows, log_sums = [], []
+    for count in rng.integers(1, 41, users):
+        prices = rng.lognormal(5.0, 1.0, count)
+        rows.append((int(count), 4.0, 20.0, float(prices.mean())))
+        log_sums.append(int((np.log1p(prices) * 1000).round().sum()))
+    return users_of(rows).assign(log_paid_sum=log_sums)
+
+
+def test_spend_does_not_grow_with_the_number_of_reviews() -> None:
+    users = many_prices(3_000)
+    shrinkage = dict.fromkeys(("avg_rating", "avg_discount", "avg_spend"), Shrinkage(mean=5.0, reviews=5.0))
+    scaling = feature_scaling(users, transform="log", shrinkages=shrinkage)
+    spend = scaled_matrix(users, scaling)[:, [f.name for f in scaling.features].index("avg_spend")]
+    assert abs(np.corrcoef(spend, np.log2(users["total_reviews"]))[0, 1]) < 0.05
+
+
+def test_the_typical_price_is_given_computed_or_the_mean() -> None:
+    users = users_of([(1, 4.0, 0.0, 50.0), (2, 4.0, 0.0, 50.0), (2, 4.0, 0.0, None), (2, 4.0, 0.0, 50.0)])
+    sums = [3932, round(1000 * (math.log(11) + math.log(91))), 0, 3 * 3932]
+    computed = typical_prices(users.assign(log_paid_sum=sums))
+    assert computed == pytest.approx([50.0, math.sqrt(11 * 91) - 1, np.nan, 50.0], rel=1e-3, nan_ok=True)
+    assert typical_prices(users.drop(columns="log_paid_sum")).tolist()[:2] == [50.0, 50.0]
+    assert typical_prices(users.assign(typical_price=[9.0, 8.0, None, 99.0])).tolist()[:2] == [9.0, 8.0]
 
 
 def test_missing_or_null_counts_are_total_reviews() -> None:
@@ -81,7 +127,7 @@ def test_an_unknown_mean_becomes_the_prior_mean() -> None:
     users = three_types(300, unknown=0)
     scaling = feature_scaling(users, transform="log", shrinkages=SHRINKAGES)
     unknown = users.assign(**dict.fromkeys(("avg_rating", "avg_discount", "avg_spend", "engagement_score")))
-    prior = users.assign(avg_rating=4.0, avg_discount=40.0, avg_spend=np.expm1(6.0))
+    prior = users.assign(avg_rating=4.0, avg_discount=40.0, avg_spend=np.expm1(6.0), typical_price=np.expm1(6.0))
     assert scaled_matrix(unknown, scaling) == pytest.approx(scaled_matrix(prior, scaling), abs=1e-12)
 
 

@@ -58,7 +58,8 @@ NAMES = {segment.segment_id: segment.name for segment in FIRST.segments}
 def decided(found: Challenger, champion: Model, **settings: Any) -> PromotionReport:
     used = Settings(**{**QUICK, "k": 3, **settings})
     sure = replace(champion, choice=replace(champion.choice, confidence="high"))
-    return promotion_report(sure, found, NO_DRIFT, PromotionState(challenger_settings=used.model_hash), used)
+    state = PromotionState(challenger_settings=used.model_hash)
+    return promotion_report(sure, found, NO_DRIFT, state, used, now=NOW)
 
 
 def test_a_first_model_can_number_its_segments_above_those_of_a_sample() -> None:
@@ -82,7 +83,7 @@ def test_retraining_on_the_same_users_moves_no_user() -> None:
     again = challenged(USERS, FIRST)
     assert (again.start, again.model.version) == ("warm", FIRST.version)
     assert (again.comparison.adjusted_rand, again.comparison.moved_share) == (1.0, 0.0)
-    assert decided(again, FIRST).reason == "not better"
+    assert decided(again, FIRST).decision == "KEEP"
     assert {d.event for d in again.model.lineage} == {"kept"}
 
 
@@ -223,6 +224,7 @@ def test_a_sample_of_other_users_is_refused() -> None:
 SETTINGS = Settings()
 WEEK_OLD = PromotionState(challenger_trained_at="2026-01-13T02:00:30+00:00", challenger_settings=SETTINGS.model_hash)
 SIX_DAYS_OLD = replace(WEEK_OLD, challenger_trained_at="2026-01-14T01:59:00+00:00")
+DRIFTING = replace(WEEK_OLD, challenger_trained_at="2026-01-18T02:00:00+00:00", drift_runs=1)
 PENDING = replace(SIX_DAYS_OLD, pending=PendingModel(FIRST, PromotionReport("HOLD", "", FIRST.version, "", ())))
 
 
@@ -235,7 +237,9 @@ PENDING = replace(SIX_DAYS_OLD, pending=PendingModel(FIRST, PromotionReport("HOL
         (FIRST, SIX_DAYS_OLD, NO_DRIFT, True, (True, "requested by the run")),
         (FIRST, SIX_DAYS_OLD, DRIFT, False, (True, "drift: PSI of avg_spend")),
         (FIRST, replace(SIX_DAYS_OLD, challenger_settings=""), NO_DRIFT, False, (True, "the settings")),
-        (FIRST, PENDING, DRIFT, False, (False, f"model {FIRST.version} is pending approval")),
+        (FIRST, PENDING, DRIFT, False, (True, "drift")),
+        (FIRST, DRIFTING, DRIFT, False, (False, "drift triggers one after 3")),
+        (FIRST, replace(DRIFTING, drift_runs=0), DRIFT, False, (True, "drift")),
         (FIRST, replace(PENDING, challenger_trained_at=WEEK_OLD.challenger_trained_at), DRIFT, False, (True, "7 days")),
         (replace(FIRST, version="later"), PENDING, DRIFT, False, (True, "drift")),
         (FIRST, PromotionState(), NO_DRIFT, False, (True, "the settings")),
@@ -248,6 +252,8 @@ PENDING = replace(SIX_DAYS_OLD, pending=PendingModel(FIRST, PromotionReport("HOL
         "drift",
         "other settings",
         "drift while one is pending",
+        "drift two days after the last challenger",
+        "drift begins two days after the last challenger",
         "a week later while one is pending",
         "drift while one is pending for another champion",
         "settings unknown",

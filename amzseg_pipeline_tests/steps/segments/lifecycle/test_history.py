@@ -54,3 +54,12 @@ def test_earlier_rows_are_carried_forward_unchanged() -> None:
     assert third["sequence"].tolist() == [1, 1, 2, 2, 3, 3]
     pd.testing.assert_frame_equal(third.head(2), first)
     assert third["as_of"].tolist()[::2] == [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)]
+
+
+def test_a_renamed_segment_has_its_earlier_name() -> None:
+    first = history_of(1)
+    renamed = PROFILES.assign(segment_name=["Thrifty Shoppers", "Casual Buyers"])
+    second = segment_history(first, renamed, MIGRATIONS, DRIFT, sequence=2, as_of=date(2026, 1, 2))
+    assert second["renamed_from"].fillna("").tolist() == ["", "", "Deal Seekers", ""]
+    third = segment_history(second, renamed, MIGRATIONS, DRIFT, sequence=3, as_of=date(2026, 1, 3))
+    assert third["renamed_from"].isna().tolist()[-2:] == [True, True]

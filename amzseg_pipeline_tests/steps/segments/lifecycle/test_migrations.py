@@ -52,7 +52,7 @@ def run(users: pd.DataFrame, before: pd.DataFrame | None, *, model: Model = CHAM
         with_previous_segments(lazy(users), None if before is None else lazy(before)).collect("pyarrow").to_native()
     )
     frame = joined.to_pandas(types_mapper=pd.ArrowDtype).sort_values("user_id", ignore_index=True)
-    return followed_users(frame, model, champion=None if before is None else CHAMPION, as_of=as_of)
+    return followed_users(frame, model, champion=None if before is None else CHAMPION, as_of=as_of, run_date=as_of)
 
 
 BEFORE = run(USERS, None, as_of=FIRST)
@@ -66,6 +66,7 @@ def with_high_prices(users: pd.DataFrame, rows: slice) -> pd.DataFrame:
     """`users`, of whom `rows` now buy expensive items without discounts."""
     changed = users.copy()
     changed.loc[changed.index[rows], ["avg_spend", "avg_discount"]] = [9_000.0, 0.0]
+    changed.loc[changed.index[rows], "total_reviews"] += 1
     return with_sums(changed)
 
 
@@ -96,6 +97,13 @@ def test_changed_behaviour_moves_users_with_that_cause() -> None:
     assert set(moved["change_cause"]) == {"behaviour"}
     assert set(moved["segment_since"]) == {SECOND}
     assert (moved["previous_segment_id"].tolist() == BEFORE.loc[moved.index, "segment_id"]).all()
+    assert moved_by_model(lazy(after)) == 0
+
+
+def test_changed_features_with_the_same_reviews_have_cause_data() -> None:
+    corrected = with_sums(with_high_prices(USERS, slice(0, 60)).assign(total_reviews=USERS["total_reviews"]))
+    after = run(corrected, BEFORE)
+    assert causes_of(after).keys() == {"stayed", "data"}
     assert moved_by_model(lazy(after)) == 0
 
 
@@ -162,10 +170,11 @@ def test_splitting_into_batches_changes_no_bit(cuts: list[int]) -> None:
     changed = with_high_prices(USERS, slice(0, 150))
     frame = with_previous_segments(lazy(changed), lazy(BEFORE)).collect("pyarrow").to_native()
     joined = frame.to_pandas(types_mapper=pd.ArrowDtype).sort_values("user_id", ignore_index=True)
-    complete = followed_users(joined, OTHER, champion=CHAMPION, as_of=SECOND)
+    complete = followed_users(joined, OTHER, champion=CHAMPION, as_of=SECOND, run_date=SECOND)
     edges = [0, *sorted(cuts), len(joined)]
     parts = [
-        followed_users(joined.iloc[a:b], OTHER, champion=CHAMPION, as_of=SECOND) for a, b in itertools.pairwise(edges)
+        followed_users(joined.iloc[a:b], OTHER, champion=CHAMPION, as_of=SECOND, run_date=SECOND)
+        for a, b in itertools.pairwise(edges)
     ]
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), complete, check_exact=True)
 

@@ -19,6 +19,7 @@ def compared(champion_labels, found, match: LineageMatch, points):
         match=match,
         champion=CHAMPION,
         silhouette_rows=np.arange(len(points)),
+        null_silhouettes={2: 0.1, 3: 0.2},
     )
 
 
@@ -28,6 +29,7 @@ def test_identical_clusters_compare_as_equal() -> None:
     same = compared(found.labels, found, LineageMatch(("S0001", "S0002", "S0003"), (0, 1, 2), None), points)
     assert same.champion_inertia == pytest.approx(same.challenger_inertia, rel=1e-12)
     assert same.champion_silhouette == same.challenger_silhouette
+    assert same.champion_gain == same.challenger_gain == pytest.approx(same.champion_silhouette - 0.2)
     assert (same.adjusted_rand, same.moved_share, same.survivors) == (1.0, 0.0, 3)
     assert same.centroid_shift == pytest.approx(0, abs=1e-12)
 

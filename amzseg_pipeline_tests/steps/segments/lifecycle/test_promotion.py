@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -48,6 +49,9 @@ HIGH = with_confidence(CHALLENGER, "high")
 CERTAIN_CHAMPION = with_confidence(CHAMPION, "high")
 
 
+NOW = datetime(2024, 1, 8, 2, tzinfo=UTC)
+
+
 def report(
     comparison: ModelComparison | None = BETTER,
     *,
@@ -57,7 +61,8 @@ def report(
     promotion_state: PromotionState = STATE,
     settings: Settings = SETTINGS,
 ) -> PromotionReport:
-    return promotion_report(champion, Challenger("weekly", model, "warm", comparison), drift, promotion_state, settings)
+    challenger = Challenger("weekly", model, "warm", comparison)
+    return promotion_report(champion, challenger, drift, promotion_state, settings, now=NOW)
 
 
 def failed(found: PromotionReport) -> set[str]:
@@ -80,7 +85,7 @@ BEYOND = {
     "adjusted_rand": {"adjusted_rand": 0.799},
     "moved_share": {"moved_share": 0.101},
     "centroid_shift": {"centroid_shift": 0.501},
-    "same_segments": {"challenger_k": 4},
+    "same_segments": {"challenger_k": 4, "champion_gain": 0.1, "challenger_gain": 0.12},
 }
 
 
@@ -97,7 +102,7 @@ def test_better_but_beyond_a_limit_needs_approval(name: str) -> None:
         ({"challenger_silhouette": None}, "silhouette"),
         ({"centroid_shift": None, "survivors": 0}, "centroid_shift"),
         ({"survivors": 2}, "same_segments"),
-        ({"champion_k": 4, "survivors": 3}, "same_segments"),
+        ({"champion_k": 4, "survivors": 3, "champion_gain": 0.1, "challenger_gain": 0.12}, "same_segments"),
     ],
     ids=["undefined silhouette", "no survivors", "one died and one was born", "two merged"],
 )
@@ -113,7 +118,7 @@ def test_a_champion_without_a_silhouette_has_none_to_lose() -> None:
 
 @pytest.mark.parametrize("also", [{}, *BEYOND.values()], ids=["nothing else", *BEYOND])
 def test_a_model_that_is_not_better_is_rejected(also: dict[str, Any]) -> None:
-    found = report(replace(BETTER, **{"challenger_inertia": 99.01, **also}))
+    found = report(replace(BETTER, **{"challenger_inertia": 99.01, **also, "challenger_gain": 0.1}))
     assert (found.decision, found.reason) == ("REJECT", "not better")
 
 
@@ -143,9 +148,75 @@ def test_an_inertia_of_zero_cannot_be_improved() -> None:
     ],
     ids=["no k passes", "not a number", "a duplicate name"],
 )
-def test_a_failed_absolute_criterion_is_rejected_even_with_drift(model: Model, name: str) -> None:
-    found = report(model=model, drift=DRIFT)
+def test_a_failed_absolute_criterion_is_rejected(model: Model, name: str) -> None:
+    found = report(model=model)
     assert (found.decision, failed(found)) == ("REJECT", {name})
+    assert report(model=model, drift=DRIFT).decision == ("HOLD" if name == "k_criteria" else "REJECT")
+
+
+SEVERAL = replace(BETTER, moved_share=0.6, adjusted_rand=0.3, centroid_shift=2.0, survivors=2, challenger_k=4)
+PERSISTENT = replace(STATE, drift_since="2024-01-06T02:00:00+00:00", drift_runs=2, runs_since_promotion=7)
+
+
+@pytest.mark.parametrize(
+    ("state", "settings", "model", "decision"),
+    [
+        (PERSISTENT, SETTINGS, HIGH, "PROMOTE"),
+        (PERSISTENT, Settings(promotion="approve"), HIGH, "HOLD"),
+        (replace(PERSISTENT, drift_runs=1), SETTINGS, HIGH, "HOLD"),
+        (replace(PERSISTENT, drift_runs=1, drift_since="2024-01-01T02:00:00+00:00"), SETTINGS, HIGH, "PROMOTE"),
+        (replace(PERSISTENT, runs_since_promotion=6), SETTINGS, HIGH, "HOLD"),
+        (replace(PERSISTENT, approval_needed="rolled back"), SETTINGS, HIGH, "HOLD"),
+        (PERSISTENT, SETTINGS, with_confidence(CHALLENGER, "low"), "HOLD"),
+        (PERSISTENT, SETTINGS, with_confidence(CHALLENGER, "medium"), "PROMOTE"),
+    ],
+    ids=["persistent", "approve", "two runs", "seven days", "too soon", "rolled back", "low confidence", "medium"],
+)
+def test_persistent_drift_adopts_a_challenger_with_other_segments(state, settings, model, decision) -> None:
+    state = replace(state, challenger_settings=settings.model_hash)
+    found = report(SEVERAL, model=model, drift=DRIFT, promotion_state=state, settings=settings)
+    assert found.decision == decision, found.reason
+    assert ("drift persists (" in found.reason) == (decision == "PROMOTE")
+    assert report(SEVERAL, model=model, promotion_state=state, settings=settings).decision != "PROMOTE"
+
+
+def test_persistent_drift_does_not_adopt_worse_separated_segments() -> None:
+    worse = replace(SEVERAL, champion_gain=0.3, challenger_gain=0.2)
+    assert report(worse, drift=DRIFT, promotion_state=PERSISTENT).decision == "HOLD"
+
+
+def test_models_with_different_k_are_compared_by_silhouettes_against_the_null() -> None:
+    fewer = replace(BETTER, challenger_k=2, survivors=2, challenger_inertia=150.0, champion_gain=0.1)
+    assert report(replace(fewer, challenger_gain=0.13)).decision == "HOLD"
+    more = replace(BETTER, challenger_k=4, challenger_inertia=50.0, champion_gain=0.1)
+    assert report(replace(more, challenger_gain=0.11)).reason == "not better"
+
+
+def test_a_challenger_that_equals_the_champion_is_kept() -> None:
+    found = report(model=CERTAIN_CHAMPION)
+    assert (found.decision, found.reason) == ("KEEP", "the challenger equals the champion")
+    assert serving_model(found, Challenger("weekly", CERTAIN_CHAMPION, "warm", BETTER), CERTAIN_CHAMPION, STATE)
+
+
+def test_drift_is_counted_until_it_ends_or_a_model_is_promoted() -> None:
+    kept, state = report(None, model=None), STATE
+    for days in (0, 1):
+        later = NOW + timedelta(days=days)
+        state = promotion_state_after(state, kept, NOT_TRAINED, SETTINGS, drift=DRIFT, now=later)
+    assert (state.drift_runs, state.drift_since) == (2, NOW.isoformat())
+    ended = promotion_state_after(state, kept, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW)
+    assert (ended.drift_runs, ended.drift_since, ended.runs_since_promotion) == (0, "", 3)
+    trained = Challenger("weekly", HIGH, "warm", BETTER)
+    promoted = promotion_state_after(state, report(), trained, SETTINGS, drift=DRIFT, now=NOW)
+    assert (promoted.drift_runs, promoted.runs_since_promotion) == (0, 0)
+
+
+def test_an_unanswered_pending_model_keeps_its_age() -> None:
+    newer = Challenger("weekly", replace(HIGH, version="newer"), "warm", replace(BETTER, moved_share=0.5))
+    later = NOW + timedelta(days=3)
+    found = promotion_report(CERTAIN_CHAMPION, newer, NO_DRIFT, pending(), SETTINGS, now=later)
+    state = promotion_state_after(pending(), found, newer, SETTINGS, drift=NO_DRIFT, now=later)
+    assert (state.pending.model.version, state.pending.since) == ("newer", NOW.isoformat())
 
 
 def test_low_confidence_is_accepted_for_a_set_k_or_an_uncertain_champion() -> None:
@@ -190,8 +261,8 @@ def test_after_a_rollback_a_promotion_needs_approval() -> None:
 def pending(model: Model = HIGH) -> PromotionState:
     """The promotion state of a run in which `model` became pending."""
     challenger = Challenger("weekly", model, "warm", replace(BETTER, moved_share=0.5))
-    found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, STATE, SETTINGS)
-    return promotion_state_after(STATE, found, challenger, SETTINGS)
+    found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, STATE, SETTINGS, now=NOW)
+    return promotion_state_after(STATE, found, challenger, SETTINGS, drift=NO_DRIFT, now=NOW)
 
 
 NOT_TRAINED = Challenger("not due", None, "", None)
@@ -199,36 +270,39 @@ NOT_TRAINED = Challenger("not due", None, "", None)
 
 def test_a_pending_model_is_kept_until_it_is_approved() -> None:
     promotion_state = pending()
-    assert promotion_state.pending == PendingModel(HIGH, promotion_state.pending.report)
-    quiet = promotion_report(CERTAIN_CHAMPION, NOT_TRAINED, NO_DRIFT, promotion_state, SETTINGS)
-    later = promotion_state_after(promotion_state, quiet, NOT_TRAINED, SETTINGS)
-    assert later == promotion_state
+    assert promotion_state.pending == PendingModel(HIGH, promotion_state.pending.report, NOW.isoformat())
+    quiet = promotion_report(CERTAIN_CHAMPION, NOT_TRAINED, NO_DRIFT, promotion_state, SETTINGS, now=NOW)
+    later = promotion_state_after(promotion_state, quiet, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW)
+    assert later == replace(promotion_state, runs_since_promotion=2)
     assert serving_model(quiet, NOT_TRAINED, CERTAIN_CHAMPION, promotion_state) == CERTAIN_CHAMPION
     approved = approved_report("challenger", CERTAIN_CHAMPION, later)
     assert (approved.decision, approved.challenger) == ("PROMOTE", "challenger")
     assert "approved; it was pending" in approved.reason
     assert serving_model(approved, NOT_TRAINED, CERTAIN_CHAMPION, later) == HIGH
-    assert promotion_state_after(later, approved, NOT_TRAINED, SETTINGS).pending is None
+    assert promotion_state_after(later, approved, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW).pending is None
 
 
 def test_only_the_newest_pending_model_is_kept() -> None:
     newer = replace(HIGH, version="newer")
     challenger = Challenger("weekly", newer, "warm", replace(BETTER, moved_share=0.5))
-    found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS)
-    assert promotion_state_after(pending(), found, challenger, SETTINGS).pending.model == newer
+    found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS, now=NOW)
+    assert promotion_state_after(pending(), found, challenger, SETTINGS, drift=NO_DRIFT, now=NOW).pending.model == newer
 
 
 def test_a_rejected_challenger_keeps_the_pending_one() -> None:
     challenger = Challenger("weekly", replace(HIGH, version="worse"), "warm", replace(BETTER, challenger_inertia=101.0))
-    found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS)
+    found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS, now=NOW)
     assert found.decision == "REJECT"
-    assert promotion_state_after(pending(), found, challenger, SETTINGS).pending == pending().pending
+    assert (
+        promotion_state_after(pending(), found, challenger, SETTINGS, drift=NO_DRIFT, now=NOW).pending
+        == pending().pending
+    )
 
 
 def test_a_promotion_clears_pending_and_approval_needed() -> None:
     promotion_state = replace(pending(), approval_needed=PROMISE)
     approved = approved_report("challenger", CERTAIN_CHAMPION, promotion_state)
-    after = promotion_state_after(promotion_state, approved, NOT_TRAINED, SETTINGS)
+    after = promotion_state_after(promotion_state, approved, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW)
     assert (after.pending, after.approval_needed) == (None, "")
 
 
@@ -251,8 +325,8 @@ def test_only_a_pending_model_can_be_approved(
 
 def test_a_model_pending_for_another_champion_is_dropped() -> None:
     other = replace(CERTAIN_CHAMPION, version="a later one")
-    quiet = promotion_report(other, NOT_TRAINED, NO_DRIFT, pending(), SETTINGS)
-    assert promotion_state_after(pending(), quiet, NOT_TRAINED, SETTINGS).pending is None
+    quiet = promotion_report(other, NOT_TRAINED, NO_DRIFT, pending(), SETTINGS, now=NOW)
+    assert promotion_state_after(pending(), quiet, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW).pending is None
 
 
 def test_a_decision_of_another_run_is_refused() -> None:

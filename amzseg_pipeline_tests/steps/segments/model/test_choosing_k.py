@@ -137,11 +137,15 @@ NO_KNEE = dict.fromkeys(range(1, 9), 100.0)
     ("settings", "k", "rule"),
     [
         ({"champion_k": 6, "inertias": KNEE_AT_4}, 6, "the current number of segments: no number from 3 to 8 passes"),
-        ({"champion_k": 2, "inertias": KNEE_AT_4}, 3, "the current number of segments, clipped to the range"),
+        ({"champion_k": 2, "inertias": KNEE_AT_4}, 3, "the current number of segments, moved to an allowed number"),
         ({"inertias": KNEE_AT_4}, 4, "the knee, k = 4: no number from 3 to 8 passes every criterion"),
-        ({"inertias": KNEE_AT_4, "k_min": 5}, 5, "the knee, k = 4, clipped to the range: no number from 5 to 8"),
+        (
+            {"inertias": KNEE_AT_4, "k_min": 5},
+            5,
+            "the knee, k = 4, moved to an allowed number: no number from 5 to 8",
+        ),
         ({"inertias": NO_KNEE}, 3, "the default: no number"),
-        ({"inertias": NO_KNEE, "k_min": 4}, 4, "the default, clipped to the range"),
+        ({"inertias": NO_KNEE, "k_min": 4}, 4, "the default, moved to an allowed number"),
     ],
 )
 def test_without_a_passing_number_the_choice_has_low_confidence(settings: dict[str, Any], k: int, rule: str) -> None:
@@ -230,3 +234,41 @@ def test_scaled_features_of_another_scaling_are_refused() -> None:
     scaled = scaled_features(other, feature_scaling(other, transform="none"))
     with pytest.raises(ModelError, match="scaled_features: a feature of the scaling has null values"):
         k_choice(scaled, feature_scaling(users, transform="none"), Settings(), jobs=1)
+
+
+def evidence_for(k: int, **changed: Any) -> KEvidence:
+    values = {"prediction_strength": 0.9, "prediction_strength_error": 0.03, "failed_criteria": (), "silhouette": 0.4}
+    values |= {"smallest_share": 0.1, "inertia": 100.0 / k, "sizes": (40,), "jaccard": 0.9}
+    values |= {"davies_bouldin": None, "calinski_harabasz": None, **changed}
+    return KEvidence(k=k, **values)
+
+
+WEAK = {"failed_criteria": ("prediction strength 0.5 is below 0.8",), "prediction_strength": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("changed", "confidence"),
+    [
+        ({}, "high"),
+        ({"prediction_strength": 0.82}, "medium"),
+        ({"prediction_strength": 0.79, "failed_criteria": ("prediction strength",)}, "medium"),
+        ({"prediction_strength": 0.76, "failed_criteria": ("prediction strength",)}, "low"),
+        ({"prediction_strength": 0.79, "failed_criteria": ("prediction strength", "silhouette")}, "low"),
+        ({"failed_criteria": ("silhouette",)}, "low"),
+    ],
+)
+def test_confidence_is_medium_within_one_standard_error(changed: dict[str, Any], confidence: str) -> None:
+    evidence = tuple(evidence_for(k, **(changed if k == 3 else WEAK)) for k in range(1, 9))
+    assert choice_on(evidence, Settings(k=3)).confidence == confidence
+
+
+def test_a_number_within_one_standard_error_keeps_the_current_k() -> None:
+    evidence = tuple(evidence_for(k, **({"prediction_strength": 0.81} if k in (3, 4) else WEAK)) for k in range(1, 9))
+    assert choice_on(evidence, Settings()).k == 4
+    assert choice_on(evidence, Settings(), champion_k=3).k == 3
+    assert choice_on(evidence, Settings(), champion_k=6).k == 4
+
+
+def test_the_fallback_keeps_the_smallest_share() -> None:
+    evidence = tuple(evidence_for(k, **WEAK, smallest_share=0.1 if k < 5 else 0.011) for k in range(1, 9))
+    assert choice_on(evidence, Settings(), champion_k=6).k == 4

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from amzseg_pipeline.contracts.model import Model
-from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
 from amzseg_pipeline.steps.segments import exported_pipeline, scored_users
 from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, users_of, with_sums
 
-COUNTS = [column.name for column in COUNT_COLUMNS]
+COUNTS = [column.name for column in SCORING_COLUMNS]
 USERS = three_types(500, unknown=0.1)
 OTHERS = three_types(2000, seed=3, unknown=0.1)
 MODELS = {

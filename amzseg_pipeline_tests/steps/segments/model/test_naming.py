@@ -104,7 +104,7 @@ def test_a_false_name_is_not_used(position: tuple[float, ...], never: set[str]) 
     [
         ((0.6, -0.4, 1.2, -0.8, 0.5), "Bargain Regulars"),
         ((0.5, 0.2, -1.1, 0.0, 0.5), "Full-Price Regulars"),
-        ((2.2, -1.9, 0.0, 1.8, 2.2), "At-Risk Loyalists"),
+        ((2.2, -1.9, 0.0, 1.8, 2.2), "Critical Loyalists"),
         ((-0.2, 0.7, 0.5, -0.1, 0.0), "Delighted Bargain Hunters"),
         ((-0.2, -0.8, -0.2, 0.3, -0.3), "Lukewarm Shoppers"),
         ((-0.2, 0.0, 0.1, -1.0, -0.2), "Thrifty Shoppers"),

@@ -83,3 +83,13 @@ def test_a_segment_the_model_does_not_have_is_refused(engine: str) -> None:
     strange = SCORED.assign(segment_id=["S0099", *SCORED["segment_id"][1:]])
     with pytest.raises(ModelError, match=f"segments S0099 are not in model {MODEL.version}"):
         profiles_of(strange, engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_spend_shares_add_up_to_one(engine: str) -> None:
+    spent = SCORED.assign(total_spend=np.arange(900) / 100)
+    profiles = profiles_of(spent, engine).set_index("segment_id")
+    assert profiles["spend_share"].sum() == pytest.approx(1)
+    own = spent.loc[spent["segment_id"] == "S0001", "total_spend"].astype(float).sum()
+    assert profiles.loc["S0001", "total_spend"] == pytest.approx(own, abs=1e-6)
+    assert profiles_of(SCORED, engine)[["total_spend", "spend_share"]].isna().all(axis=None)

@@ -177,3 +177,20 @@ def test_users_are_not_changed() -> None:
     users = USERS.copy()
     scored_users(users, MODELS["log"], as_of=AS_OF)
     pd.testing.assert_frame_equal(users, USERS)
+
+
+def test_rfm_groups_follow_recency_and_count() -> None:
+    users = three_types(9, unknown=0).assign(
+        recency_days=[0, 180, 180, 181, 365, 366, 900, 900, None], total_reviews=[5, 4, 1, 9, 1, 2, 1, 30, 4]
+    )
+    groups = scored_users(users, MODELS["none"], as_of=AS_OF)["rfm_group"]
+    assert groups.fillna("-").tolist() == [
+        *("champions", "loyal", "recent", "needs attention", "needs attention", "at risk", "inactive", "at risk", "-")
+    ]
+
+
+def test_total_spend_is_the_sum_of_prices_in_the_currency() -> None:
+    users = three_types(3, unknown=0).assign(paid_minor_sum=[12345, 0, 7], avg_spend=[1.0, 0.0, None])
+    spend = scored_users(users, MODELS["none"], as_of=AS_OF)["total_spend"]
+    assert spend.fillna(-1).tolist() == [123.45, 0.0, -1.0]
+    assert scored_users(USERS, MODELS["none"], as_of=AS_OF)["total_spend"].isna().all()
