@@ -13,6 +13,9 @@ from amzseg_pipeline.contracts.users import (
     TOTAL_SPEND,
 )
 
+LOOKALIKE_MARGIN = 0.1
+"""Users with a smaller margin are close to their second segment."""
+
 SCALED_FEATURES = Table(
     "scaled_features",
     "The training sample: at most `training_users` users, their features transformed and scaled.",
@@ -91,6 +94,15 @@ SEGMENT_PROFILES = Table(
         ),
         replace(TOTAL_SPEND, description="sum of prices paid by the segment's users; null without prices"),
         Column("spend_share", "float64", "share of the total spend of all users", nullable=True, minimum=0, maximum=1),
+        Column(
+            "lookalikes",
+            "int64",
+            "users of segments with less spend per user who have this one as second segment, with a margin below "
+            f"{LOOKALIKE_MARGIN}",
+            unit="users",
+            nullable=True,
+            minimum=0,
+        ),
         Column("strategy", "string", "what to offer the segment"),
         Column(
             "name_fit",

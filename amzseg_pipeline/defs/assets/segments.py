@@ -72,7 +72,7 @@ def segment_assignments(
     batches = engine.pandas_chunks(followed.sort("user_id"), chunk_rows=_SCORING_ROWS)
     return FrameStream(
         segments.followed_users(
-            users, cluster_model, champion=last.champion, as_of=as_of, run_date=pipeline.time.date()
+            users, cluster_model, champion=last.champion, as_of=as_of, run_date=pipeline.now.date()
         )
         for users in batches
     )

@@ -72,9 +72,9 @@ def _stratified(points: Matrix, weights: Matrix, names: Sequence[str], *, users:
     for group in [rated, *others]:
         is_discrete = group == rated or len(np.unique(drawn[:, group].round(6))) < _MAX_DISCRETE_SHARE * users
         for stratum in strata:
-            cells = np.ix_(stratum, group)
+            cells = stratum[:, None], np.array(group, np.int64)
             if is_discrete:
-                drawn[cells] = drawn[np.ix_(rng.permutation(stratum), group)]
+                drawn[cells] = drawn[rng.permutation(stratum)[:, None], cells[1]]
             else:
                 noise = rng.normal(size=(len(stratum), len(group)))
                 drawn[cells] = drawn[cells].mean(axis=0) + noise * drawn[cells].std(axis=0)

@@ -46,9 +46,9 @@ def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k
         evidence, candidates, settings, fallback=_fallback(evidence, candidates, settings, champion_k, knee)
     )
     confidence = _confidence(evidence[k - 1], settings)
-    if confidence == "medium" and not settings.k and champion_k in candidates and champion_k != k:
+    if confidence == "medium" and not settings.k and champion_k is not None and champion_k in candidates:
         champion_confidence = _confidence(evidence[champion_k - 1], settings)
-        if champion_confidence != "low":
+        if champion_k != k and champion_confidence != "low":
             rule = f"the current number of segments: k = {k} is within one standard error of its limit"
             k, confidence = champion_k, champion_confidence
     of_range = [e for e in evidence if e.k in candidates]

@@ -180,7 +180,8 @@ def _descriptive_name(members: Facts, everyone: Facts, rating_meaning: RatingMea
     if not np.isnan(rating):
         parts.append(f"{rating:.2g}-star" if rating_meaning == "user" else f"products rated {rating:.1f}")
     parts.append("one review" if reviews == 1 else f"{reviews:g} reviews")
-    for axis, noun in (("discount", "discounts"), ("spend", "prices")):
+    nouns: dict[Axis, str] = {"discount": "discounts", "spend": "prices"}
+    for axis, noun in nouns.items():
         for is_high, adjective in ((True, "high"), (False, "low")):
             if all(
                 CLAIM_DIFFERENCES[axis].is_met(own[axis], usual[axis], is_high=is_high)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import Model, Segment
-from amzseg_pipeline.contracts.segments import SEGMENT_PROFILES
+from amzseg_pipeline.contracts.segments import LOOKALIKE_MARGIN, SEGMENT_PROFILES
 from amzseg_pipeline.contracts.users import FEATURES, TOTAL_SPEND
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 
@@ -29,8 +29,12 @@ def segment_profiles(assignments: nw.LazyFrame[Any], model: Model) -> pd.DataFra
         )
     users = sum(row["users"] for row in by_id.values())
     cents = sum(int(row["spend_cents"]) for row in by_id.values())
+    lookalikes = _lookalikes(assignments, by_id)
     rows = [
-        _profile(segment, by_id.get(segment.segment_id), model=model, users=users, all_cents=cents)
+        {
+            **_profile(segment, by_id.get(segment.segment_id), model=model, users=users, all_cents=cents),
+            "lookalikes": lookalikes.get(segment.segment_id, 0) if cents else None,
+        }
         for segment in model.segments
     ]
     return contract_frame(SEGMENT_PROFILES, {name: [row[name] for row in rows] for name in rows[0]})
@@ -63,6 +67,18 @@ def _sums(assignments: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
         *(nw.col(f"{name}_{part}").sum() for name in FEATURES for part in ("null", "units", "billionths")),
     )
     return sums.collect().rows(named=True)
+
+
+def _lookalikes(assignments: nw.LazyFrame[Any], by_id: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Segment -> users of segments with less spend per user who are close to it."""
+    close = assignments.filter(nw.col("margin") < LOOKALIKE_MARGIN).group_by("segment_id", "second_segment_id")
+    spend = {segment_id: int(row["spend_cents"]) / int(row["users"]) for segment_id, row in by_id.items()}
+    counts: dict[str, int] = {}
+    for row in close.agg(users=nw.len()).collect().rows(named=True):
+        own, second = row["segment_id"], row["second_segment_id"]
+        if spend[own] < spend.get(second, 0.0):
+            counts[second] = counts.get(second, 0) + int(row["users"])
+    return counts
 
 
 def _profile(

@@ -93,3 +93,15 @@ def test_spend_shares_add_up_to_one(engine: str) -> None:
     own = spent.loc[spent["segment_id"] == "S0001", "total_spend"].astype(float).sum()
     assert profiles.loc["S0001", "total_spend"] == pytest.approx(own, abs=1e-6)
     assert profiles_of(SCORED, engine)[["total_spend", "spend_share"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_lookalikes_are_close_to_a_segment_with_more_spend_per_user(engine: str) -> None:
+    rank = SCORED["segment_id"].map({f"S000{i}": i for i in range(1, 5)}).astype(float)
+    spent = SCORED.assign(total_spend=rank)
+    profiles = profiles_of(spent, engine).set_index("segment_id")
+    close = spent[(spent["margin"] < 0.1) & (spent["second_segment_id"] > spent["segment_id"])]
+    expected = close["second_segment_id"].value_counts()
+    assert profiles["lookalikes"].to_dict() == {f"S000{i}": int(expected.get(f"S000{i}", 0)) for i in range(1, 5)}
+    assert profiles["lookalikes"].sum() > 0
+    assert profiles_of(SCORED, engine)["lookalikes"].isna().all()
