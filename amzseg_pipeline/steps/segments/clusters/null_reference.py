@@ -35,6 +35,8 @@ def null_silhouettes(
         seed: Seed of both nulls and of the clusters.
     """
     ks = list(numbers_of_clusters)
+    if not ks:
+        return []
     users = min(len(points), _MAX_USERS)
     normal = np.random.default_rng(seed).normal(size=(users, points.shape[1])) @ _root(points, weights)
     stratified = _stratified(points, weights, names, users=users, seed=seed)
@@ -63,7 +65,8 @@ def _stratified(points: Matrix, weights: Matrix, names: Sequence[str], *, users:
     engagement_score follows from total_reviews and avg_rating, and is permuted together with avg_rating.
     """
     rng = np.random.default_rng((seed, 1))
-    rows = np.sort(rng.choice(len(points), users, p=weights / weights.sum())) if users < len(points) else slice(None)
+    is_everyone = users == len(points) and bool((weights == weights[0]).all())
+    rows = np.arange(users) if is_everyone else np.sort(rng.choice(len(points), users, p=weights / weights.sum()))
     drawn = points[rows].copy()
     columns = {name: i for i, name in enumerate(names)}
     strata = _strata(drawn[:, columns["total_reviews"]]) if "total_reviews" in columns else [np.arange(users)]

@@ -115,7 +115,9 @@ def training_reason(
         return True, f"the last challenger is {days} days old"
     if drift.triggers and (promotion_state.drift_runs == 0 or days >= settings.drift_challenger_days):
         return True, f"drift: {'; '.join(drift.triggers)}"
-    rest = f"drift triggers one after {settings.drift_challenger_days}" if drift.triggers else "no drift triggers one"
+    rest = (
+        f"drift triggers one after {settings.drift_challenger_days} days" if drift.triggers else "no drift triggers one"
+    )
     return False, f"the last challenger is {days} days old, the settings are unchanged, {rest}"
 
 

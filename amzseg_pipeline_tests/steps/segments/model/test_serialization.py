@@ -106,7 +106,6 @@ BROKEN = [
     ("choice.evidence.0.silhouette", "none", r"choice.evidence\[0\].silhouette is 'none'"),
     ("version", "0" * 12, "version is '000000000000', but the scaling and segments are not the ones written"),
     ("segments.0.centroid.0", 0.125, "the file was changed"),
-    ("segments.0.name", "Whales", "the file was changed"),
     ("segments.0.outlier_distance", 0.0, "the file was changed"),
     ("scaling.features.0.mean", 0.5, "the file was changed"),
 ]
