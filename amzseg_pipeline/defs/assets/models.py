@@ -28,7 +28,6 @@ from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.tables import pandas_frame
 
-
 _ESCALATION_DAYS = 7
 """A pending model without an answer for this long is an error."""
 

@@ -62,6 +62,7 @@ scaled_features_contract = contract_check(SCALED_FEATURES)
 def segment_assignments(
     user_features: nw.LazyFrame,
     cluster_model: Model,
+    pipeline: PipelineResource,
     previous: PreviousRunResource,
     engine: dg.ResourceParam[Engine],
 ) -> FrameStream:
@@ -71,9 +72,7 @@ def segment_assignments(
     followed = segments.with_previous_segments(user_features, _previous_table(last, SEGMENT_ASSIGNMENTS, engine))
     batches = engine.pandas_chunks(followed.sort("user_id"), chunk_rows=_SCORING_ROWS)
     return FrameStream(
-        segments.followed_users(
-            users, cluster_model, champion=last.champion, as_of=as_of, run_date=pipeline.now.date()
-        )
+        segments.followed_users(users, cluster_model, champion=last.champion, as_of=as_of, run_date=pipeline.now.date())
         for users in batches
     )
 
