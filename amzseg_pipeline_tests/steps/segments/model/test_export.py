@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 
 from amzseg_pipeline.contracts.model import Model
-from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
+from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
 from amzseg_pipeline.steps.segments import exported_pipeline, scored_users
 from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, users_of, with_sums
 
-COUNTS = [column.name for column in SCORING_COLUMNS]
+COUNTS = [column.name for column in COUNT_COLUMNS]
 USERS = three_types(500, unknown=0.1)
-OTHERS = three_types(2000, seed=3, unknown=0.1)
+OTHERS = three_types(2000, seed=3, unknown=0.1).assign(typical_price=lambda users: 0.8 * users["avg_spend"])
 MODELS = {
     "plain": model_of(USERS, transform="none", k=5),
     "logarithms": model_of(USERS, transform="log", k=5),
@@ -39,6 +39,7 @@ def test_the_pipeline_predicts_the_segment_index(kind: str) -> None:
 def test_the_pipeline_scales_extreme_values_as_scoring_does(kind: str) -> None:
     users = OTHERS.copy()
     users.loc[:3, "avg_spend"] = [0.0, 1e12, 0.01, 1e6]
+    users.loc[:2, "typical_price"] = [0.0, 1e12, None]
     ours = scaled_matrix(users, MODELS[kind].scaling)
     assert exported_pipeline(MODELS[kind])[:-1].transform(users) == pytest.approx(ours, rel=1e-12)
 
@@ -46,7 +47,7 @@ def test_the_pipeline_scales_extreme_values_as_scoring_does(kind: str) -> None:
 @pytest.mark.parametrize(
     "users",
     [
-        OTHERS[[*FEATURES, *COUNTS][::-1]],
+        OTHERS[[*FEATURES, *COUNTS, "typical_price"][::-1]],
         OTHERS.assign(country="IN"),
         OTHERS.astype({"total_reviews": "int64"}),
         OTHERS.convert_dtypes(dtype_backend="numpy_nullable"),
