@@ -254,7 +254,8 @@ def _typical_prices(users: pd.DataFrame, values: Mapping[str, Matrix]) -> Matrix
         reviews = values["priced_reviews"]
         with np.errstate(all="ignore"):
             computed = np.expm1(_numbers(users, _LOG_PAID_SUM) / 1000 / reviews)
-        prices = np.where(np.isnan(prices) & (reviews > 1), computed, prices)
+        is_computed = np.isnan(prices) & (reviews > 1) & ~np.isnan(values["avg_spend"])
+        prices = np.where(is_computed, computed, prices)
     return np.asarray(np.fmin(values["avg_spend"], prices))
 
 

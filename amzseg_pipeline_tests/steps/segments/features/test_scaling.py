@@ -56,7 +56,7 @@ def test_log_scaling_transforms_shrinks_and_winsorises() -> None:
     n, known = users["total_reviews"], users["rated_reviews"].where(users["avg_rating"].notna(), 0)
     rating = (2 * 4 + known * users["avg_rating"].fillna(0)) / (2 + known)
     discount = ((0.5 * 40 + n * users["avg_discount"]) / (0.5 + n)).fillna(40)
-    spend = ((3 * 6 + n * np.log1p(users["avg_spend"])) / (3 + n)).fillna(6)
+    spend = ((3 * 6 + n * np.log1p(pd.Series(typical_prices(users)))) / (3 + n)).fillna(6)
     engagement = np.log1p(n * rating)
     axes = [np.log2(n), rating, discount, *(v.clip(*np.percentile(v, [0.5, 99.5])) for v in (spend, engagement))]
     weights = [math.sqrt(0.5), 1, 1, 1, math.sqrt(0.5)]
