@@ -115,17 +115,24 @@ def test_moves_by_another_model_have_that_cause() -> None:
 
 
 def test_causes_are_decided_user_by_user() -> None:
-    changed = with_high_prices(USERS, slice(0, 150))
+    features = ["total_reviews", "avg_rating", "avg_discount", "avg_spend", "engagement_score"]
+    exchanged = USERS.copy()
+    exchanged.loc[:149, features] = USERS.loc[:149, features].to_numpy()[::-1]
+    changed = with_sums(exchanged)
     after = run(changed, BEFORE, model=OTHER)
     old, new = (scored_users(USERS, model, as_of=FIRST)["segment_id"].to_numpy() for model in (CHAMPION, OTHER))
     old_now = scored_users(changed, CHAMPION, as_of=FIRST)["segment_id"].to_numpy()
     now = after["segment_id"].to_numpy()
     by_behaviour, by_model = old_now != old, new != old
+    same_count = (changed["total_reviews"] == USERS["total_reviews"]).to_numpy()
+    alone = by_behaviour & ~by_model
     expected = np.select(
-        [now == old, by_behaviour & ~by_model, by_model & ~by_behaviour], ["stayed", "behaviour", "model"], "both"
+        [now == old, alone & same_count, alone, by_model & ~by_behaviour],
+        ["stayed", "data", "behaviour", "model"],
+        "both",
     )
     assert after["change_cause"].fillna("stayed").tolist() == expected.tolist()
-    assert set(expected) >= {"stayed", "behaviour", "model", "both"}
+    assert set(expected) == {"stayed", "data", "behaviour", "model", "both"}
 
 
 def test_a_model_that_scores_differently_under_its_version_is_found() -> None:

@@ -39,7 +39,7 @@ def test_the_pipeline_predicts_the_segment_index(kind: str) -> None:
 def test_the_pipeline_scales_extreme_values_as_scoring_does(kind: str) -> None:
     users = OTHERS.copy()
     users.loc[:3, "avg_spend"] = [0.0, 1e12, 0.01, 1e6]
-    users.loc[:2, "typical_price"] = [0.0, 1e12, None]
+    users.loc[:2, "typical_price"] = [0.0, 1e12, float("nan")]
     ours = scaled_matrix(users, MODELS[kind].scaling)
     assert exported_pipeline(MODELS[kind])[:-1].transform(users) == pytest.approx(ours, rel=1e-12)
 
