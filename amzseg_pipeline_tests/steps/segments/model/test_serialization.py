@@ -96,7 +96,7 @@ BROKEN = [
     ("scaling.features.1.shrinkage.weight", 1, r"features\[1\].shrinkage.weight is unknown"),
     ("scaling.features.1.shrinkage.mean", 4.5, "the file was changed"),
     ("scaling.warnings", [{"name": "avg_spend"}], r"warnings\[0\].reason is missing"),
-    ("choice.confidence", "sure", "choice.confidence is 'sure': input should be 'high' or 'low'"),
+    ("choice.confidence", "sure", "choice.confidence is 'sure': input should be 'high', 'medium' or 'low'"),
     (
         "choice.evidence.2.failed_criteria",
         "none",
