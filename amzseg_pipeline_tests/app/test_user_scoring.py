@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from amzseg_pipeline.app.user_scoring import verdict
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import Model
-from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
 from amzseg_pipeline.steps.segments import model_from_document
 from amzseg_pipeline.storage.snapshots import Snapshot
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
@@ -22,7 +22,7 @@ def model(snapshot: Snapshot) -> Model:
 
 def test_published_users_get_the_segment_they_were_published_with(snapshot: Snapshot, model: Model) -> None:
     everyone = snapshot.segment_assignments().sample(150, random_state=3)
-    columns = [*FEATURES, *(column.name for column in COUNT_COLUMNS if column.name in everyone.columns)]
+    columns = [*FEATURES, *(column.name for column in SCORING_COLUMNS)]
     for row in everyone.to_dict("records"):
         found = verdict({name: None if pd.isna(row[name]) else row[name] for name in columns}, model)
         assert (found.segment_id, found.second_id) == (row["segment_id"], row["second_segment_id"])
