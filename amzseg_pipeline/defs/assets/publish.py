@@ -46,11 +46,12 @@ def published_segments(
     cluster_model = upstream_document(data_root, "cluster_model", Model)
     challenger_model = upstream_document(data_root, "challenger_model", Challenger)
     promotion_gate = upstream_document(data_root, "promotion_gate", PromotionReport)
+    segment_drift = upstream_document(data_root, "segment_drift", Drift)
     run = run_document(
         row_reconciliation=row_reconciliation,
         checks=check_records(context.instance, run_id),
         model=cluster_model,
-        drift=upstream_document(data_root, "segment_drift", Drift),
+        drift=segment_drift,
         challenger=challenger_model,
         report=promotion_gate,
         promotion_state=segments.promotion_state_after(

@@ -24,7 +24,8 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.erasure.user_ids import MAX_ID_BYTES, USER_COLUMN, matching_ids, user_columns
 from amzseg_pipeline.storage.fs.atomic_writes import files_below
 from amzseg_pipeline.storage.landing.formats.detection import format_of
-from amzseg_pipeline.storage.landing.readers.pseudonymized import raw_rows_of
+from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows
+from amzseg_pipeline.storage.landing.scan.export import opened_export
 from amzseg_pipeline.storage.landing.scan.listing import SIDECAR_SUFFIXES
 
 _CHUNK_BYTES = 2**20
@@ -75,7 +76,8 @@ def files_containing(ids: Collection[str], folder: Path, *, without: Path | None
 def _is_in_export(path: Path, user_id: str, settings: Settings) -> tuple[bool, int]:
     """Whether the export contains the user, and how many of its records its reader cannot read."""
     damaged = 0
-    for rows in raw_rows_of(format_of(path, settings), path, settings):
+    export = opened_export(path, settings)
+    for rows in parsed_rows(format_of(export), export):
         if USER_COLUMN not in rows.column_names:
             return False, 0
         if matching_ids([rows[USER_COLUMN]], frozenset((user_id,))):
