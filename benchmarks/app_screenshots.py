@@ -1,4 +1,4 @@
-"""Screenshots of every page of the app, wide and narrow, light and dark, to be looked at.
+"""Screenshots of every page of the app, wide and narrow, light and dark.
 
 python benchmarks/app_screenshots.py FOLDER [--pages overview,segments] [--data /path/to/data]
 """
@@ -31,14 +31,14 @@ UPLOAD = (
 
 
 def settle(page: Page) -> None:
-    """Waits until the page has stopped running and drawing."""
+    """Waits until the page has finished running and rendering."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=30_000)
     page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length === 0", timeout=30_000)
     page.wait_for_timeout(1200)
 
 
 def act(page: Page, name: str) -> None:
-    """Brings a page into the state that is worth looking at."""
+    """Fills in the forms of a page."""
     if name == "find_user":
         cell = page.get_by_test_id("stDataFrame").first
         if cell.count():
@@ -54,7 +54,7 @@ def act(page: Page, name: str) -> None:
 
 
 def take(page: Page, path: Path, width: int) -> None:
-    """The whole page, however long: it scrolls inside itself, so the window is made as tall as it is."""
+    """A screenshot of the complete page; it scrolls inside itself, so the window is made tall enough."""
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": min(int(height) + 20, 8000)})
     page.wait_for_timeout(600)
@@ -68,17 +68,17 @@ def main() -> None:
     parser.add_argument("--schemes", default=",".join(SCHEMES))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("AMZSEG_DATA") or "data"))
     parser.add_argument("--chromium", default="/usr/bin/chromium")
-    given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     with (
-        served_app(given.data.absolute(), log=given.folder / "app.log") as address,
+        served_app(options.data.absolute(), log=options.folder / "app.log") as address,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=given.chromium, args=["--no-sandbox"])
-        for scheme in given.schemes.split(","):
-            for kind, width in WIDTHS.items():
+        browser = playwright.chromium.launch(executable_path=options.chromium, args=["--no-sandbox"])
+        for scheme in options.schemes.split(","):
+            for layout, width in WIDTHS.items():
                 window = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                for name in given.pages.split(","):
+                for name in options.pages.split(","):
                     page = window.new_page()
                     path, _, tab = name.partition("#")
                     page.goto(address if path == "overview" else f"{address}/{path}")
@@ -86,7 +86,7 @@ def main() -> None:
                     if tab:
                         page.get_by_role("tab", name=tab).click()
                     act(page, name)
-                    take(page, given.folder / f"{name.replace('#', '_').lower()}_{kind}_{scheme}.png", width)
+                    take(page, options.folder / f"{name.replace('#', '_').lower()}_{layout}_{scheme}.png", width)
                     page.close()
                 window.close()
         browser.close()

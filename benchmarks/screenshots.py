@@ -1,8 +1,8 @@
-"""Takes pictures of what people see of the plots: the assets in the Dagster UI, and the report on screen and on paper.
+"""Screenshots of the plots: assets in the Dagster UI, and the report on screen and printed.
 
-    python benchmarks/screenshots.py --home data --out looks/screens
+    python benchmarks/screenshots.py --data data --out looks/screens
 
-The home must have been run before. Starts the Dagster webserver for as long as it takes; needs chromium.
+The data root must hold a run. Starts a Dagster webserver; needs chromium.
 """
 
 import argparse
@@ -30,46 +30,44 @@ _SCREEN = {"width": 1440, "height": 1000}
 
 
 def main() -> None:
-    """Takes the pictures and tells where they lie."""
+    """Takes the screenshots and prints their paths."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, required=True, help="a data root whose pipeline has run")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("--data", type=Path, required=True, help="a data root with a run")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the screenshots")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    reports = sorted(
-        options.data_root.absolute().glob("artifacts/*/report.html"), key=lambda path: path.stat().st_mtime
-    )
+    reports = sorted(options.data.absolute().glob("artifacts/*/report.html"), key=lambda path: path.stat().st_mtime)
     if not reports:
-        sys.exit(f"{options.data_root}: no report; run the pipeline first.")
+        sys.exit(f"{options.data}: no report; run the pipeline first.")
     with sync_playwright() as playwright:
         chromium = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=list(_CHROMIUM_FLAGS))
-        _picture_report(browser, reports[-1], options.out)
-        with _webserver(options.data_root.absolute()) as address:
-            _picture_assets(browser, address, options.out)
+        _screenshot_report(browser, reports[-1], options.out)
+        with _webserver(options.data.absolute()) as address:
+            _screenshot_assets(browser, address, options.out)
         browser.close()
     for path in sorted(options.out.iterdir()):
         print(path)
 
 
-def _picture_report(browser: Browser, report: Path, out: Path) -> None:
-    """From disk and without network; asked for an address, the page would fail."""
+def _screenshot_report(browser: Browser, report: Path, out: Path) -> None:
+    """Opens the report from disk without network."""
     context = browser.new_context(viewport=_SCREEN, offline=True)
     page = context.new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(report.as_uri())
     page.screenshot(path=out / "report_top.png")
     page.locator("#segments").scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     page.screenshot(path=out / "report_segments.png")
     page.pdf(path=out / "report.pdf", format="A4", prefer_css_page_size=True, print_background=True)
-    others = [url for url in asked if not url.startswith(("file:", "data:"))]
+    others = [url for url in requests if not url.startswith(("file:", "data:"))]
     print(f"{report}: {len(others)} requests to the network")
     context.close()
 
 
-def _picture_assets(browser: Browser, address: str, out: Path) -> None:
+def _screenshot_assets(browser: Browser, address: str, out: Path) -> None:
     page = browser.new_context(viewport=_SCREEN).new_page()
     page.goto(f"{address}/asset-groups")
     _settle(page)
@@ -104,13 +102,13 @@ def _webserver(data_root: Path) -> Iterator[str]:
     command = [str(Path(sys.executable).with_name("dagster-webserver")), "-m", "amzseg_pipeline.definitions"]
     server = subprocess.Popen([*command, "-h", "127.0.0.1", "-p", str(port)], env=environment)
     try:
-        yield _address_once_up(f"http://127.0.0.1:{port}")
+        yield _started_address(f"http://127.0.0.1:{port}")
     finally:
         server.terminate()
         server.wait(timeout=30)
 
 
-def _address_once_up(address: str) -> str:
+def _started_address(address: str) -> str:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         try:

@@ -1,5 +1,5 @@
-"""SHOW: Streamlit pages over what is published. It reads through storage/ and scores with steps/.
+"""The Streamlit app: pages that show the latest published snapshot and score users with its model.
 
-Never Dagster, never a pickle.
-main.py names the pages; app_pages/ holds them, a file each. No other room needs this one.
+It reads through storage/ and computes with steps/; it imports no Dagster and loads no pickle. main.py lists the pages,
+app_pages/ defines them.
 """

@@ -1,4 +1,4 @@
-"""Questions to the users of a snapshot whose answers are kept: a page asks again at every click."""
+"""Cached queries of a snapshot's users: a page runs again at every click."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,75 +8,90 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot
+from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.presentation.segment_texts import LOW_MARGIN
 from amzseg_pipeline.steps.segments.features.scaling import Matrix, scaled_matrix
 from amzseg_pipeline.steps.segments.model.projection import Projection, projected, projection
 from amzseg_pipeline.storage.serving.snapshot_queries import Bins
 
 MAP_USERS = 3000
-"""Users drawn on the map: enough to see shapes, few enough for a phone."""
+"""Users on the map: enough to see shapes, few enough for a phone."""
 
-_Answer = TypeVar("_Answer")
+_Result = TypeVar("_Result")
 
 
-def _kept(question: Callable[..., _Answer]) -> Callable[..., _Answer]:
-    """The answer of each snapshot and arguments is computed once for all sessions."""
-    keep = st.cache_data(max_entries=200, show_spinner=False, hash_funcs={Published: lambda each: each.sha256})
-    kept: Callable[..., _Answer] = keep(question)
-    return kept
+def _cached(query: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Computes the result once per snapshot and arguments, for all sessions."""
+    cache = st.cache_data(max_entries=200, show_spinner=False, hash_funcs={ShownSnapshot: lambda shown: shown.sha256})
+    cached: Callable[..., _Result] = cache(query)
+    return cached
 
 
 @dataclass(frozen=True)
 class SegmentMap:
-    """A sample of users and the centres of the segments in the two directions in which users differ most."""
+    """A sample of users and the segment centres, projected to the two directions in which users differ most."""
 
     segment_ids: list[str]
     users: Matrix
     centres: Matrix
-    directions: Projection
+    projection: Projection
 
 
-@_kept
-def means(published: Published) -> dict[str, float | None]:
+@_cached
+def means(shown: ShownSnapshot) -> dict[str, float | None]:
     """The mean of each feature over all users."""
-    return published.users.means()
+    return shown.users.means()
 
 
-@_kept
-def medians(published: Published) -> dict[str, float | None]:
+@_cached
+def medians(shown: ShownSnapshot) -> dict[str, float | None]:
     """The median of each feature over all users."""
-    return published.users.medians()
+    return shown.users.medians()
 
 
-@_kept
-def doubts(published: Published) -> pd.DataFrame:
-    """Undecided users, outliers and users of one review, by segment_id."""
-    return published.users.doubts().set_index("segment_id")
+@_cached
+def totals(shown: ShownSnapshot) -> pd.DataFrame:
+    """Users, spend, uncertain users and users with each feature, by segment_id."""
+    return shown.users.totals(low_margin=LOW_MARGIN).set_index("segment_id")
 
 
-@_kept
-def examples(published: Published) -> pd.DataFrame:
-    """One user of each segment."""
-    return published.users.examples()
+def spend_shares(shown: ShownSnapshot) -> dict[str, float]:
+    """The share of each segment in all known prices paid; empty if no price is known."""
+    spend = totals(shown)["spend"].astype(float)
+    return {} if spend.sum() <= 0 else {str(name): float(share) for name, share in (spend / spend.sum()).items()}
 
 
-@_kept
-def histograms(published: Published, feature: str) -> tuple[Bins, pd.DataFrame]:
-    """How a feature is distributed in each segment."""
-    bins = published.users.bins(feature)
-    return bins, published.users.histograms(feature, bins)
+def coverage(shown: ShownSnapshot, segment_id: str | None = None) -> dict[str, float]:
+    """The share of users who have each feature, in one segment or among all users."""
+    counts = totals(shown) if segment_id is None else totals(shown).loc[[segment_id]]
+    users = max(int(counts["users"].sum()), 1)
+    return {name: int(counts[f"known_{name}"].sum()) / users for name in FEATURES}
 
 
-@_kept
-def segment_map(published: Published) -> SegmentMap:
+@_cached
+def examples(shown: ShownSnapshot) -> pd.DataFrame:
+    """The most typical user of each segment."""
+    return shown.users.examples()
+
+
+@_cached
+def histograms(shown: ShownSnapshot, feature: str) -> tuple[Bins, pd.DataFrame]:
+    """The histogram of a feature in each segment."""
+    bins = shown.users.bins(feature)
+    return bins, shown.users.histograms(feature, bins)
+
+
+@_cached
+def segment_map(shown: ShownSnapshot) -> SegmentMap:
     """The map of a sample of users."""
-    sample = published.users.sample(users=MAP_USERS)
-    matrix = scaled_matrix(sample, published.model.scaling)
+    sample = shown.users.sample(users=MAP_USERS)
+    matrix = scaled_matrix(sample, shown.model.scaling)
     directions = projection(matrix)
-    centroids = np.array([segment.centroid for segment in published.model.segments]).reshape(-1, matrix.shape[1])
+    centroids = np.array([segment.centroid for segment in shown.model.segments]).reshape(-1, matrix.shape[1])
     return SegmentMap(
         segment_ids=list(sample["segment_id"]),
         users=projected(matrix, directions),
         centres=projected(centroids, directions),
-        directions=directions,
+        projection=directions,
     )

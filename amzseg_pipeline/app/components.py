@@ -1,7 +1,6 @@
-"""Small pieces of HTML that Streamlit has no element for: a segment's colour beside its name, shares, small tables.
+"""Small HTML elements that Streamlit lacks: a heading with the segment's colour, a bar of shares, facts, tables.
 
-What is put into them is ours (personas, numbers, colours of contracts/), and escaped nevertheless. Text that other
-people wrote, such as user ids, goes into st.dataframe.
+All text is escaped. Text from data, such as user ids, goes into st.dataframe instead.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,16 +8,16 @@ from html import escape
 
 import streamlit as st
 
-from amzseg_pipeline.app.formatting import share_of
-from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot
+from amzseg_pipeline.presentation.formatting import percent
 
 _LINE = "color-mix(in srgb, currentColor 16%, transparent)"
 _OUTLINE = "box-shadow:0 0 0 1px color-mix(in srgb, currentColor 45%, transparent)"
 _CELL = f"padding:.42rem .9rem .42rem 0;border-bottom:1px solid {_LINE};vertical-align:top"
 _TEXT = "text-align:left;overflow-wrap:break-word"
 _NUMBER = "text-align:right;font-variant-numeric:tabular-nums"
-_MOST_ON_A_PHONE = 5
-_PHONE = (
+_MAX_PHONE_WIDTH = 5
+_PHONE_STYLE = (
     "<style>@media(max-width:640px){"
     ".amz-wide thead{display:none}"
     f".amz-wide tr{{display:block;padding:.55rem 0;border-bottom:1px solid {_LINE}}}"
@@ -31,38 +30,53 @@ _PHONE = (
     ".amz-wide td.amz-mark::before{content:none}"
     "}</style>"
 )
-"""A table too wide for a phone becomes a list there: a row's first text its title, the other cells under it by name."""
+"""On a phone a wide table becomes a list: the first text of a row is its title, other cells are listed by name."""
 
 
-def segment_heading(published: Published, segment_id: str, *, note: str = "", level: int = 3) -> None:
-    """A segment's name as a heading, its colour before it and a note after it."""
+def segment_heading(shown: ShownSnapshot, segment_id: str, *, note: str = "", level: int = 3) -> None:
+    """A heading: the segment's colour and name, and a note."""
     size = {2: "1.35rem", 3: "1.1rem"}[level]
     st.html(
         f'<h{level} style="margin:0;padding:0;font-size:{size};font-weight:650;line-height:1.3;display:flex;'
         'flex-wrap:wrap;align-items:center;column-gap:.55rem">'
-        f"{_swatch(published.colours[segment_id])}<span>{escape(published.name(segment_id))}</span>"
+        f"{_swatch(shown.colours[segment_id])}<span>{escape(shown.name(segment_id))}</span>"
         f'<span style="font-weight:400;opacity:.75;font-size:.95rem">{escape(note)}</span></h{level}>'
     )
 
 
-def share_bar(published: Published) -> None:
-    """All users as one bar, a part per segment, the largest first."""
-    shares = {segment_id: float(published.profile(segment_id)["share"]) for segment_id in published.segment_ids}
-    label = ", ".join(f"{published.name(segment_id)} {share_of(share)}" for segment_id, share in shares.items())
+def share_bar(shown: ShownSnapshot, shares: Mapping[str, float]) -> None:
+    """A stacked bar of a share (0 to 1) per segment."""
+    texts = {
+        segment_id: f"{shown.name(segment_id)} {percent(share, decimals=1)}" for segment_id, share in shares.items()
+    }
     parts = "".join(
-        f'<span title="{escape(published.name(segment_id))} {share_of(share)}" style="flex:{share:.6f} 0 0;'
-        f'min-width:2px;background:{published.colours[segment_id]}"></span>'
+        f'<span title="{escape(texts[segment_id])}" style="flex:{share:.6f} 0 0;min-width:2px;'
+        f'background:{shown.colours[segment_id]}"></span>'
         for segment_id, share in shares.items()
         if share > 0
     )
     st.html(
-        f'<div role="img" aria-label="{escape(label)}" style="display:flex;gap:2px;height:1.4rem;'
+        f'<div role="img" aria-label="{escape(", ".join(texts.values()))}" style="display:flex;gap:2px;height:1.4rem;'
         f'border-radius:.4rem;overflow:hidden;{_OUTLINE}">{parts}</div>'
     )
 
 
+def page_style(*, is_dark: bool) -> None:
+    """Styles of every page: readable captions, visible keyboard focus, images that do not glare in the dark theme."""
+    dark = '[data-testid="stImage"] img{filter:invert(.9) hue-rotate(180deg)}' if is_dark else ""
+    st.html(
+        "<style>"
+        '[data-testid="stCaptionContainer"],[data-testid="stCaptionContainer"] *{color:inherit!important;'
+        "opacity:1!important}"
+        '[data-testid="stCaptionContainer"]{color:color-mix(in srgb,currentColor 80%,transparent)!important}'
+        "a:focus-visible,button:focus-visible,[role=tab]:focus-visible,[role=radio]:focus-visible,summary:focus-visible{"
+        "outline:3px solid var(--st-primary-color,#0168A3)!important;outline-offset:2px!important}"
+        f"{dark}</style>"
+    )
+
+
 def facts(values: Mapping[str, str], *, colours: Mapping[str, str] | None = None) -> None:
-    """A few facts side by side, each under its label; as many in a row as fit, none cut off."""
+    """Label and value pairs side by side, as many in a row as fit; `colours` puts a swatch before a value."""
     blocks = "".join(
         f'<div style="flex:1 1 8.5rem"><div style="font-size:.875rem;opacity:.75">{escape(label)}</div>'
         '<div style="font-size:1.15rem;font-weight:600;display:flex;align-items:center;gap:.5rem;white-space:nowrap">'
@@ -72,48 +86,54 @@ def facts(values: Mapping[str, str], *, colours: Mapping[str, str] | None = None
     st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.8rem 1.6rem">{blocks}</div>')
 
 
-def small_table(
-    head: Sequence[str],
+def html_table(
+    header: Sequence[str],
     rows: Sequence[Sequence[str]],
     *,
-    texts: int = 1,
+    text_columns: int = 1,
     colours: Sequence[str | None] = (),
     bold: Sequence[bool] = (),
 ) -> None:
-    """A table of a few rows. The first `texts` columns are text, the others numbers, set to the right.
+    """A table of a few rows.
 
-    `colours` puts a segment's colour before the first cell of each row; `bold` marks rows that stand out. A first
-    column without a head holds signs, and the second one then names the row.
+    Args:
+        header: column names; an empty first name marks a column of symbols, and the second column then names the row.
+        rows: cells as text.
+        text_columns: how many of the first columns are aligned left; the others hold numbers, aligned right.
+        colours: the swatch before the first cell of each row.
+        bold: which rows are bold.
     """
     contents = [[escape(cell) for cell in row] for row in rows]
     for row, colour in zip(contents, [*colours, *[None] * (len(rows) - len(colours))] if colours else [], strict=False):
-        row[0] = _marked(row[0], colour)
+        row[0] = _with_swatch(row[0], colour)
     weights = [650 if is_bold else 400 for is_bold in [*bold, *[False] * (len(rows) - len(bold))]]
     body = "".join(
-        _row("td", row, texts, f"font-weight:{weight}", head) for row, weight in zip(contents, weights, strict=True)
+        _row("td", row, header, text_columns=text_columns, style=f"font-weight:{weight}")
+        for row, weight in zip(contents, weights, strict=True)
     )
-    names = [escape(name) for name in head]
-    header = f"<thead>{_row('th', names, texts, 'opacity:.75', head)}</thead>" if any(head) else ""
-    is_wide = len(head) + texts > _MOST_ON_A_PHONE
+    names = [escape(name) for name in header]
+    thead = _row("th", names, header, text_columns=text_columns, style="opacity:.75") if any(header) else ""
+    is_wide = len(header) + text_columns > _MAX_PHONE_WIDTH
     st.html(
-        f'{_PHONE if is_wide else ""}<div style="overflow-x:auto"><table{" class=amz-wide" if is_wide else ""} '
-        f'style="border-collapse:collapse;width:100%;font-size:.95rem">{header}<tbody>{body}</tbody></table></div>'
+        f'{_PHONE_STYLE if is_wide else ""}<div style="overflow-x:auto"><table{" class=amz-wide" if is_wide else ""} '
+        f'style="border-collapse:collapse;width:100%;font-size:.95rem">'
+        f"{f'<thead>{thead}</thead>' if thead else ''}<tbody>{body}</tbody></table></div>"
     )
 
 
-def _row(tag: str, contents: Sequence[str], texts: int, style: str, head: Sequence[str]) -> str:
-    title = 0 if head[0] else 1
+def _row(tag: str, contents: Sequence[str], header: Sequence[str], *, text_columns: int, style: str) -> str:
+    title = 0 if header[0] else 1
     cells = []
-    for place, (name, content) in enumerate(zip(head, contents, strict=True)):
-        kind = "amz-title" if place == title else "amz-mark" if place < title else ""
-        looks = f"{_CELL};{_TEXT if place < texts else _NUMBER};{style}"
-        cells.append(f'<{tag} class="{kind}" data-head="{escape(name)}" style="{looks}">{content}</{tag}>')
+    for column, (name, content) in enumerate(zip(header, contents, strict=True)):
+        css_class = "amz-title" if column == title else "amz-mark" if column < title else ""
+        cell_style = f"{_CELL};{_TEXT if column < text_columns else _NUMBER};{style}"
+        cells.append(f'<{tag} class="{css_class}" data-head="{escape(name)}" style="{cell_style}">{content}</{tag}>')
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _marked(content: str, colour: str | None) -> str:
-    mark = _swatch(colour) if colour else '<span style="flex:none;width:.8em"></span>'
-    return f'<span style="display:flex;align-items:baseline;gap:.5rem">{mark}<span>{content}</span></span>'
+def _with_swatch(content: str, colour: str | None) -> str:
+    swatch = _swatch(colour) if colour else '<span style="flex:none;width:.8em"></span>'
+    return f'<span style="display:flex;align-items:baseline;gap:.5rem">{swatch}<span>{content}</span></span>'
 
 
 def _swatch(colour: str) -> str:

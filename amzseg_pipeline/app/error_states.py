@@ -1,4 +1,4 @@
-"""What is said when a page cannot be shown, or shows what is old: what it is, and what to do. Never a trace."""
+"""Error messages in place of a page that cannot be shown: what happened and what to do, without a traceback."""
 
 import logging
 from collections.abc import Iterator
@@ -14,39 +14,42 @@ from amzseg_pipeline.contracts.errors import (
     UnknownContract,
 )
 
-_HEADINGS: tuple[tuple[type[PipelineError], str, str], ...] = (
-    (NothingPublished, "Nothing is published yet", "Run the pipeline once (make run); this page then fills itself."),
+_MESSAGES: tuple[tuple[type[PipelineError], str, str], ...] = (
+    (NothingPublished, "Nothing is published yet", "Run the pipeline once (make run); this page then loads by itself."),
     (
         UnknownContract,
         "The segments were published by another version",
-        "Nothing is wrong with them, but this app does not know their contract. Update the app, then reload the page.",
+        "They are intact, but this app does not know their contract. Update the app, then reload the page.",
     ),
     (
         SnapshotError,
         "The published segments are damaged",
-        "They are not shown, because they could be wrong. Tell whoever runs the pipeline; the details are below.",
+        "They are not shown because they may be wrong. Send the details below to the operator of the pipeline.",
     ),
-    (SettingsError, "A setting cannot be read", "Mend it as the details say, then reload the page."),
-    (PipelineError, "This cannot be shown", "The details say why, and what to do."),
+    (SettingsError, "A setting is invalid", "Fix it as described below, then reload the page."),
+    (PipelineError, "This page cannot be shown", "The details below give the reason and the fix."),
 )
+"""The first entry whose class matches gives heading and advice."""
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
-    """Turns errors of the block into a message; what nobody expected goes to the log alone."""
+def error_messages() -> Iterator[None]:
+    """Shows errors of the block as a message. Unexpected errors are logged and shown without details."""
     try:
         yield
     except PipelineError as error:
-        _, heading, advice = next(entry for entry in _HEADINGS if isinstance(error, entry[0]))
-        icon = ":material/inbox:" if isinstance(error, NothingPublished) else ":material/report:"
+        _, heading, advice = next(entry for entry in _MESSAGES if isinstance(error, entry[0]))
         st.header(heading, anchor=False)
-        (st.info if isinstance(error, NothingPublished) else st.error)(advice, icon=icon)
+        if isinstance(error, NothingPublished):
+            st.info(advice, icon=":material/inbox:")
+        else:
+            st.error(advice, icon=":material/report:")
         st.code(str(error), language=None, wrap_lines=True)
     except Exception:
-        logging.getLogger(__name__).exception("a page could not be shown")
+        logging.getLogger(__name__).exception("a page failed")
         st.header("Something went wrong", anchor=False)
         st.error(
-            "This page could not be shown. Reload it; if it happens again, whoever runs the app finds the reason in "
+            "This page could not be shown. Reload it; if it fails again, the operator of the app finds the reason in "
             "its log.",
             icon=":material/report:",
         )

@@ -1,10 +1,11 @@
-"""The app's entry: its pages, and what is said when one cannot be shown. server.py serves it."""
+"""The Streamlit script: navigation, page configuration and error messages. server.py serves it."""
 
 import streamlit as st
 
-from amzseg_pipeline.app.error_states import in_words
+from amzseg_pipeline.app.components import page_style
+from amzseg_pipeline.app.error_states import error_messages
 from amzseg_pipeline.app.published_snapshot import watch_for_newer
-from amzseg_pipeline.presentation.palette import SEGMENT_COLOURS
+from amzseg_pipeline.presentation.colours import SEGMENT_COLOURS
 
 PAGES = (
     ("overview", "Overview"),
@@ -15,14 +16,16 @@ PAGES = (
     ("plots", "Plots"),
     ("about", "About the data"),
 )
-"""File in app_pages/ (and path in the address), title. Icons of pages and favicons of Streamlit's own are left out:
-browsers would fetch them from another host."""
+"""File in app_pages/ (also the URL path) and title. There are no icons: Streamlit loads them from another host."""
 
 _ARC = '<circle cx="16" cy="16" r="11" stroke="{}" pathLength="100" stroke-dasharray="{} {}" stroke-dashoffset="-{}"/>'
 _ARCS = ((48, 0), (30, 50), (16, 82))
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" fill="none" stroke-width="8">'
-    + "".join(_ARC.format(c, part, 100 - part, at) for c, (part, at) in zip(SEGMENT_COLOURS, _ARCS, strict=False))
+    + "".join(
+        _ARC.format(colour, length, 100 - length, offset)
+        for colour, (length, offset) in zip(SEGMENT_COLOURS, _ARCS, strict=False)
+    )
     + "</svg>"
 )
 
@@ -31,6 +34,7 @@ page = st.navigation(
     position="top",
 )
 st.set_page_config(page_title=f"{page.title} – Customer segments", page_icon=_ICON, layout="wide")
-with in_words():
+page_style(is_dark=st.context.theme.type == "dark")
+with error_messages():
     page.run()
 watch_for_newer()

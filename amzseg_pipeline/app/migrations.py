@@ -1,4 +1,4 @@
-"""What moved between snapshots: flows of users with their causes, sizes before and now, and the shares over time."""
+"""Users who moved between two snapshots, with the causes, and the shares of segments over time."""
 
 from typing import NamedTuple
 
@@ -6,22 +6,20 @@ import pandas as pd
 import streamlit as st
 
 from amzseg_pipeline.app import charts
-from amzseg_pipeline.app.components import small_table
-from amzseg_pipeline.app.formatting import share_of, signed
-from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.components import html_table
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.contracts.history import NO_SEGMENT, Cause
 from amzseg_pipeline.presentation.colours import segment_colours
+from amzseg_pipeline.presentation.formatting import day, percent
 
-FIRST = "This is the first snapshot, so there is nothing to compare it with yet."
-
-_SHOWN_FLOWS = 12
+_MAX_FLOWS = 12
 _CAUSES: dict[str, str] = {
     Cause.BEHAVIOUR: "behaviour",
     Cause.DATA: "corrected data",
     Cause.MODEL: "new model",
-    Cause.BOTH: "both",
+    Cause.BOTH: "behaviour and new model",
     Cause.NEW_USER: "new user",
-    Cause.LEFT: "not there any more",
+    Cause.LEFT: "no longer published",
 }
 
 
@@ -34,88 +32,69 @@ class _Flow(NamedTuple):
     share: float
 
 
-def moves(shown: Published, migrations: pd.DataFrame) -> None:
-    """The flows of segment_migrations, the largest first, and in a sentence how many stayed."""
+def show_migrations(shown: ShownSnapshot, migrations: pd.DataFrame) -> None:
+    """How many users stayed, moved, joined and left, and the largest flows of segment_migrations."""
     users = migrations.groupby("cause")["users"].sum()
     if set(users.index) <= {Cause.NEW_USER}:
-        st.markdown(FIRST)
+        st.markdown("This is the first snapshot, so there is nothing to compare it with yet.")
         return
     known = int(users.drop(Cause.NEW_USER, errors="ignore").sum())
     stayed = int(users.get(Cause.STAYED, 0))
     moved = {cause: int(users.get(cause, 0)) for cause in (Cause.BEHAVIOUR, Cause.DATA, Cause.MODEL, Cause.BOTH)}
-    parts = [f"{stayed:,} of {known:,} users stayed where they were ({share_of(stayed / known)})"]
-    parts.append(f"{sum(moved.values()):,} moved, {moved[Cause.MODEL]:,} of them because of a new model alone")
-    parts.append(f"{int(users.get(Cause.NEW_USER, 0)):,} are new and {int(users.get(Cause.LEFT, 0)):,} have left")
-    st.markdown("; ".join(parts) + ".")
+    st.markdown(
+        f"{stayed:,} of {known:,} users stayed in their segment ({percent(stayed / known, decimals=1)}); "
+        f"{sum(moved.values()):,} moved, {moved[Cause.MODEL]:,} of them only because of a new model; "
+        f"{int(users.get(Cause.NEW_USER, 0)):,} are new and {int(users.get(Cause.LEFT, 0)):,} have left."
+    )
     flows = migrations[migrations["cause"] != Cause.STAYED].sort_values("users", ascending=False)
     if flows.empty:
         return
-    small_table(
-        ["From", "To", "Why", "Users", "Part of that segment"],
+    largest = flows.head(_MAX_FLOWS)
+    html_table(
+        ["From", "To", "Why", "Users", "Share of the first segment"],
         [
             [
-                _place(flow.from_segment_name, "New"),
-                _place(flow.to_segment_name, "Left"),
+                "New" if flow.from_segment_name == NO_SEGMENT else flow.from_segment_name,
+                "Left" if flow.to_segment_name == NO_SEGMENT else flow.to_segment_name,
                 _CAUSES.get(flow.cause, flow.cause),
                 f"{flow.users:,}",
-                "–" if flow.from_segment_id == NO_SEGMENT else share_of(flow.share),
+                "–" if flow.from_segment_id == NO_SEGMENT else percent(flow.share, decimals=1),
             ]
-            for flow in map(_Flow._make, flows.head(_SHOWN_FLOWS)[list(_Flow._fields)].itertuples(index=False))
+            for flow in map(_Flow._make, largest[list(_Flow._fields)].itertuples(index=False))
         ],
-        texts=3,
-        colours=[shown.colours.get(str(segment_id)) for segment_id in flows["from_segment_id"].head(_SHOWN_FLOWS)],
+        text_columns=3,
+        colours=[shown.colours.get(str(segment_id)) for segment_id in largest["from_segment_id"]],
     )
-    if len(flows) > _SHOWN_FLOWS:
-        st.caption(f"The {_SHOWN_FLOWS} largest of {len(flows):,} flows; segment_migrations.parquet holds all.")
+    if len(flows) > _MAX_FLOWS:
+        st.caption(f"The {_MAX_FLOWS} largest of {len(flows):,} flows; segment_migrations.parquet has all.")
 
 
-def sizes(shown: Published, previous: pd.DataFrame) -> None:
-    """Users per segment before and now: what can be told where the snapshot holds no migrations."""
-    before, now = (frame.set_index("segment_id")["users"] for frame in (previous, shown.profiles))
-    names = {
-        segment_id: name
-        for frame in (previous, shown.profiles)
-        for segment_id, name in zip(frame["segment_id"], frame["segment_name"], strict=True)
-    }
-    segment_ids = sorted(names)
-    small_table(
-        ["Segment", "Before", "Now", "Change"],
-        [
-            [
-                names[segment_id],
-                f"{int(before.get(segment_id, 0)):,}",
-                f"{int(now.get(segment_id, 0)):,}",
-                signed(int(now.get(segment_id, 0)) - int(before.get(segment_id, 0))),
-            ]
-            for segment_id in segment_ids
-        ],
-        colours=list(segment_colours(segment_ids).values()),
-    )
-    st.caption("Users per segment in the snapshot before and in this one. Who moved is told from contract 1.1 on.")
-
-
-def history(shown: Published, runs: pd.DataFrame) -> None:
-    """The share of each segment, snapshot by snapshot; nothing until there are two."""
-    shares = runs.pivot(index="sequence", columns="segment_id", values="share")
+def show_history(shown: ShownSnapshot, segment_history: pd.DataFrame) -> None:
+    """The share of each segment in every snapshot; nothing before the second snapshot."""
+    shares = segment_history.pivot(index="sequence", columns="segment_id", values="share")
     if len(shares) < 2:
         return
-    names = runs.sort_values("sequence").groupby("segment_id")["segment_name"].last()
+    names = segment_history.sort_values("sequence").groupby("segment_id")["segment_name"].last()
     colours = segment_colours(shares.columns) | shown.colours
-    by_size = [*shown.segment_ids, *(each for each in shares.columns if each not in shown.segment_ids)]
+    former = [segment_id for segment_id in shares.columns if segment_id not in shown.segment_ids]
+    segment_ids = [*shown.segment_ids, *former]
     st.subheader("Shares over time", anchor=False)
     charts.show(
         charts.lines_figure(
-            list(shares.index),
-            {names[segment_id]: (100 * shares[segment_id]).tolist() for segment_id in by_size},
-            colours={names[segment_id]: colours[segment_id] for segment_id in by_size},
-            x_title="snapshot",
+            _snapshot_dates(segment_history),
+            {names[segment_id]: (100 * shares[segment_id]).tolist() for segment_id in segment_ids},
+            colours={names[segment_id]: colours[segment_id] for segment_id in segment_ids},
+            x_title="date of the snapshot",
             y_title="share of users",
-            y_unit=" %",
+            y_unit="%",
         ),
         key="history",
         alt="Share of each segment in every snapshot so far.",
     )
 
 
-def _place(name: object, nowhere: str) -> str:
-    return nowhere if name == NO_SEGMENT else str(name)
+def _snapshot_dates(segment_history: pd.DataFrame) -> list[str]:
+    """The as_of date of each snapshot in order; snapshots of the same date are numbered."""
+    dates = segment_history.drop_duplicates("sequence").sort_values("sequence")["as_of"]
+    repeats = dates.groupby(dates).cumcount()
+    return [day(when) + (f" ({repeat + 1})" if repeat else "") for when, repeat in zip(dates, repeats, strict=True)]

@@ -1,101 +1,114 @@
-"""The model in words and figures: what it is, why it has this many segments, what the gate decided, and drift."""
+"""The model: what it is, the evidence for its number of segments, the promotion decision, and drift."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from amzseg_pipeline.app import charts
-from amzseg_pipeline.app.components import facts, small_table
-from amzseg_pipeline.app.formatting import FEATURE_WORDS, day, plain, share_of, spoken
-from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.components import facts, html_table
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.contracts.model import ScaledFeature
-from amzseg_pipeline.presentation.formatting import counted
+from amzseg_pipeline.presentation.formatting import (
+    capitalized,
+    counted,
+    day,
+    markdown_escaped,
+    percent,
+    sentence_case,
+)
+from amzseg_pipeline.presentation.labels import FEATURE_LABELS
 
-_TRANSFORMS = {"identity": "as it is", "log1p": "logarithm of 1 + value", "log2": "logarithm to base 2"}
-_EVIDENCE = {
-    "k": ("Number", "segments"),
-    "silhouette": ("Silhouette", "{:.3f}"),
-    "null_silhouette": ("Were all of one kind", "{:.3f}"),
-    "prediction_strength": ("Prediction strength", "{:.2f}"),
-    "jaccard": ("Least stable (Jaccard)", "{:.2f}"),
-    "inertia": ("Inertia", "{:,.0f}"),
-    "smallest_share": ("Smallest segment", "share"),
+_TRANSFORMS = {"identity": "none", "log1p": "logarithm of 1 + value", "log2": "logarithm to base 2"}
+_EVIDENCE_COLUMNS = {
+    "k": "Number",
+    "silhouette": "Silhouette",
+    "null_silhouette": "Silhouette of one population",
+    "prediction_strength": "Prediction strength",
+    "jaccard": "Least stable (Jaccard)",
+    "inertia": "Inertia",
+    "smallest_share": "Smallest segment",
 }
+_EVIDENCE_FORMATS = {"inertia": "{:,.0f}", "prediction_strength": "{:.2f}", "jaccard": "{:.2f}"}
 _DECISIONS = {
-    "PROMOTE": "The new model took over:",
-    "HOLD": "The new model waits for a person:",
-    "REJECT": "The new model was turned down:",
-    "KEEP": "The model stays:",
+    "PROMOTE": "The new model was promoted:",
+    "HOLD": "The new model is pending approval:",
+    "REJECT": "The new model was rejected:",
+    "KEEP": "The model is unchanged:",
 }
-_DRIFT = {
+_DRIFT_LABELS = {
     "psi_shares": "Shares of the segments (PSI)",
-    "distance_ratio": "Squared distance from the centres, against training",
-    "outlier_ratio": "Outliers, against training",
-    "unseen_share": "Part of users that training did not know",
+    "distance_ratio": "Squared distance from the centres, relative to training",
+    "outlier_ratio": "Outliers, relative to training",
+    "unseen_share": "Share of users not in the training data",
 }
 _RULES = {
     "knee": "knee of the inertia",
     "knee_near_best_silhouette": "knee, if its silhouette is near the best",
     "best_silhouette": "best silhouette",
-    "best_calinski_harabasz": "best Calinski-Harabasz",
-    "best_davies_bouldin": "best Davies-Bouldin",
-    "largest_by_prediction_strength": "most that another half of the data confirms",
-    "largest_by_jaccard": "most that stay the same when users are drawn anew",
+    "best_calinski_harabasz": "best Calinski-Harabasz index",
+    "best_davies_bouldin": "best Davies-Bouldin index",
+    "largest_by_prediction_strength": "largest number with sufficient prediction strength",
+    "largest_by_jaccard": "largest number that is stable under resampling",
 }
 
 
-def model_card(shown: Published) -> None:
-    """What the model is, what it was trained on and how it takes each feature."""
+def model_card(shown: ShownSnapshot) -> None:
+    """What the model is, what it was trained on, and how features are scaled."""
     model, choice = shown.model, shown.model.choice
     st.header("Model card", anchor=False)
-    found = next((each for each in choice.evidence if each.k == choice.k), None)
+    evidence = next((each for each in choice.evidence if each.k == choice.k), None)
     facts(
         {
             "Version": model.version,
             "Trained on": f"{model.scaling.users:,} users",
             "Trained": day(pd.Timestamp(model.trained_at).date()),
             "Segments": str(len(model.segments)),
-            "Silhouette": "–" if found is None or found.silhouette is None else f"{found.silhouette:.3f}",
+            "Silhouette": "–" if evidence is None or evidence.silhouette is None else f"{evidence.silhouette:.3f}",
         }
     )
+    libraries = markdown_escaped(", ".join(f"{name} {version}" for name, version in model.libraries.items()))
     st.markdown(
-        "KMeans on the behaviour of users: each belongs to the nearest centre. It groups people who review and buy "
-        "alike; it does not say why, and a user of one review tells little. The same data and settings give the same "
-        f"segments again (seed {model.seed}; {plain(', '.join(f'{k} {v}' for k, v in model.libraries.items()))})."
+        "KMeans on the behaviour of users: each user belongs to the nearest centre. It groups users who review and buy "
+        "in a similar way; it does not explain why, and a single review is little evidence. The same data and settings "
+        f"give the same segments (seed {model.seed}; {libraries})."
     )
-    small_table(
-        ["Feature", "What it is", "How it is taken", "Mean", "1 sd"],
+    html_table(
+        ["Feature", "Description", "Transform", "Mean", "Standard deviation"],
         [
             [
-                FEATURE_WORDS[each.name].label,
-                FEATURE_WORDS[each.name].meaning,
-                _taken(each),
-                f"{each.mean:,.2f}",
-                f"{each.scale:,.2f}",
+                FEATURE_LABELS[feature.name].label,
+                FEATURE_LABELS[feature.name].description,
+                _transform(feature),
+                f"{feature.mean:,.2f}",
+                f"{feature.scale:,.2f}",
             ]
-            for each in model.scaling.features
+            for feature in model.scaling.features
         ],
-        texts=3,
+        text_columns=3,
     )
     for dropped in model.scaling.dropped:
-        st.caption(f"Left out: {FEATURE_WORDS[dropped.name].label.lower()}, because {plain(dropped.reason)}.")
+        st.caption(f"Left out: {FEATURE_LABELS[dropped.name].label.lower()} ({markdown_escaped(dropped.reason)}).")
     st.subheader("Segments of the model", anchor=False)
-    small_table(
-        ["Segment", "Id", "Users trained on", "How well the name fits"],
-        [[each.name, each.segment_id, f"{each.training_users:,}", share_of(each.name_fit)] for each in model.segments],
-        texts=2,
-        colours=[shown.colours[each.segment_id] for each in model.segments],
+    html_table(
+        ["Segment", "Id", "Training users", "Name fit"],
+        [
+            [segment.name, segment.segment_id, f"{segment.training_users:,}", percent(segment.name_fit, decimals=1)]
+            for segment in model.segments
+        ],
+        text_columns=2,
+        colours=[shown.colours[segment.segment_id] for segment in model.segments],
     )
 
 
-def _taken(feature: ScaledFeature) -> str:
-    shrunk = feature.shrinkage
-    drawn = f", drawn to what is usual as by {shrunk.reviews:,.1f} more reviews" if shrunk else ""
-    return _TRANSFORMS[feature.transform] + drawn
+def _transform(feature: ScaledFeature) -> str:
+    shrinkage = feature.shrinkage
+    shrunk = f", shrunk to the mean by {shrinkage.reviews:,.1f} reviews" if shrinkage else ""
+    return _TRANSFORMS[feature.transform] + shrunk
 
 
-def choice_of_k(choice: dict[str, Any]) -> None:
+def k_choice(choice: Mapping[str, Any]) -> None:
     """The evidence for the number of segments: `k` of run.json."""
     evidence = choice.get("evidence") or []
     if not evidence:
@@ -103,23 +116,25 @@ def choice_of_k(choice: dict[str, Any]) -> None:
     st.header("Why this many segments", anchor=False)
     k = choice["k"]
     st.markdown(
-        f"**{k}**: {plain(choice['rule'])}."
+        f"**{k}**: {markdown_escaped(choice['rule'])}."
         + (" The evidence is weak; read the segments as a convention." if choice.get("confidence") == "low" else "")
     )
-    columns = [name for name in _EVIDENCE if any(each.get(name) is not None for each in evidence)]
-    small_table(
-        [_EVIDENCE[name][0] for name in columns],
-        [["–" if each.get(name) is None else _evidence(name, each[name]) for name in columns] for each in evidence],
-        bold=[each["k"] == k for each in evidence],
+    columns = [name for name in _EVIDENCE_COLUMNS if any(row.get(name) is not None for row in evidence)]
+    html_table(
+        [_EVIDENCE_COLUMNS[name] for name in columns],
+        [["–" if row.get(name) is None else _evidence_text(name, row[name]) for name in columns] for row in evidence],
+        bold=[row["k"] == k for row in evidence],
     )
-    said = "; ".join(f"{words}: {choice[name]}" for name, words in _RULES.items() if choice.get(name))
-    said = plain(said[:1].upper() + said[1:])
-    st.caption(f"What each rule alone would have said, among the numbers that the settings allow. {said}.")
-    measured = [each for each in evidence if each.get("silhouette") is not None]
+    rules = "; ".join(f"{label}: {choice[name]}" for name, label in _RULES.items() if choice.get(name))
+    st.caption(
+        "What each rule alone would choose among the numbers that the settings allow. "
+        f"{markdown_escaped(capitalized(rules))}."
+    )
+    measured = [row for row in evidence if row.get("silhouette") is not None]
     charts.show(
         charts.lines_figure(
-            [each["k"] for each in measured],
-            {"Silhouette": [each["silhouette"] for each in measured]},
+            [row["k"] for row in measured],
+            {"Silhouette": [row["silhouette"] for row in measured]},
             colours={"Silhouette": charts.GREY},
             x_title="number of segments",
             y_title="silhouette",
@@ -129,71 +144,76 @@ def choice_of_k(choice: dict[str, Any]) -> None:
     )
 
 
-def takeover(report: dict[str, Any], *, pending: dict[str, Any] | None) -> None:
-    """What the gate decided: `gate` of run.json, and the model that waits for a person."""
+def promotion_decision(report: Mapping[str, Any], *, pending: Mapping[str, Any] | None) -> None:
+    """The decision on a new model, `promotion` of run.json, and the model that is pending approval."""
     if not report.get("decision"):
         return
-    st.header("Whether a new model takes over", anchor=False)
+    st.header("Promotion of a new model", anchor=False)
     decision = str(report["decision"])
-    st.markdown(f"**{_DECISIONS.get(decision, decision)}** {_sentence(report.get('reason', ''))}.")
+    st.markdown(f"**{_DECISIONS.get(decision, decision)}** {_reason(report.get('reason', ''))}.")
     if pending:
-        version = plain(str(pending["model"]["version"]))
+        version = markdown_escaped(str(pending["model"]["version"]))
         st.info(
-            f"Model {version} waits for a person to approve it: {_sentence(pending['report']['reason'])}.",
-            icon=":material/approval:",
+            f"Model {version} is pending approval: {_reason(pending['report']['reason'])}.", icon=":material/approval:"
         )
     if criteria := report.get("criteria"):
-        small_table(
-            ["", "Test", "What is measured", "Value", "Limit"],
+        html_table(
+            ["", "Criterion", "What is measured", "Value", "Limit"],
             [
                 [
-                    "✓" if test["passed"] else "✗",
-                    spoken(test["name"]),
-                    test.get("meaning", ""),
-                    "–" if test.get("value") is None else _number(test["value"]),
-                    _number(test["limit"]),
+                    "✓" if criterion["passed"] else "✗",
+                    sentence_case(criterion["name"]),
+                    criterion.get("meaning", ""),
+                    "–" if criterion.get("value") is None else _number(criterion["value"]),
+                    _number(criterion["limit"]),
                 ]
-                for test in criteria
+                for criterion in criteria
             ],
-            texts=3,
+            text_columns=3,
         )
 
 
-def drift_figures(drift: dict[str, Any]) -> None:
-    """`drift` of run.json."""
+def drift_figures(drift: Mapping[str, Any]) -> None:
+    """Drift since training: `drift` of run.json."""
     if not drift.get("figures"):
         return
-    st.header("How far users are from those the model was trained on", anchor=False)
-    st.markdown(
-        "Drift warns and asks for a new model; it never stops a night. "
-        + plain(" ".join(f"{warning[:1].upper()}{warning[1:]}." for warning in drift.get("warnings", ())))
-    )
-    small_table(
+    st.header("Drift since training", anchor=False)
+    warnings = " ".join(f"{capitalized(warning)}." for warning in drift.get("warnings", ()))
+    st.markdown(f"Drift warns and requests a new model; it never blocks publishing. {markdown_escaped(warnings)}")
+    html_table(
         ["", "What is measured", "Value", "Warns above"],
         [
-            [
-                "!" if figure["warns"] else "✓",
-                _DRIFT.get(figure["name"]) or f"{FEATURE_WORDS[figure['name'].removeprefix('psi_')].label} (PSI)",
-                f"{figure['value']:,.3f}",
-                f"{figure['limit']:,.3f}",
-            ]
+            ["!" if figure["warns"] else "✓", _drift_label(figure["name"]), *map(_measure, _value_and_limit(figure))]
             for figure in drift["figures"]
         ],
-        texts=2,
+        text_columns=2,
     )
 
 
-def _evidence(name: str, value: float) -> str:
-    form = _EVIDENCE[name][1]
-    if form == "segments":
+def _drift_label(name: str) -> str:
+    return _DRIFT_LABELS.get(name) or f"{FEATURE_LABELS[name.removeprefix('psi_')].label} (PSI)"
+
+
+def _value_and_limit(figure: Mapping[str, Any]) -> tuple[float, float]:
+    return figure["value"], figure["limit"]
+
+
+def _evidence_text(name: str, value: float) -> str:
+    if name == "k":
         return counted(int(value), "segment")
-    return share_of(value) if form == "share" else form.format(value)
+    if name == "smallest_share":
+        return percent(value, decimals=1)
+    return _EVIDENCE_FORMATS.get(name, "{:.3f}").format(value)
 
 
 def _number(value: float) -> str:
-    """A count without decimals, a measure with three."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"
+    """Counts without decimals, measures with three."""
+    return f"{value:,.0f}" if float(value).is_integer() else _measure(value)
 
 
-def _sentence(reason: object) -> str:
-    return plain(str(reason).replace("_", " "))
+def _measure(value: float) -> str:
+    return f"{value:,.3f}"
+
+
+def _reason(reason: object) -> str:
+    return markdown_escaped(str(reason).replace("_", " "))

@@ -1,4 +1,4 @@
-"""The snapshot that the pages show: opened and checked once, kept until the pointer names another."""
+"""The snapshot that the pages show: opened and verified once for all sessions, until a newer one is published."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,10 @@ from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.segments import SEGMENT_PROFILES
 from amzseg_pipeline.presentation.colours import segment_colours
-from amzseg_pipeline.steps.segments import model_from_document
 from amzseg_pipeline.storage.data_root import data_root_at, data_root_from_environment, settings_of
-from amzseg_pipeline.storage.fs.atomic_writes import files_below
-from amzseg_pipeline.storage.fs.object_store import access_errors
+from amzseg_pipeline.storage.serving.served_snapshot import ServedSnapshot, served_snapshot, snapshot_key
 from amzseg_pipeline.storage.serving.snapshot_queries import PublishedUsers
-from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
+from amzseg_pipeline.storage.snapshots import Snapshot
 from amzseg_pipeline.storage.snapshots.layout import pointer_of
 from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
 
@@ -26,20 +24,40 @@ _WATCH_SECONDS = 10
 
 
 @dataclass(frozen=True)
-class Published:
-    """A snapshot with what every page needs of it.
+class ShownSnapshot:
+    """A snapshot with what every page needs.
 
-    `sha256` is what its pointer says, and so its identity; `previous` holds the profiles of the snapshot before it,
-    where that is still there.
+    `previous` has the profiles of the snapshot that this one continued from, None if there is none.
     """
 
-    sha256: str
-    snapshot: Snapshot
-    model: Model
-    profiles: pd.DataFrame
+    served: ServedSnapshot
     previous: pd.DataFrame | None
-    users: PublishedUsers
     colours: dict[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the manifest, which identifies the snapshot."""
+        return self.served.sha256
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The files of the snapshot."""
+        return self.served.snapshot
+
+    @property
+    def model(self) -> Model:
+        """The model that scored the users."""
+        return self.served.model
+
+    @property
+    def users(self) -> PublishedUsers:
+        """Queries of the users."""
+        return self.served.users
+
+    @property
+    def profiles(self) -> pd.DataFrame:
+        """segment_profiles."""
+        return self.served.profiles
 
     @property
     def currency(self) -> str | None:
@@ -51,9 +69,9 @@ class Published:
         """Users in the snapshot."""
         return int(self.profiles["users"].sum())
 
-    @property
+    @cached_property
     def segment_ids(self) -> list[str]:
-        """The ids of the segments, the largest first."""
+        """The ids of the segments, largest segment first."""
         return list(self.profiles.sort_values(["users", "segment_id"], ascending=[False, True])["segment_id"])
 
     def profile(self, segment_id: str) -> dict[str, Any]:
@@ -61,14 +79,8 @@ class Published:
         return self._profiles[segment_id]
 
     def name(self, segment_id: str) -> str:
-        """What a segment is called."""
+        """The name of a segment."""
         return str(self._profiles[segment_id]["segment_name"])
-
-    def columns(self, table: str) -> frozenset[str]:
-        """The columns of a table of the snapshot, none where the snapshot does not hold it."""
-        resources = self.snapshot.manifest["resources"]
-        fields = next((entry["schema"]["fields"] for entry in resources if entry["name"] == table), ())
-        return frozenset(field["name"] for field in fields)
 
     @cached_property
     def _profiles(self) -> dict[str, dict[str, Any]]:
@@ -78,35 +90,35 @@ class Published:
         }
 
 
-def published() -> Published:
-    """The latest snapshot. Raises SnapshotError where there is none that can be shown."""
-    data_root = data_root_from_environment()
-    st.session_state["shown_sha256"] = ""
-    pointer = pointer_of(data_root.published)
-    if pointer is None:
-        return _opened(str(data_root.root), ("",))
-    st.session_state["shown_sha256"] = pointer.sha256
-    return _opened(str(data_root.root), (pointer.sha256, *_states((data_root.published / pointer.manifest).parent)))
+def shown_snapshot() -> ShownSnapshot:
+    """The latest snapshot.
+
+    Raises:
+        SnapshotError: nothing is published, or it cannot be shown.
+    """
+    key = snapshot_key(data_root_from_environment())
+    st.session_state["shown_sha256"] = key[1]
+    return _opened(key)
 
 
 def stale_after() -> timedelta:
-    """The age from which the app warns."""
+    """The age from which the pages warn that a snapshot is stale."""
     return timedelta(days=settings_of(data_root_from_environment()).stale_days)
 
 
 def min_name_fit() -> float:
-    """The part of what sets a segment apart below which its name says little."""
+    """The name fit below which a segment's name describes it poorly."""
     return settings_of(data_root_from_environment()).min_name_fit
 
 
-def age_of(published: Published) -> timedelta:
-    """How old the snapshot is."""
-    return datetime.now(UTC) - published.snapshot.created
+def age_of(shown: ShownSnapshot) -> timedelta:
+    """The time since the snapshot was published."""
+    return datetime.now(UTC) - shown.snapshot.created
 
 
 @st.fragment(run_every=_WATCH_SECONDS)
 def watch_for_newer() -> None:
-    """Shows the page anew once another snapshot is published."""
+    """Reruns the page when another snapshot is published."""
     try:
         pointer = pointer_of(data_root_from_environment().published)
     except SnapshotError:
@@ -117,37 +129,29 @@ def watch_for_newer() -> None:
 
 
 @st.cache_resource(max_entries=3, show_spinner="Checking the snapshot …")
-def _opened(root: str, seen: tuple[str, ...]) -> Published:
-    """`seen` is the pointer's sha256 and the states of the files: whatever was touched is opened and checked anew."""
-    snapshot = read_latest(root)
-    model = model_from_document(snapshot.model_document(), location=str(snapshot.path / "model.json"))
-    profiles = snapshot.segment_profiles()
-    return Published(
-        sha256=seen[0],
-        snapshot=snapshot,
-        model=model,
-        profiles=profiles,
-        previous=_profiles_before(data_root_at(root).published, snapshot),
-        users=PublishedUsers(snapshot),
-        colours=segment_colours(profiles["segment_id"]),
+def _opened(key: tuple[str, ...]) -> ShownSnapshot:
+    """The latest snapshot of the data root `key[0]`; a changed file changes the key, so it is verified again."""
+    data_root = data_root_at(key[0])
+    served = served_snapshot(data_root)
+    return ShownSnapshot(
+        served=served,
+        previous=_predecessor_profiles(data_root.published, served.snapshot),
+        colours=segment_colours(served.profiles["segment_id"]),
     )
 
 
-def _states(folder: Path) -> list[str]:
-    """Name, size and time of writing of each file; none where the folder is gone."""
-    try:
-        return [f"{path.name} {state.size_bytes} {state.modified}" for path, state in files_below(folder).items()]
-    except access_errors():
-        return []
+def _predecessor_profiles(published: Path, snapshot: Snapshot) -> pd.DataFrame | None:
+    """The profiles of the snapshot that this one continued from; None if there is none, or it is damaged.
 
-
-def _profiles_before(published: Path, snapshot: Snapshot) -> pd.DataFrame | None:
-    """The profiles of the predecessor; None without one, or if it has expired or is damaged."""
-    if snapshot.predecessor is None:
+    The manifest names it; neighbouring numbers are no predecessors after a rollback or a change from sample to real
+    data. Only the profiles of it are verified.
+    """
+    predecessor = snapshot.manifest.get("predecessor")
+    if predecessor is None:
         return None
     try:
-        before = snapshot_at(published, pointer_to(published, snapshot.predecessor))
-        before.verify(f"{SEGMENT_PROFILES.name}.parquet")
-        return before.segment_profiles()
+        previous = snapshot_at(published, pointer_to(published, int(predecessor)))
+        previous.verify(f"{SEGMENT_PROFILES.name}.parquet")
+        return previous.segment_profiles()
     except SnapshotError:
         return None

@@ -1,6 +1,6 @@
-"""How to read the published users without the app: a recipe per tool, each tested as it stands."""
+"""Code that reads the published users in other tools, as shown on "About the data"; every recipe is tested."""
 
-_FOLLOW = """\
+_FIND_FILE = """\
 import json, pathlib
 published = pathlib.Path("data/published")
 manifest = published / json.loads((published / "LATEST.json").read_bytes())["manifest"]
@@ -14,12 +14,12 @@ RECIPES = (
         """\
 from amzseg_pipeline import read_latest
 
-snapshot = read_latest("data")  # checks every hash
+snapshot = read_latest("data")  # verifies every file
 segments = snapshot.segment_assignments()
 """,
     ),
-    ("pandas", "python", f"import pandas as pd\n{_FOLLOW}segments = pd.read_parquet(users)\n"),
-    ("Polars", "python", f"import polars as pl\n{_FOLLOW}segments = pl.scan_parquet(users).collect()\n"),
+    ("pandas", "python", f"import pandas as pd\n{_FIND_FILE}segments = pd.read_parquet(users)\n"),
+    ("Polars", "python", f"import polars as pl\n{_FIND_FILE}segments = pl.scan_parquet(users).collect()\n"),
     (
         "DuckDB",
         "sql",
@@ -31,4 +31,4 @@ GROUP BY segment_name ORDER BY users DESC;
 """,
     ),
 )
-"""Name, language, text."""
+"""Tool, language for highlighting, code."""

@@ -1,4 +1,4 @@
-"""One user scored: the segment, how sure it is, what decided it, and what to be careful about."""
+"""One user scored: the segment, the confidence, the features that decided it, and warnings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,128 +10,150 @@ import streamlit as st
 
 from amzseg_pipeline.app import charts
 from amzseg_pipeline.app.components import facts, segment_heading
-from amzseg_pipeline.app.formatting import FEATURE_WORDS, certainty, share_of, tactics
-from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.contracts.model import FeatureScaling, Model
 from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
+from amzseg_pipeline.presentation.actions import actions_markdown
+from amzseg_pipeline.presentation.formatting import percent
+from amzseg_pipeline.presentation.labels import FEATURE_LABELS
+from amzseg_pipeline.presentation.segment_texts import confidence
 from amzseg_pipeline.steps.segments import scored_users
 from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
 from amzseg_pipeline.steps.segments.model.drivers import driver_contributions
 
-_FAR = 2.0
-_MORE_SD = 1e-9
+_FAR_REACH = 2.0
+_MIN_EXCESS_SD = 1e-9
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A user's segment by a model. `second_id` and `margin` are None where there is one segment.
+class UserScore:
+    """The segment of a user by a model. `second_segment_id` and `margin` are None if there is one segment.
 
-    `contributions` tells per feature of the model how much it favours the segment over the second best, in squared sd;
-    `reach` is the distance to the centre as a multiple of that of 99.5 % of the segment's training users; `clipped` are
-    features above what the model can tell apart, `unknown` those that it filled in.
+    Attributes:
+        contributions: what each feature of the model adds to the gap between the segment and the second best, in
+            squared standard deviations.
+        reach: distance to the centre as a multiple of the distance within which 99.5% of training users lie.
+        clipped: features above the highest value that the model tells apart.
+        imputed: unknown features, taken as average.
     """
 
     features: Mapping[str, float | None]
     segment_id: str
-    second_id: str | None
+    second_segment_id: str | None
     margin: float | None
     contributions: Mapping[str, float]
     reach: float
     clipped: tuple[str, ...]
-    unknown: tuple[str, ...]
+    imputed: tuple[str, ...]
 
 
-def verdict(user: Mapping[str, float | None], model: Model) -> Verdict:
-    """The verdict on a user, by the rule that scores everyone.
+def scored_user(user: Mapping[str, float | None], model: Model) -> UserScore:
+    """The score of a user, by the function that scores all users.
 
-    `user` has contracts.users.FEATURES, and the counts of reviews behind the means where they are known. Raises
-    ModelError when a value is out of its contract's range.
+    Args:
+        user: contracts.users.FEATURES, and the counts of reviews behind the means if they are known.
+        model: the model of a snapshot.
+
+    Raises:
+        ModelError: a value is outside the range of its contract.
     """
     columns = (*FEATURES, *(column.name for column in SCORING_COLUMNS))
     frame = pd.DataFrame({name: np.array([user.get(name)], dtype=np.float64) for name in columns}).assign(user_id="")
     row = scored_users(frame, model, as_of=datetime.now(UTC).date()).iloc[0]
     matrix = scaled_matrix(frame, model.scaling)
-    ids = [segment.segment_id for segment in model.segments]
-    own = ids.index(row["segment_id"])
-    second_id = None if pd.isna(row["second_segment_id"]) else str(row["second_segment_id"])
-    centroids = np.array([segment.centroid for segment in model.segments]).reshape(len(ids), -1)
-    second = own if second_id is None else ids.index(second_id)
-    parts = driver_contributions(matrix, centroids, own=np.array([own]), second=np.array([second]))[0]
+    segment_ids = [segment.segment_id for segment in model.segments]
+    own = segment_ids.index(row["segment_id"])
+    second_segment_id = None if pd.isna(row["second_segment_id"]) else str(row["second_segment_id"])
+    second = own if second_segment_id is None else segment_ids.index(second_segment_id)
+    centroids = np.array([segment.centroid for segment in model.segments]).reshape(len(segment_ids), -1)
+    contributions = driver_contributions(matrix, centroids, own=np.array([own]), second=np.array([second]))[0]
     names = [feature.name for feature in model.scaling.features]
-    return Verdict(
+    return UserScore(
         features={name: user[name] for name in FEATURES},
-        segment_id=ids[own],
-        second_id=second_id,
+        segment_id=segment_ids[own],
+        second_segment_id=second_segment_id,
         margin=None if pd.isna(row["margin"]) else float(row["margin"]),
-        contributions={name: float(part) for name, part in zip(names, parts, strict=True)},
+        contributions={name: float(value) for name, value in zip(names, contributions, strict=True)},
         reach=float(row["distance"]) / max(model.segments[own].outlier_distance, 1e-9),
         clipped=_clipped(frame, model.scaling),
-        unknown=tuple(name for name in names if user[name] is None),
+        imputed=_imputed(user, model.scaling),
     )
 
 
-def show_verdict(shown: Published, found: Verdict, *, key: str) -> None:
-    """Draws a verdict: segment, strategy, margin, second best, drivers, warnings."""
-    profile = shown.profile(found.segment_id)
-    segment_heading(shown, found.segment_id, note=f"{share_of(profile['share'])} of all users", level=2)
-    _warnings(found)
-    word, sentence = certainty(found.margin)
-    if found.second_id is not None and found.margin is not None:
+def show_user_score(shown: ShownSnapshot, score: UserScore, *, key: str) -> None:
+    """Draws a score: segment, warnings, confidence, strategy, deciding features."""
+    profile = shown.profile(score.segment_id)
+    segment_heading(shown, score.segment_id, note=f"{percent(profile['share'], decimals=1)} of all users", level=2)
+    _show_warnings(score)
+    level, explanation = confidence(score.margin)
+    if score.second_segment_id is not None and score.margin is not None:
         facts(
-            {"How sure": word, "Margin": f"{found.margin:.2f}", "Second best": shown.name(found.second_id)},
-            colours={"Second best": shown.colours[found.second_id]},
+            {
+                "Confidence": level,
+                "Margin": f"{score.margin:.2f}",
+                "Second best": shown.name(score.second_segment_id),
+            },
+            colours={"Second best": shown.colours[score.second_segment_id]},
         )
-    st.caption(f"{sentence} The margin goes from 0, undecided, to 1, certain.")
-    st.markdown("**What to do**\n" + "\n".join(f"- {each}" for each in tactics(profile["strategy"])))
-    if found.second_id is not None and found.contributions:
+    st.caption(f"{explanation} The margin goes from 0, undecided, to 1, certain.")
+    st.markdown(f"**What to do**\n{actions_markdown(profile['strategy'])}")
+    if score.second_segment_id is not None and score.contributions:
         st.markdown("**What decided it**")
         st.caption(
-            f"Bars to the right speak for {shown.name(found.segment_id)}, bars to the left for "
-            f"{shown.name(found.second_id)}. Together they are the gap between the two (squared sd): "
-            f"{sum(found.contributions.values()):,.2f}."
+            f"Bars to the right favour {shown.name(score.segment_id)}, bars to the left "
+            f"{shown.name(score.second_segment_id)}. They add up to the gap between the two segments, "
+            f"{sum(score.contributions.values()):,.2f} squared standard deviations."
         )
         charts.show(
             charts.drivers_figure(
                 shown,
-                found.contributions,
-                user=found.features,
-                segment_id=found.segment_id,
-                second_id=found.second_id,
+                score.contributions,
+                user=score.features,
+                segment_id=score.segment_id,
+                second_segment_id=score.second_segment_id,
             ),
             key=f"{key}_drivers",
-            alt="How much each feature speaks for the segment or for the second best.",
+            alt="How much each feature favours the segment or the second best.",
         )
 
 
-def _warnings(found: Verdict) -> None:
-    if found.reach > _FAR:
+def _show_warnings(score: UserScore) -> None:
+    if score.reach > _FAR_REACH:
         st.warning(
-            f"Unlike anyone the model has seen: {found.reach:,.1f} times as far from the centre of the segment as "
-            "99.5 % of its users. The segment is the nearest one, and that is all it says.",
+            f"Unlike all users the model was trained on: {score.reach:,.1f} times as far from the centre of the "
+            "segment as 99.5% of its users. The segment is merely the nearest one.",
             icon=":material/warning:",
         )
-    elif found.reach > 1:
+    elif score.reach > 1:
         st.warning(
-            "Unlike almost anyone the model has seen: farther from the centre of the segment than 99.5 % of its users. "
-            "The segment is the nearest one; do not lean on it.",
+            "Unlike almost all users the model was trained on: farther from the centre of the segment than 99.5% of "
+            "its users. The segment is the nearest one; use it with care.",
             icon=":material/warning:",
         )
-    if found.clipped:
-        names = ", ".join(FEATURE_WORDS[name].label.lower() for name in found.clipped)
+    if score.clipped:
         st.warning(
-            f"Above almost everyone the model has learnt from: {names}. "
-            "More than that makes no difference to the segment.",
+            f"Above almost all users the model was trained on: {_labels(score.clipped)}. Higher values do not change "
+            "the segment.",
             icon=":material/warning:",
         )
-    if found.unknown:
-        names = ", ".join(FEATURE_WORDS[name].label.lower() for name in found.unknown)
-        st.info(f"Not known, and taken as for the average customer: {names}.", icon=":material/help:")
-    if found.features["total_reviews"] == 1:
-        st.caption("One review only: the segment rests on little.")
+    if score.imputed:
+        st.info(f"Unknown, taken as average: {_labels(score.imputed)}.", icon=":material/help:")
+    if score.features["total_reviews"] == 1:
+        st.caption("Only one review: there is little evidence for the segment.")
+
+
+def _labels(features: tuple[str, ...]) -> str:
+    return ", ".join(FEATURE_LABELS[name].label.lower() for name in features)
+
+
+def _imputed(user: Mapping[str, float | None], scaling: FeatureScaling) -> tuple[str, ...]:
+    """The unknown features; in logarithmic form engagement is not unknown, but reviews times the average rating."""
+    derived = {"engagement_score"} if scaling.transform == "log" else set()
+    return tuple(each.name for each in scaling.features if user[each.name] is None and each.name not in derived)
 
 
 def _clipped(frame: pd.DataFrame, scaling: FeatureScaling) -> tuple[str, ...]:
-    """The features of a user that lie above the bound that training set."""
-    unbounded = replace(scaling, features=tuple(replace(each, high=None) for each in scaling.features))
-    beyond = scaled_matrix(frame, unbounded)[0] > scaled_matrix(frame, scaling)[0] + _MORE_SD
-    return tuple(feature.name for feature, is_beyond in zip(scaling.features, beyond, strict=True) if is_beyond)
+    """The features of a user above the upper bounds from training."""
+    unbounded = replace(scaling, features=tuple(replace(feature, high=None) for feature in scaling.features))
+    is_clipped = scaled_matrix(frame, unbounded)[0] > scaled_matrix(frame, scaling)[0] + _MIN_EXCESS_SD
+    return tuple(feature.name for feature, clipped in zip(scaling.features, is_clipped, strict=True) if clipped)

@@ -1,62 +1,75 @@
-"""Tables with users in them: ids are other people's text, and stand in tables alone."""
+"""Tables of users. User ids are text from data and appear in st.dataframe only."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from amzseg_pipeline.app.components import small_table
-from amzseg_pipeline.app.formatting import FEATURE_WORDS, feature_heading, feature_value
-from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.components import html_table
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.presentation.labels import FEATURE_LABELS, feature_heading, feature_value
+
+MARGIN_HELP = "How much closer the user is to this segment than to the second best: 0 undecided, 1 certain."
 
 
-def users_table(shown: Published, users: pd.DataFrame, *, key: str) -> None:
-    """Users with their features and how sure their segment is."""
+def margin_text(margin: float) -> str:
+    """A margin with two decimals, a dash if there is only one segment."""
+    return "–" if pd.isna(margin) else f"{margin:.2f}"
+
+
+def feature_columns(shown: ShownSnapshot, users: pd.DataFrame, features: tuple[str, ...]) -> dict[str, list[str]]:
+    """Heading -> values as text, for st.dataframe."""
+    return {
+        feature_heading(name, shown.currency): [
+            feature_value(name, value, currency=shown.currency, unit=name == "avg_spend")
+            for value in users[name].astype(float)
+        ]
+        for name in features
+    }
+
+
+def column_config(shown: ShownSnapshot, features: tuple[str, ...]) -> dict[str, Any]:
+    """The column configuration of the margin and of `feature_columns`."""
+    help_texts = {
+        "Margin": MARGIN_HELP,
+        **{feature_heading(name, shown.currency): FEATURE_LABELS[name].description for name in features},
+    }
+    return {name: st.column_config.TextColumn(help=text, alignment="right") for name, text in help_texts.items()}
+
+
+def users_table(shown: ShownSnapshot, users: pd.DataFrame, *, key: str) -> None:
+    """Users with their features, margin and second-best segment."""
+    second_best = users["second_segment_id"].map(
+        lambda segment_id: "–" if pd.isna(segment_id) else shown.name(segment_id)
+    )
     st.dataframe(
         pd.DataFrame(
             {
                 "User": users["user_id"],
-                **{
-                    feature_heading(name, shown.currency): [
-                        feature_value(name, value, currency=shown.currency, unit=name == "avg_spend")
-                        for value in users[name].astype(float)
-                    ]
-                    for name in FEATURES
-                },
-                "Margin": users["margin"].map(lambda margin: "–" if pd.isna(margin) else f"{margin:.2f}"),
-                "Second best": users["second_segment_id"].map(
-                    lambda segment_id: "–" if pd.isna(segment_id) else shown.name(segment_id)
-                ),
+                **feature_columns(shown, users, FEATURES),
+                "Margin": users["margin"].map(margin_text),
+                "Second best": second_best,
             }
         ),
         hide_index=True,
         key=key,
-        column_config={
-            "User": st.column_config.TextColumn(width=290),
-            "Margin": st.column_config.TextColumn(
-                help="How much closer the own centre is than the second-best: 0 undecided, 1 certain.",
-                alignment="right",
-            ),
-            **{
-                feature_heading(name, shown.currency): st.column_config.TextColumn(
-                    help=FEATURE_WORDS[name].meaning, alignment="right"
-                )
-                for name in FEATURES
-            },
-        },
+        column_config={"User": st.column_config.TextColumn(width=290), **column_config(shown, FEATURES)},
     )
 
 
 def feature_table(
-    shown: Published, user: dict[str, float | None], *, means: dict[str, dict[str, float | None]]
+    shown: ShownSnapshot, user: Mapping[str, float | None], *, means: Mapping[str, Mapping[str, float | None]]
 ) -> None:
-    """Features as rows: the user's values, and beside them the means of those that the heads of `means` name."""
-    small_table(
+    """One row per feature: the user's value, and a column for each entry of `means` (heading -> mean by feature)."""
+    html_table(
         ["", "This user", *means],
         [
             [
-                FEATURE_WORDS[name].label,
+                FEATURE_LABELS[name].label,
                 feature_value(name, user.get(name), currency=shown.currency),
-                *(feature_value(name, of[name], currency=shown.currency, is_mean=True) for of in means.values()),
+                *(feature_value(name, mean[name], currency=shown.currency, is_mean=True) for mean in means.values()),
             ]
             for name in FEATURES
         ],

@@ -1,1 +1,1 @@
-"""Labels, formatting and colours that the app and the figures share. No files, no Dagster, no Streamlit."""
+"""Labels, number formats and colours shared by the app and the figures. Pure: no files, no Dagster, no Streamlit."""

@@ -1,24 +1,49 @@
-"""The homes that the pages of a test show."""
+"""Data roots that the app shows, and pages opened on them."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.app.pages import opened
+
+
+@pytest.fixture
+def sample_data_root(_sample_run: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
+    """The shared sample run, shown by the app; for tests that change no file."""
+    monkeypatch.setenv("AMZSEG_DATA", str(_sample_run))
+    return DataRoot(_sample_run)
+
+
+@pytest.fixture(scope="session")
+def sample_page(_sample_run: Path) -> Callable[[str], AppTest]:
+    """Opens a page of the shared sample run once; for tests that only look at it."""
+    sessions: dict[str, AppTest] = {}
+
+    def page(name: str) -> AppTest:
+        if name not in sessions:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("AMZSEG_DATA", str(_sample_run))
+                sessions[name] = opened(name)
+        return sessions[name]
+
+    return page
 
 
 @pytest.fixture
 def shown_data_root(published_data_root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
-    """`published_home`, and the app reads it."""
+    """A copy of the sample run, shown by the app; for tests that change files."""
     monkeypatch.setenv("AMZSEG_DATA", str(published_data_root.root))
     return published_data_root
 
 
 @pytest.fixture(scope="session")
 def _second_run(_sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("second") / "home"
+    root = tmp_path_factory.mktemp("second") / "data"
     shutil.copytree(_sample_run, root)
     lines = scenario.SAMPLE.read_bytes().splitlines(keepends=True)
     (root / "landing" / "sample.csv").write_bytes(b"".join(lines[:-60]))
@@ -29,6 +54,6 @@ def _second_run(_sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def second_run(_second_run: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
-    """A home with a second night on which users moved and left; the app reads it, and nobody may change it."""
+    """A data root after a second run in which users moved and left, shown by the app; tests change no file."""
     monkeypatch.setenv("AMZSEG_DATA", str(_second_run))
     return DataRoot(_second_run)

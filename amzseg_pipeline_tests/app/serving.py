@@ -1,4 +1,4 @@
-"""The app as people meet it: a server of its own on a free port, and a session that opens a page on it."""
+"""The app as a server process on a free port."""
 
 import os
 import socket
@@ -19,18 +19,18 @@ START_SECONDS = 120
 
 @contextmanager
 def served_app(root: Path, *, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The address of an app on the data root `root`; what its process says goes to `log`."""
+    """The address of an app that shows the data root `root`; its output goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(SERVER), "--server.port", str(port)]
     with (
-        log.open("wb") as said,
+        log.open("wb") as output,
         subprocess.Popen(
             command,
             cwd=MAIN.parent.parent.parent,
             env={**os.environ, **(environment or {}), "AMZSEG_DATA": str(root)},
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
         ) as process,
     ):
@@ -46,7 +46,7 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"the app ended: {log.read_text(errors='replace')[-2000:]}")
+            raise RuntimeError(f"the app exited: {log.read_text(errors='replace')[-2000:]}")
         try:
             urlopen(f"{address}/_stcore/health", timeout=5).close()
         except (URLError, TimeoutError):

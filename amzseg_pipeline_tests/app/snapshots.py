@@ -1,4 +1,4 @@
-"""Snapshots that the app meets: published while it looks, old, of another contract."""
+"""Changes to the published snapshot: another one published, another contract, an earlier date."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -16,10 +16,7 @@ from amzseg_pipeline.storage.snapshots import Snapshot, publish, read_latest
 
 
 def publish_again(data_root: DataRoot, *, key: UserKey | None = None) -> Snapshot:
-    """Publishes what the latest snapshot holds as the next one, as a night would that changes nobody.
-
-    With `key` the ids are pseudonyms of those before.
-    """
+    """Publishes the tables of the latest snapshot again; with `key` the user ids become pseudonyms."""
     last = read_latest(data_root.root)
     tables = {table: pq.read_table(last.table_path(table.name)) for table in PUBLISHED_TABLES}
     if key is not None:
@@ -45,7 +42,7 @@ def publish_again(data_root: DataRoot, *, key: UserKey | None = None) -> Snapsho
 
 
 def rewrite_manifest(data_root: DataRoot, **changes: object) -> None:
-    """Changes the manifest and lets the pointer agree, as another version would have published it."""
+    """Changes fields of the manifest and updates the pointer, as another version would have written them."""
     pointer_path = data_root.published / "LATEST.json"
     pointer = json.loads(pointer_path.read_bytes())
     path = data_root.published / pointer["manifest"]
@@ -54,7 +51,7 @@ def rewrite_manifest(data_root: DataRoot, **changes: object) -> None:
 
 
 def date_back(data_root: DataRoot, span: timedelta) -> None:
-    """Lets the snapshot be older, by name and by manifest."""
+    """Moves the creation of the snapshot into the past, in its name and manifest."""
     pointer_path = data_root.published / "LATEST.json"
     pointer = json.loads(pointer_path.read_bytes())
     old = data_root.published / pointer["manifest"]

@@ -1,33 +1,37 @@
-import html
+"""The page About the data."""
 
-import pytest
+import html
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
 
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
-from amzseg_pipeline_tests.app.pages import errors, opened, prose
+from amzseg_pipeline_tests.app.pages import errors, one_line, opened
+
+OpenPage = Callable[[str], AppTest]
 
 
-def text_of_page() -> str:
-    """All that the page says, tables of ours included."""
-    session = opened("about")
+def text_of(session: AppTest) -> str:
+    """The text of the page without HTML entities."""
     assert errors(session) == []
-    return html.unescape(prose(session))
+    return html.unescape(one_line(session))
 
 
-def test_every_row_is_accounted_for(shown_data_root: DataRoot) -> None:
-    row_reconciliation = read_latest(shown_data_root.root).run()["row_reconciliation"]
-    text = " ".join(text_of_page().split())
-    assert f"Rows delivered {row_reconciliation['raw']:,}" in text
-    assert f"Reviews, each counted once {row_reconciliation['cleaned']:,}" in text
+def test_row_reconciliation_is_shown(sample_page: OpenPage, sample_data_root: DataRoot) -> None:
+    row_reconciliation = read_latest(sample_data_root.root).run()["row_reconciliation"]
+    text = text_of(sample_page("about"))
+    assert f"Raw rows {row_reconciliation['raw']:,}" in text
+    assert f"Distinct reviews {row_reconciliation['cleaned']:,}" in text
     assert f"Rejected rows {sum(row_reconciliation['rejected'].values()):,}" in text
     for reason, rows in row_reconciliation["rejected"].items():
         assert f"{reason} {rows:,}" in text
 
 
-def test_every_check_of_the_run_is_listed(shown_data_root: DataRoot) -> None:
-    checks = read_latest(shown_data_root.root).run()["checks"]
-    text = text_of_page()
+def test_every_check_is_listed(sample_page: OpenPage, sample_data_root: DataRoot) -> None:
+    checks = read_latest(sample_data_root.root).run()["checks"]
+    text = text_of(sample_page("about"))
     passed = sum(check["passed"] for check in checks)
     assert f"{passed} of {len(checks)} passed." in text
     for check in checks:
@@ -35,10 +39,10 @@ def test_every_check_of_the_run_is_listed(shown_data_root: DataRoot) -> None:
         assert (check["description"] or "") in text
 
 
-def test_the_model_card_tells_the_evidence_for_k_the_gate_and_the_versions(shown_data_root: DataRoot) -> None:
-    snapshot = read_latest(shown_data_root.root)
+def test_model_card_k_choice_and_promotion(sample_page: OpenPage, sample_data_root: DataRoot) -> None:
+    snapshot = read_latest(sample_data_root.root)
     run, model = snapshot.run(), snapshot.model_document()
-    text = " ".join(text_of_page().split())
+    text = text_of(sample_page("about"))
     assert f"Version {snapshot.model_version}" in text
     assert f"Trained on {model['scaling']['users']:,} users" in text
     for library, version in model["libraries"].items():
@@ -47,21 +51,21 @@ def test_the_model_card_tells_the_evidence_for_k_the_gate_and_the_versions(shown
         assert f" {evidence['k']} segment" in text
         if evidence["silhouette"] is not None:
             assert f"{evidence['silhouette']:.3f}" in text
-    assert "The new model took over:" in text
+    assert "The new model was promoted:" in text
     for test in run["promotion"]["criteria"]:
         assert test["meaning"] in text
 
 
-def test_drift_is_told_from_the_second_night_on(second_run: DataRoot) -> None:
-    text = text_of_page()
+def test_drift_is_shown_after_the_second_run(second_run: DataRoot) -> None:
+    text = text_of(opened("about"))
     assert "Average discount (PSI)" in text
     for figure in read_latest(second_run.root).run()["drift"]["figures"]:
         assert f"{figure['value']:,.3f}" in text
 
 
-def test_every_file_and_every_column_is_described(shown_data_root: DataRoot) -> None:
-    snapshot = read_latest(shown_data_root.root)
-    text = text_of_page()
+def test_every_file_and_column_is_described(sample_page: OpenPage, sample_data_root: DataRoot) -> None:
+    snapshot = read_latest(sample_data_root.root)
+    text = text_of(sample_page("about"))
     for resource in snapshot.manifest["resources"]:
         assert resource["path"] in text
         assert resource["description"] in text
@@ -70,14 +74,13 @@ def test_every_file_and_every_column_is_described(shown_data_root: DataRoot) -> 
         assert column.description in text
 
 
-def test_the_exports_are_named_with_their_hashes(shown_data_root: DataRoot) -> None:
-    snapshot: Snapshot = read_latest(shown_data_root.root)
-    shown = next(table.value for table in opened("about").dataframe if "SHA-256" in table.value)
+def test_source_exports_are_listed_with_hashes(sample_page: OpenPage, sample_data_root: DataRoot) -> None:
+    snapshot: Snapshot = read_latest(sample_data_root.root)
+    shown = next(table.value for table in sample_page("about").dataframe if "SHA-256" in table.value)
     assert list(shown["SHA-256"]) == [batch["sha256"] for batch in snapshot.inputs]
 
 
-@pytest.mark.usefixtures("shown_home")
-def test_counts_have_no_decimals_and_measures_have_three() -> None:
-    gate = next(element.value for element in opened("about").html if "Unique names" in element.value)
-    assert ">0<" in gate
-    assert ">0.000<" not in gate
+def test_counts_have_no_decimals(sample_page: OpenPage) -> None:
+    table = next(element.value for element in sample_page("about").html if "Unique names" in element.value)
+    assert ">0<" in table
+    assert ">0.000<" not in table

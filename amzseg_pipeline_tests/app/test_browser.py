@@ -1,4 +1,4 @@
-"""The app in a real browser, as a marketer walks through it, and on a phone."""
+"""The app in a real browser, on a desktop and on a phone."""
 
 import csv
 import re
@@ -28,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def data_root(_sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
-    root = tmp_path_factory.mktemp("browsed") / "home"
+    root = tmp_path_factory.mktemp("browsed") / "data"
     shutil.copytree(_sample_run, root)
     return DataRoot(root)
 
@@ -52,37 +52,37 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def window(browser: Browser, address: str) -> Iterator[Page]:
-    """A window of 1280 x 900 that notes what goes wrong in it, and what it asks of others than the app."""
+    """A window of 1280 x 900; errors in it and requests to other hosts fail the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(WAIT_MS)
     expect.set_options(timeout=WAIT_MS)
     page = context.new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("request", lambda asked: None if is_of(asked.url, address) else troubles.append(asked.url))
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda asked: None if is_of(asked.url, address) else problems.append(asked.url))
     yield page
     context.close()
-    assert troubles == []
+    assert problems == []
 
 
 def is_of(url: str, address: str) -> bool:
     return url.startswith((address, address.replace("http", "ws", 1), "data:", "blob:"))
 
 
-def turn_to(page: Page, title: str) -> None:
+def open_page(page: Page, title: str) -> None:
     page.get_by_role("link", name=title, exact=True).click()
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
 
 
 def downloaded(page: Page, button: str) -> list[dict[str, str]]:
-    """The rows of the CSV that a button gives."""
+    """The rows of the CSV behind a button."""
     with page.expect_download() as waiting:
         page.get_by_role("button", name=button, exact=True).click()
     return rows_of(waiting.value)
 
 
 def downloaded_by_link(page: Page, link: str) -> list[dict[str, str]]:
-    """The rows of the CSV that a link gives; the new tab it opens, which the browser closes at once, is left out."""
+    """The rows of the CSV behind a link, opened in the same tab."""
     with page.expect_download() as waiting:
         page.get_by_role("link", name=link).evaluate("link => { link.target = '_self'; link.click(); }")
     return rows_of(waiting.value)
@@ -93,7 +93,7 @@ def rows_of(download: Download) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_walk_through_the_app(window: Page, address: str, data_root: DataRoot) -> None:
+def test_main_path_through_the_pages(window: Page, address: str, data_root: DataRoot) -> None:
     users = read_latest(data_root.root).segment_assignments()
     largest = users["segment_name"].value_counts().index[0]
 
@@ -103,21 +103,21 @@ def test_a_walk_through_the_app(window: Page, address: str, data_root: DataRoot)
     expect(window.get_by_role("heading", level=3).first).to_contain_text(largest)
     expect(window.get_by_text("Snapshot 1 ·")).to_be_visible()
 
-    turn_to(window, "Score a user")
+    open_page(window, "Score a user")
     for label, value in (("Reviews", "12"), (re.compile("^Average spend"), "6000")):
         window.get_by_role("spinbutton", name=label).fill(value)
         window.keyboard.press("Enter")
     expect(window.get_by_role("heading", level=2)).to_contain_text("Premium Loyalists")
     expect(window.get_by_test_id("stPlotlyChart")).to_be_visible()
 
-    turn_to(window, "Find a user")
+    open_page(window, "Find a user")
     found = users.iloc[len(users) // 2]
     window.get_by_role("textbox", name="User id").fill(found["user_id"])
     window.keyboard.press("Enter")
     expect(window.get_by_role("heading", level=2)).to_contain_text(found["segment_name"])
-    expect(window.get_by_text("Beside the segment and everyone")).to_be_visible()
+    expect(window.get_by_text("Compared with the segment and all users")).to_be_visible()
 
-    turn_to(window, "Score a file")
+    open_page(window, "Score a file")
     window.locator('input[type="file"]').set_input_files(
         {"name": "users.csv", "mimeType": "text/csv", "buffer": UPLOAD.encode()}
     )
@@ -129,16 +129,16 @@ def test_a_walk_through_the_app(window: Page, address: str, data_root: DataRoot)
     ]
     assert [row["user_id"] for row in downloaded(window, "Download the rejected rows as CSV")] == ["emil"]
 
-    turn_to(window, "Segments")
-    everyone = downloaded_by_link(window, "Download as CSV")
-    assert {row["user_id"] for row in everyone} == set(users.loc[users["segment_name"] == largest, "user_id"])
+    open_page(window, "Segments")
+    assignments = downloaded_by_link(window, "Download as CSV")
+    assert {row["user_id"] for row in assignments} == set(users.loc[users["segment_name"] == largest, "user_id"])
 
     publish_again(data_root)
     expect(window.get_by_text("Snapshot 2 ·")).to_be_visible()
     expect(window.get_by_test_id("stException")).to_have_count(0)
 
 
-def test_on_a_phone_no_page_is_wider_than_the_screen(window: Page, address: str) -> None:
+def test_no_page_overflows_on_a_phone(window: Page, address: str) -> None:
     window.set_viewport_size({"width": 390, "height": 844})
     for page in ("", "segments", "score_user", "find_user", "score_file", "plots", "about"):
         window.goto(f"{address}/{page}")

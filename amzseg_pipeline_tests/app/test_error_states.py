@@ -1,3 +1,5 @@
+"""Messages in place of a page."""
+
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,14 +13,14 @@ from amzseg_pipeline_tests.app.pages import PAGES, errors, opened, prose
 from amzseg_pipeline_tests.app.snapshots import date_back, rewrite_manifest
 
 
-def flip_a_byte(path: Path, *, place: float = 0.5) -> None:
+def flip_a_byte(path: Path, *, position: float = 0.5) -> None:
     content = bytearray(path.read_bytes())
-    content[int(len(content) * place)] ^= 1
+    content[int(len(content) * position)] ^= 1
     path.write_bytes(content)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_with_nothing_published_every_page_says_to_run_the_pipeline(
+def test_without_a_snapshot_pages_say_run_the_pipeline(
     tmp_path: object, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
     monkeypatch.setenv("AMZSEG_DATA", str(tmp_path))
@@ -28,7 +30,7 @@ def test_with_nothing_published_every_page_says_to_run_the_pipeline(
     assert errors(session) == []
 
 
-def test_a_page_fills_itself_once_something_is_published(shown_data_root: DataRoot) -> None:
+def test_a_page_loads_once_something_is_published(shown_data_root: DataRoot) -> None:
     users = read_latest(shown_data_root.root).rows("segment_assignments")
     hidden = shown_data_root.published.rename(shown_data_root.root / "elsewhere")
     session = opened()
@@ -45,7 +47,7 @@ def test_a_page_fills_itself_once_something_is_published(shown_data_root: DataRo
         *(("overview", file_name) for file_name in (*PUBLISHED_FILES, MANIFEST_FILE)),
     ],
 )
-def test_one_flipped_byte_is_told_and_nothing_is_shown(shown_data_root: DataRoot, page: str, file_name: str) -> None:
+def test_a_flipped_byte_is_reported(shown_data_root: DataRoot, page: str, file_name: str) -> None:
     flip_a_byte(read_latest(shown_data_root.root).path / file_name)
     session = opened(page)
     assert [header.value for header in session.header] == ["The published segments are damaged"]
@@ -56,30 +58,28 @@ def test_one_flipped_byte_is_told_and_nothing_is_shown(shown_data_root: DataRoot
 
 
 @pytest.mark.parametrize("file_name", [*(f"{table.name}.parquet" for table in PUBLISHED_TABLES), *PUBLISHED_FILES])
-def test_a_byte_that_flips_under_an_open_page_is_told_at_its_next_run(
-    shown_data_root: DataRoot, file_name: str
-) -> None:
+def test_a_byte_flipped_after_opening_is_reported(shown_data_root: DataRoot, file_name: str) -> None:
     session = opened()
     flip_a_byte(read_latest(shown_data_root.root).path / file_name)
     assert [header.value for header in session.run().header] == ["The published segments are damaged"]
     assert file_name in session.code[0].value
 
 
-@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-def test_one_flipped_byte_of_the_pointer_is_told_and_mended_at_once(shown_data_root: DataRoot, place: float) -> None:
+@pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
+def test_a_flipped_byte_of_the_pointer_is_reported(shown_data_root: DataRoot, position: float) -> None:
     path = shown_data_root.published / "LATEST.json"
-    whole = path.read_bytes()
-    flip_a_byte(path, place=place)
+    content = path.read_bytes()
+    flip_a_byte(path, position=position)
     session = opened()
     assert len(session.header) == 1
     assert "LATEST.json" in session.code[0].value
     assert not session.metric
-    path.write_bytes(whole)
+    path.write_bytes(content)
     assert session.run().metric
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"null", b"\xff\xfe", b'{"format": 1}'])
-def test_a_damaged_pointer_is_told(shown_data_root: DataRoot, content: bytes) -> None:
+def test_a_damaged_pointer_is_reported(shown_data_root: DataRoot, content: bytes) -> None:
     (shown_data_root.published / "LATEST.json").write_bytes(content)
     session = opened()
     assert [header.value for header in session.header] == ["The published segments are damaged"]
@@ -87,9 +87,7 @@ def test_a_damaged_pointer_is_told(shown_data_root: DataRoot, content: bytes) ->
 
 
 @pytest.mark.parametrize("changes", [{"contract_version": "2.0"}, {"format": 9}])
-def test_a_snapshot_of_a_newer_contract_asks_for_a_newer_app(
-    shown_data_root: DataRoot, changes: dict[str, object]
-) -> None:
+def test_an_unknown_contract_asks_to_update_the_app(shown_data_root: DataRoot, changes: dict[str, object]) -> None:
     rewrite_manifest(shown_data_root, **changes)
     session = opened()
     assert [header.value for header in session.header] == ["The segments were published by another version"]
@@ -106,7 +104,7 @@ def test_a_snapshot_of_a_newer_contract_asks_for_a_newer_app(
         (timedelta(hours=7), "0.25", True),
     ],
 )
-def test_a_stale_snapshot_is_shown_with_a_warning(
+def test_stale_snapshots_show_a_warning(
     shown_data_root: DataRoot, monkeypatch: pytest.MonkeyPatch, span: timedelta, setting: str | None, is_stale: bool
 ) -> None:
     if setting:
@@ -114,10 +112,10 @@ def test_a_stale_snapshot_is_shown_with_a_warning(
     date_back(shown_data_root, span)
     session = opened()
     assert session.metric
-    assert [("newer ones were expected" in warning.value) for warning in session.warning] == [True] * is_stale
+    assert [("a newer snapshot was expected" in warning.value) for warning in session.warning] == [True] * is_stale
 
 
-def test_damage_after_opening_is_told_and_not_traced(shown_data_root: DataRoot) -> None:
+def test_damage_after_opening_shows_no_traceback(shown_data_root: DataRoot) -> None:
     session = opened()
     read_latest(shown_data_root.root).table_path("segment_assignments").write_bytes(b"PAR1")
     session.switch_page("app_pages/segments.py").run()
@@ -125,17 +123,15 @@ def test_damage_after_opening_is_told_and_not_traced(shown_data_root: DataRoot) 
     assert not session.exception
 
 
-def test_a_setting_that_cannot_be_read_is_told(shown_data_root: DataRoot) -> None:
+def test_an_invalid_setting_is_reported(shown_data_root: DataRoot) -> None:
     (shown_data_root.root / "settings.toml").write_text("stale_days = 'soon'")
     session = opened()
-    assert "A setting cannot be read" in prose(session)
+    assert "A setting is invalid" in prose(session)
     assert "settings.toml" in session.code[0].value
 
 
-@pytest.mark.usefixtures("shown_home")
-def test_what_nobody_expected_goes_to_the_log_alone(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("sample_data_root")
+def test_unexpected_errors_are_only_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.grid", lambda *_, **__: 1 / 0)
     session = opened()
     assert "Something went wrong" in prose(session)

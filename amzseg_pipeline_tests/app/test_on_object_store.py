@@ -1,4 +1,4 @@
-"""The app on a data root in an object store: pages open, questions are answered, plots and files are handed out."""
+"""The app on a data root in an object store: pages, plots and downloads."""
 
 import shutil
 from datetime import UTC, datetime
@@ -9,8 +9,9 @@ from PIL import Image
 
 from amzseg_pipeline.steps.figures.gallery import Gallery, RenderedPlot
 from amzseg_pipeline.storage.data_root import DataRoot, data_root_at
-from amzseg_pipeline.storage.serving.exports import segment_chunks
+from amzseg_pipeline.storage.serving.exports import campaign_chunks
 from amzseg_pipeline.storage.serving.plots import write_gallery
+from amzseg_pipeline.storage.serving.snapshot_queries import Campaign, PublishedUsers
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests.app.pages import errors, opened, prose
 from amzseg_pipeline_tests.object_store import Store
@@ -49,6 +50,9 @@ def test_pages_show_the_snapshot_in_the_store(
     assert "cannot be read" not in prose(plots)
     assert "Download the report of the run" in prose(plots)
     segment_id = local.segment_profiles()["segment_id"][0]
-    for kind in ("csv", "parquet"):
-        stored = b"".join(segment_chunks(read_latest(store.address), segment_id, file_format=kind))
-        assert stored == b"".join(segment_chunks(local, segment_id, file_format=kind))
+    for file_format in ("csv", "parquet"):
+        files = [
+            b"".join(campaign_chunks(PublishedUsers(each), segment_id, Campaign(), file_format=file_format))
+            for each in (read_latest(store.address), local)
+        ]
+        assert files[0] == files[1]

@@ -1,77 +1,76 @@
-import asyncio
+"""Downloads of campaign lists."""
+
 import io
+from datetime import date
 
 import pandas as pd
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from amzseg_pipeline.app.segment_downloads import PATH, segment_address, segment_response
+from amzseg_pipeline.app.segment_downloads import PATH, segment_download_path, segment_response
+from amzseg_pipeline.storage.serving.exports import FileFormat
+from amzseg_pipeline.storage.serving.snapshot_queries import Campaign
 from amzseg_pipeline.storage.snapshots import Snapshot
+from amzseg_pipeline_tests.app.asgi import Answer, answer
 
-pytestmark = pytest.mark.usefixtures("shown_home")
+pytestmark = pytest.mark.usefixtures("shown_data_root")
+
+APP = Starlette(routes=[Route(PATH, segment_response)])
 
 
-def answer(address: str) -> tuple[int, dict[str, str], list[bytes]]:
-    """Status, headers and the pieces of the body, as a server sends them."""
-    sent = []
+def path_of(segment_id: str, file_format: FileFormat = "csv", *, sequence: int = 1) -> str:
+    return segment_download_path(sequence, segment_id, file_format, campaign=Campaign())
 
-    async def receive() -> dict[str, object]:
-        await asyncio.Event().wait()
-        raise AssertionError
 
-    async def send(message: dict[str, object]) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": f"/{address}",
-        "headers": [],
-        "query_string": b"",
-        "asgi": {"spec_version": "2.4"},
-    }
-    asyncio.run(Starlette(routes=[Route(PATH, segment_response)])(scope, receive, send))
-    start, *bodies = sent
-    headers = {name.decode(): value.decode() for name, value in start["headers"]}
-    return start["status"], headers, [body["body"] for body in bodies if body["body"]]
+def download(path: str) -> Answer:
+    return answer(APP, f"/{path}")
 
 
 @pytest.mark.parametrize(("file_format", "read"), [("csv", pd.read_csv), ("parquet", pd.read_parquet)])
-def test_a_segment_is_sent_whole_as_a_file_of_its_name(snapshot: Snapshot, file_format: str, read) -> None:
-    everyone = snapshot.segment_assignments()
-    status, headers, pieces = answer(segment_address(1, "S0002", file_format))
-    assert status == 200
-    assert headers["content-disposition"] == f'attachment; filename="S0002-snapshot-1.{file_format}"'
-    users = read(io.BytesIO(b"".join(pieces)))
-    assert list(users["user_id"]) == list(everyone.loc[everyone["segment_id"] == "S0002", "user_id"])
+def test_a_segment_is_sent_as_a_named_file(snapshot: Snapshot, file_format: FileFormat, read) -> None:
+    assignments = snapshot.segment_assignments()
+    found = download(path_of("S0002", file_format))
+    assert found.status == 200
+    assert found.headers["content-disposition"] == f'attachment; filename="S0002-snapshot-1.{file_format}"'
+    users = read(io.BytesIO(found.body))
+    assert list(users["user_id"]) == list(assignments.loc[assignments["segment_id"] == "S0002", "user_id"])
 
 
-def test_it_is_sent_in_pieces(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filters_are_part_of_the_path(snapshot: Snapshot) -> None:
+    campaign = Campaign(audience="joined", since=date(2999, 1, 1))
+    found = download(segment_download_path(1, "S0002", "csv", campaign=campaign))
+    assert found.headers["content-disposition"] == 'attachment; filename="S0002-joined-snapshot-1.csv"'
+    assert pd.read_csv(io.BytesIO(found.body)).empty
+    assert list(pd.read_csv(io.BytesIO(found.body)).columns) == list(snapshot.segment_assignments().columns)
+
+
+def test_files_are_streamed(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("amzseg_pipeline.storage.serving.exports._BATCH_ROWS", 10)
-    _, _, pieces = answer(segment_address(1, "S0001", "csv"))
-    assert len(pieces) > len(snapshot.segment_assignments()) / 10 / 2
+    assert len(download(path_of("S0001")).chunks) > 1
+    assert snapshot.sequence == 1
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        pytest.param(lambda address: address.replace("S0001", "S0002"), id="another segment"),
-        pytest.param(lambda address: address.replace("/1/", "/2/"), id="another snapshot"),
-        pytest.param(lambda address: address.replace("/csv", "/parquet"), id="another format"),
-        pytest.param(lambda address: address.replace(address.split("/")[1], "0" * 64), id="another signature"),
+        pytest.param(lambda path: path.replace("S0001", "S0002"), id="another segment"),
+        pytest.param(lambda path: path.replace("/1/", "/2/"), id="another snapshot"),
+        pytest.param(lambda path: path.replace("/csv", "/parquet"), id="another format"),
+        pytest.param(lambda path: path.replace("/csv", "x/csv"), id="another campaign"),
+        pytest.param(lambda path: path.replace(path.split("/")[1], "0" * 64), id="another signature"),
     ],
 )
-def test_an_address_that_no_page_gave_is_none(changed) -> None:
-    assert answer(changed(segment_address(1, "S0001", "csv")))[0] == 404
+def test_unsigned_paths_are_not_found(changed) -> None:
+    assert download(changed(path_of("S0001"))).status == 404
 
 
-def test_a_damaged_or_retired_snapshot_is_told_in_words(snapshot: Snapshot) -> None:
-    status, _, pieces = answer(segment_address(7, "S0001", "csv"))
-    assert (status, b"there is no snapshot 7" in b"".join(pieces)) == (503, True)
+def test_damaged_or_missing_snapshots_give_the_reason(snapshot: Snapshot) -> None:
+    missing = download(path_of("S0001", sequence=7))
+    assert (missing.status, b"there is no snapshot 7" in missing.body) == (503, True)
     path = snapshot.table_path("segment_assignments")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    status, _, pieces = answer(segment_address(1, "S0001", "csv"))
-    assert (status, b"the sha256 differs" in b"".join(pieces)) == (503, True)
+    damaged = download(path_of("S0001"))
+    assert (damaged.status, b"another sha256" in damaged.body) == (503, True)

@@ -1,43 +1,74 @@
+"""The page Segments."""
+
 import json
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from amzseg_pipeline.storage.snapshots import Snapshot
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.app.pages import errors, opened, prose
+from amzseg_pipeline_tests.app.pages import MAIN, errors, opened, prose
 from amzseg_pipeline_tests.storage.landing.synthetic_exports import canonical_csv
 
-pytestmark = pytest.mark.usefixtures("shown_home")
+pytestmark = pytest.mark.usefixtures("sample_data_root")
 
 
-def test_every_segment_can_be_chosen_and_shows_its_own_users(snapshot: Snapshot) -> None:
-    everyone = snapshot.segment_assignments()
+def test_every_segment_shows_its_users(snapshot: Snapshot) -> None:
+    assignments = snapshot.segment_assignments()
     session = opened("segments")
-    for segment_id, users in everyone.groupby("segment_id"):
+    for segment_id, users in assignments.groupby("segment_id"):
         session.button_group(key="segment").set_value(segment_id).run()
         assert errors(session) == []
         assert f"{len(users):,} users" in prose(session)
         shown = session.dataframe[0].value
-        nearest = users.sort_values(["distance", "user_id"])["user_id"].head(100)
-        assert list(shown["User"]) == list(nearest)
+        assert list(shown["User"]) == list(users["user_id"].head(100))
         links = [link.proto for link in session.get("link_button")]
-        assert [link.label for link in links] == ["Download as CSV", "Download as parquet"]
-        assert [
-            link.url.endswith(f"/1/{segment_id}/{name}") for link, name in zip(links, ("csv", "parquet"), strict=True)
-        ]
+        assert [link.label for link in links] == ["Download as CSV", "Download as Parquet"]
+        assert all(
+            f"/1/{segment_id}/" in link.url and link.url.endswith(name)
+            for link, name in zip(links, ("csv", "parquet"), strict=True)
+        )
 
 
-def test_the_users_can_be_ordered_by_doubt(snapshot: Snapshot) -> None:
-    everyone = snapshot.segment_assignments()
+def test_campaign_lists_have_filters(snapshot: Snapshot) -> None:
+    assignments = snapshot.segment_assignments()
     session = opened("segments")
     session.button_group(key="segment").set_value("S0002").run()
-    session.selectbox(key="order").set_value("undecided").run()
-    users = everyone[everyone["segment_id"] == "S0002"].sort_values(["margin", "user_id"])
-    assert list(session.dataframe[0].value["User"]) == list(users["user_id"].head(100))
+    session.checkbox(key="several_reviews").check().run()
+    session.selectbox(key="confidence").set_value(0.3).run()
+    condition = (assignments["segment_id"] == "S0002") & (assignments["margin"] >= 0.3)
+    members = assignments[condition & (assignments["total_reviews"] > 1)]
+    assert f"**{len(members):,} user" in prose(session)
+    session.button_group(key="audience").set_value("lookalikes").run()
+    assert errors(session) == []
+    segments = set(session.dataframe[0].value["Second best"])
+    assert segments <= {snapshot.segment_profiles().set_index("segment_id").loc["S0002", "segment_name"]}
+    session.button_group(key="audience").set_value("joined").run()
+    assert errors(session) == []
 
 
-def test_every_feature_has_its_distribution_and_every_chart_its_segments() -> None:
+def test_two_segments_can_be_compared() -> None:
+    session = opened("segments")
+    session.button_group(key="segment").set_value("S0002").run()
+    session.button_group(key="compare_S0002").set_value("S0001").run()
+    assert errors(session) == []
+    table = next(
+        element.value for element in session.html if "Share of spend" in element.value and "<th" in element.value
+    )
+    assert "Share of users" in table
+    assert "on average" in prose(session)
+
+
+def test_links_name_the_segment_by_id() -> None:
+    session = AppTest.from_file(str(MAIN), default_timeout=60)
+    session.query_params["segment"] = "S0002"
+    session.run().switch_page("app_pages/segments.py").run()
+    session.button_group(key="segment").set_value("S0003").run()
+    assert session.query_params["segment"] in ("S0003", ["S0003"])
+
+
+def test_every_feature_has_a_distribution_chart() -> None:
     session = opened("segments")
     for feature in ("total_reviews", "avg_rating", "avg_discount", "avg_spend", "engagement_score"):
         session.button_group(key="feature").set_value(feature).run()
@@ -49,9 +80,7 @@ def test_every_feature_has_its_distribution_and_every_chart_its_segments() -> No
             assert names == {"Deal Seekers", "Casual Buyers", "Premium Loyalists"}
 
 
-def test_of_a_source_without_list_prices_no_discount_is_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_features_without_values_are_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     priced = [{"user_id": f"U{n}", "item_id": "I", "paid_price": str(9 + n % 4 * 30)} for n in range(40)]
     data_root = scenario.data_root_with(tmp_path, export=canonical_csv(priced))
     assert scenario.run(data_root).success
@@ -62,15 +91,13 @@ def test_of_a_source_without_list_prices_no_discount_is_asked_for(
     assert (features.value, len(features.options)) == ("total_reviews", 4)
 
 
-@pytest.mark.parametrize(("least", "is_told"), [("0", False), ("1", True)])
-def test_a_name_that_says_little_is_told_from_the_limit_on_that_the_check_has(
-    least: str, is_told: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AMZSEG_MIN_NAME_FIT", least)
-    assert ("read the profile, not the name" in prose(opened("segments"))) is is_told
+@pytest.mark.parametrize(("limit", "is_warned"), [("0", False), ("1", True)])
+def test_a_poor_name_fit_is_mentioned(limit: str, is_warned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMZSEG_MIN_NAME_FIT", limit)
+    assert ("rely on the profile, not the name" in prose(opened("segments"))) is is_warned
 
 
-def test_a_segment_has_one_colour_on_every_chart() -> None:
+def test_a_segment_has_one_colour_in_every_chart() -> None:
     session = opened("segments")
     colours: dict[str, set[str]] = {}
     for chart in session.get("plotly_chart"):
@@ -82,16 +109,17 @@ def test_a_segment_has_one_colour_on_every_chart() -> None:
     assert len(set.union(*colours.values())) == 3
 
 
-def test_the_profile_of_all_users_is_the_mean_of_all(snapshot: Snapshot) -> None:
-    everyone = snapshot.segment_assignments()
+def test_profile_of_all_users_is_their_mean(snapshot: Snapshot) -> None:
+    assignments = snapshot.segment_assignments()
     text = prose(opened("segments"))
-    assert f"{everyone['avg_discount'].mean():,.1f}" in text
-    assert f"₹{everyone['avg_spend'].mean():,.0f}" in text
+    assert f"{assignments['avg_discount'].mean():,.1f}" in text
+    assert f"₹{assignments['avg_spend'].mean():,.0f}" in text
 
 
-def test_a_segment_of_the_address_that_does_not_exist_is_none_of_ours() -> None:
+def test_an_unknown_segment_in_the_url_is_explained() -> None:
     session = opened("segments")
     session.query_params["segment"] = "<script>alert(1)</script>"
     session.run()
     assert errors(session) == []
+    assert "does not have" in session.info[0].value
     assert "script" not in prose(session)

@@ -1,19 +1,17 @@
-"""How fast the app answers on a snapshot of a million users, and whether many sessions at once are served.
+"""Load test of the app: response times on a snapshot of a million users, and many concurrent sessions.
 
-    python -m benchmarks.app_load --home data --out /tmp/app_load --users 1000000
+    python -m benchmarks.app_load --data data --out /tmp/app_load --users 1000000
 
-The home must have been run before. Its last snapshot is published anew below --out with the users repeated under new
-ids until there are as many as asked for, every amount and rating a little different, in segments of the same shares;
-the model is as it was. Then the app is started on that, and a browser and bare sessions ask it:
+The data root must hold a snapshot. It is published again below --out with its users repeated under new ids until there
+are --users of them, with small random changes, and the same model. The app then serves that snapshot:
 
-    first page      a browser's first page, until the numbers are there, on the server's first visit and on later ones
-    every page      the same for the other pages, the first time that anybody asks for them and later
-    score a user    a value of the form changed on the open page: from the request to the end of the server's run,
-                    and the processor time that the server takes for it, which does not depend on what else is running
-    sessions        that many sessions open all pages at the same time; none may show an error
-    upload          a CSV of that many users scored by the page, and the server's memory while it does
+    first page      until its numbers are visible in a browser, on the server's first visit and later
+    every page      the same for the other pages
+    score a user    one value of the form changed: duration of the server's run, and its processor time
+    sessions        concurrent sessions that open every page; none may show an error
+    upload          a CSV of --upload-rows users scored by the page, and the server's memory
 
-Figures are written to --out as figures.json and printed.
+The figures are printed and written to --out as figures.json.
 """
 
 import argparse
@@ -39,15 +37,15 @@ PAGES = {
     "score_user": "What decided it",
     "find_user": "User id",
     "plots": "Plots",
-    "about": "Exports it was made from",
+    "about": "Source exports",
 }
-"""Path of a page, and a heading or label near its end."""
+"""URL path of a page, and a heading or label near its end."""
 
 _WAIT_SECONDS = 120
 
 
 def seconds_until(browser: Browser, address: str, page: str) -> float:
-    """Seconds from asking for a page to the sight of its last heading, in a browser that has never seen the app."""
+    """Seconds from the request of a page until its last heading is visible, in a new browser context."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     window = context.new_page()
     started = time.perf_counter()
@@ -59,11 +57,11 @@ def seconds_until(browser: Browser, address: str, page: str) -> float:
 
 
 def upload(browser: Browser, address: str, path: Path, *, rows: int, server: psutil.Process) -> dict[str, object]:
-    """A file scored by the page: seconds from choosing it to its result, steps of the progress bar, memory."""
+    """A file scored by the page: seconds until the result, observed progress steps, memory of the server."""
     window = browser.new_page()
     window.goto(f"{address}/score_file")
     window.get_by_text("Download a template").wait_for(timeout=_WAIT_SECONDS * 1000)
-    before_bytes, peak_bytes, seen = server.memory_info().rss, 0, set[str]()
+    before_bytes, peak_bytes, observed = server.memory_info().rss, 0, set[str]()
     started = time.perf_counter()
     window.locator('input[type="file"]').set_input_files(path)
     result = window.get_by_text("Rows scored")
@@ -71,10 +69,10 @@ def upload(browser: Browser, address: str, path: Path, *, rows: int, server: psu
         peak_bytes = max(peak_bytes, server.memory_info().rss)
         bar = window.get_by_test_id("stProgress")
         if bar.count():
-            seen.update(bar.all_inner_texts())
+            observed.update(bar.all_inner_texts())
         time.sleep(0.05)
         if time.perf_counter() - started > 10 * _WAIT_SECONDS:
-            sys.exit("the upload has not been scored")
+            sys.exit("the upload was not scored")
     elapsed = time.perf_counter() - started
     is_complete = window.get_by_text(f"{rows:,}", exact=True).first.is_visible()
     window.close()
@@ -83,39 +81,39 @@ def upload(browser: Browser, address: str, path: Path, *, rows: int, server: psu
         "file_mb": round(path.stat().st_size / 1e6, 1),
         "seconds": round(elapsed, 1),
         "all_rows_scored": is_complete,
-        "progress_steps_seen": len(seen),
+        "progress_steps_observed": len(observed),
         "server_mb_before": round(before_bytes / 1e6),
-        "server_mb_most": round(peak_bytes / 1e6),
+        "server_mb_max": round(peak_bytes / 1e6),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, required=True, help="a data root whose pipeline has run")
+    parser.add_argument("--data", type=Path, required=True, help="a data root with a snapshot")
     parser.add_argument("--out", type=Path, required=True, help="folder for the snapshot and the figures")
     parser.add_argument("--users", type=int, default=1_000_000)
     parser.add_argument("--sessions", type=int, default=20)
-    parser.add_argument("--upload-rows", type=int, default=1_000_000, help="0 leaves the upload out")
+    parser.add_argument("--upload-rows", type=int, default=1_000_000, help="0 skips the upload")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
-    given = parser.parse_args()
-    data_root = DataRoot(given.out.absolute() / f"home-{given.users}")
+    options = parser.parse_args()
+    data_root = DataRoot(options.out.absolute() / f"data-{options.users}")
     data_root.root.mkdir(parents=True, exist_ok=True)
     snapshot = read_latest(data_root.root) if data_root.published.exists() else None
     if snapshot is None:
-        snapshot = scaled_snapshot(read_latest(given.data_root), data_root, users=given.users)
+        snapshot = scaled_snapshot(read_latest(options.data), data_root, users=options.users)
     figures: dict[str, object] = {
         "users": snapshot.rows(SEGMENT_ASSIGNMENTS.name),
         "parquet_mb": round(snapshot.table_path(SEGMENT_ASSIGNMENTS.name).stat().st_size / 1e6, 1),
         "cores": psutil.cpu_count(),
         "load_average_before": round(psutil.getloadavg()[0], 1),
     }
-    with served_app(data_root.root, log=given.out / "app.log") as address, sync_playwright() as playwright:
+    with served_app(data_root.root, log=options.out / "app.log") as address, sync_playwright() as playwright:
         server = next(
             each
             for each in psutil.Process().children()
             if "streamlit" in " ".join(each.cmdline()) and each.is_running()
         )
-        browser = playwright.chromium.launch(executable_path=given.chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=options.chromium, args=["--no-sandbox", "--disable-gpu"])
         figures["first_page_of_the_server_seconds"] = round(seconds_until(browser, address, "overview"), 2)
         warm = [seconds_until(browser, address, "overview") for _ in range(7)]
         figures["first_page_warm_seconds"] = {
@@ -131,14 +129,14 @@ def main() -> None:
         }
         figures["first_page_of_a_session_server_ms"] = opening(address, times=20)
         figures["score_a_user_ms"] = scoring(address, times=100, server=server)
-        figures["crowd"] = crowd(address, list(PAGES), sessions=given.sessions)
+        figures["crowd"] = crowd(address, list(PAGES), sessions=options.sessions)
         figures["server_mb"] = round(server.memory_info().rss / 1e6)
-        if given.upload_rows:
-            path = users_csv(given.out / "users.csv", rows=given.upload_rows)
-            figures["upload"] = upload(browser, address, path, rows=given.upload_rows, server=server)
+        if options.upload_rows:
+            path = users_csv(options.out / "users.csv", rows=options.upload_rows)
+            figures["upload"] = upload(browser, address, path, rows=options.upload_rows, server=server)
         browser.close()
     text = json.dumps(figures, indent=2)
-    (given.out / "figures.json").write_text(text + "\n", encoding="utf-8")
+    (options.out / "figures.json").write_text(text + "\n", encoding="utf-8")
     print(text)
 
 

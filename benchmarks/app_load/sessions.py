@@ -1,4 +1,4 @@
-"""Sessions of the app without a browser: what the server alone takes for a page, a score, and a crowd."""
+"""Sessions of the app without a browser, which measure the server alone."""
 
 import statistics
 import threading
@@ -20,13 +20,13 @@ _WAIT_SECONDS = 120
 
 @dataclass
 class Session:
-    """A session of the app without a browser: it asks for a run of a page and reads all that the server sends."""
+    """A session without a browser: it requests a run of a page and reads all messages of the server."""
 
     connection: ClientConnection
     number_inputs: dict[str, str]
 
     def run(self, page: str, widgets: dict[str, float] | None = None) -> tuple[float, list[str]]:
-        """Seconds until the server's run of the page ends, and the errors that it showed."""
+        """Duration of the server's run of the page in seconds, and the errors on the page."""
         message = BackMsg()
         message.rerun_script.page_name = "" if page == "overview" else page
         for label, value in (widgets or {}).items():
@@ -36,17 +36,17 @@ class Session:
         started = time.perf_counter()
         self.connection.send(message.SerializeToString())
         while True:
-            answer = ForwardMsg.FromString(self.connection.recv(timeout=_WAIT_SECONDS))
-            kind = answer.WhichOneof("type")
-            if kind == "delta" and answer.delta.WhichOneof("type") == "new_element":
-                element = answer.delta.new_element
+            reply = ForwardMsg.FromString(self.connection.recv(timeout=_WAIT_SECONDS))
+            message_type = reply.WhichOneof("type")
+            if message_type == "delta" and reply.delta.WhichOneof("type") == "new_element":
+                element = reply.delta.new_element
                 if element.WhichOneof("type") == "exception":
                     errors.append(f"{page}: {element.exception.message}")
                 elif element.WhichOneof("type") == "alert" and element.alert.format == element.alert.ERROR:
                     errors.append(f"{page}: {element.alert.body}")
                 elif element.WhichOneof("type") == "number_input":
                     self.number_inputs[element.number_input.label] = element.number_input.id
-            elif kind == "script_finished":
+            elif message_type == "script_finished":
                 return time.perf_counter() - started, errors
 
 
@@ -59,8 +59,8 @@ def session_of(address: str) -> Iterator[Session]:
 
 
 def scoring(address: str, *, times: int, server: psutil.Process) -> dict[str, float]:
-    """Milliseconds of the server for a change of a value of the form on the loaded page."""
-    found = []
+    """Milliseconds of the server for one changed value on the loaded form."""
+    durations = []
     with session_of(address) as session:
         session.run("score_user")
         discount = next(label for label in session.number_inputs if "discount" in label)
@@ -69,28 +69,28 @@ def scoring(address: str, *, times: int, server: psutil.Process) -> dict[str, fl
         for each in range(times):
             seconds, errors = session.run("score_user", {discount: float(each % 90)})
             assert not errors, errors
-            found.append(seconds)
+            durations.append(seconds)
         processor = sum(server.cpu_times()[:2]) - before
     return {
-        "median": round(1000 * statistics.median(found), 1),
-        "slowest": round(1000 * max(found), 1),
+        "median": round(1000 * statistics.median(durations), 1),
+        "slowest": round(1000 * max(durations), 1),
         "processor": round(1000 * processor / times, 1),
     }
 
 
 def opening(address: str, *, times: int) -> dict[str, float]:
-    """Milliseconds of the server for the first page of a new session, the server being warm."""
-    found = []
+    """Milliseconds of a warm server for the first page of a new session."""
+    durations = []
     for _ in range(times):
         with session_of(address) as session:
             seconds, errors = session.run("overview")
             assert not errors, errors
-            found.append(seconds)
-    return {"median": round(1000 * statistics.median(found), 1), "slowest": round(1000 * max(found), 1)}
+            durations.append(seconds)
+    return {"median": round(1000 * statistics.median(durations), 1), "slowest": round(1000 * max(durations), 1)}
 
 
 def crowd(address: str, pages: Sequence[str], *, sessions: int) -> dict[str, object]:
-    """Sessions that all start at once and open these pages one after the other."""
+    """Concurrent sessions that open these pages one after another."""
     start = threading.Barrier(sessions)
 
     def one(_: int) -> tuple[list[float], list[str]]:
@@ -101,12 +101,12 @@ def crowd(address: str, pages: Sequence[str], *, sessions: int) -> dict[str, obj
 
     started = time.perf_counter()
     with ThreadPoolExecutor(sessions) as pool:
-        answers = list(pool.map(one, range(sessions)))
-    seconds = [each for answer, _ in answers for each in answer]
+        results = list(pool.map(one, range(sessions)))
+    seconds = [each for result, _ in results for each in result]
     return {
         "sessions": sessions,
         "pages": len(seconds),
-        "errors": [error for _, errors in answers for error in errors],
+        "errors": [error for _, errors in results for error in errors],
         "seconds": round(time.perf_counter() - started, 2),
         "median_page_seconds": round(statistics.median(seconds), 3),
         "slowest_page_seconds": round(max(seconds), 3),

@@ -1,4 +1,4 @@
-"""What the app is asked about: a snapshot of as many users as wanted, and a file of users to score."""
+"""Test data: a snapshot scaled to a number of users, and a file of users to score."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ _JITTERED = {"avg_rating": (1.0, 5.0), "avg_discount": (0.0, 100.0), "avg_spend"
 
 
 def scaled_snapshot(last: Snapshot, data_root: DataRoot, *, users: int) -> Snapshot:
-    """The snapshot `last` with its users repeated until there are `users`, published below `home`."""
+    """The snapshot `last` with its users repeated until there are `users`, published in `data_root`."""
     table = pq.read_table(last.table_path(SEGMENT_ASSIGNMENTS.name))
     profiles = pq.read_table(last.table_path(SEGMENT_PROFILES.name))
     sizes = dict.fromkeys(profiles["segment_id"].to_pylist(), 0)

@@ -1,1 +1,1 @@
-"""The pages, in the order of the navigation in main.py; Streamlit runs each file as a script."""
+"""The pages, one file each; main.py sets their order and Streamlit runs each file as a script."""

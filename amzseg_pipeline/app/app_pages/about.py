@@ -1,57 +1,61 @@
-"""What the segments rest on: the data and its checks, the model, and how to read the files."""
+"""What the segments are based on: the data and its checks, the model, and how to read the files."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from amzseg_pipeline.app.components import facts, small_table
-from amzseg_pipeline.app.formatting import moment, plain, spoken
-from amzseg_pipeline.app.model_card import choice_of_k, drift_figures, model_card, takeover
-from amzseg_pipeline.app.page_header import page_head
-from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.components import facts, html_table
+from amzseg_pipeline.app.model_card import drift_figures, k_choice, model_card, promotion_decision
+from amzseg_pipeline.app.page_header import page_header
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.app.reading_recipes import RECIPES
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.presentation.formatting import markdown_escaped, moment, sentence_case
+
+_SIZES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 def page() -> None:
     """Draws the page."""
-    shown = page_head("About the data", "What these segments rest on, and how to read them in your own tools.")
+    shown = page_header("About the data", "What these segments are based on, and how to read them in your own tools.")
     run = shown.snapshot.run()
     data, model, files = st.tabs(["Data and checks", "Model", "Files and how to read them"])
     with data:
-        _accounts(run.get("row_reconciliation", {}))
+        _row_reconciliation(run.get("row_reconciliation", {}))
         _checks(run.get("checks", []))
         _inputs(shown)
     with model:
         model_card(shown)
-        choice_of_k(run.get("k") or {})
-        takeover(run.get("promotion") or {}, pending=(run.get("promotion_state") or {}).get("pending"))
+        k_choice(run.get("k") or {})
+        promotion_decision(run.get("promotion") or {}, pending=(run.get("promotion_state") or {}).get("pending"))
         drift_figures(run.get("drift") or {})
     with files:
         _files(shown)
+        _recipes()
 
 
-def _accounts(row_reconciliation: dict[str, Any]) -> None:
-    if not {"raw", "cleaned", "duplicates", "rejected"} <= row_reconciliation.keys():
+def _row_reconciliation(counts: Mapping[str, Any]) -> None:
+    if not {"raw", "cleaned", "duplicates", "rejected"} <= counts.keys():
         return
-    st.header("Every row accounted for", anchor=False)
-    rejected = sum(row_reconciliation["rejected"].values())
+    st.header("Row reconciliation", anchor=False)
+    rejected = sum(counts["rejected"].values())
     facts(
         {
-            "Rows delivered": f"{row_reconciliation['raw']:,}",
-            "Reviews, each counted once": f"{row_reconciliation['cleaned']:,}",
-            "Duplicate rows": f"{row_reconciliation['duplicates']:,}",
+            "Raw rows": f"{counts['raw']:,}",
+            "Distinct reviews": f"{counts['cleaned']:,}",
+            "Duplicate rows": f"{counts['duplicates']:,}",
             "Rejected rows": f"{rejected:,}",
         }
     )
     if rejected:
-        st.caption("Why rows were rejected")
-        rows = sorted(row_reconciliation["rejected"].items(), key=lambda entry: -entry[1])
-        small_table(["Reason", "Rows"], [[reason, f"{count:,}"] for reason, count in rows])
-    if unreadable := row_reconciliation.get("unreadable"):
-        parts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(unreadable.items()))
-        st.caption(f"Values that could not be read, and count as not known: {plain(parts)}.")
+        st.caption("Rejected rows by reason")
+        reasons = sorted(counts["rejected"].items(), key=lambda entry: -entry[1])
+        html_table(["Reason", "Rows"], [[reason, f"{count:,}"] for reason, count in reasons])
+    if unreadable := counts.get("unreadable"):
+        columns = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(unreadable.items()))
+        st.caption(f"Values that could not be read and count as unknown: {markdown_escaped(columns)}.")
 
 
 def _checks(checks: list[dict[str, Any]]) -> None:
@@ -59,40 +63,37 @@ def _checks(checks: list[dict[str, Any]]) -> None:
         return
     st.header("Checks of the run", anchor=False)
     passed = sum(bool(check["passed"]) for check in checks)
-    warned = "" if passed == len(checks) else " Those marked ! warn; any other that fails publishes nothing."
-    st.markdown(f"{passed} of {len(checks)} passed.{warned}")
-    small_table(
-        ["", "Check", "Of", "What it says"],
+    failed = "" if passed == len(checks) else " Checks marked ! only warn; a failed blocking check prevents publishing."
+    st.markdown(f"{passed} of {len(checks)} passed.{failed}")
+    html_table(
+        ["", "Check", "Asset", "Description"],
         [
             [
                 "✓" if check["passed"] else "✗" if check.get("blocking", True) else "!",
-                spoken(check["check"]),
-                spoken(check["asset"]),
+                sentence_case(check["check"]),
+                sentence_case(check["asset"]),
                 check.get("description") or "–",
             ]
             for check in checks
         ],
-        texts=4,
+        text_columns=4,
     )
 
 
-def _inputs(shown: Published) -> None:
-    st.header("Exports it was made from", anchor=False)
+def _inputs(shown: ShownSnapshot) -> None:
+    st.header("Source exports", anchor=False)
+    inputs = shown.snapshot.inputs
     st.dataframe(
-        pd.DataFrame(
-            {
-                "File": [batch.get("path", "") for batch in shown.snapshot.inputs],
-                "SHA-256": [batch.get("sha256", "") for batch in shown.snapshot.inputs],
-            }
-        ),
+        pd.DataFrame({"File": [item.get("path", "") for item in inputs],
+                      "SHA-256": [item.get("sha256", "") for item in inputs]}),
         hide_index=True,
         key="inputs",
-    )
+    )  # fmt: skip
 
 
-def _files(shown: Published) -> None:
+def _files(shown: ShownSnapshot) -> None:
     snapshot = shown.snapshot
-    st.header("What is published", anchor=False)
+    st.header("Published files", anchor=False)
     facts(
         {
             "Snapshot": f"{snapshot.sequence:,}",
@@ -103,39 +104,45 @@ def _files(shown: Published) -> None:
             "Settings": str(snapshot.manifest["settings_hash"])[:12],
         }
     )
-    small_table(
-        ["File", "What it holds", "Rows", "Size"],
+    html_table(
+        ["File", "Content", "Rows", "Size"],
         [
             [
-                entry["path"],
-                entry.get("description", ""),
-                f"{entry['rows']:,}" if "rows" in entry else "–",
-                _size(entry["bytes"]),
+                resource["path"],
+                resource.get("description", ""),
+                f"{resource['rows']:,}" if "rows" in resource else "–",
+                _file_size(resource["bytes"]),
             ]
-            for entry in snapshot.manifest["resources"]
+            for resource in snapshot.manifest["resources"]
         ],
-        texts=2,
+        text_columns=2,
     )
-    st.caption("Their SHA-256 was checked when this snapshot was opened, and stands in the manifest, datapackage.json.")
+    st.caption("Every file was verified against its SHA-256 in the manifest, datapackage.json.")
     with st.expander(f"Columns of {SEGMENT_ASSIGNMENTS.name}.parquet"):
-        fields = next(e for e in snapshot.manifest["resources"] if e["name"] == SEGMENT_ASSIGNMENTS.name)["schema"]
-        small_table(
-            ["Column", "Type", "Unit", "What it is"],
-            [[f["name"], f["type"], f.get("unit", ""), f["description"]] for f in fields["fields"]],
-            texts=4,
+        resources = {resource["name"]: resource for resource in snapshot.manifest["resources"]}
+        html_table(
+            ["Column", "Type", "Unit", "Description"],
+            [
+                [column["name"], column["type"], column.get("unit", ""), column["description"]]
+                for column in resources[SEGMENT_ASSIGNMENTS.name]["schema"]["fields"]
+            ],
+            text_columns=4,
         )
+
+
+def _recipes() -> None:
     st.header("How to read it", anchor=False)
-    st.markdown("Follow the pointer, then open the file by name; a snapshot never changes.")
-    for tab, (_, language, text) in zip(st.tabs([name for name, _, _ in RECIPES]), RECIPES, strict=True):
+    st.markdown("Read the pointer, then open the file by name; a snapshot never changes.")
+    for tab, (_, language, code) in zip(st.tabs([tool for tool, _, _ in RECIPES]), RECIPES, strict=True):
         with tab:
-            st.code(text, language=language, wrap_lines=True)
+            st.code(code, language=language, wrap_lines=True)
 
 
-def _size(count: int) -> str:
-    for scale, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if count >= scale:
-            return f"{count / scale:,.1f} {unit}"
-    return f"{count:,} bytes"
+def _file_size(size_bytes: int) -> str:
+    for scale, unit in _SIZES:
+        if size_bytes >= scale:
+            return f"{size_bytes / scale:,.1f} {unit}"
+    return f"{size_bytes:,} bytes"
 
 
 page()

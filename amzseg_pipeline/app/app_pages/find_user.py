@@ -1,5 +1,6 @@
-"""One published user, found by id: segment, since when, where from and why, and their features beside others'."""
+"""A published user found by id: segment, confidence, features compared with others, and history."""
 
+from collections.abc import Mapping
 from datetime import date
 from functools import partial
 from typing import Any
@@ -7,31 +8,34 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from amzseg_pipeline.app import cached_queries as questions
-from amzseg_pipeline.app.components import small_table
-from amzseg_pipeline.app.formatting import day
-from amzseg_pipeline.app.page_header import page_head
-from amzseg_pipeline.app.published_snapshot import Published
-from amzseg_pipeline.app.user_scoring import show_verdict, verdict
+from amzseg_pipeline.app import cached_queries
+from amzseg_pipeline.app.components import html_table
+from amzseg_pipeline.app.links import linked, set_link
+from amzseg_pipeline.app.page_header import page_header
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot
+from amzseg_pipeline.app.user_scoring import scored_user, show_user_score
 from amzseg_pipeline.app.user_tables import feature_table
 from amzseg_pipeline.contracts.history import Cause
 from amzseg_pipeline.contracts.scoring import MAX_USER_ID_CHARACTERS
 from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
+from amzseg_pipeline.presentation.formatting import day
 from amzseg_pipeline.steps.pseudonyms import USER_KEY_VARIABLE, UserKey
 from amzseg_pipeline.storage.data_root import user_key_from_environment
 
-_SUGGESTIONS = 20
+_MAX_SUGGESTIONS = 20
 _CAUSES = {
-    Cause.BEHAVIOUR: "Their behaviour changed.",
-    Cause.DATA: "Their reviews or prices were corrected.",
-    Cause.MODEL: "The model changed, not their behaviour.",
-    Cause.BOTH: "Their behaviour and the model changed.",
+    Cause.BEHAVIOUR: "The behaviour of the user changed.",
+    Cause.DATA: "The reviews or prices of the user were corrected.",
+    Cause.MODEL: "The model changed, not the behaviour of the user.",
+    Cause.BOTH: "The behaviour of the user and the model changed.",
 }
 
 
 def page() -> None:
     """Draws the page."""
-    shown = page_head("Find a user", "Look up one of the published users by their id.")
+    shown = page_header("Find a user", "Look up a published user by id.")
+    if "user_id" not in st.session_state and (linked_id := linked("user")):
+        st.session_state["user_id"] = linked_id[:MAX_USER_ID_CHARACTERS]
     text = st.text_input(
         "User id",
         key="user_id",
@@ -41,62 +45,64 @@ def page() -> None:
         autocomplete="off",
     )
     user_id = (text or "").strip()
-    key = _key_of(shown)
-    user = _found(shown, user_id, key) if user_id else None
+    key = _user_key(shown)
+    user = _published_user(shown, user_id, key) if user_id else None
+    # The URL names the published id, so a link reveals no source id behind a pseudonym.
+    set_link("user", None if user is None else str(user["user_id"]))
     if user is None:
         _suggestions(shown, user_id, has_key=key is not None)
     else:
         _user(shown, user)
 
 
-def _key_of(shown: Published) -> UserKey | None:
-    """The key that the published ids are pseudonyms of, where the app has it; where it lacks it, that is said."""
+def _user_key(shown: ShownSnapshot) -> UserKey | None:
+    """The key behind the published pseudonyms; None if there is none or the app does not have it."""
     key_id = shown.snapshot.user_key_id
     if key_id is None:
         return None
     key = user_key_from_environment()
     if key is not None and key.id == key_id:
-        st.caption("Ids are published as pseudonyms. The app has their key: type an id as your shop knows it.")
+        st.caption("Ids are published as pseudonyms. The app has their key: enter the id that your shop uses.")
         return key
-    lacks = "does not have that key" if key is None else f"has another key, {key.id}"
+    problem = "does not have that key" if key is None else f"has another key, {key.id}"
     st.info(
-        f"Ids are published as pseudonyms of key {key_id}, and this app {lacks}: users are found by their pseudonym "
-        f"alone. To find them by the id of your shop, whoever runs the app sets {USER_KEY_VARIABLE} and starts it "
-        "again.",
+        f"Ids are published as pseudonyms of key {key_id}, and this app {problem}: users can only be found by "
+        f"pseudonym. To find them by the id that your shop uses, the operator of the app sets {USER_KEY_VARIABLE} and "
+        "restarts it.",
         icon=":material/key:",
     )
     return None
 
 
-def _found(shown: Published, user_id: str, key: UserKey | None) -> dict[Any, Any] | None:
-    """The user by the id given, or by its pseudonym."""
-    by_key = shown.users.user(key.pseudonym(user_id)) if key else None
-    return by_key or shown.users.user(user_id)
+def _published_user(shown: ShownSnapshot, user_id: str, key: UserKey | None) -> dict[str, Any] | None:
+    """The user with this id, or with its pseudonym."""
+    by_pseudonym = shown.users.user(key.pseudonym(user_id)) if key else None
+    return by_pseudonym or shown.users.user(user_id)
 
 
-def _suggestions(shown: Published, text: str, *, has_key: bool) -> None:
+def _suggestions(shown: ShownSnapshot, text: str, *, has_key: bool) -> None:
     if not text:
         st.caption("For example, the most typical user of each segment. Click a row to open it.")
-        found = questions.examples(shown)
+        users = cached_queries.examples(shown)
     else:
-        found = shown.users.ids_starting_with(text, most=_SUGGESTIONS)
-        if found.empty:
-            whole = "Give the whole id as your shop knows it" if has_key else "Ids are as the export gives them"
+        users = shown.users.ids_starting_with(text, limit=_MAX_SUGGESTIONS)
+        if users.empty:
+            advice = "Enter the complete id that your shop uses" if has_key else "Enter the id as it is in the export"
             st.info(
-                f"No published user has this id, and none begins so. {whole}; capital letters matter. Users without a "
-                "review that can be read are not published.",
+                f"No published user has this id or an id that starts with it. {advice}; upper and lower case matter. "
+                "Users without a readable review are not published.",
                 icon=":material/person_off:",
             )
             return
-        count = f"The first {len(found)} of them:" if len(found) == _SUGGESTIONS else f"{len(found):,} of them:"
-        st.caption(f"No published user has exactly this id, but some begin so. {count} Click a row to open it.")
+        count = f"The first {len(users)}" if len(users) == _MAX_SUGGESTIONS else f"{len(users):,}"
+        st.caption(f"No published user has exactly this id. {count} that start with it; click a row to open it.")
     st.dataframe(
-        pd.DataFrame({"User": found["user_id"], "Segment": found["segment_id"].map(shown.name)}),
+        pd.DataFrame({"Segment": users["segment_id"].map(shown.name), "User": users["user_id"]}),
         hide_index=True,
         key="suggestions",
-        on_select=partial(_open, list(found["user_id"])),
+        on_select=partial(_open, list(users["user_id"])),
         selection_mode="single-row",
-        column_config={"User": st.column_config.TextColumn(width=290)},
+        column_config={"Segment": st.column_config.TextColumn(width=170)},
     )
 
 
@@ -106,43 +112,41 @@ def _open(user_ids: list[str]) -> None:
         st.session_state["user_id"] = user_ids[rows[0]]
 
 
-def _user(shown: Published, user: dict[str, Any]) -> None:
-    about, features = st.columns([3, 2], gap="large")
-    values = {name: None if user[name] is None else float(user[name]) for name in FEATURES}
+def _user(shown: ShownSnapshot, user: Mapping[str, Any]) -> None:
+    left, right = st.columns([3, 2], gap="large")
+    features = {name: None if user[name] is None else float(user[name]) for name in FEATURES}
     counts = {column.name: user.get(column.name) for column in SCORING_COLUMNS}
-    with about:
-        show_verdict(shown, verdict({**values, **counts}, shown.model), key="found")
-    with features:
-        st.markdown("**Beside the segment and everyone**")
+    with left:
+        show_user_score(shown, scored_user({**features, **counts}, shown.model), key="found")
+    with right:
+        st.markdown("**Compared with the segment and all users**")
         profile = shown.profile(user["segment_id"])
-        means = {"Segment": {name: profile[name] for name in FEATURES}, "All users": questions.means(shown)}
-        feature_table(shown, values, means=means)
-        _past(shown, user)
+        means = {"Segment": {name: profile[name] for name in FEATURES}, "All users": cached_queries.means(shown)}
+        feature_table(shown, features, means=means)
+        _history(user)
 
 
-def _past(shown: Published, user: dict[str, Any]) -> None:
-    """Where the user came from, and where they are in their life as a customer: what the snapshot knows of it."""
+def _history(user: Mapping[str, Any]) -> None:
+    """Where the user came from, and the dates of their first and last review."""
     rows: list[tuple[str, str]] = []
-    if isinstance(user.get("segment_since"), date):
+    if isinstance(user["segment_since"], date):
         rows.append(("In this segment since", day(user["segment_since"])))
-    if user.get("change_cause") == Cause.NEW_USER:
-        rows.append(("In the snapshot before", "Not there: a new user"))
-    elif user.get("previous_segment_name"):
-        rows.append(("In the snapshot before", str(user["previous_segment_name"])))
-        if user.get("change_cause"):
+    if user["change_cause"] == Cause.NEW_USER:
+        rows.append(("In the previous snapshot", "No: a new user"))
+    elif user["previous_segment_name"]:
+        rows.append(("In the previous snapshot", str(user["previous_segment_name"])))
+        if user["change_cause"]:
             rows.append(("Why it changed", _CAUSES.get(user["change_cause"], "")))
-    if user.get("lifecycle_stage"):
-        rows.append(("Stage", str(user["lifecycle_stage"]).capitalize()))
-    if user.get("recency_days") is not None:
+    if user["lifecycle_stage"]:
+        rows.append(("Lifecycle stage", str(user["lifecycle_stage"]).capitalize()))
+    if user["recency_days"] is not None:
         rows.append(("Last review", f"{int(user['recency_days']):,} days before {day(user['as_of'])}"))
-    if user.get("tenure_days") is not None:
+    if user["tenure_days"] is not None:
         rows.append(("First review", f"{int(user['tenure_days']):,} days before {day(user['as_of'])}"))
     if rows:
         st.markdown("**History**")
-        small_table(["", ""], rows, texts=2)
-    if "previous_segment_id" not in shown.columns("segment_assignments"):
-        st.caption("This snapshot does not tell where users came from; those of contract 1.1 and later do.")
-    elif user.get("segment_since") is None:
+        html_table(["", ""], rows, text_columns=2)
+    if user["segment_since"] is None:
         st.caption("Where users came from is known from the second snapshot on.")
 
 

@@ -1,39 +1,49 @@
-"""Who the customers are at a glance: segments, their shares, what to do for each, and what changed."""
+"""All segments at a glance: shares, what to do for each, and what changed."""
 
 import streamlit as st
 
-from amzseg_pipeline.app import cached_queries as questions
+from amzseg_pipeline.app import cached_queries
+from amzseg_pipeline.app.attention import show_attention
 from amzseg_pipeline.app.components import segment_heading, share_bar
-from amzseg_pipeline.app.formatting import points, share_of, signed, tactics, typical_user
-from amzseg_pipeline.app.migrations import FIRST, history, moves, sizes
-from amzseg_pipeline.app.page_header import page_head
-from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.differences import why_sentence
+from amzseg_pipeline.app.migrations import show_history, show_migrations
+from amzseg_pipeline.app.page_header import page_header
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.contracts.users import FEATURES
+from amzseg_pipeline.presentation.actions import actions_markdown
+from amzseg_pipeline.presentation.formatting import percent, percentage_points, signed
+from amzseg_pipeline.presentation.segment_texts import typical_user
 
-_MOST_IN_A_ROW = 4
+_MAX_IN_A_ROW = 4
+_MIN_CHANGE = 0.0005
 
 
 def page() -> None:
     """Draws the page."""
-    shown = page_head(
-        "Customer segments", "Who your customers are, from what they review and buy, and what to do for each."
+    shown = page_header(
+        "Customer segments", "Who your customers are, from what they review and buy, and what to do for each segment."
     )
-    _numbers(shown)
+    show_attention(shown)
+    _metrics(shown)
     st.header("Segments and what to do for each", anchor=False)
-    share_bar(shown)
+    st.caption("Share of users")
+    share_bar(shown, {each: float(shown.profile(each)["share"]) for each in shown.segment_ids})
+    if spend := cached_queries.spend_shares(shown):
+        st.caption("Share of spend: all known prices paid")
+        share_bar(shown, spend)
     segments = len(shown.segment_ids)
-    with st.grid(segments if segments <= _MOST_IN_A_ROW else 3, min_column_width=250, border=True) as grid:
+    with st.grid(segments if segments <= _MAX_IN_A_ROW else 3, min_column_width=250, border=True) as grid:
         for segment_id in shown.segment_ids:
             with grid.cell():
-                _card(shown, segment_id)
-    st.header("What moved", anchor=False)
-    _moves(shown)
+                _segment_card(shown, segment_id)
+    st.header("What changed", anchor=False)
+    show_migrations(shown, shown.snapshot.segment_migrations())
+    show_history(shown, shown.snapshot.segment_history())
 
 
-def _numbers(shown: Published) -> None:
-    row_reconciliation = shown.snapshot.run().get("row_reconciliation", {})
-    doubts = questions.doubts(shown)
-    undecided = int(doubts["undecided"].sum())
+def _metrics(shown: ShownSnapshot) -> None:
+    counts = shown.snapshot.run().get("row_reconciliation", {})
+    low_confidence = int(cached_queries.totals(shown)["low_confidence"].sum())
     change = None if shown.previous is None else shown.total_users - int(shown.previous["users"].sum())
     with st.grid(4, min_column_width=150):
         st.metric(
@@ -46,51 +56,48 @@ def _numbers(shown: Published) -> None:
             height="stretch",
         )
         st.metric("Segments", len(shown.profiles), border=True, height="stretch")
-        if "cleaned" in row_reconciliation:
+        if "cleaned" in counts:
             st.metric(
-                "Reviews",
-                f"{row_reconciliation['cleaned']:,}",
-                help="Each review counted once.",
-                border=True,
-                height="stretch",
-            )
+                "Reviews", f"{counts['cleaned']:,}", help="Distinct reviews, without duplicates.",
+                border=True, height="stretch",
+            )  # fmt: skip
         st.metric(
-            "On the fence",
-            share_of(undecided / shown.total_users) if shown.total_users else "–",
-            help=f"{undecided:,} users lie almost as close to another segment as to their own.",
+            "Low confidence",
+            percent(low_confidence / shown.total_users, decimals=1) if shown.total_users else "–",
+            help=f"{low_confidence:,} users are almost as close to another segment as to their own.",
             border=True,
             height="stretch",
         )
 
 
-def _card(shown: Published, segment_id: str) -> None:
+def _segment_card(shown: ShownSnapshot, segment_id: str) -> None:
     profile = shown.profile(segment_id)
-    segment_heading(shown, segment_id, note=share_of(profile["share"]))
-    change = _change_of_share(shown, segment_id)
-    st.markdown(f"{profile['users']:,} users{f' · {change}' if change else ''}")
-    st.caption(typical_user({name: profile[name] for name in FEATURES}, shown.currency))
-    st.markdown("\n".join(f"- {each}" for each in tactics(profile["strategy"])))
+    segment_heading(shown, segment_id, note=f"{percent(profile['share'], decimals=1)} of users")
+    spend = cached_queries.spend_shares(shown).get(segment_id)
+    change = _share_change(shown, segment_id)
+    facts = [
+        f"{profile['users']:,} users",
+        *([] if spend is None else [f"**{percent(spend, decimals=1)} of spend**"]),
+        *([change] if change else []),
+    ]
+    st.markdown(" · ".join(facts))
+    means = {name: profile[name] for name in FEATURES}
+    st.caption(typical_user(means, shown.currency, cached_queries.coverage(shown, segment_id)))
+    st.markdown(why_sentence(shown, segment_id))
+    st.markdown(actions_markdown(profile["strategy"]))
+    st.page_link("app_pages/segments.py", label="Users and details", query_params={"segment": segment_id})
 
 
-def _change_of_share(shown: Published, segment_id: str) -> str:
+def _share_change(shown: ShownSnapshot, segment_id: str) -> str:
     if shown.previous is None:
         return ""
     before = shown.previous.set_index("segment_id")["share"].get(segment_id)
     if before is None:
         return "new in this snapshot"
     change = float(shown.profile(segment_id)["share"]) - float(before)
-    return "share unchanged" if abs(change) < 0.0005 else f"{points(change)} since the last snapshot"
-
-
-def _moves(shown: Published) -> None:
-    if shown.columns("segment_migrations"):
-        moves(shown, shown.snapshot.table("segment_migrations"))
-    elif shown.previous is not None:
-        sizes(shown, shown.previous)
-    else:
-        st.markdown(FIRST)
-    if shown.columns("segment_history"):
-        history(shown, shown.snapshot.table("segment_history"))
+    if abs(change) < _MIN_CHANGE:
+        return "share unchanged"
+    return f"{percentage_points(change)} since the previous snapshot"
 
 
 page()

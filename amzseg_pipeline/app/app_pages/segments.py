@@ -1,151 +1,210 @@
-"""One segment beside the others and beside everyone: profile, distributions, map, its users and their download."""
+"""One segment compared with the others: profile, distributions, map, users and their download."""
+
+from collections.abc import Mapping
 
 import streamlit as st
 
-from amzseg_pipeline.app import cached_queries as questions
-from amzseg_pipeline.app import charts
-from amzseg_pipeline.app.components import segment_heading, small_table
-from amzseg_pipeline.app.downloads import FILE_FORMATS
-from amzseg_pipeline.app.formatting import FEATURE_WORDS, feature_heading, feature_value, share_of, tactics
-from amzseg_pipeline.app.page_header import page_head
-from amzseg_pipeline.app.published_snapshot import Published, min_name_fit
-from amzseg_pipeline.app.segment_downloads import segment_address
-from amzseg_pipeline.app.user_tables import users_table
+from amzseg_pipeline.app import cached_queries, charts
+from amzseg_pipeline.app.campaign_lists import show_campaign_list
+from amzseg_pipeline.app.components import html_table, segment_heading
+from amzseg_pipeline.app.differences import comparison_sentence, why_sentence
+from amzseg_pipeline.app.links import linked, set_link
+from amzseg_pipeline.app.page_header import page_header
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot, min_name_fit
 from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.storage.serving.snapshot_queries import Order
+from amzseg_pipeline.presentation.actions import actions_markdown
+from amzseg_pipeline.presentation.formatting import percent
+from amzseg_pipeline.presentation.labels import FEATURE_LABELS, feature_heading, feature_value
+from amzseg_pipeline.presentation.segment_texts import covered
 
-_SHOWN_USERS = 100
-_DOUBTS = ("low_evidence", "undecided", "outliers")
 _FIRST_FEATURE = "avg_discount"
-_ORDERS: dict[Order, str] = {
-    "typical": "Most typical",
-    "undecided": "Closest to another segment",
-    "extreme": "Farthest from the centre",
-}
 
 
 def page() -> None:
     """Draws the page."""
-    shown = page_head("Segments", "What sets each segment apart, and who is in it.")
+    shown = page_header("Segments", "What sets each segment apart, and who is in it.")
     st.header("All segments", anchor=False)
     _profiles(shown)
     st.header("One segment", anchor=False)
+    segment_id = _selected(shown)
+    _segment(shown, segment_id)
+    _comparison(shown, segment_id)
+    _distribution(shown, segment_id)
+    _map(shown, segment_id)
+    show_campaign_list(shown, segment_id)
+
+
+def _selected(shown: ShownSnapshot) -> str:
+    """The selected segment, kept in the URL; a link to a segment that no longer exists is explained."""
+    linked_id = linked("segment")
+    if linked_id is not None and linked_id not in shown.segment_ids:
+        st.info(
+            "This link names a segment that the latest snapshot does not have. It may have been merged or split; "
+            "the page Overview shows what changed.",
+            icon=":material/link_off:",
+        )
+        linked_id = None
+    if "segment" not in st.session_state or st.session_state["segment"] not in shown.segment_ids:
+        st.session_state["segment"] = linked_id or shown.segment_ids[0]
     selected = st.pills(
         "Segment",
         shown.segment_ids,
-        default=shown.segment_ids[0],
         required=True,
         format_func=shown.name,
         key="segment",
-        bind="query-params",
         label_visibility="collapsed",
     )
-    _segment(shown, selected if isinstance(selected, str) else shown.segment_ids[0])
+    segment_id = selected if selected in shown.segment_ids else shown.segment_ids[0]
+    set_link("segment", segment_id)
+    return segment_id
 
 
-def _profiles(shown: Published) -> None:
+def _comparison(shown: ShownSnapshot, segment_id: str) -> None:
+    others = [each for each in shown.segment_ids if each != segment_id]
+    if not others:
+        return
+    st.subheader("Compare with another segment", anchor=False)
+    other_id = st.pills(
+        "Compare with", others, format_func=shown.name, key=f"compare_{segment_id}", label_visibility="collapsed"
+    )
+    if other_id not in others:
+        st.caption("Select a segment to see both side by side.")
+        return
+    st.markdown(comparison_sentence(shown, segment_id, other_id))
+    spend = cached_queries.spend_shares(shown)
+    pair = (segment_id, other_id)
+    profiles = [shown.profile(each) for each in pair]
+    coverages = [cached_queries.coverage(shown, each) for each in pair]
     rows = [
-        _profile_row(profile["segment_name"], int(profile["users"]), float(profile["share"]), profile, shown)
-        for profile in map(shown.profile, shown.segment_ids)
+        ["Users", *(f"{profile['users']:,}" for profile in profiles)],
+        ["Share of users", *(percent(profile["share"], decimals=1) for profile in profiles)],
+        *([["Share of spend", *(percent(spend[each], decimals=1) for each in pair)]] if spend else []),
     ]
-    rows.append(_profile_row("All users", shown.total_users, 1.0, questions.means(shown), shown))
-    small_table(
-        ["Segment", "Users", "Share", *(feature_heading(name, shown.currency) for name in FEATURES)],
+    for name in FEATURES:
+        values = (feature_value(name, each[name], currency=shown.currency, is_mean=True) for each in profiles)
+        cells = (covered(value, coverage[name]) for value, coverage in zip(values, coverages, strict=True))
+        rows.append([FEATURE_LABELS[name].label, *cells])
+    html_table(["", *map(shown.name, pair)], rows)
+
+
+def _profiles(shown: ShownSnapshot) -> None:
+    spend = cached_queries.spend_shares(shown)
+    rows = [
+        _profile_row(shown, shown.name(each), int(shown.profile(each)["users"]), spend.get(each), shown.profile(each),
+                     cached_queries.coverage(shown, each))
+        for each in shown.segment_ids
+    ]  # fmt: skip
+    rows.append(
+        _profile_row(shown, "All users", shown.total_users, 1.0 if spend else None, cached_queries.means(shown),
+                     cached_queries.coverage(shown))
+    )  # fmt: skip
+    html_table(
+        [
+            "Segment",
+            "Users",
+            "Share of users",
+            "Share of spend",
+            *(feature_heading(name, shown.currency) for name in FEATURES),
+        ],
         rows,
         colours=[shown.colours[segment_id] for segment_id in shown.segment_ids],
         bold=[*[False] * len(shown.segment_ids), True],
     )
-    st.caption("The mean of each feature. Engagement is reviews × average rating.")
+    st.caption(
+        "The mean of each feature over the users who have it; “known for” gives their share where it is below half. "
+        "Share of spend counts all known prices paid. Engagement is reviews × average rating."
+    )
 
 
-def _profile_row(name: str, users: int, share: float, means: dict[str, float | None], shown: Published) -> list[str]:
+def _profile_row(
+    shown: ShownSnapshot, name: str, users: int, spend: float | None, means: Mapping[str, float | None],
+    coverage: Mapping[str, float],
+) -> list[str]:  # fmt: skip
     values = (
-        feature_value(each, means[each], currency=shown.currency, unit=each == "avg_spend", is_mean=True)
+        covered(
+            feature_value(each, means[each], currency=shown.currency, unit=each == "avg_spend", is_mean=True),
+            coverage[each],
+        )
         for each in FEATURES
     )
-    return [name, f"{users:,}", share_of(share), *values]
+    share = percent(users / max(shown.total_users, 1), decimals=1)
+    return [name, f"{users:,}", share, "–" if spend is None else percent(spend, decimals=1), *values]
 
 
-def _segment(shown: Published, segment_id: str) -> None:
+def _segment(shown: ShownSnapshot, segment_id: str) -> None:
     profile = shown.profile(segment_id)
-    doubts = questions.doubts(shown)
-    about, picture = st.columns([2, 3], gap="large")
-    with about:
-        segment_heading(shown, segment_id, note=f"{profile['users']:,} users · {share_of(profile['share'])}", level=2)
-        st.markdown("**What to do**\n" + "\n".join(f"- {each}" for each in tactics(profile["strategy"])))
-        if segment_id in doubts.index:
-            single, undecided, outliers = (
-                share_of(float(part)) for part in doubts.loc[segment_id, list(_DOUBTS)] / max(profile["users"], 1)
-            )
-            st.caption(
-                f"{single} have written one review only · {undecided} lie almost as close to another segment · "
-                f"{outliers} are unlike the users the model was trained on."
-            )
+    spend = cached_queries.spend_shares(shown).get(segment_id)
+    shares = f"{percent(profile['share'], decimals=1)} of users"
+    if spend is not None:
+        shares += f" · {percent(spend, decimals=1)} of spend"
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        segment_heading(shown, segment_id, note=f"{profile['users']:,} users · {shares}", level=2)
+        st.markdown(why_sentence(shown, segment_id))
+        st.markdown(f"**What to do**\n{actions_markdown(profile['strategy'])}")
+        _evidence(shown, segment_id)
+        name_fit = percent(profile["name_fit"], decimals=1)
         st.caption(
-            f"The name accounts for {share_of(profile['name_fit'])} of what sets this segment apart from the average "
-            "customer."
-            + ("" if profile["name_fit"] >= min_name_fit() else " That is little: read the profile, not the name.")
+            f"The name describes {name_fit} of what sets this segment apart from the average user."
+            + ("" if profile["name_fit"] >= min_name_fit() else " That is little: rely on the profile, not the name.")
         )
-    with picture:
+    with right:
         charts.show(
             charts.profile_figure(shown, segment_id),
             key="profile",
-            alt="Centre of each segment per feature, in standard deviations from the average customer.",
+            alt="Centre of each segment per feature, in standard deviations from the average user.",
         )
-    _distribution(shown, segment_id)
-    st.subheader("Map of users", anchor=False)
-    found = questions.segment_map(shown)
-    across, up = (charts.direction_words(found, shown, place) for place in (0, 1))
+
+
+def _evidence(shown: ShownSnapshot, segment_id: str) -> None:
+    counts = cached_queries.totals(shown).to_dict("index").get(segment_id)
+    if counts is None:
+        return
+    users = max(int(shown.profile(segment_id)["users"]), 1)
+    low_evidence, low_confidence, outliers = (
+        percent(counts[name] / users, decimals=1) for name in ("low_evidence", "low_confidence", "outliers")
+    )
     st.caption(
-        f"{len(found.segment_ids):,} users, flattened to the two directions in which they differ most. "
-        f"To the right: {across}. Upwards: {up}. Diamonds are the centres of segments."
+        f"{low_evidence} have written only one review · {low_confidence} are almost as close to another segment · "
+        f"{outliers} are unlike the users the model was trained on."
     )
-    charts.show(
-        charts.map_figure(shown, found, segment_id),
-        key="map",
-        alt="Users and the centres of segments on a flat map, coloured by segment.",
-    )
-    _users(shown, segment_id)
 
 
-def _distribution(shown: Published, segment_id: str) -> None:
+def _distribution(shown: ShownSnapshot, segment_id: str) -> None:
     st.subheader("Distributions", anchor=False)
-    known = [name for name, mean in questions.means(shown).items() if mean is not None]
-    first = _FIRST_FEATURE if _FIRST_FEATURE in known else known[0]
-    feature = st.pills(
+    known = [name for name, mean in cached_queries.means(shown).items() if mean is not None]
+    default = _FIRST_FEATURE if _FIRST_FEATURE in known else known[0]
+    selected = st.pills(
         "Feature",
         known,
-        default=first,
+        default=default,
         required=True,
-        format_func=lambda name: FEATURE_WORDS[name].label,
+        format_func=lambda name: FEATURE_LABELS[name].label,
         key="feature",
         label_visibility="collapsed",
     )
-    name = feature if isinstance(feature, str) else first
-    bins, counts = questions.histograms(shown, name)
+    feature = selected if isinstance(selected, str) else default
+    bins, counts = cached_queries.histograms(shown, feature)
     charts.show(
-        charts.distribution_figure(shown, name, bins=bins, counts=counts, selected=segment_id),
+        charts.distribution_figure(shown, feature, bins=bins, counts=counts, selected=segment_id),
         key="distribution",
-        alt=f"{FEATURE_WORDS[name].label} of the users of each segment.",
+        alt=f"{FEATURE_LABELS[feature].label} of the users of each segment.",
     )
 
 
-def _users(shown: Published, segment_id: str) -> None:
-    st.subheader("Users", anchor=False)
-    order = st.selectbox(
-        "Show first", list(_ORDERS), format_func=lambda each: _ORDERS[each], key="order", filter_mode=None, width=320
+def _map(shown: ShownSnapshot, segment_id: str) -> None:
+    st.subheader("Map of users", anchor=False)
+    segment_map = cached_queries.segment_map(shown)
+    right, up = (charts.direction_description(segment_map, shown, direction) for direction in (0, 1))
+    st.caption(
+        f"{len(segment_map.segment_ids):,} users in the two directions in which they differ most. "
+        f"To the right: {right}. Upwards: {up}. Diamonds are the centres of the segments."
     )
-    users_table(shown, shown.users.of_segment(segment_id, order=order, most=_SHOWN_USERS), key="users")
-    count = int(shown.profile(segment_id)["users"])
-    if count > _SHOWN_USERS:
-        st.caption(f"The first {_SHOWN_USERS} of {count:,}. The download holds all of them, with every column.")
-    with st.container(horizontal=True):
-        for file_format, kind in FILE_FORMATS.items():
-            st.link_button(
-                f"Download as {kind.label}",
-                segment_address(shown.snapshot.sequence, segment_id, file_format),
-                icon=":material/download:",
-            )
+    charts.show(
+        charts.map_figure(shown, segment_map, segment_id),
+        key="map",
+        alt="Users and segment centres on a map, coloured by segment.",
+    )
 
 
 page()

@@ -1,6 +1,5 @@
-"""What every chart is drawn on: an empty figure, lines and outlines that can be seen on either page, a legend."""
+"""Elements of every chart: an empty figure, lines and outlines visible on light and dark pages, a legend."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -10,16 +9,16 @@ GREY = "#7F8A96"
 
 _CONFIG = {"displayModeBar": False, "scrollZoom": False}
 _OUTLINES = {"light": "rgba(30,40,50,.35)", "dark": "rgba(240,244,248,.8)"}
-"""Around every mark: the darkest colours of segments have a contrast below 2 on a dark page, and lines carry them."""
+"""Around every mark: the darkest segment colours have a contrast below 2 on a dark page."""
 
 
 def show(figure: go.Figure, *, key: str, alt: str) -> None:
-    """Draws a figure; `alt` says in a sentence what it shows."""
+    """Draws a figure; `alt` is its description for screen readers."""
     st.plotly_chart(figure, key=key, config=_CONFIG, alt=alt)
 
 
 def blank_figure(*, height: int) -> go.Figure:
-    """Nothing yet, `height` pixels tall: no toolbar, no zoom, margins that let labels be."""
+    """An empty figure `height` pixels tall, without toolbar and zoom."""
     figure = go.Figure()
     figure.update_layout(
         height=height,
@@ -32,7 +31,7 @@ def blank_figure(*, height: int) -> go.Figure:
 
 
 def add_line(figure: go.Figure, x: Any, y: Any, *, colour: str, width: float, **trace: Any) -> None:
-    """A line in a segment's colour; on a dark page a light casing under it keeps the darkest ones visible."""
+    """Adds a line in a segment's colour; on a dark page a light casing keeps dark colours visible."""
     if is_dark():
         casing = {"color": outline(), "width": width + 2.4}
         figure.add_scatter(x=x, y=y, mode="lines", line=casing, opacity=0.6, showlegend=False, hoverinfo="skip")
@@ -40,7 +39,7 @@ def add_line(figure: go.Figure, x: Any, y: Any, *, colour: str, width: float, **
 
 
 def with_legend(figure: go.Figure) -> go.Figure:
-    """The figure with the names of its traces above it, by their legendrank."""
+    """The figure with its legend above it."""
     figure.update_layout(
         showlegend=True,
         legend={
@@ -56,21 +55,16 @@ def with_legend(figure: go.Figure) -> go.Figure:
 
 
 def outline() -> str:
-    """The colour around marks on the page as it is."""
+    """The colour around marks in the current theme."""
     return _OUTLINES["dark" if is_dark() else "light"]
 
 
 def is_dark() -> bool:
-    """Whether the page is dark."""
+    """Whether the page uses the dark theme."""
     return st.context.theme.type == "dark"
 
 
 def faded(colour: str, opacity: float) -> str:
-    """A colour of `#rrggbb` that lets through what is behind it; `opacity` is 0 to 1."""
+    """`colour` (`#rrggbb`) with an opacity of 0 to 1."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
-
-
-def joined(words: Sequence[str]) -> str:
-    """Words as a list in a sentence: a, b and c."""
-    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)

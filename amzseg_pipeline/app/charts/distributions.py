@@ -1,26 +1,26 @@
-"""How a feature is distributed in each segment."""
+"""The distribution of a feature in each segment."""
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from amzseg_pipeline.app.charts.canvas import add_line, blank_figure, faded, is_dark, with_legend
-from amzseg_pipeline.app.formatting import feature_axis, feature_value
-from amzseg_pipeline.app.published_snapshot import Published
+from amzseg_pipeline.app.published_snapshot import ShownSnapshot
+from amzseg_pipeline.presentation.labels import feature_axis_title, feature_value
 from amzseg_pipeline.storage.serving.snapshot_queries import Bins
 
 
 def distribution_figure(
-    published: Published, feature: str, *, bins: Bins, counts: pd.DataFrame, selected: str
+    shown: ShownSnapshot, feature: str, *, bins: Bins, counts: pd.DataFrame, selected: str
 ) -> go.Figure:
-    """How a feature is distributed in each segment, the selected one filled."""
+    """The histogram of a feature in each segment as shares of its users; the selected segment is filled."""
     figure = blank_figure(height=360)
     edges = np.array(bins.edges)
-    for segment_id in sorted(published.segment_ids, key=lambda each: each == selected):
+    for segment_id in sorted(shown.segment_ids, key=lambda each: each == selected):
         of_segment = counts[counts["segment_id"] == segment_id].set_index("bin")["users"]
         share = 100 * of_segment.reindex(range(bins.count), fill_value=0) / max(int(of_segment.sum()), 1)
         is_selected = segment_id == selected
-        colour = published.colours[segment_id]
+        colour = shown.colours[segment_id]
         add_line(
             figure,
             np.repeat(edges, 2),
@@ -28,16 +28,16 @@ def distribution_figure(
             colour=colour,
             width=3 if is_selected else 1.8,
             mode="lines",
-            name=published.name(segment_id),
+            name=shown.name(segment_id),
             fill="tozeroy" if is_selected else None,
             fillcolor=faded(colour, 0.45 if is_dark() else 0.25),
-            legendrank=published.segment_ids.index(segment_id),
-            hovertemplate="%{y:.0f} % of its users<extra>" + published.name(segment_id) + "</extra>",
+            legendrank=shown.segment_ids.index(segment_id),
+            hovertemplate="%{y:.0f}% of its users<extra>" + shown.name(segment_id) + "</extra>",
         )
-    figure.update_yaxes(title="share of the segment's users", ticksuffix=" %", rangemode="tozero")
-    figure.update_xaxes(title=feature_axis(feature, published.currency), showgrid=False)
+    figure.update_yaxes(title="share of the segment's users", ticksuffix="%", rangemode="tozero")
+    figure.update_xaxes(title=feature_axis_title(feature, shown.currency), showgrid=False)
     if bins.is_log:
-        figure.update_xaxes(type="log", **_log_ticks(feature, published.currency, bins))
+        figure.update_xaxes(type="log", **_log_ticks(feature, shown.currency, bins))
     return with_legend(figure)
 
 

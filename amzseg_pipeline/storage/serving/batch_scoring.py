@@ -1,6 +1,6 @@
-"""An upload scored row by row: two parquet files in a temporary folder, made in bounded memory.
+"""An upload scored row by row in bounded memory, into two Parquet files in a temporary folder.
 
-Nothing of the data root is written, and nothing is kept once whoever asked lets go of the result.
+The files are deleted with the result; the data root is not written.
 """
 
 import shutil
@@ -27,15 +27,12 @@ from amzseg_pipeline.steps.users_to_score import users_to_score
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline.storage.serving.uploads import TextRows, Upload
 
-_SHOWN_CHARACTERS = 200
+_MAX_SHOWN_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
 class ScoredUpload:
-    """Where the scored and the rejected rows lie, and how many there are by segment id and by reason.
-
-    The files are deleted with the object.
-    """
+    """The files of scored and rejected rows, with counts of users by segment id and of rejected rows by reason."""
 
     scored: Path
     rejected: Path
@@ -51,23 +48,29 @@ class ScoredUpload:
 
 
 def scored_upload(upload: Upload, model: Model, *, progress: Callable[[float, int], None]) -> ScoredUpload:
-    """Every row of `upload` scored or rejected, in the order of the file.
+    """Scores or rejects every row of `upload`, in the order of the file.
 
-    `progress` is told, part by part, how much of the file is done (0 to 1) and how many rows. Raises RefusedInput where
-    the file turns out not to be readable; the temporary folder is then gone.
+    Args:
+        upload: the file.
+        model: the model that scores.
+        progress: called with the share of rows done (0 to 1) and their number after each batch.
+
+    Raises:
+        RefusedInput: the file cannot be parsed; the temporary folder is deleted.
     """
-    folder = Path(mkdtemp(prefix="amzseg-"))
+    folder = Path(mkdtemp(prefix="amzseg-scores-"))
     result = ScoredUpload(folder / "scored_users.parquet", folder / "rejected_users.parquet", Counter(), Counter())
     finalize(result, shutil.rmtree, folder, ignore_errors=True)
     with _writer(result.scored, SCORED_USERS) as scored, _writer(result.rejected, REJECTED_USERS) as rejected:
-        for part in upload.text_rows():
-            valid, faulty = _split(part)
-            if len(valid):
-                scored.write_table(_scored(valid, model, result.users))
-            if len(faulty):
-                rejected.write_table(faulty)
-                result.reasons.update(faulty["reason"].to_pylist())
-            progress(part.read, result.users.total() + result.reasons.total())
+        for batch in upload.text_rows():
+            valid_rows, rejected_rows = _split(batch)
+            if len(valid_rows):
+                scored.write_table(_scored(valid_rows, model, result.users))
+            if len(rejected_rows):
+                rejected.write_table(rejected_rows)
+                result.reasons.update(rejected_rows["reason"].to_pylist())
+            rows_done = result.users.total() + result.reasons.total()
+            progress(rows_done / upload.row_count, rows_done)
     return result
 
 
@@ -75,39 +78,44 @@ def _writer(path: Path, table: Table) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, arrow_schema(table), compression="zstd")
 
 
-def _split(part: TextRows) -> tuple[pa.Table, pa.Table]:
-    """The rows that can be scored, typed, and those that cannot, as REJECTED_USERS."""
-    read = nw.to_native(users_to_score(nw.from_native(part.rows).lazy()).collect())
-    is_valid = pc.is_null(read["issue"])
-    shown = {
-        name: pc.utf8_slice_codeunits(part.rows[name], 0, _SHOWN_CHARACTERS) for name in part.rows.column_names[1:]
+def _split(batch: TextRows) -> tuple[pa.Table, pa.Table]:
+    """The rows that can be scored, with typed values, and the others as REJECTED_USERS."""
+    parsed = nw.to_native(users_to_score(nw.from_native(batch.rows).lazy()).collect())
+    is_valid = pc.is_null(parsed["issue"])
+    texts = {
+        name: pc.utf8_slice_codeunits(batch.rows[name], 0, _MAX_SHOWN_CHARACTERS)
+        for name in USERS_TO_SCORE.column_names
     }
-    faulty = pa.table({"row_number": part.rows["row_number"], "reason": read["issue"], **shown}).filter(
+    faulty = pa.table({"row_number": batch.rows["row_number"], "reason": parsed["issue"], **texts}).filter(
         pc.invert(is_valid)
     )
     damaged = pa.table(
         {
-            "row_number": pa.array(part.damaged, pa.int64()),
-            "reason": pa.repeat(RowIssue.FIELDS.value, len(part.damaged)),
-            **{name: pa.nulls(len(part.damaged), pa.string()) for name in USERS_TO_SCORE.column_names},
+            "row_number": pa.array(batch.damaged, pa.int64()),
+            "reason": pa.repeat(RowIssue.FIELDS.value, len(batch.damaged)),
+            **{name: pa.nulls(len(batch.damaged), pa.string()) for name in USERS_TO_SCORE.column_names},
         }
     )
     rejected = pa.concat_tables([faulty, damaged]).sort_by("row_number")
-    return read.filter(is_valid), rejected.cast(arrow_schema(REJECTED_USERS))
+    return parsed.filter(is_valid), rejected.cast(arrow_schema(REJECTED_USERS))
 
 
 def _scored(users: pa.Table, model: Model, counts: Counter[str]) -> pa.Table:
     frame = users.to_pandas(types_mapper=pd.ArrowDtype)
-    found = pa.Table.from_pandas(scored_users(frame, model, as_of=date.min), preserve_index=False)
-    ids = found["segment_id"]
-    counts.update(ids.to_pylist())
-    places, names, strategies = (
-        pa.array([getattr(segment, word) for segment in model.segments]) for word in ("segment_id", "name", "strategy")
+    scores = pa.Table.from_pandas(scored_users(frame, model, as_of=date.min), preserve_index=False)
+    counts.update(scores["segment_id"].to_pylist())
+    segment_ids, names, strategies = (
+        pa.array([getattr(segment, attribute) for segment in model.segments])
+        for attribute in ("segment_id", "name", "strategy")
     )
-    columns = {name: found[name] for name in SCORED_USERS.column_names if name in found.column_names}
+
+    def index(column: str) -> pa.Array:
+        return pc.index_in(scores[column].combine_chunks(), segment_ids)
+
+    columns = {name: scores[name] for name in SCORED_USERS.column_names if name in scores.column_names}
     columns |= {
         "row_number": users["row_number"],
-        "strategy": strategies.take(pc.index_in(ids.combine_chunks(), places)),
-        "second_segment_name": names.take(pc.index_in(found["second_segment_id"].combine_chunks(), places)),
+        "strategy": strategies.take(index("segment_id")),
+        "second_segment_name": names.take(index("second_segment_id")),
     }
     return pa.table({name: columns[name] for name in SCORED_USERS.column_names}).cast(arrow_schema(SCORED_USERS))

@@ -1,7 +1,4 @@
-"""Rows as files that people take away: parquet as it is, and CSV that a spreadsheet cannot be tricked by.
-
-Nothing of the data root is written here: the bytes go to whoever asked.
-"""
+"""Rows as downloadable files: Parquet unchanged, and CSV in which no cell is taken for a formula."""
 
 from collections.abc import Iterable, Iterator
 from io import RawIOBase
@@ -13,53 +10,48 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from amzseg_pipeline.contracts.errors import SnapshotError
-from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.storage.fs.object_store import parquet_file
-from amzseg_pipeline.storage.snapshots import Snapshot
+from amzseg_pipeline.storage.serving.snapshot_queries import Campaign, PublishedUsers
 
 FileFormat = Literal["csv", "parquet"]
 
 _FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
-"""What a cell starts with that spreadsheets take for a formula, full-width forms included (OWASP, CSV injection)."""
+"""Spreadsheets take cells that start like this for formulas, full-width forms included (OWASP, CSV injection)."""
 
 _BATCH_ROWS = 65_536
 
 
-def segment_chunks(snapshot: Snapshot, segment_id: str, *, file_format: FileFormat) -> Iterator[bytes]:
-    """The users of one segment with every column, as a file in pieces: of the users one batch at a time is held.
+def campaign_chunks(
+    users: PublishedUsers, segment_id: str, campaign: Campaign, *, file_format: FileFormat
+) -> Iterator[bytes]:
+    """The users of a campaign list with every column, as a file in chunks; one batch at a time is in memory.
 
-    Raises SnapshotError when the snapshot's file is gone or cannot be read any more.
+    Raises:
+        SnapshotError: the file of the snapshot is missing or unreadable.
     """
-    path = snapshot.table_path(SEGMENT_ASSIGNMENTS.name)
-    try:
-        with parquet_file(path) as file:
-            of_segment = (
-                batch.filter(pc.equal(batch.column("segment_id"), segment_id))
-                for batch in file.iter_batches(batch_size=_BATCH_ROWS)
-            )
-            yield from _chunks(of_segment, file.schema_arrow, file_format=file_format)
-    except (pa.ArrowException, OSError) as error:
-        raise SnapshotError(
-            f"{path}: it could not be read ({error}); check the file and the disk, or run the pipeline again."
-        ) from error
+    schema = users.schema()
+    batches = (
+        pa.RecordBatch.from_arrays([batch.column(field.name).cast(field.type) for field in schema], schema=schema)
+        for batch in users.campaign_batches(segment_id, campaign, rows=_BATCH_ROWS)
+    )
+    yield from _chunks(batches, schema, file_format=file_format)
 
 
 def parquet_file_as(path: Path, *, file_format: FileFormat) -> bytes:
-    """A parquet file as it is, or as CSV."""
+    """A Parquet file unchanged, or as CSV."""
     if file_format == "parquet":
         return path.read_bytes()
     with parquet_file(path) as file:
-        return file_of(file.iter_batches(batch_size=_BATCH_ROWS), file.schema_arrow, file_format=file_format)
+        return file_content(file.iter_batches(batch_size=_BATCH_ROWS), file.schema_arrow, file_format=file_format)
 
 
-def file_of(batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, file_format: FileFormat) -> bytes:
-    """`batches` as one file; a CSV has a header and is UTF-8, a missing value being an empty cell."""
+def file_content(batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, file_format: FileFormat) -> bytes:
+    """`batches` as one file; a CSV is UTF-8 with a header and empty cells for missing values."""
     return b"".join(_chunks(batches, schema, file_format=file_format))
 
 
 class _Pipe(RawIOBase):
-    """Keeps what is written to it until it is taken."""
+    """A file-like buffer that is emptied by `taken`."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -78,7 +70,7 @@ class _Pipe(RawIOBase):
 
 
 def _chunks(batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, file_format: FileFormat) -> Iterator[bytes]:
-    """`batches` as a file, piece by piece."""
+    """`batches` as a file in chunks."""
     pipe = _Pipe()
     rows = batches if file_format == "parquet" else _spreadsheet_safe(batches)
     with _writer(pipe, schema, file_format) as writer:
@@ -95,7 +87,7 @@ def _writer(target: _Pipe, schema: pa.Schema, file_format: FileFormat) -> Any:
 
 
 def _spreadsheet_safe(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows; a text that a spreadsheet would take for a formula has a ' before it."""
+    """The same rows; a text that a spreadsheet would take for a formula starts with an added '."""
     for batch in batches:
         columns = [
             _quoted(column) if pa.types.is_string(field.type) else column

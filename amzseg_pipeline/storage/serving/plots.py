@@ -1,6 +1,6 @@
-"""Plots and the report of a run: `artifacts/<run id>/`, a folder of PNGs per stage, plots.json and report.html.
+"""Plots and the report of a run in `artifacts/<run id>/`: a folder of PNGs per group, plots.json and report.html.
 
-What is drawn and how the page looks stand in steps/figures/. Nothing here is needed to read the segments.
+steps/figures/ defines the plots and the page.
 """
 
 import json
@@ -24,22 +24,32 @@ REPORT_FILE = "report.html"
 _FORMAT = 1
 _GROUPS = ("segments", "history", "users", "reviews")
 """In the order of the report: results first, then the data they come from."""
-_PART_FILE = "part.json"
+_GROUP_FILE = "group.json"
 _LOCK_FILE = ".lock"
 
 
 def write_gallery(
     artifacts: Path, run_id: str, gallery: Gallery, *, facts: Mapping[str, str], made_at: datetime
 ) -> Path:
-    """Writes the plots of one stage and makes plots.json and report.html anew of all stages that are there.
+    """Writes the plots of one group, and plots.json and report.html of all groups so far.
 
-    Returns the run's folder. Each part appears whole, and a stage written again takes the place of what it wrote
-    before. Stages may be written at the same time on a disk; in a store, which has no locks, one after another.
+    Writes are atomic, and a group that is written again replaces its former plots. On a disk, groups may be written
+    concurrently; in an object store, which has no locks, one after another.
+
+    Args:
+        artifacts: the folder of all runs.
+        run_id: the run.
+        gallery: the rendered plots of the group.
+        facts: label -> value, shown in the report.
+        made_at: the time in the report.
+
+    Returns:
+        The folder of the run.
     """
     folder = artifacts / run_id
-    with _sole_writer(folder):
-        _write_part(folder, gallery, facts)
-        parts = [_part(folder, group) for group in _GROUPS if (folder / group / _PART_FILE).exists()]
+    with _lock(folder):
+        _write_group(folder, gallery, facts)
+        parts = [_report_part(folder, group) for group in _GROUPS if (folder / group / _GROUP_FILE).exists()]
         page = report_page(parts, run_id=run_id, made_at=f"{made_at:%Y-%m-%d %H:%M %Z}")
         with atomic_write(folder / REPORT_FILE) as temporary:
             temporary.write_text(page, encoding="utf-8")
@@ -49,14 +59,15 @@ def write_gallery(
 
 
 def plot_file(group: str, name: str) -> str:
-    """Where the full-size PNG of a plot lies below the run's folder."""
+    """The path of a full-size PNG below the folder of its run."""
     return f"{group}/{name}.png"
 
 
 def plots_of(artifacts: Path, run_id: str) -> dict[str, Any] | None:
-    """plots.json of a run, None where it drew none: `plots` (group, name, title, sentence, file), missing, facts.
+    """plots.json of a run: `plots` (group, name, title, sentence, file), `missing` and `facts`; None without plots.
 
-    Raises ValueError where the file is damaged.
+    Raises:
+        ValueError: the file is damaged.
     """
     path = artifacts / run_id / PLOTS_FILE
     try:
@@ -64,31 +75,31 @@ def plots_of(artifacts: Path, run_id: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     if not isinstance(document, dict) or not all(isinstance(document.get(each), list) for each in ("plots", "missing")):
-        raise ValueError(f"{path}: this is no list of plots; run the pipeline again, or take the file away.")
+        raise ValueError(f"{path}: this is not a list of plots; run the pipeline again, or delete the file.")
     return document
 
 
-def _write_part(folder: Path, gallery: Gallery, facts: Mapping[str, str]) -> None:
+def _write_group(folder: Path, gallery: Gallery, facts: Mapping[str, str]) -> None:
     part = {
         "facts": dict(facts),
         "plots": [{"name": plot.name, "title": plot.title, "sentence": plot.sentence} for plot in gallery.plots],
         "missing": [asdict(missing) for missing in gallery.missing],
     }
-    with atomic_folder(folder / gallery.group, last=_PART_FILE) as draft:
+    with atomic_folder(folder / gallery.group, last=_GROUP_FILE) as draft:
         for plot in gallery.plots:
             (draft / f"{plot.name}.png").write_bytes(plot.png)
-        (draft / _PART_FILE).write_text(json.dumps(part, indent=1), encoding="utf-8")
+        (draft / _GROUP_FILE).write_text(json.dumps(part, indent=1), encoding="utf-8")
 
 
-def _sole_writer(folder: Path) -> AbstractContextManager[Any]:
+def _lock(folder: Path) -> AbstractContextManager[Any]:
     if store_of(folder) is not None:
         return nullcontext()
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / _LOCK_FILE)
 
 
-def _part(folder: Path, group: str) -> ReportSection:
-    part = json.loads((folder / group / _PART_FILE).read_text(encoding="utf-8"))
+def _report_part(folder: Path, group: str) -> ReportSection:
+    part = json.loads((folder / group / _GROUP_FILE).read_text(encoding="utf-8"))
     return ReportSection(
         group=group,
         facts=part["facts"],

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amzseg_pipeline.presentation.colours import segment_colours
-from amzseg_pipeline.presentation.palette import SEGMENT_COLOURS
+from amzseg_pipeline.presentation.colours import SEGMENT_COLOURS, segment_colours
 from amzseg_pipeline.steps.figures.images import png_image
 from amzseg_pipeline.steps.figures.style import canvas, drawing_style, money_axis, spread_apart
 

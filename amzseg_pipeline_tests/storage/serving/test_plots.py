@@ -1,4 +1,4 @@
-"""Plots and reports on disk: whole, assembled from the stages that are there, whoever writes at the same time."""
+"""Plots and reports on disk: atomic, complete, and safe under concurrent writes."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +18,11 @@ def gallery(group: str, *names: str, image: bytes = b"png") -> Gallery:
     return Gallery(group, plots, (MissingPlot("dated", "no dates", is_fault=False),))
 
 
-def write(artifacts, made: Gallery, run_id: str = "run-1"):
-    return write_gallery(artifacts, run_id, made, facts={"Stage": made.group}, made_at=NOW)
+def write(artifacts, rendered: Gallery, run_id: str = "run-1"):
+    return write_gallery(artifacts, run_id, rendered, facts={"Stage": rendered.group}, made_at=NOW)
 
 
-def test_plots_json_names_every_plot_with_its_title_sentence_and_file(tmp_path):
+def test_plots_json_lists_every_plot(tmp_path):
     folder = write(tmp_path, gallery("users", "a", "b"))
     document = plots_of(tmp_path, "run-1")
     assert document == json.loads((folder / PLOTS_FILE).read_text())
@@ -38,11 +38,11 @@ def test_plots_json_names_every_plot_with_its_title_sentence_and_file(tmp_path):
     assert [(folder / plot["file"]).read_bytes() for plot in document["plots"]] == [b"pnga", b"pngb"]
 
 
-def test_a_run_that_drew_nothing_has_no_plots(tmp_path):
+def test_a_run_without_plots(tmp_path):
     assert plots_of(tmp_path, "run-1") is None
 
 
-def test_the_report_holds_the_stages_that_are_there_in_their_order(tmp_path):
+def test_the_report_orders_the_groups(tmp_path):
     write(tmp_path, gallery("segments", "s"))
     folder = write(tmp_path, gallery("reviews", "r"))
     page = (folder / REPORT_FILE).read_text(encoding="utf-8")
@@ -54,14 +54,14 @@ def test_the_report_holds_the_stages_that_are_there_in_their_order(tmp_path):
     assert page.index("s title") < page.index("u title") < page.index("r title")
 
 
-def test_stages_written_at_the_same_time_are_all_there(tmp_path):
+def test_groups_can_be_written_concurrently(tmp_path):
     groups = ("segments", "users", "reviews")
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda group: write(tmp_path, gallery(group, f"plot_{group}")), groups))
     assert [plot["group"] for plot in plots_of(tmp_path, "run-1")["plots"]] == list(groups)
 
 
-def test_a_stage_drawn_again_takes_the_place_of_what_it_drew_before(tmp_path):
+def test_a_group_written_again_replaces_its_plots(tmp_path):
     write(tmp_path, gallery("users", "old", "kept", image=b"1"))
     folder = write(tmp_path, gallery("users", "kept", image=b"2"))
     assert [plot["name"] for plot in plots_of(tmp_path, "run-1")["plots"]] == ["kept"]
@@ -69,7 +69,7 @@ def test_a_stage_drawn_again_takes_the_place_of_what_it_drew_before(tmp_path):
     assert not (folder / "users" / "old.png").exists()
 
 
-def test_what_a_killed_process_left_is_not_shown_and_is_cleared_away(tmp_path):
+def test_leftovers_of_a_killed_process_are_removed(tmp_path):
     folder = tmp_path / "run-1"
     for leftover in (".users.tmp", ".users.old"):
         (folder / leftover).mkdir(parents=True)
@@ -86,7 +86,7 @@ def test_runs_do_not_mix(tmp_path):
     assert [plot["name"] for plot in plots_of(tmp_path, "run-1")["plots"]] == ["a"]
 
 
-def test_an_error_while_writing_leaves_what_was_there(tmp_path):
+def test_a_failed_write_changes_nothing(tmp_path):
     write(tmp_path, gallery("users", "a"))
     with pytest.raises(WriteError, match="it cannot be written"):
         write(tmp_path, gallery("users", "a", "n" * 300))
