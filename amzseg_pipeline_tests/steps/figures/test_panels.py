@@ -1,3 +1,5 @@
+"""Colour scales of density plots."""
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -11,12 +13,12 @@ from amzseg_pipeline.steps.figures.style import drawing_style
     ("most", "ticks"),
     [(1, {"1"}), (3, {"1", "2"}), (60, {"1", "2", "5", "10", "20", "50"}), (3_000, {"1", "10", "100", "1k"})],
 )
-def test_the_scale_of_a_density_has_few_ticks_in_plain_numbers(most: int, ticks: set[str]) -> None:
+def test_density_scale_has_few_ticks_with_plain_numbers(most: int, ticks: set[str]) -> None:
     x = np.concatenate(([0.5], np.full(most, 1.5)))
     with drawing_style():
         figure = Figure()
         axes = figure.subplots()
-        density(axes, x, x, log=(False, False), bins=([0, 1, 2], [0, 1, 2]))
+        density(axes, x, x, counts=np.ones(len(x)), log=(False, False), bins=([0, 1, 2], [0, 1, 2]))
         assert png_image(figure)
         scale = next(each for each in figure.axes if each is not axes).yaxis
         low, high = sorted(scale.get_view_interval())

@@ -93,7 +93,7 @@ def test_constant_values_have_no_relation(values, name, reason):
     assert DRAWINGS[name](data_of(with_all(ROWS, **values))) == NotApplicable(reason)
 
 
-@pytest.mark.parametrize("name", ["price_paid", "rating", "discount", "price_by_rating_level", "categories_by_rating"])
+@pytest.mark.parametrize("name", ["price_paid", "rating", "discount", "categories_by_rating"])
 def test_constant_values_can_be_drawn(name):
     data = data_of(with_all(ROWS, paid_minor=100, discount_bp=0, list_minor=100))
     assert_presentable(drawn(name, data))

@@ -164,7 +164,7 @@ def test_criteria_values_are_annotated_and_failures_bold():
                 {"prediction_strength": 0.8, "jaccard": 0.75, "silhouette": 0.2, "smallest_share": 0.02}[name],
             )
         )
-        assert float(cell.get_text().removesuffix(" %")) == pytest.approx(
+        assert float(cell.get_text().removesuffix("%")) == pytest.approx(
             100 * value if name == "smallest_share" else value, abs=0.5 if name == "smallest_share" else 0.0051
         )
         assert (cell.get_fontweight() == "bold") == (value < least)

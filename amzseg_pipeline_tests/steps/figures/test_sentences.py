@@ -302,7 +302,7 @@ def over_time(table: Table) -> Fragments:
     starts = [newest - pd.DateOffset(years=back) for back in range(3)]
     last, before = (int(((dates > starts[i + 1]) & (dates <= starts[i])).sum()) for i in range(2))
     change = f"{abs(last / before - 1):.0%} {'more' if last >= before else 'fewer'} than"
-    first_year, last_year = dates.min().year + (dates.min().dayofyear > 1), newest.year - (newest.dayofyear < 365)
+    first_year, last_year = dates.min().year + (dates.min().day_of_year > 1), newest.year - (newest.day_of_year < 365)
     full = dates[(dates.dt.year >= first_year) & (dates.dt.year <= last_year)]
     busiest = {year: group.dt.month.value_counts().idxmax() for year, group in full.groupby(full.dt.year)}
     if len(busiest) < 2:

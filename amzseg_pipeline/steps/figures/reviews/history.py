@@ -91,7 +91,7 @@ def rejected_rows(data: ReviewData) -> Plot | NotApplicable:
 def _season(daily: "pd.Series[int]") -> str:
     """The season and what follows from it: the month with most reviews in each of at least two full calendar years."""
     dates = pd.DatetimeIndex(daily.index)
-    years = range(dates[0].year + (dates[0].dayofyear > 1), dates[-1].year + (f"{dates[-1]:%m%d}" == "1231"))
+    years = range(dates[0].year + (dates[0].day_of_year > 1), dates[-1].year + (f"{dates[-1]:%m%d}" == "1231"))
     if len(years) < _MIN_YEARS:
         return "the history has fewer than two full calendar years, so it shows no season"
     full = daily[dates.year.isin(list(years))]
