@@ -12,7 +12,7 @@ PORT ?= 3000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run erase test soak check ui app audit contract lock clean instance
+.PHONY: help run erase test soak check ui app audit sbom contract lock clean instance
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ app: $(VENV)/.run ## start the app on http://127.0.0.1:8501
 
 audit: $(VENV)/.test ## check the locked packages for known vulnerabilities
 	@$(BIN)/pip-audit -r requirements-dev.lock --disable-pip --no-deps --strict
+
+sbom: $(VENV)/.test ## write sbom.cdx.json (CycloneDX) and docs/licences.md for the locked packages
+	@$(BIN)/python deploy/sbom.py
 
 contract: $(VENV)/.run ## generate docs/contract.md
 	@$(BIN)/python -m amzseg_pipeline.cli.contract_page
