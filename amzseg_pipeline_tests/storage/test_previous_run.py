@@ -16,6 +16,7 @@ from amzseg_pipeline.steps.run_document import PROMOTION_STATE_KEY
 from amzseg_pipeline.steps.segments import document, model_document
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_document
+from amzseg_pipeline.storage.landing.formats.detection import FORMATS
 from amzseg_pipeline.storage.previous_run import PreviousRun, previous_run
 from amzseg_pipeline.storage.snapshots import publish, read_latest, repoint
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
@@ -148,7 +149,7 @@ def test_rejects_an_invalid_rolled_back_from(data_root: DataRoot, value: object)
 def read_exports(data_root: DataRoot, *paths: str) -> None:
     """Writes the index of raw_reviews, as a run does that reads these exports."""
     batches = tuple(
-        Batch(path, (), 1, 1, "0" * 64, "amazon_sales", 1, 1, 0, None, Path(f"part-{n}"))
+        Batch(path, (), 1, 1, "0" * 64, FORMATS[0].name, 1, 1, 0, None, Path(f"part-{n}"))
         for n, path in enumerate(paths)
     )
     data_root.warehouse.mkdir(exist_ok=True)
