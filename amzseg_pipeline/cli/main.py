@@ -127,9 +127,9 @@ def _prune(data_root: DataRoot, _: argparse.Namespace) -> int:
 def _run(data_root: DataRoot, options: argparse.Namespace) -> int:
     from amzseg_pipeline.defs.launch_checks import require_pending
 
-    _require_landing(data_root)
     given = dict(_assignment(text) for text in options.set)
     settings = settings_of(data_root, overrides=given)
+    _require_landing(data_root)
     if options.approve:
         require_pending(data_root, options.approve)
     config = {

@@ -89,24 +89,25 @@ class EngineResource(dg.ConfigurableResource[Engine]):
         The lock covers this machine. On an object store a run that starts elsewhere takes over the write lease. Errors
         of the configuration fail the run, and Dagster does not retry it: a retry would fail again.
         """
+        run_id = context.run.run_id if context.run else None
         try:
             data_root, settings = self.pipeline.data_root, self.pipeline.resolved_settings
-            with living_run(data_root, context.run_id), self._lock(context, data_root):
-                if context.instance and context.run_id:
-                    fail_dead_runs(data_root, context.instance, run_id=context.run_id, now=datetime.now(UTC))
+            with living_run(data_root, run_id), self._lock(context, data_root):
+                if context.instance and run_id:
+                    fail_dead_runs(data_root, context.instance, run_id=run_id, now=datetime.now(UTC))
                 if data_root.local_folder_path is not None:
                     # Files that a killed run did not upload.
                     shutil.rmtree(data_root.local_folder_path / STAGING_FOLDER, ignore_errors=True)
-                if context.run_id:
-                    acquire_lease(data_root.warehouse, context.run_id)
+                if run_id:
+                    acquire_lease(data_root.warehouse, run_id)
                 engine = opened_engine(data_root, settings)
                 try:
                     yield engine
                 finally:
                     engine.close()
         except SettingsError:
-            if context.instance and context.run_id:
-                context.instance.add_run_tags(context.run_id, NO_RETRY)
+            if context.instance and run_id:
+                context.instance.add_run_tags(run_id, NO_RETRY)
             raise
 
     @staticmethod
