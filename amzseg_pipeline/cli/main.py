@@ -7,7 +7,9 @@ import argparse
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -25,6 +27,7 @@ from amzseg_pipeline.storage.data_root import (
     user_keys_from_environment,
 )
 from amzseg_pipeline.storage.erasure.erase import erase
+from amzseg_pipeline.storage.landing.inspection import inspection_lines
 from amzseg_pipeline.storage.serving.plots import REPORT_FILE
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
 
@@ -75,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
         "The next run continues from it. Remove bad exports from landing/ first.",
     )
     rollback.add_argument("sequence", type=int, metavar="SNAPSHOT", help="number of the snapshot, for example 12")
+    inspect = command(
+        "inspect",
+        _inspect,
+        "show how a file would be read, without running",
+        "Prints format, columns, first values, counts and assumptions.",
+    )
+    inspect.add_argument("file", type=Path, metavar="FILE", help="the export")
     erasure = command(
         "erase",
         _erase,
@@ -89,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
         "The setting keep_run_days says how long run history is kept.",
     )
     return parser
+
+
+def _inspect(data_root: DataRoot, options: argparse.Namespace) -> int:
+    for line in inspection_lines(options.file, settings_of(data_root), now=time.time()):
+        print(line)
+    return 0
 
 
 def _rollback(data_root: DataRoot, options: argparse.Namespace) -> int:

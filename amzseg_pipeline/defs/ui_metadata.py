@@ -82,8 +82,9 @@ def table_value(rows: Iterable[Mapping[str, Any]], *, columns: Sequence[str]) ->
 
 
 def skipped_file_lines(raw: RawReviews) -> list[str]:
-    """One log line for each file that was not read."""
-    lines = [f"refused: {file.path}: {file.reason}" for file in raw.refused]
+    """One log line for each file that was not read, and for each assumption about one that was."""
+    lines = [f"assumed: {assumption}" for assumption in raw.assumptions]
+    lines += [f"refused: {file.path}: {file.reason}" for file in raw.refused]
     return _first_lines(lines + [f"skipped: {file.path}: {file.reason}" for file in raw.skipped])
 
 
@@ -104,6 +105,7 @@ def landing_metadata(raw: RawReviews, *, known_sha256: frozenset[str]) -> dict[s
         "files": table_value(files, columns=("file", "content", "format", "bytes", "rows")),
         "refused": dg.MetadataValue.md(_bullets([f"{file.path}: {file.reason}" for file in raw.refused])),
         "skipped": dg.MetadataValue.md(_bullets([f"{file.path}: {file.reason}" for file in raw.skipped])),
+        "assumed": dg.MetadataValue.md(_bullets(raw.assumptions)),
         "files_read": len(raw.batches),
         "files_new": sum(batch.sha256 not in known_sha256 for batch in raw.batches),
         "files_refused": len(raw.refused),

@@ -143,7 +143,7 @@ def sales_counts(content: bytes) -> ExpectedCounts:
 
 def lines_counts(content: bytes) -> ExpectedCounts:
     """Counts of JSON Lines by Python's json module."""
-    lines = content.removeprefix(BOM).split(b"\n")[:-1]
+    lines = content.removeprefix(BOM).removesuffix(b"\n").split(b"\n")
     return ExpectedCounts(len(lines), len(lines), sum(not _is_object(line) for line in lines))
 
 

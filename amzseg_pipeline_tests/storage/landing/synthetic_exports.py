@@ -13,7 +13,10 @@ import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.data_root import DataRoot
+from amzseg_pipeline.storage.landing.formats.detection import format_of
+from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.ingest.raw_reviews import RawReviews, raw_reviews
+from amzseg_pipeline.storage.landing.scan.export import Export, opened_export
 
 SALES_COLUMNS = (
     "product_id",
@@ -88,6 +91,20 @@ def landing_zone(root: Path, exports: Mapping[str, bytes]) -> DataRoot:
 def reviews_read(data_root: DataRoot, **settings: Any) -> RawReviews:
     """The landing zone as read by a manual run."""
     return raw_reviews(data_root, Settings(**settings), now=time.time(), settle=False)
+
+
+def opened(path: Path, **settings: Any) -> Export:
+    """The export at `path` as a run opens it now."""
+    return opened_export(path, Settings(**settings), now=time.time())
+
+
+def tables_of(export_format: ParsedFormat, path: Path) -> list[pa.Table]:
+    """The raw rows of a file of this format, as its reader gives them."""
+    export = opened(path)
+    if export.file_type in ("CSV", "Excel", "parquet"):
+        detected, export = format_of(export)
+        assert detected is export_format, detected.name
+    return list(export_format.raw_rows(export))
 
 
 def raw_rows(reviews: RawReviews) -> list[dict[str, Any]]:
@@ -188,3 +205,33 @@ def canonical_csv(rows: Iterable[Mapping[str, str]]) -> bytes:
     writer.writeheader()
     writer.writerows(filled)
     return text.getvalue().encode()
+
+
+def csv_of(rows: Sequence[Mapping[str, str]], *, delimiter: str = ",") -> bytes:
+    """A CSV of the rows, whose columns are those of the first."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n", delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def tsv_of(rows: Sequence[Mapping[str, str]]) -> bytes:
+    """Values separated by tabs, without any quoting."""
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    return "".join("\t".join(line) + "\n" for line in lines).encode()
+
+
+def xlsx_of(rows: Sequence[Mapping[str, object]]) -> bytes:
+    """A workbook with the rows on its first sheet, below a header."""
+    from openpyxl import Workbook
+
+    workbook = Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.append(list(rows[0]))
+    for row in rows:
+        sheet.append(list(row.values()))
+    stream = io.BytesIO()
+    workbook.save(stream)
+    return stream.getvalue()

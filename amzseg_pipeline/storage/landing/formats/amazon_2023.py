@@ -12,33 +12,31 @@ import pyarrow.compute as pc
 
 from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS
 from amzseg_pipeline.storage.landing.formats.amazon_items import with_currency
-from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat, ParsedFormat
+from amzseg_pipeline.storage.landing.formats.export_format import JSON, InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards import parquet as parquet_guard
 from amzseg_pipeline.storage.landing.readers.json_lines import (
-    INTEGER,
     NUMBER,
     PRICE,
     TEXT,
     TEXT_LIST,
     JsonRow,
     json_rows,
+    time_type,
 )
-from amzseg_pipeline.storage.landing.readers.parquet_texts import parquet_texts
+from amzseg_pipeline.storage.landing.readers.parquet_texts import parquet_texts, parquet_time_unit
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTERS, check_lengths
 from amzseg_pipeline.storage.landing.scan.export import Export
 from amzseg_pipeline.storage.parquet.user_hash import DUCKDB_USER_HASH
 
-_REVIEW = JsonRow(
-    value_types={"user_id": TEXT, "parent_asin": TEXT, "rating": NUMBER, "timestamp": INTEGER},
-    columns={
-        "user_id": "user_id",
-        "user_hash": DUCKDB_USER_HASH.format(user_id="user_id"),
-        "item_id": "parent_asin",
-        "review_id": "coalesce(parent_asin, '') || '@' || timestamp",
-        "rating": "rating",
-        "reviewed_at": "timestamp",
-    },
-)
+_REVIEW_NAMES = ("user_id", "parent_asin", "rating", "timestamp")
+_REVIEW_COLUMNS = {
+    "user_id": "user_id",
+    "user_hash": DUCKDB_USER_HASH.format(user_id="user_id"),
+    "item_id": "parent_asin",
+    "review_id": "coalesce(parent_asin, '') || '@' || timestamp",
+    "rating": "rating",
+    "reviewed_at": "timestamp",
+}
 _ITEM = JsonRow(
     value_types={"parent_asin": TEXT, "price": PRICE, "categories": TEXT_LIST, "main_category": TEXT},
     columns={
@@ -51,7 +49,9 @@ _ITEM = JsonRow(
 
 
 def _review_rows(export: Export) -> Iterator[pa.Table]:
-    return json_rows(export, _REVIEW)
+    time = time_type(export, "timestamp", documented_unit="milliseconds")
+    value_types = {"user_id": TEXT, "parent_asin": TEXT, "rating": NUMBER, "timestamp": time}
+    return json_rows(export, JsonRow(value_types, _REVIEW_COLUMNS, time_key="timestamp"))
 
 
 def _item_rows(export: Export) -> Iterator[pa.Table]:
@@ -87,6 +87,21 @@ def _raw_frame(scan: nw.LazyFrame) -> nw.LazyFrame:
     return scan.select(**{name: columns.get(name, missing) for name in RAW_REVIEWS.column_names})
 
 
+def _is_readable_in_place(export: Export) -> bool:
+    """Whether the types are those of raw_reviews, and times are milliseconds; the table reader converts others."""
+    assert export.footer is not None
+    schema = export.footer.schema.to_arrow_schema()
+    if not all(check.accepts(schema.field(name).type) for name, check in _REVIEW_TYPES.items()):
+        return False
+    return parquet_time_unit(export, "timestamp") in (None, "milliseconds")
+
+
+_REVIEW_TYPES = {
+    "user_id": parquet_guard.TEXT,
+    "parent_asin": parquet_guard.TEXT,
+    "rating": parquet_guard.NUMBER,
+    "timestamp": parquet_guard.INTEGER,
+}
 _ITEM_TYPES = {
     "parent_asin": parquet_guard.TEXT,
     "price": parquet_guard.VALUE,
@@ -96,41 +111,39 @@ _ITEM_TYPES = {
 
 REVIEWS_2023 = ParsedFormat(
     name="Amazon Reviews 2023",
-    version="reviews2023-1",
-    file_type="JSON Lines",
+    version="reviews2023-2",
+    file_types=JSON,
     table=RAW_REVIEWS,
-    required_names=tuple(_REVIEW.value_types),
+    required_names=_REVIEW_NAMES,
     raw_rows=_review_rows,
 )
 ITEMS_2023 = ParsedFormat(
     name="Amazon Reviews 2023 items",
     version="items2023-1",
-    file_type="JSON Lines",
+    file_types=JSON,
     table=RAW_ITEMS,
     required_names=("parent_asin", "price"),
+    optional_names=("categories", "main_category"),
     excluded_names=("user_id", "rating"),
     raw_rows=_item_rows,
 )
 REVIEWS_2023_PARQUET = InPlaceFormat(
     name="Amazon Reviews 2023 parquet",
     version="reviews2023parquet-1",
-    file_type="parquet",
+    file_types=("parquet",),
     table=RAW_REVIEWS,
-    required_names=tuple(_REVIEW.value_types),
-    column_types={
-        "user_id": parquet_guard.TEXT,
-        "parent_asin": parquet_guard.TEXT,
-        "rating": parquet_guard.NUMBER,
-        "timestamp": parquet_guard.INTEGER,
-    },
+    required_names=_REVIEW_NAMES,
+    column_types=_REVIEW_TYPES,
     raw_frame=_raw_frame,
+    is_readable=_is_readable_in_place,
 )
 ITEMS_2023_PARQUET = ParsedFormat(
     name="Amazon Reviews 2023 items parquet",
     version="items2023parquet-1",
-    file_type="parquet",
+    file_types=("parquet",),
     table=RAW_ITEMS,
     required_names=("parent_asin", "price"),
+    optional_names=("categories", "main_category"),
     excluded_names=("user_id", "rating"),
     raw_rows=_parquet_item_rows,
 )

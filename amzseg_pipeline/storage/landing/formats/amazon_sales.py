@@ -3,19 +3,23 @@
 No record is dropped: one that cannot be read becomes a row with a reader fault.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, RejectionReason
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
-from amzseg_pipeline.storage.landing.readers.csv_records import CsvRecords, Numbers, csv_records
-from amzseg_pipeline.storage.landing.readers.raw_text import check_lengths, currencies_of, trimmed
+from amzseg_pipeline.storage.landing.formats.tabular import decided_styles, with_currency
+from amzseg_pipeline.storage.landing.guards import parquet as parquet_guard
+from amzseg_pipeline.storage.landing.readers.csv_records import Numbers, Records
+from amzseg_pipeline.storage.landing.readers.raw_text import check_lengths, trimmed
+from amzseg_pipeline.storage.landing.readers.records import text_records
 from amzseg_pipeline.storage.landing.scan.export import Export
+from amzseg_pipeline.storage.landing.values.column import ColumnStyle
 from amzseg_pipeline.storage.parquet.user_hash import user_hashes
 
 VALUE_COLUMNS = {
@@ -29,7 +33,8 @@ VALUE_COLUMNS = {
 }
 """Column of the export -> column of raw_reviews, except for the lists of users and reviews."""
 
-REQUIRED_COLUMNS = ("user_id", "review_id", *VALUE_COLUMNS)
+OPTIONAL_COLUMNS = ("rating_count", "discount_percentage")
+REQUIRED_COLUMNS = ("user_id", "review_id", *(name for name in VALUE_COLUMNS if name not in OPTIONAL_COLUMNS))
 IGNORED_COLUMNS = (
     "product_name",
     "about_product",
@@ -48,23 +53,29 @@ _DAMAGED, _UNEQUAL = 0, 1
 
 def _raw_rows(export: Export) -> Iterator[pa.Table]:
     """The rows of the export in the order of its records. RefusedInput where the file is not a complete CSV."""
-    for records in csv_records(export.path, REQUIRED_COLUMNS):
-        yield from _exploded(records)
+    read = partial(text_records, export, column_types=dict.fromkeys(export.columns, parquet_guard.VALUE))
+    names = {raw: name for name, raw in VALUE_COLUMNS.items() if name in export.columns}
+    for missing in set(OPTIONAL_COLUMNS) - set(names.values()):
+        export.assume(f"there is no column {missing}")
+    styles = decided_styles(export, read, names=names, time_unit="milliseconds")
+    for records in read():
+        yield from _exploded(records, styles)
 
 
 SALES_CSV = ParsedFormat(
     name="Amazon Sales Dataset CSV",
-    version="sales1",
-    file_type="CSV",
+    version="sales2",
+    file_types=("CSV", "Excel", "parquet"),
     table=RAW_REVIEWS,
     rating_meaning="product",
     required_names=REQUIRED_COLUMNS,
-    allowed_names=(*REQUIRED_COLUMNS, *IGNORED_COLUMNS),
+    optional_names=OPTIONAL_COLUMNS,
+    ignored_names=IGNORED_COLUMNS,
     raw_rows=_raw_rows,
 )
 
 
-def _exploded(records: CsvRecords) -> Iterator[pa.Table]:
+def _exploded(records: Records, styles: Mapping[str, ColumnStyle]) -> Iterator[pa.Table]:
     """One row per record and reviewer, and one per faulty record, in the order of the records."""
     cells, numbers = records.cells, records.numbers
     users = pc.split_pattern(cells["user_id"], ",")
@@ -83,7 +94,7 @@ def _exploded(records: CsvRecords) -> Iterator[pa.Table]:
     reviewer = np.append(np.arange(len(parents)), np.full(len(faults), -1))
     fault = np.append(np.full(len(parents), -1), faults)
 
-    values = _values(cells, numbers)
+    values = _values(cells, numbers, styles)
     user_ids = trimmed(pc.list_flatten(users.take(pa.array(readable))))
     ids = {
         "user_id": user_ids,
@@ -102,19 +113,14 @@ def _exploded(records: CsvRecords) -> Iterator[pa.Table]:
         )
 
 
-def _values(cells: pa.RecordBatch, numbers: Numbers) -> dict[str, pa.Array]:
-    values = {raw_column: trimmed(cells[column]) for column, raw_column in VALUE_COLUMNS.items()}
-    for column, raw_column in VALUE_COLUMNS.items():
-        check_lengths(values[raw_column], pa.array(numbers), name=column)
-    paid, list_price = currencies_of(values["paid_price"]), currencies_of(values["list_price"])
-    mixed = pc.indices_nonzero(pc.not_equal(paid, list_price))
-    if len(mixed):
-        at = mixed[0].as_py()
-        raise RefusedInput(
-            f"record {numbers[at]:,}: the paid price is in {paid[at]} and the list price in {list_price[at]}; "
-            "use one currency."
-        )
-    return {**values, "currency": pc.coalesce(paid, list_price)}
+def _values(cells: pa.RecordBatch, numbers: Numbers, styles: Mapping[str, ColumnStyle]) -> dict[str, pa.Array]:
+    texts = {raw: trimmed(cells[name]) for name, raw in VALUE_COLUMNS.items() if name in cells.schema.names}
+    for name, raw in VALUE_COLUMNS.items():
+        if raw in texts:
+            check_lengths(texts[raw], pa.array(numbers), name=name)
+    return with_currency(
+        {raw: styles[raw].rewritten(column) if raw in styles else column for raw, column in texts.items()}, numbers
+    )
 
 
 def _taken(column: pa.Array, indices: NDArray[np.int64]) -> pa.Array:

@@ -13,30 +13,33 @@ from amzseg_pipeline.storage.landing.guards.text import refusal_at, text_chunks
 MAX_RECORD_BYTES = 4 * 2**20
 """The longest record of the real export has 22 kB; an unmatched quote makes records megabytes long."""
 
-_QUOTE, _COMMA, _LINE_FEED, _RETURN = b'",\n\r'
-_CELL_EDGES = np.zeros(256, dtype=bool)
-_CELL_EDGES[[_QUOTE, _COMMA, _LINE_FEED, _RETURN]] = True
+_QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
 
 
-def csv_record_count(stream: BinaryIO) -> int:
+def csv_record_count(stream: BinaryIO, *, delimiter: str = ",", has_quotes: bool = True) -> int:
     """The number of records of a CSV, its header included and blank lines not, by counting quotes and line ends.
 
-    A record ends at a line end with an even number of quotes before it (RFC 4180). Memory is bounded. RefusedInput as
-    by `text_chunks`, and, naming line and byte, for a quote that neither begins nor ends a cell, for a quoted cell that
-    is still open at the end, and for a record longer than MAX_RECORD_BYTES.
+    A record ends at a line end with an even number of quotes before it (RFC 4180); without `has_quotes`, quotes are
+    plain characters. Memory is bounded. RefusedInput as by `text_chunks`, and, naming line and byte, for a quote that
+    neither begins nor ends a cell, for a quoted cell that is still open at the end, and for a record longer than
+    MAX_RECORD_BYTES.
     """
+    cell_edges = np.zeros(256, dtype=bool)
+    cell_edges[[_QUOTE, ord(delimiter), _LINE_FEED, _RETURN]] = True
     records = in_quotes = opened_at = 0
     last_end = -1
     last = b"\n"
     for offset, chunk in text_chunks(stream):
         text = np.frombuffer(last + chunk, dtype=np.uint8)
         before, current = text[:-1], text[1:]
-        quotes = np.flatnonzero(current == _QUOTE)
+        quotes = np.flatnonzero(current == _QUOTE) if has_quotes else np.empty(0, dtype=np.intp)
         opens = (np.arange(len(quotes)) + in_quotes) % 2 == 0
         opening, closing = quotes[opens], quotes[~opens]
-        if len(stray := _stray_quotes(before, current, opening, closing, in_quotes=bool(in_quotes))):
-            reason = "a quote inside a cell that is not quoted; quote the cell and double each quote inside it"
-            raise refusal_at(stream, offset + int(stray.min()), reason)
+        if has_quotes:
+            stray = _stray_quotes(before, current, opening, closing, in_quotes=bool(in_quotes), cell_edges=cell_edges)
+            if len(stray):
+                reason = "a quote inside a cell that is not quoted; quote the cell and double each quote inside it"
+                raise refusal_at(stream, offset + int(stray.min()), reason)
 
         line_ends = np.flatnonzero((current == _LINE_FEED) | (current == _RETURN))
         ends = line_ends[(np.searchsorted(quotes, line_ends) + in_quotes) % 2 == 0]
@@ -64,10 +67,11 @@ def _stray_quotes(
     closing: NDArray[np.intp],
     *,
     in_quotes: bool,
+    cell_edges: NDArray[np.bool_],
 ) -> NDArray[np.intp]:
     """The positions of opening quotes inside a cell, and of characters after closing quotes that do not end a cell."""
     following = closing + 1
     if before[0] == _QUOTE and not in_quotes:
         following = np.concatenate(([0], following))
     following = following[following < len(current)]
-    return np.concatenate((opening[~_CELL_EDGES[before[opening]]], following[~_CELL_EDGES[current[following]]]))
+    return np.concatenate((opening[~cell_edges[before[opening]]], following[~cell_edges[current[following]]]))

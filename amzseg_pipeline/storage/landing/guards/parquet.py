@@ -117,6 +117,18 @@ def checked_row_count(
     return int(rows)
 
 
+def check_engine_can_open(path: Path) -> None:
+    """RefusedInput where DuckDB cannot parse the footer: it is stricter than Arrow."""
+    import duckdb
+
+    name = "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
+    try:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            connection.execute("SELECT count(*) FROM read_parquet(?)", [name])
+    except duckdb.Error as error:
+        raise damaged_parquet(error) from error
+
+
 def damaged_parquet(error: Exception) -> RefusedInput:
     """The refusal of a Parquet file that a reader cannot read."""
     reason = (str(error).splitlines() or [type(error).__name__])[0]

@@ -10,20 +10,23 @@ from typing import BinaryIO
 
 from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.landing.scan.listing import LandingFile
 
 _CHUNK_BYTES = 2**20
 _TAR_MAGIC_AT = 257
 _BINARY_FORMATS = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"PK\x03\x04": "a zip archive or an Excel workbook in a compressed file",
     b"\x1f\x8b": "a gzip file in a gzip file",
     b"BZh": "a bzip2 file",
     b"\xfd7zXZ\x00": "an xz file",
-    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"\x28\xb5\x2f\xfd": "a zstd file in a compressed file",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"Rar!\x1a\x07": "a rar archive",
     b"PAR1": "a compressed parquet file",
 }
+
+
+class NotUtf8(RefusedInput):
+    """A text that is not UTF-8."""
 
 
 @contextmanager
@@ -43,28 +46,34 @@ def refuse_unreadable() -> Iterator[None]:
         raise RefusedForNow(f"it cannot be read ({error.strerror or error}); deliver it again.") from error
 
 
-def check_size(file: LandingFile, settings: Settings) -> None:
+def check_size(size_bytes: int, settings: Settings) -> None:
     """RefusedInput where the file is empty or larger than `max_file_bytes`; the file is not opened."""
-    if file.size_bytes == 0:
+    if size_bytes == 0:
         raise RefusedInput("the file is empty; deliver it again or remove it.")
-    if file.size_bytes > settings.max_file_bytes:
+    if size_bytes > settings.max_file_bytes:
         raise RefusedInput(
-            f"{file.size_bytes:,} bytes are more than max_file_bytes = {settings.max_file_bytes:,}; "
+            f"{size_bytes:,} bytes are more than max_file_bytes = {settings.max_file_bytes:,}; "
             "deliver it in smaller files, or raise the setting."
         )
 
 
 def checked_head(head: bytes) -> bytes:
-    """The first bytes of a text without a byte order mark. RefusedInput for archives, binary formats and UTF-16."""
+    """The first bytes of a text without a UTF-8 byte order mark. RefusedInput for archives and binary formats."""
     for magic, name in _BINARY_FORMATS.items():
         if head.startswith(magic):
             raise RefusedInput(f"this is {name}, which cannot be read; deliver the plain text file inside it.")
     if head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar":
         raise RefusedInput("this is a tar archive, which cannot be read; deliver the plain text file inside it.")
-    is_wide = [byte == 0 for byte in head[:4]] in ([False, True] * 2, [True, False] * 2)
-    if is_wide or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise RefusedInput("the text is UTF-16; save it as UTF-8.")
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise RefusedInput("the text is UTF-32; save it as UTF-8.")
     return head.removeprefix(codecs.BOM_UTF8)
+
+
+def is_utf_16(head: bytes) -> bool:
+    """Whether a text that begins with `head` is UTF-16, with or without a byte order mark."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return not head.startswith(codecs.BOM_UTF32_LE)
+    return [byte == 0 for byte in head[:4]] in ([False, True] * 2, [True, False] * 2)
 
 
 def text_chunks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -81,7 +90,8 @@ def text_chunks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
             _, decoded_bytes = codecs.utf_8_decode(undecoded + chunk, "strict", False)
         except UnicodeDecodeError as error:
             at, byte = offset - len(undecoded) + error.start, error.object[error.start]
-            raise refusal_at(stream, at, f"byte 0x{byte:02X} is not UTF-8; save the export as UTF-8") from None
+            reason = f"byte 0x{byte:02X} is not UTF-8; save the export as UTF-8"
+            raise NotUtf8(str(refusal_at(stream, at, reason))) from None
         undecoded = (undecoded + chunk)[decoded_bytes:]
         mark_bytes = len(codecs.BOM_UTF8) if offset == 0 and chunk.startswith(codecs.BOM_UTF8) else 0
         yield offset + mark_bytes, chunk[mark_bytes:]

@@ -19,7 +19,7 @@ from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, delete, files
 from amzseg_pipeline.storage.fs.object_store import footer
 from amzseg_pipeline.storage.landing.formats.detection import FORMAT_BY_NAME, format_of
 from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat
-from amzseg_pipeline.storage.landing.guards.parquet import checked_row_count
+from amzseg_pipeline.storage.landing.guards.parquet import check_engine_can_open, checked_row_count
 from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows, pseudonymized_rows
 from amzseg_pipeline.storage.landing.scan.export import opened_export
 from amzseg_pipeline.storage.landing.scan.identity import check_unchanged
@@ -47,6 +47,7 @@ class BatchFile:
     read_errors: int
     currency: str | None
     user_key_id: str | None = None
+    assumptions: tuple[str, ...] = ()
 
 
 def batch_id(sha256: str) -> str:
@@ -65,7 +66,10 @@ def cached_batch_file(folder: Path, sha256: str, *, user_key: UserKey | None = N
     for path in folder.glob(f"{batch_id(sha256)}-*.parquet"):
         try:
             found = footer(path)
-            batch_file = BatchFile(path, rows=found.num_rows, **json.loads(found.metadata[_METADATA_KEY]))
+            metadata = json.loads(found.metadata[_METADATA_KEY])
+            batch_file = BatchFile(
+                path, rows=found.num_rows, **metadata | {"assumptions": tuple(metadata["assumptions"])}
+            )
             export_format = FORMAT_BY_NAME[batch_file.format]
             schema = arrow_schema(export_format.table)
             is_current = path.name == _file_name(sha256, export_format, user_key_id)
@@ -83,6 +87,7 @@ def new_batch_file(
     landing: Path,
     file: LandingFile,
     settings: Settings,
+    now: float,
     user_key: UserKey | None = None,
 ) -> BatchFile:
     """The batch file for `file`, written to `folder` unless the export is read in place.
@@ -93,16 +98,17 @@ def new_batch_file(
         landing: The folder that `file.path` is relative to.
         file: The export as it was listed.
         settings: Limits for sizes.
+        now: The time of the run, in seconds since 1970 UTC; later times by more than a year are implausible.
         user_key: Replaces the ids of users and reviews with pseudonyms.
 
     Raises:
         RefusedInput: The file cannot be read, or changes meanwhile.
     """
-    export = opened_export(landing / file.path, settings)
-    export_format = format_of(export)
+    export_format, export = format_of(opened_export(landing / file.path, settings, now=now))
     if isinstance(export_format, InPlaceFormat) and user_key is None:
         assert export.footer is not None
         rows = checked_row_count(export.path, export.footer, settings, column_types=export_format.column_types)
+        check_engine_can_open(export.path)
         check_unchanged(landing, file)
         return BatchFile(export.path, export_format.name, rows, records=rows, read_errors=0, currency=None)
 
@@ -125,7 +131,8 @@ def new_batch_file(
             if "read_error" in group.column_names:
                 read_errors += group.num_rows - group["read_error"].null_count
             writer.write_table(_with_all_columns(group, schema, source_file=file.path, batch=batch_id(sha256)))
-        batch_file = BatchFile(path, export_format.name, rows, records, read_errors, currency, user_key_id)
+        assumptions = tuple(export.assumptions)
+        batch_file = BatchFile(path, export_format.name, rows, records, read_errors, currency, user_key_id, assumptions)
         metadata = {name: value for name, value in asdict(batch_file).items() if name not in ("path", "rows")}
         check_unchanged(landing, file)
         writer.add_key_value_metadata({_METADATA_KEY: json.dumps(metadata)})

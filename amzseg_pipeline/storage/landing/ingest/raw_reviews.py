@@ -42,6 +42,7 @@ class Batch:
     currency: str | None
     parquet_path: Path
     user_key_id: str | None = None
+    assumptions: tuple[str, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -109,6 +110,11 @@ class RawReviews:
         return sum(batch.read_errors for batch in self.batches)
 
     @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What readers assumed, each with the path of the export."""
+        return tuple(f"{batch.path}: {assumption}" for batch in self.batches for assumption in batch.assumptions)
+
+    @property
     def user_key_id(self) -> str | None:
         """The id of the user key of the pseudonyms; None where ids are those of the source."""
         return self.batches[0].user_key_id
@@ -143,7 +149,7 @@ def raw_reviews(
     batches = []
     for sha256, files in _files_by_sha256(data_root, listing.files, settings, errors).items():
         try:
-            batch_file = _batch_file(data_root, settings, sha256, files, user_key)
+            batch_file = _batch_file(data_root, settings, sha256, files, now=now, user_key=user_key)
         except RefusedInput as error:
             errors |= dict.fromkeys(files, error)
         else:
@@ -186,7 +192,7 @@ def _files_by_sha256(
     sha256_by_file: dict[LandingFile, str] = {}
     for file in files:
         try:
-            check_size(file, settings)
+            check_size(file.size_bytes, settings)
             sha256_by_file[file] = cache.get(file) or sha256_now(data_root.landing, file)
         except RefusedInput as error:
             errors[file] = error
@@ -198,12 +204,18 @@ def _files_by_sha256(
 
 
 def _batch_file(
-    data_root: DataRoot, settings: Settings, sha256: str, files: list[LandingFile], user_key: UserKey | None
+    data_root: DataRoot,
+    settings: Settings,
+    sha256: str,
+    files: list[LandingFile],
+    *,
+    now: float,
+    user_key: UserKey | None,
 ) -> BatchFile:
     """The batch file for `files`, which have the same content; read now unless it is cached."""
     folder = _batch_files_folder(data_root)
     batch_file = cached_batch_file(folder, sha256, user_key=user_key) or new_batch_file(
-        folder, sha256, landing=data_root.landing, file=files[0], settings=settings, user_key=user_key
+        folder, sha256, landing=data_root.landing, file=files[0], settings=settings, now=now, user_key=user_key
     )
     for file in files:
         check_sidecars(data_root.landing / file.path, sha256=sha256, records=batch_file.records)
@@ -225,6 +237,7 @@ def _batch(sha256: str, files: list[LandingFile], batch_file: BatchFile) -> Batc
         currency=batch_file.currency,
         parquet_path=batch_file.path,
         user_key_id=batch_file.user_key_id,
+        assumptions=batch_file.assumptions,
     )
 
 

@@ -4,6 +4,7 @@ No record is lost: the parser must find as many as the quotes and line ends deli
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,56 +18,77 @@ from numpy.typing import NDArray
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.storage.landing.guards.csv import MAX_RECORD_BYTES, csv_record_count
-from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
+from amzseg_pipeline.storage.landing.guards.text import NotUtf8, refuse_unreadable
+from amzseg_pipeline.storage.landing.readers.plain_text import plain_text_file, windows_1252_as_utf_8
+from amzseg_pipeline.storage.landing.scan.export import Export
 
 Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class CsvRecords:
-    """A block of records: columns of text, their record numbers, and the numbers of unreadable (damaged) records.
-
-    A record that repeats the header is damaged: two exports were joined with both headers.
-    """
+class Records:
+    """A block of records: columns of text, their record numbers, and the numbers of unreadable (damaged) records."""
 
     cells: pa.RecordBatch
     numbers: Numbers
     damaged: Numbers
 
 
-def csv_records(path: Path, columns: Sequence[str]) -> Iterator[CsvRecords]:
-    """The records of the CSV at `path`, block by block, numbered from 1 after the header.
+def csv_records(export: Export, columns: Sequence[str]) -> Iterator[Records]:
+    """The records of a CSV, block by block, numbered from 1 after the header.
 
-    RefusedInput where the file is not a complete CSV, or has no record.
+    A record that repeats the header is damaged: two exports were joined with both headers. RefusedInput where the file
+    is not a complete CSV, or has no record.
     """
-    with refuse_unreadable(), path.open("rb") as stream:
-        records = csv_record_count(stream) - 1
-    if records == 0:
-        raise RefusedInput("the file has a header but no record; deliver it again or remove it.")
+    has_quotes = export.delimiter != "\t"
+    with ExitStack() as stack:
+        plain = stack.enter_context(plain_text_file(export))
+        try:
+            lines = _line_count(plain, export.delimiter, has_quotes)
+        except NotUtf8 as refusal:
+            plain = stack.enter_context(windows_1252_as_utf_8(export, plain, refusal))
+            lines = _line_count(plain, export.delimiter, has_quotes)
+        records = lines - export.has_header
+        if records == 0:
+            raise RefusedInput("the file has a header but no record; deliver it again or remove it.")
 
-    found = 0
-    for block in _blocks(path, columns):
-        found += len(block.numbers) + len(block.damaged)
-        if len(block.numbers) or len(block.damaged):
-            yield _without_headers(block)
-    if found != records:
-        raise RefusedInput(
-            f"the parser found {found:,} records but quotes and line ends delimit {records:,}; "
-            "quote every cell that contains commas, quotes or line ends, and double the quotes inside."
-        )
+        found = 0
+        for block in _blocks(plain, export, columns, has_quotes=has_quotes):
+            found += len(block.numbers) + len(block.damaged)
+            if len(block.numbers) or len(block.damaged):
+                yield _without_headers(block) if export.has_header else block
+        if found != records:
+            raise RefusedInput(
+                f"the parser found {found:,} records but quotes and line ends delimit {records:,}; "
+                "quote every cell that contains commas, quotes or line ends, and double the quotes inside."
+            )
 
 
-def _blocks(path: Path, columns: Sequence[str]) -> Iterator[CsvRecords]:
+def _line_count(plain: Path, delimiter: str, has_quotes: bool) -> int:
+    with refuse_unreadable(), plain.open("rb") as stream:
+        return csv_record_count(stream, delimiter=delimiter, has_quotes=has_quotes)
+
+
+def _blocks(plain: Path, export: Export, columns: Sequence[str], *, has_quotes: bool) -> Iterator[Records]:
     skipped: SimpleQueue[int] = SimpleQueue()  # the parser may read ahead in another thread
 
     def skip(row: pa.csv.InvalidRow) -> str:
-        skipped.put(row.number - 1)  # the parser counts the header
+        skipped.put(row.number - export.has_header)
         return "skip"
 
     options = {
         # Single-threaded, because only then the parser knows the number of a damaged record.
-        "read_options": pa.csv.ReadOptions(block_size=MAX_RECORD_BYTES, use_threads=False),
-        "parse_options": pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        "read_options": pa.csv.ReadOptions(
+            block_size=MAX_RECORD_BYTES,
+            use_threads=False,
+            column_names=None if export.has_header else list(export.names[0]),
+        ),
+        "parse_options": pa.csv.ParseOptions(
+            delimiter=export.delimiter,
+            quote_char='"' if has_quotes else False,
+            newlines_in_values=has_quotes,
+            invalid_row_handler=skip,
+        ),
         "convert_options": pa.csv.ConvertOptions(
             include_columns=list(columns),
             column_types=dict.fromkeys(columns, pa.string()),
@@ -78,23 +100,23 @@ def _blocks(path: Path, columns: Sequence[str]) -> Iterator[CsvRecords]:
     damaged = np.empty(0, dtype=np.int64)
     try:
         # An open file, because the parser decompresses a path by its ending.
-        with pa.OSFile(str(path)) as file, pa.csv.open_csv(file, **options) as blocks:
+        with pa.OSFile(str(plain)) as file, pa.csv.open_csv(file, **options) as blocks:
             for cells in chain(blocks, [no_cells]):
                 damaged = np.append(damaged, [skipped.get() for _ in range(skipped.qsize())]).astype(np.int64)
                 candidates = np.setdiff1d(np.arange(first, first + len(cells) + len(damaged) + 1), damaged)
                 numbers, first = candidates[: len(cells)], candidates[len(cells)]
-                yield CsvRecords(cells, numbers, damaged[damaged < first])
+                yield Records(cells, numbers, damaged[damaged < first])
                 damaged = damaged[damaged >= first]
     except (pa.ArrowException, OSError) as error:
         raise RefusedInput(f"the CSV parser failed ({error}); export it again.") from error
 
 
-def _without_headers(block: CsvRecords) -> CsvRecords:
+def _without_headers(block: Records) -> Records:
     equal = [pc.equal(block.cells[name], name).to_numpy(False) for name in block.cells.schema.names]
     is_header = np.logical_and.reduce(equal)
     if not is_header.any():
         return block
-    return CsvRecords(
+    return Records(
         block.cells.filter(pa.array(~is_header)),
         block.numbers[~is_header],
         np.concatenate((block.damaged, block.numbers[is_header])),

@@ -4,19 +4,22 @@ Lines are read as text and parsed with DuckDB's JSON functions. DuckDB's JSON re
 into a row of nulls without naming the line.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import RejectionReason
-from amzseg_pipeline.storage.landing.readers.decompression import decompressed_chunks, is_gzip
+from amzseg_pipeline.storage.landing.readers.decompression import compression_of
+from amzseg_pipeline.storage.landing.readers.json_text import MAX_LINE_BYTES, json_line_chunks
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTERS, MAX_TEXT_BYTES
 from amzseg_pipeline.storage.landing.scan.export import Export
-
-MAX_LINE_BYTES = 4 * 2**20
+from amzseg_pipeline.storage.landing.values.column import Examples
+from amzseg_pipeline.storage.landing.values.times import implausible, mixed_units, plausible_unit
 
 _TEXT = "({json} ->> '$')"
 _IS_SHORT = f"strlen({{json}}) <= {MAX_TEXT_BYTES} AND NOT contains({{json}}, '\\u0000')"
@@ -30,10 +33,66 @@ INTEGER = "CASE WHEN regexp_full_match({json}, '-?[0-9]{{1,18}}') THEN {json} EN
 PRICE = f"""CASE WHEN starts_with({{json}}, '\"')
     THEN left(regexp_replace({_TEXT}, '^\\s+|\\s+$', '', 'g'), {MAX_PRICE_CHARACTERS})
     WHEN {_IS_NUMBER} THEN {{json}} END"""
+TEXT_LISTS = f"""CASE WHEN starts_with({{json}}, '[') AND {_IS_SHORT}
+    THEN array_to_string(from_json(json_extract({{json}}, '$[0]'), '["VARCHAR"]'), '|') END"""
 """Value types: SQL for the text of the value whose JSON is {json}, null where the value is of another type.
 
-TEXT_LIST is a list of texts, joined by |. PRICE is a number or a text, which is cut: some are pages of markup.
+TEXT_LIST is a list of texts, joined by |; TEXT_LISTS a list of such lists, of which the first is read. PRICE is a
+number or a text, which is cut: some are pages of markup.
 """
+
+_DIGITS_IN = {"seconds": "{digits} || '000'", "milliseconds": "{digits}"}
+_DIGITS_IN |= {
+    unit: f"coalesce(nullif(left({{digits}}, -{digits}), ''), '0')"
+    for unit, digits in (("microseconds", 3), ("nanoseconds", 6))
+}
+
+
+def time_type(export: Export, key: str, *, documented_unit: str) -> str:
+    """SQL for the milliseconds since 1970 UTC of a number, or of a text with a number or an ISO 8601 time.
+
+    The unit of numbers is decided from the first records by plausibility; `json_rows` checks all others.
+    """
+    unit = plausible_unit([record.get(key) for record in export.head_records], now=export.now)  # type: ignore[misc]
+    if unit and unit != documented_unit:
+        export.assume(f"{key} is in {unit} since 1970")
+    scaled = _DIGITS_IN[unit or documented_unit]
+    number = scaled.format(digits="{json}")
+    fraction = scaled.format(digits="split_part({json}, '.', 1)")
+    quoted = scaled.format(digits=_TEXT)
+    return f"""CASE WHEN regexp_full_match({{json}}, '-?[0-9]{{{{1,18}}}}') THEN {number}
+        WHEN regexp_full_match({{json}}, '-?[0-9]{{{{1,18}}}}[.]0+') THEN {fraction}
+        WHEN starts_with({{json}}, '"') AND regexp_full_match({_TEXT}, '-?[0-9]{{{{1,18}}}}') THEN {quoted}
+        WHEN starts_with({{json}}, '"') THEN CAST(epoch_ms(TRY_CAST({_TEXT} AS TIMESTAMP)) AS VARCHAR) END"""
+
+
+class _TimeCheck:
+    """Checks that no time of a file is plausible in another unit than the one decided."""
+
+    def __init__(self, key: str, export: Export) -> None:
+        self._key = key
+        self._now = export.now
+        self._first = Examples()
+        self._has_plausible = False
+
+    def add(self, times: pa.Array) -> None:
+        """RefusedInput where some of these milliseconds are times in another unit."""
+        times = times.drop_null()
+        is_usual = pc.is_in(pc.utf8_length(times), value_set=pa.array([12, 13], pa.int32()))
+        self._has_plausible = self._has_plausible or bool(pc.any(is_usual).as_py())
+        odd = times.filter(pc.invert(is_usual))
+        if not len(odd):
+            return
+        self._first.add(odd)
+        unit = plausible_unit([float(text) for text in odd.to_pylist()], now=self._now)
+        if unit and unit != "milliseconds":
+            raise mixed_units([*map(str, odd.slice(0, 2).to_pylist())], ["milliseconds", unit], name=self._key)
+
+    def finish(self) -> None:
+        """RefusedInput where no time of the file is plausible."""
+        if self._first.count and not self._has_plausible:
+            raise implausible(self._first, name=self._key)
+
 
 _BLOCK_BYTES = 4 * 2**20
 _BATCH_ROWS = 2**16
@@ -47,12 +106,14 @@ class JsonRow:
 
     A value may be null. A line is damaged if a value has another type or a key that is not `optional` is missing. With
     `reads_line`, the SQL may use `line`, the line as canonical JSON: no white space, one notation for each character.
+    `time_key` is the key whose values must become plausible milliseconds in `reviewed_at`.
     """
 
     value_types: Mapping[str, str]
     columns: Mapping[str, str]
     optional: tuple[str, ...] = ()
     reads_line: bool = False
+    time_key: str = ""
 
     @property
     def sql(self) -> str:
@@ -92,17 +153,22 @@ def json_rows(export: Export, row: JsonRow) -> Iterator[pa.Table]:
     """
     import duckdb
 
+    check = _TimeCheck(row.time_key, export) if row.time_key else None
     refusals: list[RefusedInput] = []
     lines = pa.RecordBatchReader.from_batches(_LINES, _lines(export, refusals))
     with duckdb.connect(config={"threads": 1, "temp_directory": ""}) as connection:
         connection.register("lines", lines)
         try:
             for batch in connection.sql(row.sql).to_arrow_reader(_BATCH_ROWS):
+                if check:
+                    check.add(batch["reviewed_at"])
                 yield pa.Table.from_batches([batch])
         except (duckdb.Error, pa.ArrowException, OSError):
             if refusals:
                 raise refusals[0] from None
             raise
+    if check:
+        check.finish()
 
 
 def _lines(export: Export, refusals: list[RefusedInput]) -> Iterator[pa.RecordBatch]:
@@ -121,7 +187,7 @@ def _blocks_of_lines(export: Export) -> Iterator[tuple[int, bytes]]:
     """The text in blocks of complete lines, without a byte order mark, each with the number of its first line."""
     first = 1
     pieces: list[bytes] = []
-    for chunk in decompressed_chunks(export.path, export.settings):
+    for chunk in json_line_chunks(export):
         pieces.append(chunk if pieces or first > 1 else chunk.removeprefix(_BYTE_ORDER_MARK))
         if sum(map(len, pieces)) < _BLOCK_BYTES:
             continue
@@ -129,19 +195,46 @@ def _blocks_of_lines(export: Export) -> Iterator[tuple[int, bytes]]:
         end = block.rfind(b"\n") + 1
         if len(block) - end > MAX_LINE_BYTES:
             raise _too_long(first + block.count(b"\n"))
-        yield first, block[:end]
+        yield first, _without_nan(block[:end])
         first += block.count(b"\n")
         pieces = [block[end:]]
     block = b"".join(pieces)
     if block and not block.endswith(b"\n"):
-        if not is_gzip(export.path):
+        if not compression_of(export.path) and export.file_type == "JSON Lines":
             line = first + block.count(b"\n")
-            raise RefusedInput(
-                f"the file looks cut: the last record (line {line:,}) has no line end; deliver it again."
-            )
+            if not _is_object(block[block.rfind(b"\n") + 1 :]):
+                raise RefusedInput(
+                    f"the file looks cut: the last record (line {line:,}) has no line end; deliver it again."
+                )
+            export.assume(f"the last record (line {line:,}) is complete although it has no line end")
         block += b"\n"
     if block:
-        yield first, block
+        yield first, _without_nan(block)
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _without_nan(block: bytes) -> bytes:
+    """The block with null for the NaN and Infinity that Python writes; texts that contain these words are unchanged."""
+    if b"NaN" not in block and b"Infinity" not in block:
+        return block
+    return b"".join(map(_line_without_nan, block.splitlines(keepends=True)))
+
+
+def _line_without_nan(line: bytes) -> bytes:
+    if b"NaN" not in line and b"Infinity" not in line:
+        return line
+    constants: list[str] = []
+    try:
+        record = json.loads(line, parse_constant=constants.append)  # which returns None, and so null
+    except (ValueError, RecursionError):
+        return line
+    return json.dumps(record).encode() + b"\n" if constants else line
 
 
 def _texts(block: bytes, *, first: int) -> pa.Array:

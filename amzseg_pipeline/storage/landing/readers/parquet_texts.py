@@ -17,6 +17,7 @@ from amzseg_pipeline.storage.landing.guards.parquet import (
 )
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_TEXT_BYTES
 from amzseg_pipeline.storage.landing.scan.export import Export
+from amzseg_pipeline.storage.landing.values.times import UNITS, is_plausible, plausible_unit
 
 _BATCH_ROWS = 2**14
 
@@ -30,6 +31,58 @@ def parquet_texts(export: Export, *, column_types: Mapping[str, ColumnTypeCheck]
     assert export.footer is not None
     checked_row_count(export.path, export.footer, export.settings, column_types=column_types)
     yield from _texts(export.path, export.footer, column_types)
+
+
+def parquet_time_unit(export: Export, name: str) -> str | None:
+    """The unit of a column of integers by plausibility, None where none fits.
+
+    RefusedInput where units are mixed, and where values contradict the statistics in the footer: engines skip checks of
+    values that the statistics make unnecessary, so that damaged values would pass.
+    """
+    footer = export.footer
+    assert footer is not None
+    samples: list[float] = []
+    try:
+        with pq.ParquetFile(export.path, metadata=footer) as file:
+            for group in range(footer.num_row_groups):
+                batches = file.iter_batches(batch_size=2**16, row_groups=[group], columns=[name])
+                values = [batch.column(0).drop_null() for batch in batches]
+                bounds = [pc.min_max(part) for part in values if len(part)]
+                if not bounds:
+                    continue
+                low = min(bound["min"].as_py() for bound in bounds)
+                high = max(bound["max"].as_py() for bound in bounds)
+                _check_statistics(footer, group, name, low, high)
+                units = {plausible_unit([bound], now=export.now) for bound in (low, high)}
+                # Every value is looked at only where the extremes leave the unit open.
+                found = [low, high] if len(units) == 1 and None not in units else _samples(values, now=export.now)
+                samples += found
+    except (pa.ArrowException, OSError) as error:
+        raise damaged_parquet(error) from error
+    return plausible_unit(samples, now=export.now)
+
+
+def _check_statistics(footer: pq.FileMetaData, group: int, name: str, low: int, high: int) -> None:
+    chunks = (footer.row_group(group).column(index) for index in range(footer.num_columns))
+    statistics = next(chunk.statistics for chunk in chunks if chunk.path_in_schema == name)
+    if statistics is None or not statistics.has_min_max:
+        return
+    if low < statistics.min or high > statistics.max:
+        raise damaged_parquet(
+            ValueError(
+                f"row group {group + 1}: {name} has values from {low:,} to {high:,} but the footer states "
+                f"{statistics.min:,} to {statistics.max:,}"
+            )
+        )
+
+
+def _samples(columns: list[pa.Array], *, now: float) -> list[float]:
+    """One value for each unit in which some are plausible."""
+    values = np.concatenate(
+        [column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for column in columns]
+    )
+    fitting = (values[is_plausible(values, unit, now=now)] for unit in UNITS)
+    return [float(found[0]) for found in fitting if len(found)]
 
 
 def check_pages(path: Path, column_types: Mapping[str, ColumnTypeCheck]) -> None:

@@ -1,77 +1,158 @@
-"""An export file, its type and its column names or keys, detected from its first bytes or its Parquet footer."""
+"""An export file, its type, delimiter, encoding and names, detected from its first bytes or its Parquet footer."""
 
+import codecs
 import csv
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from ast import literal_eval
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
-from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.landing.guards.excel import EXCEL_MAGIC, sheet_names
 from amzseg_pipeline.storage.landing.guards.parquet import is_parquet, parquet_footer
-from amzseg_pipeline.storage.landing.guards.text import checked_head
-from amzseg_pipeline.storage.landing.readers.decompression import decompressed_chunks, is_gzip
+from amzseg_pipeline.storage.landing.guards.text import checked_head, is_utf_16
+from amzseg_pipeline.storage.landing.readers.decompression import compression_of, decompressed_chunks
+from amzseg_pipeline.storage.landing.scan.column_mapping import ColumnMapping, column_mapping
 
-FileType = Literal["CSV", "JSON Lines", "parquet"]
+FileType = Literal["CSV", "JSON Lines", "JSON array", "Python literals", "Excel", "parquet"]
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 _HEAD_BYTES = 2**20
-_JSON_LINES = 100
+_HEAD_RECORDS = 100
 
 
 @dataclass(frozen=True)
 class Export:
     """An export as its readers get it.
 
-    `names` are its column names, or for JSON Lines the keys of each of the first objects. `footer` is that of a
-    Parquet file, parsed once.
+    `names` are its column names, or the keys of each of the first objects, which `head_records` holds. `columns` maps
+    the names of the format to those of the file; `mapping` is what a mapping file states. `footer` is that of a Parquet
+    file, parsed once. `now` is the time of the run in seconds since 1970 UTC. Readers add to `assumptions` what they
+    assume, once each.
     """
 
     path: Path
     settings: Settings
     file_type: FileType
     names: tuple[tuple[str, ...], ...]
+    now: float
     footer: pq.FileMetaData | None = None
+    delimiter: str = ","
+    is_utf_16: bool = False
+    has_header: bool = True
+    head_records: tuple[dict[str, Any], ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    mapping: ColumnMapping | None = None
+    assumptions: list[str] = field(default_factory=list)
+
+    def assume(self, assumption: str) -> None:
+        """Adds to `assumptions`."""
+        if assumption not in self.assumptions:
+            self.assumptions.append(assumption)
 
 
-def opened_export(path: Path, settings: Settings) -> Export:
-    """The export at `path`. RefusedInput for archives, binary formats, UTF-16 and JSON arrays."""
+def opened_export(path: Path, settings: Settings, *, now: float) -> Export:
+    """The export at `path`. RefusedInput for archives, other binary formats, and JSON that is cut."""
+    mapping = column_mapping(path)
     if is_parquet(path):
         footer = parquet_footer(path)
-        return Export(path, settings, "parquet", (tuple(footer.schema.to_arrow_schema().names),), footer)
+        names = tuple(footer.schema.to_arrow_schema().names)
+        return Export(path, settings, "parquet", (names,), now, footer, mapping=mapping)
     head = b""
     for chunk in decompressed_chunks(path, settings):
         head += chunk
         if len(head) >= _HEAD_BYTES:
             break
+    if head.startswith(EXCEL_MAGIC) and not compression_of(path):
+        return Export(path, settings, "Excel", (sheet_names(path, settings),), now, mapping=mapping)
+    wide = is_utf_16(head)
     head = checked_head(head)
+    if wide:
+        head = _decoded_utf_16(head)
     first = head.lstrip()[:1]
-    if first == b"{":
-        return Export(path, settings, "JSON Lines", tuple(_keys(head)) or ((),))
-    if first == b"[":
-        raise RefusedInput("this is a JSON array; deliver JSON Lines, one object per line.")
-    if is_gzip(path):
-        raise RefusedInput("this gzip file does not contain JSON Lines; deliver the plain text file instead.")
-    return Export(path, settings, "CSV", (csv_names(head),))
+    if first not in (b"{", b"[") or wide:
+        delimiter, names = csv_header(head, delimiter=mapping.delimiter if mapping else "")
+        return Export(path, settings, "CSV", (names,), now, delimiter=delimiter, is_utf_16=wide, mapping=mapping)
+    file_type, records = _json_head(head)
+    keys = tuple(tuple(record) for record in records) or ((),)
+    return Export(path, settings, file_type, keys, now, head_records=records, mapping=mapping)
+
+
+def csv_header(head: bytes, *, delimiter: str = "") -> tuple[str, tuple[str, ...]]:
+    """The delimiter of a CSV that begins with `head`, by default the one that gives most columns, and its names."""
+    line = head.splitlines()[0].decode("utf-8", "replace") if head.splitlines() else ""
+    headers = {candidate: _cells(line, candidate) for candidate in DELIMITERS}
+    delimiter = delimiter or max(headers, key=lambda candidate: len(headers[candidate]))
+    return delimiter, headers[delimiter]
 
 
 def csv_names(head: bytes) -> tuple[str, ...]:
     """The column names in the header of a CSV that begins with `head`."""
-    line = head.splitlines()[0] if head.splitlines() else b""
+    return csv_header(head)[1]
+
+
+def _cells(line: str, delimiter: str) -> tuple[str, ...]:
     try:
-        return tuple(next(csv.reader([line.decode("utf-8", "replace")]), []))
+        return tuple(next(csv.reader([line], delimiter=delimiter), []))
     except csv.Error:
         return ()
 
 
-def _keys(head: bytes) -> Iterator[tuple[str, ...]]:
-    """The keys of each of the first lines that is an object; the last line of the head may be cut."""
-    for line in head.splitlines()[:_JSON_LINES]:
+def _decoded_utf_16(head: bytes) -> bytes:
+    encoding = "utf-16-be" if head.startswith(codecs.BOM_UTF16_BE) or head[:1] == b"\0" else "utf-16-le"
+    return head[: len(head) // 2 * 2].decode(encoding, "replace").removeprefix("\ufeff").encode()
+
+
+def _json_head(head: bytes) -> tuple[FileType, tuple[dict[str, Any], ...]]:
+    """The type of a file that begins with a bracket, and its first objects."""
+    lines = head.splitlines()[:_HEAD_RECORDS]
+    if head.lstrip()[:1] == b"{":
+        records = tuple(_json_objects(lines))
+        if records:
+            return "JSON Lines", records
+        literals = tuple(_literal_objects(lines))
+        if literals:
+            return "Python literals", literals
+    records = tuple(_objects_in_array(head))
+    if records or head.lstrip()[:1] == b"[":
+        return "JSON array", records
+    return "JSON Lines", ()
+
+
+def _json_objects(lines: list[bytes]) -> Iterator[dict[str, Any]]:
+    """The first lines that are objects; the last line of the head may be cut."""
+    for line in lines:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):
-            yield tuple(record)
+            yield record
+
+
+def _literal_objects(lines: list[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            record = literal_eval(line.decode("utf-8", "replace").strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+        if isinstance(record, dict):
+            yield record
+
+
+def _objects_in_array(head: bytes) -> Iterator[dict[str, Any]]:
+    text = head.decode("utf-8", "replace").lstrip().removeprefix("[")
+    decoder = json.JSONDecoder()
+    for _ in range(_HEAD_RECORDS):
+        text = text.lstrip().removeprefix(",").lstrip()
+        try:
+            record, end = decoder.raw_decode(text)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(record, dict):
+            yield record
+        text = text[end:]

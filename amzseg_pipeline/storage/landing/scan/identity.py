@@ -3,6 +3,7 @@
 The cache is warehouse/landing.json. Where it is missing or damaged, files are hashed again.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple
@@ -12,6 +13,7 @@ from amzseg_pipeline.contracts.errors import RefusedForNow
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, sha256_of
 from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
+from amzseg_pipeline.storage.landing.scan.column_mapping import mapping_file
 from amzseg_pipeline.storage.landing.scan.listing import LandingFile, landing_file
 
 _FORMAT = 1
@@ -43,9 +45,11 @@ def save_known_sha256(data_root: DataRoot, sha256_by_file: Mapping[LandingFile, 
 
 
 def sha256_now(landing: Path, file: LandingFile) -> str:
-    """The sha256 of the file's bytes. RefusedForNow where it cannot be read or changed since it was listed."""
+    """The sha256 of the file and of its mapping file. RefusedForNow where it is unreadable or changed since listed."""
     with refuse_unreadable():
         sha256 = sha256_of(landing / file.path)
+        if mapping := mapping_file(landing / file.path):
+            sha256 = hashlib.sha256(sha256.encode() + mapping.read_bytes()).hexdigest()
     check_unchanged(landing, file)
     return sha256
 

@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.storage.landing.scan.column_mapping import FOLDER_MAPPING, MAPPING_SUFFIX, mapping_file
 
-UNFINISHED_SUFFIXES = (".tmp", ".part", ".crdownload")
+UNFINISHED_SUFFIXES = (".tmp", ".part", ".crdownload", ".filepart", ".download", ".partial")
 SIDECAR_SUFFIXES = (".sha256", ".rows")
 """Endings of the files that state the sha256 and the number of records of an export."""
 
-_DATA_SUFFIXES = (".csv", ".gz", ".json", ".jsonl", ".parquet")
+_OTHER_FILES = re.compile(
+    r"(readme|licen[cs]e|copying|changelog|notice)([._-].*)?|desktop\.ini|thumbs\.db|~\$.*"
+    r"|.*\.(md|rst|pdf|docx?|pptx?|html?|png|jpe?g|gif|webp|svg|bmp|ipynb|py|r|crc|log|lnk|url)",
+    re.IGNORECASE,
+)
+"""Names of files that come with exports and are none. A file that holds an export under such a name must be renamed."""
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _NANOSECONDS = 10**9
 
@@ -96,7 +102,7 @@ def is_sample(path: str) -> bool:
 
 def landing_file(landing: Path, path: str) -> LandingFile:
     """The file at `path` below `landing` as it is now. OSError where it is gone."""
-    return _landing_file(path, (landing / path).stat())
+    return _landing_file(path, (landing / path).stat(), landing / path)
 
 
 def _entries(landing: Path) -> Iterator[LandingFile | SkippedFile | RefusedFile]:
@@ -136,6 +142,8 @@ def _classified(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | 
         return SkippedFile(_printable(path), f"names starting with {name[0]} are ignored")
     if name.lower().endswith(UNFINISHED_SUFFIXES):
         return SkippedFile(_printable(path), "its name says that it is incomplete")
+    if _OTHER_FILES.fullmatch(name) and not entry.is_dir():
+        return SkippedFile(_printable(path), "its name says that it is not an export")
     if _UNPRINTABLE.search(name):
         return RefusedFile(_printable(path), "the name has control characters or is not UTF-8; rename it.")
     if entry.is_symlink():
@@ -145,15 +153,13 @@ def _classified(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | 
         if entry.is_dir():
             return SkippedFile(path, "a link to a folder of landing/, which is read at its own path")
     elif entry.is_dir():
-        if not name.lower().endswith(_DATA_SUFFIXES):
-            return None
-        return RefusedFile(path, "a folder is named like a file; move its files up, or rename it without the ending.")
-    if name.endswith(SIDECAR_SUFFIXES):
+        return None
+    if name.endswith((*SIDECAR_SUFFIXES, MAPPING_SUFFIX)) or name == FOLDER_MAPPING:
         return None
     status = entry.stat()
     if not stat.S_ISREG(status.st_mode):
         return RefusedFile(path, "neither a file nor a folder (a pipe, socket or device); remove it.")
-    return _landing_file(path, status)
+    return _landing_file(path, status, Path(entry.path))
 
 
 def _link_refusal(link: str, root: str) -> str:
@@ -163,8 +169,11 @@ def _link_refusal(link: str, root: str) -> str:
     return "" if Path(target).exists() else "a broken link; put the file itself here."
 
 
-def _landing_file(path: str, status: os.stat_result) -> LandingFile:
-    return LandingFile(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+def _landing_file(path: str, status: os.stat_result, file: Path) -> LandingFile:
+    """The file; a mapping file changes the rows as the export itself does, so its times count."""
+    mapping = mapping_file(file)
+    changed_ns = max(status.st_ctime_ns, mapping.stat().st_ctime_ns) if mapping else status.st_ctime_ns
+    return LandingFile(path, status.st_size, status.st_mtime_ns, changed_ns)
 
 
 def _printable(path: str) -> str:

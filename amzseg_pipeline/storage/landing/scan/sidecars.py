@@ -6,13 +6,17 @@ A missing or empty sidecar is ignored. One that differs means that the delivery 
 from pathlib import Path
 
 from amzseg_pipeline.contracts.errors import RefusedForNow
+from amzseg_pipeline.storage.fs.atomic_writes import sha256_of
 from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
+from amzseg_pipeline.storage.landing.scan.column_mapping import mapping_file
 
 _MAX_BYTES = 4096
 
 
 def check_sidecars(path: Path, *, sha256: str, records: int) -> None:
     """RefusedForNow where a sidecar of the export at `path` differs from its sha256 or number of records."""
+    if mapping_file(path) and path.with_name(f"{path.name}.sha256").is_file():
+        sha256 = sha256_of(path)  # `sha256` is that of export and mapping
     for ending, actual in (("sha256", sha256), ("rows", str(records))):
         expected = _first_word(path.with_name(f"{path.name}.{ending}"))
         if expected and expected != actual:

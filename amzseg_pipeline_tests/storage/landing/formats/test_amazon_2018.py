@@ -9,16 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.amazon_2018 import ITEMS_2018, REVIEWS_2018
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
-from amzseg_pipeline.storage.landing.scan.export import opened_export
-from amzseg_pipeline_tests.storage.landing.synthetic_exports import item_2018, json_lines, review_2018
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import item_2018, json_lines, review_2018, tables_of
 
 
 def rows_of(export_format: ParsedFormat, folder: Path, *records: dict[str, Any]) -> list[dict[str, Any]]:
     (folder / "a.json").write_bytes(json_lines(records))
-    return pa.concat_tables(export_format.raw_rows(opened_export(folder / "a.json", Settings()))).to_pylist()
+    return pa.concat_tables(tables_of(export_format, folder / "a.json")).to_pylist()
 
 
 def test_a_review_becomes_a_row_without_texts(tmp_path: Path) -> None:
@@ -98,7 +96,7 @@ def test_reads_an_item_without_categories(tmp_path: Path) -> None:
 @pytest.mark.real_data
 def test_real_reviews_agree_with_the_python_json_reader(real_data: Path) -> None:
     path = real_data / "Gift_Cards_5.json.gz"
-    rows = pa.concat_tables(REVIEWS_2018.raw_rows(opened_export(path, Settings()))).to_pylist()
+    rows = pa.concat_tables(tables_of(REVIEWS_2018, path)).to_pylist()
     with gzip.open(path) as stream:
         records = [json.loads(line) for line in stream]
     assert len({row["review_id"] for row in rows}) == len(rows) == len(records) == 2_972
@@ -111,9 +109,7 @@ def test_real_reviews_agree_with_the_python_json_reader(real_data: Path) -> None
 
 @pytest.mark.real_data
 def test_real_items_have_the_known_prices(real_data: Path) -> None:
-    rows = pa.concat_tables(
-        ITEMS_2018.raw_rows(opened_export(real_data / "meta_Gift_Cards.json.gz", Settings()))
-    ).to_pylist()
+    rows = pa.concat_tables(tables_of(ITEMS_2018, real_data / "meta_Gift_Cards.json.gz")).to_pylist()
     assert len({row["item_id"] for row in rows}) == len(rows) == 1_547
     prices = [row["price"] for row in rows if row["price"]]
     assert len(prices) == 362

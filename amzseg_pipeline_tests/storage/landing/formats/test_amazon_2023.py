@@ -8,16 +8,20 @@ import pyarrow as pa
 import pytest
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.formats.amazon_2023 import ITEMS_2023, ITEMS_2023_PARQUET, REVIEWS_2023
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
-from amzseg_pipeline.storage.landing.scan.export import opened_export
-from amzseg_pipeline_tests.storage.landing.synthetic_exports import item_2023, json_lines, parquet, review_2023
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import (
+    item_2023,
+    json_lines,
+    parquet,
+    review_2023,
+    tables_of,
+)
 
 
 def rows_of(export_format: ParsedFormat, folder: Path, content: bytes) -> list[dict[str, Any]]:
     (folder / "a").write_bytes(content)
-    return pa.concat_tables(export_format.raw_rows(opened_export(folder / "a", Settings()))).to_pylist()
+    return pa.concat_tables(tables_of(export_format, folder / "a")).to_pylist()
 
 
 def test_a_review_is_identified_by_parent_item_and_millisecond(tmp_path: Path) -> None:

@@ -24,9 +24,8 @@ from amzseg_pipeline.storage.landing.guards.parquet import (
     parquet_footer,
 )
 from amzseg_pipeline.storage.landing.readers.parquet_texts import parquet_texts
-from amzseg_pipeline.storage.landing.scan.export import opened_export
 from amzseg_pipeline_tests.storage.landing.parquet_footers import set_footer_number
-from amzseg_pipeline_tests.storage.landing.synthetic_exports import parquet
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import opened, parquet
 
 COLUMN_TYPES = {"user_id": TEXT, "rating": NUMBER}
 COMPLETE = parquet([{"user_id": f"U{n}", "rating": n / 2, "text": "x" * 100} for n in range(1000)])
@@ -45,7 +44,7 @@ def test_counts_the_rows_of_a_complete_file(tmp_path: Path) -> None:
     path = written(tmp_path, COMPLETE)
     assert row_count(path, Settings(), column_types=COLUMN_TYPES) == 1000
     assert parquet_footer(path).schema.names == ["user_id", "rating", "text"]
-    assert opened_export(path, Settings()).names == (("user_id", "rating", "text"),)
+    assert opened(path).names == (("user_id", "rating", "text"),)
 
 
 @pytest.mark.parametrize(
@@ -62,16 +61,14 @@ def test_counts_the_rows_of_a_complete_file(tmp_path: Path) -> None:
 )
 def test_a_cut_or_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(RefusedInput, match=r"the parquet file is damaged or cut \(.*\); deliver it again"):
-        opened_export(written(tmp_path, content), Settings())
+        opened(written(tmp_path, content))
 
 
 def test_refuses_damaged_pages(tmp_path: Path) -> None:
     content = bytearray(parquet([{"user_id": f"U{n}"} for n in range(1000)]))
     content[20:600] = b"\xff" * 580
     with pytest.raises(RefusedInput, match="damaged or cut"):
-        list(
-            parquet_texts(opened_export(written(tmp_path, bytes(content)), Settings()), column_types={"user_id": TEXT})
-        )
+        list(parquet_texts(opened(written(tmp_path, bytes(content))), column_types={"user_id": TEXT}))
 
 
 def test_refuses_a_file_without_rows(tmp_path: Path) -> None:
@@ -192,7 +189,7 @@ def test_cuts_a_long_dictionary_text_before_copying_it(tmp_path: Path) -> None:
     texts = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000), ["x" * 1_000_000])
     pq.write_table(pa.table({"user_id": texts}), tmp_path / "a.parquet")
     pool_bytes = pa.total_allocated_bytes()
-    for batch in parquet_texts(opened_export(tmp_path / "a.parquet", Settings()), column_types={"user_id": TEXT}):
+    for batch in parquet_texts(opened(tmp_path / "a.parquet"), column_types={"user_id": TEXT}):
         assert pc.binary_length(batch["user_id"][0]).as_py() == 4097
         assert pa.total_allocated_bytes() - pool_bytes < 200_000_000
 
@@ -213,7 +210,7 @@ def test_damaged_bytes_are_read_or_refused(tmp_path: Path, data: st.DataObject) 
         content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     path = written(tmp_path, bytes(content))
     try:
-        export = opened_export(path, Settings())
+        export = opened(path)
         if export.file_type != "parquet":
             return
         rows = sum(len(batch) for batch in parquet_texts(export, column_types=COLUMN_TYPES))

@@ -36,7 +36,22 @@ def test_lists_files_by_path_with_size_and_times(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [".hidden.csv", "_SUCCESS", ".cache/a.csv", "_old/2023/a.csv", "a.csv.tmp", "a.csv.part", "a.CRDOWNLOAD"],
+    [
+        ".hidden.csv",
+        "_SUCCESS",
+        ".cache/a.csv",
+        "_old/2023/a.csv",
+        "a.csv.tmp",
+        "a.csv.part",
+        "a.CRDOWNLOAD",
+        "a.csv.filepart",
+        "README.md",
+        "Licence.txt",
+        "desktop.ini",
+        "Thumbs.db",
+        "~$a.xlsx",
+        "a.png",
+    ],
 )
 def test_skips_hidden_and_incomplete_files_with_a_reason(tmp_path: Path, path: str) -> None:
     listing = listed(tmp_path, "a.csv", path)
@@ -84,7 +99,7 @@ def test_skips_samples_while_another_file_settles(tmp_path: Path) -> None:
 
 
 def test_skips_samples_when_another_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "amazon.csv").mkdir()
+    os.mkfifo(tmp_path / "amazon.csv")
     listing = listed(tmp_path, "sample_amazon.csv")
     assert not listing.files
     assert paths_of(listing.refused) == ["amazon.csv"]
@@ -96,11 +111,10 @@ def test_sidecars_are_not_exports(tmp_path: Path) -> None:
     assert paths_of(listing.files) == ["sample_a.csv"]
 
 
-def test_refuses_a_folder_named_like_a_file(tmp_path: Path) -> None:
-    listing = listed(tmp_path, "amazon.CSV/part-0.csv", "b.csv")
-    assert paths_of(listing.files) == ["b.csv"]
-    assert paths_of(listing.refused) == ["amazon.CSV"]
-    assert "folder" in listing.refused[0].reason
+def test_reads_the_files_in_a_folder_named_like_a_file(tmp_path: Path) -> None:
+    listing = listed(tmp_path, "amazon.parquet/part-0.parquet", "amazon.parquet/_SUCCESS", "b.csv")
+    assert paths_of(listing.files) == ["amazon.parquet/part-0.parquet", "b.csv"]
+    assert paths_of(listing.skipped) == ["amazon.parquet/_SUCCESS"]
 
 
 def test_refuses_links_outside_the_landing_zone(tmp_path: Path) -> None:

@@ -1,0 +1,14 @@
+"""Amazon Fine Food Reviews (McAuley and Leskovec, WWW 2013), the CSV of Kaggle. `Time` is in seconds."""
+
+from amzseg_pipeline.storage.landing.formats.tabular import TableLayout, tabular_format
+
+FINE_FOOD_REVIEWS = tabular_format(
+    name="Amazon Fine Food Reviews",
+    version="finefood1",
+    layout=TableLayout(
+        columns={"UserId": "user_id", "ProductId": "item_id", "Score": "rating", "Time": "reviewed_at"},
+        time_unit="seconds",
+    ),
+    required=("UserId", "ProductId", "Score", "Time"),
+    ignored=("Id", "ProfileName", "HelpfulnessNumerator", "HelpfulnessDenominator", "Summary", "Text"),
+)

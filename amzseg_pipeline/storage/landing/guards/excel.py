@@ -1,0 +1,52 @@
+"""Checks of an Excel workbook before a parser reads it, and the header of its first sheet that is not empty."""
+
+import zipfile
+from pathlib import Path
+
+from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
+
+EXCEL_MAGIC = b"PK\x03\x04"
+_SMALL_BYTES = 2**24
+
+
+def check_workbook(path: Path, settings: Settings) -> None:
+    """RefusedInput where a zip file is damaged, is not a workbook (.xlsx), or expands beyond the limits."""
+    with refuse_unreadable():
+        size_bytes = path.stat().st_size
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = archive.infolist()
+        except zipfile.BadZipFile as error:
+            raise RefusedInput(f"the zip file is damaged or cut ({error}); deliver it again.") from error
+    if not any(member.filename.startswith("xl/worksheets/") for member in members):
+        raise RefusedInput("this is a zip archive, which cannot be read; deliver the plain text file inside it.")
+    expanded_bytes = sum(member.file_size for member in members)
+    ceiling = min(max(size_bytes * settings.max_expansion_ratio, _SMALL_BYTES), settings.max_expanded_bytes)
+    if expanded_bytes > ceiling:
+        raise RefusedInput(
+            f"the workbook of {size_bytes:,} bytes expands to {expanded_bytes:,}; deliver it in smaller files, "
+            "or raise max_expansion_ratio or max_expanded_bytes."
+        )
+
+
+def sheet_names(path: Path, settings: Settings) -> tuple[str, ...]:
+    """The column names in the first row of the first sheet that is not empty."""
+    check_workbook(path, settings)
+    rows = sheet_rows(path)
+    return tuple(str(cell) for cell in rows[0])
+
+
+def sheet_rows(path: Path) -> list[list[object]]:
+    """The rows of the first sheet that is not empty, header included. RefusedInput where there is none."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        workbook = CalamineWorkbook.from_path(str(path))
+        for name in workbook.sheet_names:
+            if rows := workbook.get_sheet_by_name(name).to_python(skip_empty_area=True):
+                return [list(row) for row in rows]
+    except CalamineError as error:
+        raise RefusedInput(f"the workbook cannot be read ({error}); save it again as .xlsx or CSV.") from error
+    raise RefusedInput("the workbook has no rows; deliver it again or remove it.")
