@@ -8,6 +8,7 @@ import gzip
 import html
 import json
 import re
+import time
 import unicodedata
 import zlib
 from collections.abc import Collection, Iterator
@@ -76,8 +77,8 @@ def files_containing(ids: Collection[str], folder: Path, *, without: Path | None
 def _is_in_export(path: Path, user_id: str, settings: Settings) -> tuple[bool, int]:
     """Whether the export contains the user, and how many of its records its reader cannot read."""
     damaged = 0
-    export = opened_export(path, settings)
-    for rows in parsed_rows(format_of(export), export):
+    export_format, export = format_of(opened_export(path, settings, now=time.time()))
+    for rows in parsed_rows(export_format, export):
         if USER_COLUMN not in rows.column_names:
             return False, 0
         if matching_ids([rows[USER_COLUMN]], frozenset((user_id,))):

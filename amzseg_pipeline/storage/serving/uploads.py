@@ -5,6 +5,7 @@ The file is copied to a temporary folder that is deleted with the Upload. steps/
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class Upload:
         """
         names = list(self.columns.values())
         if self.file_format == "CSV":
-            for records in csv_records(self.export.path, names):
+            for records in csv_records(self.export, names):
                 yield TextRows(_rows(records.cells.select(names), records.numbers), records.damaged)
         else:
             for batch in parquet_texts(self.export, column_types=_types(self.columns)):
@@ -113,7 +114,7 @@ def _copy(stream: BinaryIO, path: Path) -> Path:
 
 
 def _checked(path: Path) -> Upload:
-    export = opened_export(path, _LIMITS)
+    export = opened_export(path, _LIMITS, now=time.time())
     if export.file_type == "CSV":
         with path.open("rb") as stream:
             row_count = csv_record_count(stream) - 1
