@@ -137,7 +137,7 @@ def _erase(data_root: DataRoot, options: argparse.Namespace) -> int:
 
 
 def _prune(data_root: DataRoot, _: argparse.Namespace) -> int:
-    return 0 if _execute(data_root, job_name="prune", config={}, verbose=False).success else 1
+    return 0 if _execute(data_root, job_name="prune", config={"loggers": {"console": {}}}, verbose=False).success else 1
 
 
 def _run(data_root: DataRoot, options: argparse.Namespace) -> int:

@@ -82,7 +82,10 @@ _SOURCES: Mapping[str, _Columns] = {
             _ASSIGNED,
         ),
         "model_version": _SCALED,
-        "is_low_evidence": _of("user_features", "rated_reviews", "discounted_reviews", "priced_reviews"),
+        "rfm_group": _of("user_features", "recency_days", "total_reviews"),
+        "total_spend": _of("user_features", "paid_minor_sum", "avg_spend"),
+        "typical_price": _of("user_features", "log_paid_sum", "priced_reviews", "avg_spend"),
+        "is_low_evidence": _of("user_features", "total_reviews"),
         # From the previous snapshot, by user.
         **dict.fromkeys(("previous_segment_id", "previous_segment_name"), _of("user_features", "user_id")),
         **dict.fromkeys(("segment_since", "change_cause"), (*_of("user_features", "user_id", "as_of"), *_ASSIGNED)),
