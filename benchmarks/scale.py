@@ -163,7 +163,6 @@ def _measure(name: str, options: argparse.Namespace, out: Path, *, publish: bool
         "to_published": asdict(measured.total) if publish else None,
         "memory_mib": measured.memory_mib,
         "temporary_mib": measured.temporary_mib,
-        "export_bytes": sum(path.stat().st_size for path in (out / "landing").iterdir()),
         "tables_mib": _mib(out, without=out / "landing"),
         "tables": summary(tables),
         "differing_users": differing,

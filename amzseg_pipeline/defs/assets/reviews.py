@@ -22,7 +22,6 @@ from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews, deduplicated_reviews
-from amzseg_pipeline.storage.warehouse.items import item_tables
 from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
 
 _RECONCILIATION_IN = {"row_reconciliation": dg.AssetIn("row_reconciliation")}
@@ -67,17 +66,13 @@ def has_rows(raw: landing.RawReviews) -> dg.AssetCheckResult:
     }
 )
 def validated_items(
-    context: dg.AssetExecutionContext,
-    raw_reviews: landing.RawReviews,
-    engine: dg.ResourceParam[Engine],
-    pipeline: PipelineResource,
-) -> Iterator[dg.Output[TableParts]]:
-    """Makes both tables in one pass over the item metadata, and reuses them until the metadata changes."""
-    warehouse, settings = pipeline.data_root.warehouse, pipeline.resolved_settings
-    build = BuildContext(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
-    items, rejected = item_tables(raw_reviews, build)
-    yield dg.Output(items, "items")
-    yield dg.Output(rejected, "rejected_items")
+    raw_reviews: landing.RawReviews, engine: dg.ResourceParam[Engine]
+) -> Iterator[dg.Output[nw.LazyFrame]]:
+    """Makes both tables in one pass over the items' metadata; without metadata both are empty."""
+    raw_items = landing.raw_items_frame(raw_reviews.reviews, raw_reviews.items, engine)
+    validated = engine.cached(reviews.validated_items(raw_items))
+    yield dg.Output(reviews.items(validated), "items")
+    yield dg.Output(reviews.rejected_items(validated), "rejected_items")
 
 
 @dg.asset_check(
@@ -119,7 +114,7 @@ def validated_reviews(
     warehouse, settings = pipeline.data_root.warehouse, pipeline.resolved_settings
     build = BuildContext(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
     partitioned = partitioned_reviews(raw_reviews, items, build)
-    cleaned = deduplicated_reviews(partitioned, build, run_date=pipeline.now.date())
+    cleaned = deduplicated_reviews(partitioned, build)
     read = {"buckets": partitioned.buckets, "rows_read": partitioned.new_rows}
     yield dg.Output(cleaned, "cleaned_reviews", metadata=read)
     yield dg.Output(partitioned.rejected, "rejected_reviews")

@@ -24,7 +24,7 @@ def user_features(
     pipeline: PipelineResource,
 ) -> TableParts:
     """Sums per user, and the features computed from them."""
-    as_of = users.as_of_date(cleaned_reviews.newest_reviewed_at_ms, run_date=pipeline.now.date())
+    as_of = users.as_of_date(cleaned_reviews.frame(engine), run_date=pipeline.now.date())
     context.add_output_metadata({"as_of": as_of.isoformat()})
     settings = pipeline.resolved_settings
     build = BuildContext(engine, pipeline.data_root.warehouse, CODE_VERSIONS["users"], settings, log=context.log.info)

@@ -2,13 +2,10 @@
 
 from amzseg_pipeline.steps.reviews.cleaning import rejected_reviews, validated_reviews
 from amzseg_pipeline.steps.reviews.deduplication import (
-    changed_keys,
     cleaned_reviews,
     deduplicated,
-    no_changed_keys,
     no_deduplicated_reviews,
     unique_reviews,
-    updated_deduplicated,
     valid_reviews,
 )
 from amzseg_pipeline.steps.reviews.items import items, rejected_items, validated_items, with_item_prices
@@ -18,18 +15,15 @@ from amzseg_pipeline.steps.reviews.row_count_range import RowCountRange
 __all__ = [
     "RowCountRange",
     "RowReconciliation",
-    "changed_keys",
     "cleaned_reviews",
     "deduplicated",
     "item_reconciliation",
     "items",
-    "no_changed_keys",
     "no_deduplicated_reviews",
     "rejected_items",
     "rejected_reviews",
     "row_reconciliation",
     "unique_reviews",
-    "updated_deduplicated",
     "valid_reviews",
     "validated_items",
     "validated_reviews",

@@ -74,41 +74,9 @@ def no_deduplicated_reviews(valid: nw.LazyFrame) -> nw.LazyFrame:
 
 def unique_reviews(valid: nw.LazyFrame, deduplicated_part: nw.LazyFrame) -> nw.LazyFrame:
     """CLEANED_REVIEWS: the rows of `deduplicated_part`, and those of `valid` whose short key is not among them."""
-    single = _with_short_key(valid).join(_keys_of_deduplicated(deduplicated_part), on=list(_SHORT_KEY), how="anti")
+    keys = _with_short_key(deduplicated_part.with_columns(review_id=_short_id())).select(*_SHORT_KEY)
+    single = _with_short_key(valid).join(keys, on=list(_SHORT_KEY), how="anti")
     return nw.concat([_without_duplicates(single), deduplicated_part.select(CLEANED_REVIEWS.column_names)])
-
-
-def changed_keys(
-    *, kept: nw.LazyFrame, added: nw.LazyFrame, removed: nw.LazyFrame, deduplicated: nw.LazyFrame
-) -> nw.LazyFrame:
-    """The short keys whose rows in `deduplicated` may change when batches are added and removed.
-
-    Args:
-        kept: The valid rows of batches that remain.
-        added: The valid rows of new batches.
-        removed: The valid rows of removed batches.
-        deduplicated: The result of `deduplicated` before, for kept and removed rows.
-    """
-    new = _keys(added)
-    repeated = new.group_by(*_SHORT_KEY).agg(rows=nw.len()).filter(nw.col("rows") > 1).select(*_SHORT_KEY)
-    known = _keys(kept).join(new.unique(), on=list(_SHORT_KEY), how="semi")
-    lost = _keys_of_deduplicated(deduplicated).join(_keys(removed).unique(), on=list(_SHORT_KEY), how="semi")
-    return nw.concat([repeated, known, lost]).unique()
-
-
-def no_changed_keys(valid: nw.LazyFrame) -> nw.LazyFrame:
-    """The empty result of `changed_keys` for data without duplicates, without a search."""
-    return _keys(valid.filter(nw.col("user_hash") < 0))
-
-
-def updated_deduplicated(before: nw.LazyFrame, *, keys: nw.LazyFrame, rows: nw.LazyFrame) -> nw.LazyFrame:
-    """The result of `deduplicated` after a change, from the result `before` and the `changed_keys`.
-
-    `rows` are valid rows after the change, with at least all rows that have one of the keys.
-    """
-    unchanged = _with_short_key(before.with_columns(review_id=_short_id())).join(keys, on=list(_SHORT_KEY), how="anti")
-    changed = _with_short_key(rows).join(keys, on=list(_SHORT_KEY), how="semi").select(*VALID_COLUMNS)
-    return nw.concat([_with_review_id(unchanged).select(CLEANED_REVIEWS.column_names), deduplicated(changed)])
 
 
 def _without_duplicates(valid: nw.LazyFrame) -> nw.LazyFrame:
@@ -120,14 +88,6 @@ def _with_short_key(valid: nw.LazyFrame) -> nw.LazyFrame:
     """`valid` with _SHORT_KEY. Duplicates always share it; different reviews that share it are only sorted in vain."""
     time = nw.when(nw.col("review_id").is_null()).then(nw.col("reviewed_at_ms"))
     return valid.with_columns(short_id=nw.col("review_id").fill_null(""), short_time=time.fill_null(-1))
-
-
-def _keys(valid: nw.LazyFrame) -> nw.LazyFrame:
-    return _with_short_key(valid).select(*_SHORT_KEY)
-
-
-def _keys_of_deduplicated(rows: nw.LazyFrame) -> nw.LazyFrame:
-    return _keys(rows.with_columns(review_id=_short_id()))
 
 
 def _with_review_id(valid: nw.LazyFrame) -> nw.LazyFrame:

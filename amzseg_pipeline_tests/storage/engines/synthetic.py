@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
@@ -21,7 +22,6 @@ from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
-from amzseg_pipeline.storage.warehouse.items import item_tables
 from amzseg_pipeline.storage.warehouse.partitioning import PartitionedReviews, partitioned_reviews
 from benchmarks.generate_reviews import Population, item_rows, review_rows
 
@@ -86,9 +86,11 @@ def built_tables(
     values = Settings(**settings)
     raw = landing.raw_reviews(data_root, values, now=time.time(), settle=False)
     build = BuildContext(engine, data_root.warehouse, code_version, values, log=[].append)
-    items = engine.scan(item_tables(raw, build)[0].paths)
+    items = engine.cached(
+        reviews.items(reviews.validated_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
+    )
     partitioned = partitioned_reviews(raw, items, build)
-    cleaned = buckets.deduplicated_reviews(partitioned, build, run_date=as_of)
+    cleaned = buckets.deduplicated_reviews(partitioned, build)
     return Tables(engine, raw, items, partitioned, cleaned, buckets.user_features(cleaned, build, as_of=as_of))
 
 

@@ -224,7 +224,7 @@ def test_another_date_changes_features_and_cleans_nothing(tmp_path, engine):
 
 
 @pytest.mark.parametrize(
-    "files", ["partitioned_reviews/*/bucket=1/*", "bucket_states/0001-*/*", "user_features/0001-*/*"]
+    "files", ["partitioned_reviews/*/bucket=1/*", "deduplicated_reviews/0001-*/*", "user_features/0001-*/*"]
 )
 @pytest.mark.parametrize("damage", ["deleted", "truncated"])
 def test_rebuilds_a_part_with_a_missing_or_truncated_file(tmp_path, engine, files, damage):
@@ -250,7 +250,7 @@ def test_deletes_parts_that_no_index_lists(tmp_path, engine):
     delete_other_parts(tables.features.parts)
     remaining = {
         path
-        for name in ("partitioned_reviews", "bucket_states", "user_features")
+        for name in ("partitioned_reviews", "deduplicated_reviews", "user_features")
         for path in (data_root.warehouse / name).iterdir()
     }
     assert remaining == {*tables.cleaned.parts, *tables.features.parts}
