@@ -69,11 +69,13 @@ def _stratified(points: Matrix, weights: Matrix, names: Sequence[str], *, users:
     rows = np.arange(users) if is_everyone else np.sort(rng.choice(len(points), users, p=weights / weights.sum()))
     drawn = points[rows].copy()
     columns = {name: i for i, name in enumerate(names)}
-    strata = _strata(drawn[:, columns["total_reviews"]]) if "total_reviews" in columns else [np.arange(users)]
+    strata = [np.arange(users)]
+    if "total_reviews" in columns and _is_discrete(drawn[:, columns["total_reviews"]]):
+        strata = _strata(drawn[:, columns["total_reviews"]])
     rated = [columns[name] for name in _RATED if name in columns]
     others = [[i] for name, i in columns.items() if name not in ("total_reviews", *_RATED)]
     for group in [rated, *others]:
-        is_discrete = group == rated or len(np.unique(drawn[:, group].round(6))) < _MAX_DISCRETE_SHARE * users
+        is_discrete = group == rated or _is_discrete(drawn[:, group])
         for stratum in strata:
             cells = stratum[:, None], np.array(group, np.int64)
             if is_discrete:
@@ -82,6 +84,11 @@ def _stratified(points: Matrix, weights: Matrix, names: Sequence[str], *, users:
                 noise = rng.normal(size=(len(stratum), len(group)))
                 drawn[cells] = drawn[cells].mean(axis=0) + noise * drawn[cells].std(axis=0)
     return drawn
+
+
+def _is_discrete(values: Matrix) -> bool:
+    """Whether values repeat so often that they are steps; strata of a continuous feature would keep its structure."""
+    return len(np.unique(values.round(6))) < _MAX_DISCRETE_SHARE * len(values)
 
 
 def _strata(counts: Matrix) -> list[Indices]:

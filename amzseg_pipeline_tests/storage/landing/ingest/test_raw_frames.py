@@ -210,4 +210,4 @@ def test_the_document_round_trips_with_paths(tmp_path: Path) -> None:
     document = raw_reviews_document(raw)
     assert raw_reviews_from_document(document, location=str(data_root.warehouse / "raw_reviews.json")) == raw
     moved = raw_reviews_from_document(document, location="/elsewhere/warehouse/raw_reviews.json")
-    assert [str(batch.part)[:19] for batch in moved.batches] == ["/elsewhere/warehous", "/elsewhere/landing/"]
+    assert [str(batch.parquet_path)[:19] for batch in moved.batches] == ["/elsewhere/warehous", "/elsewhere/landing/"]
