@@ -37,7 +37,7 @@ def command(target: str, **variables: str) -> list[str]:
 
 def test_commands_use_the_loopback_address() -> None:
     web = command("ui")
-    assert web[web.index("-h") + 1] == "127.0.0.1"
+    assert web[web.index("--host") + 1] == "127.0.0.1"
     assert "--server.address" not in command("app")
     server = tomllib.loads((PROJECT / ".streamlit/config.toml").read_text())["server"]
     assert server["address"] == "127.0.0.1"
