@@ -50,6 +50,9 @@ _ACTIONS = {
     "seasonal campaigns": Action("Include them in seasonal campaigns", "email", "no single trait sets them apart"),
     "better-rated alternatives": Action("Recommend better-rated products", "shop and email", "their ratings are low"),
     "ask what was missing": Action("Ask what was missing", "short survey", "their ratings are low"),
+    "ask what went wrong": Action(
+        "Ask what went wrong", "personal email", "they review often and rate lower than others"
+    ),
     "multipacks": Action("Offer multipacks", "shop", "they look for a low price"),
     "advice before they buy": Action("Offer advice before the purchase", "chat", "they spend much and rate critically"),
     "extended returns": Action("Offer extended returns", "checkout", "they spend much and rate critically"),

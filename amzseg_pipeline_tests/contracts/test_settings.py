@@ -76,7 +76,7 @@ def test_only_the_environment_may_name_a_folder_outside_the_data_root(data_root)
 
 @pytest.mark.parametrize("root", ["file:///data", "https://example.com"])
 def test_rejects_addresses_of_unsupported_object_stores(root):
-    with pytest.raises(SettingsError, match="there are no other stores"):
+    with pytest.raises(SettingsError, match="other stores are not supported"):
         data_root_from_environment({"AMZSEG_DATA": root})
 
 

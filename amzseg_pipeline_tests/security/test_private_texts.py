@@ -135,13 +135,13 @@ def test_a_crashed_step_stores_no_private_text(
 
 KILLED_WHILE_WRITING = """
 import os, runpy, signal, sys
-from amzseg_pipeline.storage import files
-sync = files.sync
+from amzseg_pipeline.storage.fs import atomic_writes
+sync = atomic_writes.sync
 def kill_at_a_table(path):
     if path.parent.name == "raw_reviews" and path.suffix == ".tmp":
         os.kill(os.getpid(), signal.SIGKILL)
     sync(path)
-files.sync = kill_at_a_table
+atomic_writes.sync = kill_at_a_table
 sys.argv = ["amzseg_pipeline", "run", "--verbose"]
 runpy.run_module("amzseg_pipeline", run_name="__main__")
 """

@@ -195,10 +195,10 @@ def test_collects_the_plots_of_all_stages_on_one_page(store: Store) -> None:
         gallery = Gallery(group, (RenderedPlot(name, f"{name} title", f"{name} sentence.", b"png"),), ())
         folder = write_gallery(artifacts, "run-1", gallery, facts={}, made_at=now)
     document = plots_of(artifacts, "run-1")
-    assert document is not None and [plot["file"] for plot in document["plots"]] == ["reviews/r.png", "users/u.png"]
+    assert document is not None and [plot["file"] for plot in document["plots"]] == ["users/u.png", "reviews/r.png"]
     assert json.loads((folder / "plots.json").read_text()) == document
     assert "old title" not in (folder / "report.html").read_text()
-    assert names_below(folder / "users") == ["part.json", "u.png"]
+    assert names_below(folder / "users") == ["group.json", "u.png"]
     assert plots_of(artifacts, "run-2") is None
 
 

@@ -42,7 +42,7 @@ def test_published_users_keep_their_segments(snapshot: Snapshot, model: Model) -
     assert result.users == found["segment_id"].value_counts().to_dict()
     # In a file a mean counts as one over all reviews, and spend as the typical price; the snapshot knows more.
     is_known = (assignments[list(_COUNTS)].eq(assignments["total_reviews"], axis=0)).all(axis=1).to_numpy()
-    is_known &= (assignments["typical_price"] == assignments["avg_spend"]).fillna(True).to_numpy(bool)
+    is_known = is_known & (assignments["typical_price"] == assignments["avg_spend"]).fillna(True).to_numpy(bool)
     assert is_known.mean() > 0.4
     assert list(found["segment_id"][is_known]) == list(assignments["segment_id"][is_known])
     assert found["distance"][is_known].to_numpy() == pytest.approx(assignments["distance"][is_known].to_numpy())
