@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from amzseg_pipeline.app.http_api.documents import (
@@ -73,6 +74,7 @@ def api(check_token: Callable[[Request], None]) -> FastAPI:
     app.add_exception_handler(SnapshotError, _error_response(503))
     app.add_exception_handler(ModelError, _error_response(422))
     app.add_exception_handler(PipelineError, _error_response(500))
+    app.add_exception_handler(RequestValidationError, _invalid_request)
     return app
 
 
@@ -163,6 +165,13 @@ def score(request: UsersToScore) -> ScoredUsers:
 def _json_rows(table: pa.Table) -> list[dict[str, Any]]:
     """Rows with None for NaN, which JSON does not have."""
     return [{name: None if value != value else value for name, value in row.items()} for row in table.to_pylist()]
+
+
+def _invalid_request(_: Request, error: Exception) -> JSONResponse:
+    """Without the values: JSON has no infinity, and a response must not repeat what may be an id."""
+    assert isinstance(error, RequestValidationError)
+    problems = [{name: problem[name] for name in ("type", "loc", "msg")} for problem in error.errors()]
+    return JSONResponse({"detail": problems}, status_code=422)
 
 
 def _error_response(status: int) -> Callable[[Request, Exception], JSONResponse]:

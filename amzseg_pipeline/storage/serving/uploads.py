@@ -115,6 +115,8 @@ def _copy(stream: BinaryIO, path: Path) -> Path:
 
 def _checked(path: Path) -> Upload:
     export = opened_export(path, _LIMITS, now=time.time())
+    if export.is_utf_16:
+        raise RefusedInput("this is UTF-16 text; save it as CSV (UTF-8).")
     if export.file_type == "CSV":
         with path.open("rb") as stream:
             row_count = csv_record_count(stream) - 1
