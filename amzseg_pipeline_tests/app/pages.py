@@ -54,7 +54,7 @@ def _texts(session: AppTest) -> Iterator[str]:
         for element in getattr(session, name):
             yield str(element.value)
     for element in session.html:
-        yield re.sub(r"<[^>]+>", " ", element.value)
+        yield re.sub(r"<style>.*?</style>|<[^>]+>", " ", element.value, flags=re.DOTALL)
     for element in session.metric:
         yield f"{element.label} {element.value} {element.delta}"
     for name in _LABELLED_ELEMENTS:

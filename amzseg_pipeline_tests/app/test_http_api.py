@@ -16,7 +16,7 @@ from amzseg_pipeline.app.http_api.access import MAX_BODY_BYTES, is_loopback
 from amzseg_pipeline.app.http_api.endpoints import ARROW_STREAM
 from amzseg_pipeline.app.user_scoring import scored_user
 from amzseg_pipeline.contracts.errors import SettingsError
-from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES, TYPICAL_PRICE
 from amzseg_pipeline.steps.pseudonyms import MIN_KEY_BYTES, USER_KEY_VARIABLE, UserKey
 from amzseg_pipeline.steps.segments import model_from_document
 from amzseg_pipeline.storage.data_root import DataRoot
@@ -147,7 +147,7 @@ def test_with_the_key_users_are_found_by_source_id(shown_data_root: DataRoot, mo
 def test_scores_equal_the_table_and_the_pages(sample: Snapshot) -> None:
     users = sample.segment_assignments().sample(60, random_state=4)
     model = model_from_document(sample.model_document(), location="model.json")
-    columns = [name for name in (*FEATURES, *COUNTS) if name != "engagement_score"]
+    columns = [name for name in (*FEATURES, *COUNTS, TYPICAL_PRICE.name) if name != "engagement_score"]
     rows = [
         {name: None if pd.isna(row[name]) else row[name] for name in columns}
         for row in users[columns].to_dict("records")

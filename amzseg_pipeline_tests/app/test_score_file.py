@@ -78,8 +78,7 @@ def test_a_parquet_file_is_scored(snapshot: Snapshot) -> None:
         ("name,city\nann,rome\n", "has no column"),
         (random.Random(1).randbytes(2_000_000), "cannot be scored"),
         (bytes(b or 32 for b in random.Random(4).randbytes(200_000)), "cannot be scored"),
-        (zipped(template_csv()), "a zip archive or an Excel workbook"),
-        (template_csv().replace(",", ";"), "not separated by commas"),
+        (zipped(template_csv()), "a zip archive"),
         (b"PAR1 not really", "damaged or cut"),
     ],
 )

@@ -66,6 +66,9 @@ class UserToScore(BaseModel):
     rated_reviews: Annotated[int, Field(ge=0)] | None = Field(None, description="reviews behind avg_rating, if known")
     discounted_reviews: Annotated[int, Field(ge=0)] | None = Field(None, description="reviews behind avg_discount")
     priced_reviews: Annotated[int, Field(ge=0)] | None = Field(None, description="reviews behind avg_spend")
+    typical_price: Annotated[float, Field(ge=0, le=MAX_SPEND)] | None = Field(
+        None, description="exp(mean of ln(1 + price)) - 1, if known; otherwise avg_spend is taken for it"
+    )
 
 
 class UsersToScore(BaseModel):

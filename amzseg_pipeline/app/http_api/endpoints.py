@@ -22,7 +22,7 @@ from amzseg_pipeline.app.http_api.documents import (
     UsersToScore,
 )
 from amzseg_pipeline.contracts.errors import ModelError, PipelineError, SnapshotError
-from amzseg_pipeline.contracts.users import COUNT_COLUMNS, FEATURES
+from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
 from amzseg_pipeline.steps.segments.model.scoring import score_columns
 from amzseg_pipeline.storage.data_root import data_root_from_environment, user_key_from_environment
 from amzseg_pipeline.storage.serving.served_snapshot import ServedSnapshot, served_snapshot
@@ -32,7 +32,7 @@ MAX_PAGE_USERS = 10_000
 
 _VERSION = "1.0.0"
 _SCORED_COLUMNS = list(ScoredUserDocument.model_fields)
-_COUNTS = [column.name for column in COUNT_COLUMNS]
+_SCORING = [column.name for column in SCORING_COLUMNS]
 _UNMODIFIED: dict[int | str, dict[str, Any]] = {
     304: {"description": "The snapshot in If-None-Match is still the latest."},
     503: {"description": "No snapshot can be read; the message gives the reason."},
@@ -149,7 +149,7 @@ def score(request: UsersToScore) -> ScoredUsers:
     frame = pd.DataFrame(
         {
             "user_id": [each["user_id"] for each in given],
-            **{name: np.array([each.get(name) for each in given], dtype=np.float64) for name in (*FEATURES, *_COUNTS)},
+            **{name: np.array([each.get(name) for each in given], dtype=np.float64) for name in (*FEATURES, *_SCORING)},
         }
     )
     frame["engagement_score"] = frame["total_reviews"] * frame["avg_rating"]

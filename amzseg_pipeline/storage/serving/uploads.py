@@ -125,7 +125,7 @@ def _checked(path: Path) -> Upload:
         columns, unused_columns = _matched_columns(export.names[0])
         row_count = checked_row_count(path, export.footer, _LIMITS, column_types=_types(columns))
     else:
-        raise RefusedInput("this is JSON; upload a CSV or Parquet file.")
+        raise RefusedInput(f"this is {export.file_type}; save it as CSV (UTF-8), or upload a Parquet file.")
     upload = Upload(export, columns, unused_columns, row_count)
     if upload.row_count > MAX_ROWS:
         raise RefusedInput(f"it has {upload.row_count:,} rows, more than {MAX_ROWS:,}; split it into smaller files.")
@@ -135,8 +135,6 @@ def _checked(path: Path) -> Upload:
 def _matched_columns(names: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Our column name -> name in the file, and the other names. Case and surrounding space do not matter."""
     normalized = [name.strip().lower() for name in names]
-    if len(names) == 1 and any(separator in names[0] for separator in ";\t|"):
-        raise RefusedInput("its values are not separated by commas; save it as CSV with commas and decimal points.")
     if missing := [name for name in _COLUMNS if name not in normalized]:
         raise RefusedInput(
             f"it has no column {', '.join(missing)}; the first line must name {', '.join(_COLUMNS)}, "

@@ -68,6 +68,8 @@ def zipped(content: str) -> bytes:
         b"\xef\xbb\xbf" + template_csv().encode(),
         "\n".join(line + ",extra" for line in template_csv().splitlines()),
         template_csv().replace("user_id", " USER_ID "),
+        template_csv().replace(",", ";"),
+        template_csv().replace(",", "\t"),
     ],
 )
 def test_reads_the_template_in_every_csv_dialect(content: bytes | str) -> None:
@@ -120,11 +122,9 @@ def test_damaged_rows_are_counted_by_number(content: str, numbers: list[int], da
         ("name,age\nx,1\n", "no column user_id, total_reviews"),
         (HEADER.replace("avg_spend", "spend") + ROW, "no column avg_spend"),
         (HEADER.rstrip() + ",Avg_Spend\n" + ROW, "avg_spend twice"),
-        (template_csv().replace(",", ";"), "not separated by commas"),
-        (template_csv().replace(",", "\t"), "not separated by commas"),
         (template_csv().encode("utf-16"), "UTF-16"),
         ((HEADER + "ü,1,2,3,4\n").encode("latin-1"), "not UTF-8"),
-        (zipped(template_csv()), "a zip archive or an Excel workbook"),
+        (zipped(template_csv()), "a zip archive"),
         (b"\x1f\x8b" + bytes(50), "gzip"),
         ('{"user_id": "a"}\n', "JSON"),
         (random.Random(1).randbytes(2_000_000), "line 1"),
