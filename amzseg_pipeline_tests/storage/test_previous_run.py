@@ -19,11 +19,11 @@ from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_docum
 from amzseg_pipeline.storage.landing.formats.detection import FORMATS
 from amzseg_pipeline.storage.previous_run import PreviousRun, previous_run
 from amzseg_pipeline.storage.snapshots import publish, read_latest, repoint
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
+from amzseg_pipeline_tests.steps.segments.users import untrained_model
 from amzseg_pipeline_tests.storage.snapshots.runs import provenance_of, segment_assignments, small_tables
 
-FIRST = replace(model_of(three_types(60), k=3, k_max=3), next_segment_number=4)
-SECOND = replace(model_of(three_types(60), k=2, k_max=3), next_segment_number=9)
+FIRST = replace(untrained_model(3), next_segment_number=4)
+SECOND = replace(untrained_model(2), next_segment_number=9)
 
 
 def publish_model(

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from amzseg_pipeline.contracts.model import DroppedFeature
 from amzseg_pipeline.steps.figures.facts import review_facts, segment_facts, user_facts
 from amzseg_pipeline.steps.figures.report import ReportSection, report_page
-from amzseg_pipeline_tests.steps.figures.test_segments import DATA
+from amzseg_pipeline_tests.steps.figures.test_segments import complete_data
 
 ODD = "<script>alert('₹ & \"co\"')</script>"
 SECTIONS = [
@@ -78,15 +78,18 @@ def test_facts_contain_inputs_counts_segments_and_model():
     assert list(facts) == ["Rows", "Currency", "Inputs"]
     assert facts["Inputs"] == "in/a.csv (some CSV, 1,234 rows, sha256 abababababababab…)"
     assert facts["Currency"] == "none (no prices)"
-    lines = segment_facts(DATA)["Segments"].splitlines()
-    counts = DATA.profiles.set_index("segment_id")["users"]
+    lines = segment_facts(complete_data())["Segments"].splitlines()
+    counts = complete_data().profiles.set_index("segment_id")["users"]
     assert [line.split()[0] for line in lines] == list(counts.index)
     assert all(f"{users:,} users" in line for line, users in zip(lines, counts, strict=True))
-    assert segment_facts(DATA)["Model"].startswith(DATA.model.version)
-    assert segment_facts(DATA)["Number of segments"].startswith("3, ")
+    assert segment_facts(complete_data())["Model"].startswith(complete_data().model.version)
+    assert segment_facts(complete_data())["Number of segments"].startswith("3, ")
     dropped = (DroppedFeature("avg_discount", "no user has a value"),)
-    model = replace(DATA.model, scaling=replace(DATA.model.scaling, dropped=dropped))
-    assert "mean discount dropped (no user has a value)" in segment_facts(replace(DATA, model=model))["Features"]
+    model = replace(complete_data().model, scaling=replace(complete_data().model.scaling, dropped=dropped))
+    assert (
+        "mean discount dropped (no user has a value)"
+        in segment_facts(replace(complete_data(), model=model))["Features"]
+    )
     assert user_facts(9_050) == {"Users": "9,050"}
 
 

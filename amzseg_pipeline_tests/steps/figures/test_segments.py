@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 from matplotlib.colors import to_hex
 
+from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
@@ -20,10 +22,16 @@ from amzseg_pipeline_tests.steps.figures.synthetic import assert_presentable
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 
 USERS = three_types(900)
-MODEL = model_of(USERS, k=3)
-SCORED = scored_users(USERS, MODEL, as_of=date(2024, 1, 1)).set_index("user_id")
-SEGMENT_OF = SCORED["segment_id"].astype(str)
-NAME_OF = {segment.segment_id: segment.name for segment in MODEL.segments}
+
+
+@cache
+def model() -> Model:
+    return model_of(USERS, k=3)
+
+
+@cache
+def users_scored() -> pd.DataFrame:
+    return scored_users(USERS, model(), as_of=date(2024, 1, 1)).set_index("user_id")
 
 
 def rows(table: pd.DataFrame) -> list[dict]:
@@ -31,29 +39,31 @@ def rows(table: pd.DataFrame) -> list[dict]:
 
 
 def data_of(*, engine: str = "duckdb", max_users: int = 5_000, **changed) -> SegmentData:
-    assignments = frame(SEGMENT_ASSIGNMENTS, rows(SCORED), engine=engine)
+    assignments = frame(SEGMENT_ASSIGNMENTS, rows(users_scored()), engine=engine)
     users = frame(USER_FEATURES, rows(USERS.set_index("user_id")), engine=engine)
-    profiles = segment_profiles(assignments, MODEL)
-    data = segment_data(assignments, users, profiles, MODEL, currency="INR", max_users=max_users)
+    profiles = segment_profiles(assignments, model())
+    data = segment_data(assignments, users, profiles, model(), currency="INR", max_users=max_users)
     return replace(data, **changed)
 
 
-DATA = data_of()
+@cache
+def complete_data() -> SegmentData:
+    return data_of()
 
 
-def drawn(name: str, data: SegmentData = DATA) -> Plot:
+def drawn(name: str, data: SegmentData | None = None) -> Plot:
     with drawing_style():
-        plot = DRAWINGS[name](data)
+        plot = DRAWINGS[name](data or complete_data())
     assert isinstance(plot, Plot), plot
     return plot
 
 
 def passing() -> list[str]:
-    best = MODEL.choice.limits
-    gains = {e.k: e.silhouette - e.null_silhouette for e in MODEL.choice.evidence[1:]}
+    best = model().choice.limits
+    gains = {e.k: e.silhouette - e.null_silhouette for e in model().choice.evidence[1:]}
     numbers = [
         str(e.k)
-        for e in MODEL.choice.evidence[2:]
+        for e in model().choice.evidence[2:]
         if e.prediction_strength >= best.prediction_strength
         and e.jaccard >= best.jaccard
         and e.silhouette >= best.silhouette
@@ -84,7 +94,7 @@ def test_sentences_name_a_sample():
 def test_segments_are_named_on_the_axis_of_their_features():
     panels = drawn("features_by_segment").figure.axes[:5]
     names = [[label.get_text().replace("\n", " ") for label in panel.get_yticklabels()] for panel in panels]
-    assert names[0] == names[3] == list(NAME_OF.values())
+    assert names[0] == names[3] == [segment.name for segment in model().segments]
     assert set(names[1]) == set(names[4]) == {""}
 
 
@@ -115,14 +125,16 @@ def test_segment_has_the_same_colour_in_all_plots():
 
 
 def test_names_in_a_scatter_plot_do_not_overlap():
-    crowded = DATA.sample.assign(avg_discount=50.0 + 1e-6 * np.arange(len(DATA.sample)), avg_spend=100.0)
-    axes = drawn("price_and_discount", replace(DATA, sample=crowded)).figure.axes[0]
+    crowded = complete_data().sample.assign(
+        avg_discount=50.0 + 1e-6 * np.arange(len(complete_data().sample)), avg_spend=100.0
+    )
+    axes = drawn("price_and_discount", replace(complete_data(), sample=crowded)).figure.axes[0]
     heights = sorted(text.xyann[1] for text in axes.texts)
     assert min(np.diff(heights)) > 0.08
 
 
 def test_source_without_discounts_skips_only_their_plot():
-    data = replace(DATA, sample=DATA.sample.assign(avg_discount=np.nan))
+    data = replace(complete_data(), sample=complete_data().sample.assign(avg_discount=np.nan))
     assert DRAWINGS["price_and_discount"](data) == NotApplicable(
         "no user has both a mean price paid and a mean discount"
     )
@@ -131,7 +143,11 @@ def test_source_without_discounts_skips_only_their_plot():
 
 @pytest.mark.parametrize("name", ["segment_profile", "features_by_segment", "silhouette_by_user"])
 def test_single_segment_skips_comparisons(name):
-    data = replace(DATA, profiles=DATA.profiles.head(1), sample=DATA.sample.assign(segment_id="S0001"))
+    data = replace(
+        complete_data(),
+        profiles=complete_data().profiles.head(1),
+        sample=complete_data().sample.assign(segment_id="S0001"),
+    )
     assert DRAWINGS[name](data) == NotApplicable("there is one segment only")
 
 
@@ -144,13 +160,13 @@ def test_single_segment_skips_comparisons(name):
     ],
 )
 def test_curves_need_evidence_for_several_numbers_of_segments(name, reason):
-    choice = replace(MODEL.choice, evidence=MODEL.choice.evidence[2:3])
-    assert DRAWINGS[name](replace(DATA, model=replace(MODEL, choice=choice))) == NotApplicable(reason)
+    choice = replace(model().choice, evidence=model().choice.evidence[2:3])
+    assert DRAWINGS[name](replace(complete_data(), model=replace(model(), choice=choice))) == NotApplicable(reason)
 
 
 def test_criteria_values_are_annotated_and_failures_bold():
     above, below = drawn("evidence_for_k").figure.axes
-    evidence = {e.k: e for e in MODEL.choice.evidence}
+    evidence = {e.k: e for e in model().choice.evidence}
     cells = {(round(text.xy[0]), round(text.xy[1])): text for text in above.texts}
     assert {k for k, _ in cells} == set(evidence) - {1}
     for (k, row), cell in cells.items():
@@ -170,14 +186,14 @@ def test_criteria_values_are_annotated_and_failures_bold():
         assert (cell.get_fontweight() == "bold") == (value < least)
     rules = [label.get_text() for label in below.get_yticklabels()]
     said = {rules[int(row)]: int(k) for k, row in below.collections[0].get_offsets()}
-    assert said["best silhouette"] == MODEL.choice.best_silhouette
-    assert said["Jaccard index alone"] == MODEL.choice.largest_by_jaccard
+    assert said["best silhouette"] == model().choice.best_silhouette
+    assert said["Jaccard index alone"] == model().choice.largest_by_jaccard
 
 
 def test_number_that_fails_is_called_a_convention():
-    failing = next(e for e in MODEL.choice.evidence[2:] if e.failed_criteria)
-    choice = replace(MODEL.choice, k=failing.k, confidence="low", rule="the usual number")
-    plot = drawn("evidence_for_k", replace(DATA, model=replace(MODEL, choice=choice)))
+    failing = next(e for e in model().choice.evidence[2:] if e.failed_criteria)
+    choice = replace(model().choice, k=failing.k, confidence="low", rule="the usual number")
+    plot = drawn("evidence_for_k", replace(complete_data(), model=replace(model(), choice=choice)))
     assert_presentable(plot)
     assert plot.title.startswith(f"{failing.k} segments are a convention: they fail ")
     assert f"The division into {failing.k} fails " in plot.sentence
@@ -185,8 +201,9 @@ def test_number_that_fails_is_called_a_convention():
 
 def test_sample_is_by_hash_on_every_engine():
     wanted = USERS.sort_values(["user_hash", "user_id"]).head(60)["user_id"].tolist()
+    segment_ids = users_scored()["segment_id"].astype(str).reindex(wanted).tolist()
     for engine in ENGINES:
         data = data_of(engine=engine, max_users=60)
         assert data.sample["user_id"].tolist() == wanted
-        assert data.sample["segment_id"].tolist() == SEGMENT_OF.reindex(wanted).tolist()
+        assert data.sample["segment_id"].tolist() == segment_ids
         assert data.note == "60 of 900 users"

@@ -1,5 +1,7 @@
 """Plots of the users stage: their form, missing data, engines. test_sentences checks their numbers."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -27,12 +29,14 @@ def rows(table: pd.DataFrame) -> list[dict]:
     return pa.Table.from_pandas(table, preserve_index=False).to_pylist()
 
 
-DATA = data_of(USERS)
+@cache
+def complete_data() -> UserData:
+    return data_of(USERS)
 
 
-def drawn(name: str, data: UserData = DATA) -> Plot:
+def drawn(name: str, data: UserData | None = None) -> Plot:
     with drawing_style():
-        plot = DRAWINGS[name](data)
+        plot = DRAWINGS[name](data or complete_data())
     assert isinstance(plot, Plot), plot
     return plot
 

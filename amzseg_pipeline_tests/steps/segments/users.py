@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from functools import cache
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from amzseg_pipeline.contracts.model import FeatureScaling, Model
+from amzseg_pipeline.contracts.model import FeatureScaling, KChoice, Model, Segment
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments import (
     cluster_model,
@@ -18,6 +19,7 @@ from amzseg_pipeline.steps.segments import (
     shrinkages,
 )
 from amzseg_pipeline.steps.segments.features.shrinkage import MOMENT_COLUMNS
+from amzseg_pipeline.steps.segments.model.serialization import model_version
 
 TRAINED_AT = "2024-01-01T00:00:00+00:00"
 
@@ -67,6 +69,27 @@ QUICK: dict[str, Any] = {"n_init": 3, "prediction_splits": 4, "jaccard_bootstrap
 def model_of(users: pd.DataFrame, **settings: Any) -> Model:
     """A model of `users`, with QUICK settings by default."""
     return fitted_model(users, Settings(**{**QUICK, **settings}), trained_at=TRAINED_AT, jobs=1)
+
+
+@cache
+def untrained_model(k: int = 3) -> Model:
+    """A model of `k` segments around fixed centroids, for tests that only pass it on; training takes a second."""
+    scaling = feature_scaling(three_types(60), transform="none")
+    names = ("Deal Seekers", "Casual Buyers", "Premium Loyalists")[:k]
+    segments = tuple(
+        Segment(f"S{i + 1:04d}", name, "coupons", 0.9, (i - 1.0,) * len(scaling.features), 20, 3.0)
+        for i, name in enumerate(names)
+    )
+    return Model(
+        version=model_version(scaling, segments),
+        seed=0,
+        scaling=scaling,
+        segments=segments,
+        choice=KChoice(k, "set", "high", None, None, None, None, None, None, None, ()),
+        inertia=100.0,
+        trained_at=TRAINED_AT,
+        libraries={},
+    )
 
 
 def scaling_of(users: pd.DataFrame, *, transform: str) -> FeatureScaling:

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,14 @@ from amzseg_pipeline.contracts.promotion import Challenger, Drift, PendingModel,
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments import challenger, promotion_report, scaled_features, scored_users, training_reason
 from amzseg_pipeline.steps.segments.model.serialization import model_document, model_from_document, model_version
-from amzseg_pipeline_tests.steps.segments.users import TRAINED_AT, as_json, scaling_of, three_types, with_sums
+from amzseg_pipeline_tests.steps.segments.users import (
+    TRAINED_AT,
+    as_json,
+    scaling_of,
+    three_types,
+    untrained_model,
+    with_sums,
+)
 
 QUICK: dict[str, Any] = {"k_min": 2, "k_max": 4, "n_init": 2, "prediction_splits": 1, "jaccard_bootstraps": 1}
 NOW = datetime(2026, 1, 20, 2, tzinfo=UTC)
@@ -51,8 +59,11 @@ def challenged(
 
 
 USERS = three_types(200)
-FIRST = challenged(USERS).model
-NAMES = {segment.segment_id: segment.name for segment in FIRST.segments}
+
+
+@cache
+def first_model() -> Model:
+    return challenged(USERS).model
 
 
 def decided(found: Challenger, champion: Model, **settings: Any) -> PromotionReport:
@@ -66,7 +77,7 @@ def test_a_first_model_can_number_its_segments_above_those_of_a_sample() -> None
     found = challenged(USERS, first_segment_number=4).model
     assert [segment.segment_id for segment in found.segments] == ["S0004", "S0005", "S0006"]
     assert found.next_segment_number == 7
-    assert [segment.centroid for segment in found.segments] == [segment.centroid for segment in FIRST.segments]
+    assert [segment.centroid for segment in found.segments] == [segment.centroid for segment in first_model().segments]
     assert model_from_document(as_json(model_document(found)), location="model.json") == found
 
 
@@ -80,16 +91,16 @@ def test_the_first_model_carries_the_state_for_later_runs() -> None:
 
 
 def test_retraining_on_the_same_users_moves_no_user() -> None:
-    again = challenged(USERS, FIRST)
-    assert (again.start, again.model.version) == ("warm", FIRST.version)
+    again = challenged(USERS, first_model())
+    assert (again.start, again.model.version) == ("warm", first_model().version)
     assert (again.comparison.adjusted_rand, again.comparison.moved_share) == (1.0, 0.0)
-    assert decided(again, FIRST).decision == "KEEP"
+    assert decided(again, first_model()).decision == "KEEP"
     assert {d.event for d in again.model.lineage} == {"kept"}
 
 
 def test_order_of_users_and_segments_does_not_change_a_challenger() -> None:
     grown = three_types(240, seed=8)
-    champion = shuffled_ids(FIRST)
+    champion = shuffled_ids(first_model())
     expected = challenged(grown, champion)
     assert challenged(grown.sample(frac=1, random_state=5), champion) == expected
 
@@ -105,7 +116,7 @@ def shuffled_ids(model: Model) -> Model:
 
 
 def test_segments_keep_ids_and_names_whatever_their_order() -> None:
-    champion = shuffled_ids(FIRST)
+    champion = shuffled_ids(first_model())
     named = {segment.segment_id: segment.name for segment in champion.segments}
     found = challenged(three_types(240, seed=8), champion).model
     assert {segment.segment_id: segment.name for segment in found.segments} == named
@@ -116,35 +127,35 @@ def test_segments_keep_ids_and_names_whatever_their_order() -> None:
 
 def test_a_name_stays_with_its_users() -> None:
     swapped = {"Deal Seekers": "Casual Buyers", "Casual Buyers": "Deal Seekers"}
-    segments = tuple(replace(s, name=swapped.get(s.name, s.name)) for s in FIRST.segments)
-    champion = replace(FIRST, segments=segments, version=model_version(FIRST.scaling, segments))
+    segments = tuple(replace(s, name=swapped.get(s.name, s.name)) for s in first_model().segments)
+    champion = replace(first_model(), segments=segments, version=model_version(first_model().scaling, segments))
     found = challenged(USERS, champion).model
     assert {s.segment_id: s.name for s in found.segments} == {s.segment_id: s.name for s in segments}
 
 
 def test_a_new_segment_gets_a_new_id_and_name() -> None:
-    found = challenged(USERS, FIRST, k=4)
+    found, names = challenged(USERS, first_model(), k=4), {s.segment_id: s.name for s in first_model().segments}
     ids = {segment.segment_id: segment.name for segment in found.model.segments}
     assert len(ids) == len(set(ids.values())) == 4
-    new = set(ids) - set(NAMES)
+    new = set(ids) - set(names)
     assert new <= {"S0004", "S0005"}
-    assert all(ids[segment_id] == NAMES[segment_id] for segment_id in set(ids) & set(NAMES))
-    report = decided(found, FIRST, k=4)
+    assert all(ids[segment_id] == names[segment_id] for segment_id in set(ids) & set(names))
+    report = decided(found, first_model(), k=4)
     assert report.decision in {"HOLD", "REJECT"}
     assert "same_segments" in {criterion.name for criterion in report.criteria if not criterion.passed}
 
 
 def test_fewer_segments_keep_the_ids_of_survivors() -> None:
-    found = challenged(USERS, FIRST, k=2).model
-    assert {segment.segment_id for segment in found.segments} <= {*NAMES, "S0004", "S0005"}
+    found = challenged(USERS, first_model(), k=2).model
+    assert {segment.segment_id for segment in found.segments} <= {"S0001", "S0002", "S0003", "S0004", "S0005"}
     assert {d.event for d in found.lineage} & {"merged", "died"}
-    assert decided(challenged(USERS, FIRST, k=2), FIRST, k=2).decision in {"HOLD", "REJECT"}
+    assert decided(challenged(USERS, first_model(), k=2), first_model(), k=2).decision in {"HOLD", "REJECT"}
 
 
 def test_lineage_follows_users_when_all_prices_change() -> None:
     doubled = with_sums(USERS.assign(avg_spend=USERS["avg_spend"] * 3))
-    previous_run = scored_users(USERS, FIRST, as_of=NOW.date())["segment_id"].set_axis(USERS.index)
-    found = challenged(doubled, FIRST, previous_run).model
+    previous_run = scored_users(USERS, first_model(), as_of=NOW.date())["segment_id"].set_axis(USERS.index)
+    found = challenged(doubled, first_model(), previous_run).model
     now = scored_users(doubled, found, as_of=NOW.date())["segment_id"].set_axis(USERS.index)
     assert (now == previous_run).mean() > 0.95
 
@@ -155,7 +166,7 @@ def test_a_warm_start_works_with_a_new_or_lost_feature() -> None:
     found = challenged(USERS, champion)
     assert len(found.model.scaling.features) == 5
     assert found.comparison.champion_k == 3
-    back = challenged(USERS.assign(avg_discount=np.nan, discounted_reviews=0), FIRST)
+    back = challenged(USERS.assign(avg_discount=np.nan, discounted_reviews=0), first_model())
     assert len(back.model.scaling.features) == 4
 
 
@@ -166,12 +177,12 @@ def grown(users: int, *, price_factor: float = 1.0) -> pd.DataFrame:
 
 
 def test_without_drift_the_scaling_stays_and_no_user_moves() -> None:
-    found = challenged(grown(100, price_factor=1.2), FIRST)
+    found = challenged(grown(100, price_factor=1.2), first_model())
     assert found.start == "warm"
-    assert found.model.scaling.features == FIRST.scaling.features
+    assert found.model.scaling.features == first_model().scaling.features
     assert found.model.scaling.users == 300
     before, now = (
-        scored_users(USERS, model, as_of=NOW.date())["segment_id"].astype(str) for model in (FIRST, found.model)
+        scored_users(USERS, model, as_of=NOW.date())["segment_id"].astype(str) for model in (first_model(), found.model)
     )
     assert (before == now).all()
 
@@ -179,19 +190,21 @@ def test_without_drift_the_scaling_stays_and_no_user_moves() -> None:
 def test_with_drift_the_scaling_is_fitted_again() -> None:
     other = grown(200, price_factor=4.0)
     expected = scaling_of(other, transform="log").features
-    found = challenged(other, FIRST, drift=DRIFT)
+    found = challenged(other, first_model(), drift=DRIFT)
     assert found.model.scaling.features == expected
 
 
 def test_another_transform_has_its_own_scaling() -> None:
-    found = challenged(USERS, FIRST, transform="none")
+    found = challenged(USERS, first_model(), transform="none")
     assert found.model.scaling.transform == "none"
     assert found.model.scaling.features == scaling_of(USERS, transform="none").features
 
 
 def test_a_cold_start_wins_only_if_it_is_much_better() -> None:
-    far = tuple(replace(s, centroid=(50.0 + i, *s.centroid[1:])) if i < 2 else s for i, s in enumerate(FIRST.segments))
-    stuck = replace(FIRST, segments=far, version=model_version(FIRST.scaling, far))
+    far = tuple(
+        replace(s, centroid=(50.0 + i, *s.centroid[1:])) if i < 2 else s for i, s in enumerate(first_model().segments)
+    )
+    stuck = replace(first_model(), segments=far, version=model_version(first_model().scaling, far))
     kept, cold = (challenged(USERS, stuck, cold_start_gain=gain) for gain in (1.0, 0.0))
     assert kept.start == "warm"
     assert cold.model.inertia <= kept.model.inertia
@@ -225,24 +238,31 @@ SETTINGS = Settings()
 WEEK_OLD = PromotionState(challenger_trained_at="2026-01-13T02:00:30+00:00", challenger_settings=SETTINGS.model_hash)
 SIX_DAYS_OLD = replace(WEEK_OLD, challenger_trained_at="2026-01-14T01:59:00+00:00")
 DRIFTING = replace(WEEK_OLD, challenger_trained_at="2026-01-18T02:00:00+00:00", drift_runs=1)
-PENDING = replace(SIX_DAYS_OLD, pending=PendingModel(FIRST, PromotionReport("HOLD", "", FIRST.version, "", ())))
+CHAMPION = untrained_model()
+PENDING = replace(SIX_DAYS_OLD, pending=PendingModel(CHAMPION, PromotionReport("HOLD", "", CHAMPION.version, "", ())))
 
 
 @pytest.mark.parametrize(
     ("champion", "promotion_state", "drift", "forced", "expected"),
     [
         (None, PromotionState(), NO_DRIFT, False, (True, "there is no champion yet")),
-        (FIRST, SIX_DAYS_OLD, NO_DRIFT, False, (False, "the last challenger is 6 days old")),
-        (FIRST, WEEK_OLD, NO_DRIFT, False, (True, "the last challenger is 7 days old")),
-        (FIRST, SIX_DAYS_OLD, NO_DRIFT, True, (True, "requested by the run")),
-        (FIRST, SIX_DAYS_OLD, DRIFT, False, (True, "drift: PSI of avg_spend")),
-        (FIRST, replace(SIX_DAYS_OLD, challenger_settings=""), NO_DRIFT, False, (True, "the settings")),
-        (FIRST, PENDING, DRIFT, False, (True, "drift")),
-        (FIRST, DRIFTING, DRIFT, False, (False, "drift triggers one after 3")),
-        (FIRST, replace(DRIFTING, drift_runs=0), DRIFT, False, (True, "drift")),
-        (FIRST, replace(PENDING, challenger_trained_at=WEEK_OLD.challenger_trained_at), DRIFT, False, (True, "7 days")),
-        (replace(FIRST, version="later"), PENDING, DRIFT, False, (True, "drift")),
-        (FIRST, PromotionState(), NO_DRIFT, False, (True, "the settings")),
+        (CHAMPION, SIX_DAYS_OLD, NO_DRIFT, False, (False, "the last challenger is 6 days old")),
+        (CHAMPION, WEEK_OLD, NO_DRIFT, False, (True, "the last challenger is 7 days old")),
+        (CHAMPION, SIX_DAYS_OLD, NO_DRIFT, True, (True, "requested by the run")),
+        (CHAMPION, SIX_DAYS_OLD, DRIFT, False, (True, "drift: PSI of avg_spend")),
+        (CHAMPION, replace(SIX_DAYS_OLD, challenger_settings=""), NO_DRIFT, False, (True, "the settings")),
+        (CHAMPION, PENDING, DRIFT, False, (True, "drift")),
+        (CHAMPION, DRIFTING, DRIFT, False, (False, "drift triggers one after 3")),
+        (CHAMPION, replace(DRIFTING, drift_runs=0), DRIFT, False, (True, "drift")),
+        (
+            CHAMPION,
+            replace(PENDING, challenger_trained_at=WEEK_OLD.challenger_trained_at),
+            DRIFT,
+            False,
+            (True, "7 days"),
+        ),
+        (replace(CHAMPION, version="later"), PENDING, DRIFT, False, (True, "drift")),
+        (CHAMPION, PromotionState(), NO_DRIFT, False, (True, "the settings")),
     ],
     ids=[
         "the first run",

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,16 @@ def trained(users: pd.DataFrame, **settings: Any) -> Model:
 
 
 USERS = three_types(2_000)
-CHAMPION = trained(USERS)
-EVERYONE = three_types(20_000, seed=11)
+
+
+@cache
+def trained_champion() -> Model:
+    return trained(USERS)
+
+
+@cache
+def everyone() -> pd.DataFrame:
+    return three_types(20_000, seed=11)
 
 
 def others(users: pd.DataFrame) -> pd.DataFrame:
@@ -37,7 +46,7 @@ def figures(found: Drift) -> dict[str, float]:
 
 
 def test_training_users_do_not_drift() -> None:
-    found = drift(USERS, CHAMPION, SETTINGS)
+    found = drift(USERS, trained_champion(), SETTINGS)
     assert found.warnings == found.triggers == ()
     assert set(figures(found)) == {column.name for column in DRIFT_COLUMNS}
     assert figures(found)["distance_ratio"] == pytest.approx(1, abs=1e-12)
@@ -48,7 +57,7 @@ def test_training_users_do_not_drift() -> None:
 
 def test_doubled_prices_are_reported_first() -> None:
     doubled = with_sums(USERS.assign(avg_spend=USERS["avg_spend"] * 2))
-    found = drift(doubled, CHAMPION, SETTINGS)
+    found = drift(doubled, trained_champion(), SETTINGS)
     assert found.figures[0].name == "psi_avg_spend"
     assert found.figures[0].value > SETTINGS.drift_feature_psi
     assert found.warnings[0].startswith("PSI of avg_spend is")
@@ -64,7 +73,7 @@ def test_a_new_user_type_is_reported_by_its_features() -> None:
         ]
     )
     grown = pd.concat([USERS, others(critics)], ignore_index=True)
-    found = drift(grown, CHAMPION, SETTINGS)
+    found = drift(grown, trained_champion(), SETTINGS)
     assert {found.figures[0].name, found.figures[1].name} == {"psi_avg_rating", "psi_avg_discount"}
     assert figures(found)["distance_ratio"] > 1.1
     assert any("mean squared distance" in warning for warning in found.warnings)
@@ -73,37 +82,40 @@ def test_a_new_user_type_is_reported_by_its_features() -> None:
 
 @pytest.mark.parametrize(("users", "champion_seed"), [(200, 1_000), (400, 7), (1_000, 1_000)])
 def test_without_drift_there_is_no_warning_in_95_of_100_runs(users: int, champion_seed: int) -> None:
-    champion = trained(EVERYONE.sample(users, random_state=champion_seed))
-    seen = replace(champion.reference, seen_hashes=tuple(sorted(EVERYONE["user_hash"])))
+    champion = trained(everyone().sample(users, random_state=champion_seed))
+    seen = replace(champion.reference, seen_hashes=tuple(sorted(everyone()["user_hash"])))
     champion = replace(champion, reference=seen)
-    runs = (EVERYONE.sample(users, random_state=run_day) for run_day in range(100))
+    runs = (everyone().sample(users, random_state=run_day) for run_day in range(100))
     assert sum(not drift(run_day, champion, SETTINGS).warnings for run_day in runs) >= 95
 
 
 def test_unseen_users_are_counted_on_the_smallest_hashes() -> None:
     grown = pd.concat([USERS, others(USERS.head(1_000))], ignore_index=True)
-    share = figures(drift(grown, CHAMPION, SETTINGS))["unseen_share"]
+    share = figures(drift(grown, trained_champion(), SETTINGS))["unseen_share"]
     assert share == pytest.approx(1 / 3, abs=0.04)
     assert any(
-        "of the users were not known at training" in warning for warning in drift(grown, CHAMPION, SETTINGS).triggers
+        "of the users were not known at training" in warning
+        for warning in drift(grown, trained_champion(), SETTINGS).triggers
     )
-    assert figures(drift(others(USERS), CHAMPION, SETTINGS))["unseen_share"] == pytest.approx(1, abs=0.001)
+    assert figures(drift(others(USERS), trained_champion(), SETTINGS))["unseen_share"] == pytest.approx(1, abs=0.001)
 
 
 def test_a_single_feature_warns_before_it_triggers() -> None:
     shifted = with_sums(USERS.assign(avg_discount=(USERS["avg_discount"] + 4).clip(0, 100)))
-    found = drift(shifted, CHAMPION, Settings(drift_feature_psi=9.0))
+    found = drift(shifted, trained_champion(), Settings(drift_feature_psi=9.0))
     assert [warning for warning in found.warnings if "avg_discount" in warning]
     assert found.triggers == tuple(w for w in found.warnings if "PSI of avg_discount" not in w)
-    assert drift(shifted, CHAMPION, Settings(drift_feature_psi=0.1)).triggers[0] == found.warnings[0]
+    assert drift(shifted, trained_champion(), Settings(drift_feature_psi=0.1)).triggers[0] == found.warnings[0]
 
 
 def test_order_and_types_of_columns_do_not_change_drift() -> None:
     shuffled = three_types(2_000, seed=9).sample(frac=1, random_state=1)
     typed = shuffled.convert_dtypes(dtype_backend="pyarrow")
-    expected = drift(three_types(2_000, seed=9), CHAMPION, SETTINGS)
-    assert drift(shuffled, CHAMPION, SETTINGS) == drift(typed, CHAMPION, SETTINGS) == expected
-    assert training_reference(shuffled, CHAMPION) == training_reference(three_types(2_000, seed=9), CHAMPION)
+    expected = drift(three_types(2_000, seed=9), trained_champion(), SETTINGS)
+    assert drift(shuffled, trained_champion(), SETTINGS) == drift(typed, trained_champion(), SETTINGS) == expected
+    assert training_reference(shuffled, trained_champion()) == training_reference(
+        three_types(2_000, seed=9), trained_champion()
+    )
 
 
 def test_bins_are_deciles_plus_nulls_and_values_below_a_common_minimum() -> None:
@@ -134,4 +146,4 @@ def test_few_users_do_not_warn_against_themselves(users: int) -> None:
 
 def test_a_champion_without_a_reference_is_an_error() -> None:
     with pytest.raises(ModelError, match="no training reference"):
-        drift(USERS, replace(CHAMPION, reference=None), SETTINGS)
+        drift(USERS, replace(trained_champion(), reference=None), SETTINGS)

@@ -13,9 +13,9 @@ from amzseg_pipeline.steps.segments.lifecycle.lineage import (
     lineage_match,
     next_segment_number,
 )
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
+from amzseg_pipeline_tests.steps.segments.users import untrained_model
 
-CHAMPION = model_of(three_types(200), k=3)
+CHAMPION = untrained_model()
 SECOND = CHAMPION.segments[1].name
 
 

@@ -1,6 +1,7 @@
 import itertools
 from dataclasses import replace
 from datetime import date
+from functools import cache
 
 import narwhals as nw
 import numpy as np
@@ -26,8 +27,12 @@ from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, us
 
 FIRST, SECOND = date(2026, 1, 1), date(2026, 1, 2)
 USERS = three_types(300, unknown=0)
-CHAMPION = model_of(USERS, k=3)
 FOLLOWED = ["previous_segment_id", "previous_segment_name", "segment_since", "change_cause"]
+
+
+@cache
+def champion() -> Model:
+    return model_of(USERS, k=3)
 
 
 def moved_model(model: Model, by: float) -> Model:
@@ -38,7 +43,9 @@ def moved_model(model: Model, by: float) -> Model:
     return replace(model, segments=segments, version=model_version(model.scaling, segments))
 
 
-OTHER = moved_model(CHAMPION, 1.5)
+@cache
+def other() -> Model:
+    return moved_model(champion(), 1.5)
 
 
 def lazy(frame: pd.DataFrame, engine: str = "pandas") -> nw.LazyFrame:
@@ -46,16 +53,19 @@ def lazy(frame: pd.DataFrame, engine: str = "pandas") -> nw.LazyFrame:
     return nw.from_native(ENGINES[engine](pa.Table.from_pandas(typed, preserve_index=False))).lazy()
 
 
-def run(users: pd.DataFrame, before: pd.DataFrame | None, *, model: Model = CHAMPION, as_of: date = SECOND):
+def run(users: pd.DataFrame, before: pd.DataFrame | None, *, model: Model | None = None, as_of: date = SECOND):
     """The assignments of `users` in a run after one with the assignments `before`."""
     joined = (
         with_previous_segments(lazy(users), None if before is None else lazy(before)).collect("pyarrow").to_native()
     )
     frame = joined.to_pandas(types_mapper=pd.ArrowDtype).sort_values("user_id", ignore_index=True)
-    return followed_users(frame, model, champion=None if before is None else CHAMPION, as_of=as_of, run_date=as_of)
+    previous = None if before is None else champion()
+    return followed_users(frame, model or champion(), champion=previous, as_of=as_of, run_date=as_of)
 
 
-BEFORE = run(USERS, None, as_of=FIRST)
+@cache
+def first_run() -> pd.DataFrame:
+    return run(USERS, None, as_of=FIRST)
 
 
 def causes_of(assignments: pd.DataFrame) -> dict[str, int]:
@@ -71,18 +81,18 @@ def with_high_prices(users: pd.DataFrame, rows: slice) -> pd.DataFrame:
 
 
 def test_in_the_first_run_everyone_is_new() -> None:
-    assert causes_of(BEFORE) == {"new user": 300}
-    assert BEFORE["previous_segment_id"].isna().all()
-    assert set(BEFORE["segment_since"]) == {FIRST}
+    assert causes_of(first_run()) == {"new user": 300}
+    assert first_run()["previous_segment_id"].isna().all()
+    assert set(first_run()["segment_since"]) == {FIRST}
 
 
 def test_following_users_does_not_change_scores() -> None:
-    scored = scored_users(USERS, CHAMPION, as_of=FIRST)
-    pd.testing.assert_frame_equal(BEFORE.drop(columns=FOLLOWED), scored.drop(columns=FOLLOWED))
+    scored = scored_users(USERS, champion(), as_of=FIRST)
+    pd.testing.assert_frame_equal(first_run().drop(columns=FOLLOWED), scored.drop(columns=FOLLOWED))
 
 
 def test_users_who_stay_keep_their_date_and_have_no_cause() -> None:
-    after = run(USERS, BEFORE)
+    after = run(USERS, first_run())
     assert causes_of(after) == {"stayed": 300}
     assert set(after["segment_since"]) == {FIRST}
     assert (after["previous_segment_id"] == after["segment_id"]).all()
@@ -91,24 +101,24 @@ def test_users_who_stay_keep_their_date_and_have_no_cause() -> None:
 
 
 def test_changed_behaviour_moves_users_with_that_cause() -> None:
-    after = run(with_high_prices(USERS, slice(0, 60)), BEFORE)
+    after = run(with_high_prices(USERS, slice(0, 60)), first_run())
     moved = after[after["segment_id"] != after["previous_segment_id"]]
     assert 20 < len(moved) < 60
     assert set(moved["change_cause"]) == {"behaviour"}
     assert set(moved["segment_since"]) == {SECOND}
-    assert (moved["previous_segment_id"].tolist() == BEFORE.loc[moved.index, "segment_id"]).all()
+    assert (moved["previous_segment_id"].tolist() == first_run().loc[moved.index, "segment_id"]).all()
     assert moved_by_model(lazy(after)) == 0
 
 
 def test_changed_features_with_the_same_reviews_have_cause_data() -> None:
     corrected = with_sums(with_high_prices(USERS, slice(0, 60)).assign(total_reviews=USERS["total_reviews"]))
-    after = run(corrected, BEFORE)
+    after = run(corrected, first_run())
     assert causes_of(after).keys() == {"stayed", "data"}
     assert moved_by_model(lazy(after)) == 0
 
 
 def test_moves_by_another_model_have_that_cause() -> None:
-    after = run(USERS, BEFORE, model=OTHER)
+    after = run(USERS, first_run(), model=other())
     causes = causes_of(after)
     assert set(causes) == {"stayed", "model"}
     assert moved_by_model(lazy(after)) == causes["model"] > 20
@@ -119,9 +129,9 @@ def test_causes_are_decided_user_by_user() -> None:
     exchanged = USERS.copy()
     exchanged.loc[:149, features] = USERS.loc[:149, features].to_numpy()[::-1]
     changed = with_sums(exchanged)
-    after = run(changed, BEFORE, model=OTHER)
-    old, new = (scored_users(USERS, model, as_of=FIRST)["segment_id"].to_numpy() for model in (CHAMPION, OTHER))
-    old_now = scored_users(changed, CHAMPION, as_of=FIRST)["segment_id"].to_numpy()
+    after = run(changed, first_run(), model=other())
+    old, new = (scored_users(USERS, model, as_of=FIRST)["segment_id"].to_numpy() for model in (champion(), other()))
+    old_now = scored_users(changed, champion(), as_of=FIRST)["segment_id"].to_numpy()
     now = after["segment_id"].to_numpy()
     by_behaviour, by_model = old_now != old, new != old
     same_count = (changed["total_reviews"] == USERS["total_reviews"]).to_numpy()
@@ -136,12 +146,12 @@ def test_causes_are_decided_user_by_user() -> None:
 
 
 def test_a_model_that_scores_differently_under_its_version_is_found() -> None:
-    after = run(USERS, BEFORE, model=replace(OTHER, version=CHAMPION.version))
+    after = run(USERS, first_run(), model=replace(other(), version=champion().version))
     assert moved_by_model(lazy(after)) > 20
 
 
 def test_new_users_have_that_cause() -> None:
-    after = run(USERS, BEFORE.head(280))
+    after = run(USERS, first_run().head(280))
     assert causes_of(after) == {"stayed": 280, "new user": 20}
     assert after["previous_segment_id"].isna().sum() == 20
 
@@ -149,8 +159,8 @@ def test_new_users_have_that_cause() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_migrations_add_up_to_both_runs(engine: str) -> None:
     changed = with_high_prices(USERS, slice(0, 150)).tail(250)
-    before = BEFORE.tail(290)
-    after = run(changed, before.head(270), model=OTHER)
+    before = first_run().tail(290)
+    after = run(changed, before.head(270), model=other())
     found = segment_migrations(lazy(after, engine), lazy(before.head(270), engine))
     assert tuple(found.columns) == SEGMENT_MIGRATIONS.column_names
     users = found["users"]
@@ -165,7 +175,7 @@ def test_migrations_add_up_to_both_runs(engine: str) -> None:
 
 
 def test_migrations_of_the_first_run_are_new_users() -> None:
-    found = segment_migrations(lazy(BEFORE), None)
+    found = segment_migrations(lazy(first_run()), None)
     assert set(found["from_segment_id"]) == set(found["from_segment_name"]) == {NO_SEGMENT}
     assert found["users"].sum() == 300
     assert set(found["cause"]) == {"new user"}
@@ -175,21 +185,21 @@ def test_migrations_of_the_first_run_are_new_users() -> None:
 @given(st.lists(st.integers(0, 300), max_size=4))
 def test_splitting_into_batches_changes_no_bit(cuts: list[int]) -> None:
     changed = with_high_prices(USERS, slice(0, 150))
-    frame = with_previous_segments(lazy(changed), lazy(BEFORE)).collect("pyarrow").to_native()
+    frame = with_previous_segments(lazy(changed), lazy(first_run())).collect("pyarrow").to_native()
     joined = frame.to_pandas(types_mapper=pd.ArrowDtype).sort_values("user_id", ignore_index=True)
-    complete = followed_users(joined, OTHER, champion=CHAMPION, as_of=SECOND, run_date=SECOND)
+    complete = followed_users(joined, other(), champion=champion(), as_of=SECOND, run_date=SECOND)
     edges = [0, *sorted(cuts), len(joined)]
     parts = [
-        followed_users(joined.iloc[a:b], OTHER, champion=CHAMPION, as_of=SECOND, run_date=SECOND)
+        followed_users(joined.iloc[a:b], other(), champion=champion(), as_of=SECOND, run_date=SECOND)
         for a, b in itertools.pairwise(edges)
     ]
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), complete, check_exact=True)
 
 
 def test_no_users_give_no_rows() -> None:
-    after = run(USERS.head(0), BEFORE)
+    after = run(USERS.head(0), first_run())
     assert (len(after), tuple(after.columns)) == (0, SEGMENT_ASSIGNMENTS.column_names)
-    gone = segment_migrations(lazy(after), lazy(BEFORE))
+    gone = segment_migrations(lazy(after), lazy(first_run()))
     assert set(gone["cause"]) == {"left"}
     assert gone["users"].sum() == 300
 

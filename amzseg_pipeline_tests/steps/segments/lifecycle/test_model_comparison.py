@@ -5,9 +5,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clusters.kmeans import clusters
 from amzseg_pipeline.steps.segments.lifecycle.lineage import LineageMatch, lineage_match
 from amzseg_pipeline.steps.segments.lifecycle.model_comparison import model_comparison, segment_means
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
-
-CHAMPION = model_of(three_types(200), k=3)
+from amzseg_pipeline_tests.steps.segments.users import untrained_model
 
 
 def compared(champion_labels, found, match: LineageMatch, points):
@@ -17,7 +15,7 @@ def compared(champion_labels, found, match: LineageMatch, points):
         segment_means(points, champion_labels, 3),
         challenger=found,
         match=match,
-        champion=CHAMPION,
+        champion=untrained_model(),
         silhouette_rows=np.arange(len(points)),
         null_silhouettes={2: 0.1, 3: 0.2},
     )
@@ -40,7 +38,7 @@ def test_moved_users_are_counted_by_segment_id() -> None:
     champion_labels = np.array([0, 0, 0, 1, 2, 2])
     overlap = np.zeros((3, 3), int)
     np.add.at(overlap, (champion_labels, found.labels), 1)
-    match = lineage_match(overlap, np.zeros((3, 3)), CHAMPION, Settings(lineage_users=1))
+    match = lineage_match(overlap, np.zeros((3, 3)), untrained_model(), Settings(lineage_users=1))
     result = compared(champion_labels, found, match, points)
     assert result.moved_share == pytest.approx(1 / 6)
     assert result.centroid_shift == pytest.approx(11 / 3 - 0.5)

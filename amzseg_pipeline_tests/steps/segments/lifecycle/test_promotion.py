@@ -17,10 +17,9 @@ from amzseg_pipeline.contracts.promotion import (
 )
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments import approved_report, promotion_report, promotion_state_after, serving_model
-from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
+from amzseg_pipeline_tests.steps.segments.users import untrained_model
 
-CHAMPION = replace(model_of(three_types(200), k=3), version="champion")
-CHALLENGER = replace(model_of(three_types(210, seed=8), k=3), version="challenger")
+CHAMPION, CHALLENGER = (replace(untrained_model(), version=version) for version in ("champion", "challenger"))
 SETTINGS = Settings()
 STATE = PromotionState(challenger_trained_at="2024-01-01T02:00:00+00:00", challenger_settings=SETTINGS.model_hash)
 NO_DRIFT = Drift("champion", 200, (), (), (), "")

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import joblib
@@ -17,11 +18,16 @@ COUNTS = [column.name for column in COUNT_COLUMNS]
 USERS = three_types(500, unknown=0.1)
 OTHERS = three_types(2000, seed=3, unknown=0.1).assign(typical_price=lambda users: 0.8 * users["avg_spend"])
 MODELS = {
-    "plain": model_of(USERS, transform="none", k=5),
-    "logarithms": model_of(USERS, transform="log", k=5),
-    "a feature dropped": model_of(with_sums(USERS.assign(avg_discount=float("nan"))), transform="log", k=4),
-    "one segment": model_of(users_of([(1, 4.0, 10.0, 5.0)] * 3)),
+    "plain": lambda: model_of(USERS, transform="none", k=5),
+    "logarithms": lambda: model_of(USERS, transform="log", k=5),
+    "a feature dropped": lambda: model_of(with_sums(USERS.assign(avg_discount=float("nan"))), transform="log", k=4),
+    "one segment": lambda: model_of(users_of([(1, 4.0, 10.0, 5.0)] * 3)),
 }
+
+
+@cache
+def model_named(name: str) -> Model:
+    return MODELS[name]()
 
 
 def places(users: pd.DataFrame, model: Model) -> list[int]:
@@ -31,7 +37,7 @@ def places(users: pd.DataFrame, model: Model) -> list[int]:
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_pipeline_predicts_the_segment_index(kind: str) -> None:
-    model = MODELS[kind]
+    model = model_named(kind)
     assert exported_pipeline(model).predict(OTHERS).tolist() == places(OTHERS, model)
 
 
@@ -40,8 +46,8 @@ def test_the_pipeline_scales_extreme_values_as_scoring_does(kind: str) -> None:
     users = OTHERS.copy()
     users.loc[:3, "avg_spend"] = [0.0, 1e12, 0.01, 1e6]
     users.loc[:2, "typical_price"] = [0.0, 1e12, float("nan")]
-    ours = scaled_matrix(users, MODELS[kind].scaling)
-    assert exported_pipeline(MODELS[kind])[:-1].transform(users) == pytest.approx(ours, rel=1e-12)
+    ours = scaled_matrix(users, model_named(kind).scaling)
+    assert exported_pipeline(model_named(kind))[:-1].transform(users) == pytest.approx(ours, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -58,29 +64,31 @@ def test_the_pipeline_scales_extreme_values_as_scoring_does(kind: str) -> None:
     ids=["columns in another order", "a column more", "counts", "nullable", "arrow", "another index", "counts unknown"],
 )
 def test_any_frame_with_the_columns_can_be_scored(users: pd.DataFrame) -> None:
-    assert exported_pipeline(MODELS["logarithms"]).predict(users).tolist() == places(OTHERS, MODELS["logarithms"])
+    assert exported_pipeline(model_named("logarithms")).predict(users).tolist() == places(
+        OTHERS, model_named("logarithms")
+    )
 
 
 def test_a_model_without_logarithms_needs_only_the_five_features() -> None:
-    assert exported_pipeline(MODELS["plain"]).predict(OTHERS[list(FEATURES)]).tolist() == places(
-        OTHERS, MODELS["plain"]
+    assert exported_pipeline(model_named("plain")).predict(OTHERS[list(FEATURES)]).tolist() == places(
+        OTHERS, model_named("plain")
     )
 
 
 def test_review_counts_have_the_same_effect_as_in_scoring() -> None:
-    users, model = OTHERS.assign(**dict.fromkeys(COUNTS, 0)), MODELS["logarithms"]
+    users, model = OTHERS.assign(**dict.fromkeys(COUNTS, 0)), model_named("logarithms")
     assert exported_pipeline(model).predict(users).tolist() == places(users, model) != places(OTHERS, model)
 
 
 def test_a_published_table_can_be_scored_again() -> None:
-    model = MODELS["logarithms"]
+    model = model_named("logarithms")
     published = scored_users(OTHERS, model, as_of=date(2024, 1, 1))
     assert exported_pipeline(model).predict(published).tolist() == places(OTHERS, model)
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_pipeline_works_without_this_package(kind: str, tmp_path: Path) -> None:
-    joblib.dump(exported_pipeline(MODELS[kind]), tmp_path / "model.joblib")
+    joblib.dump(exported_pipeline(model_named(kind)), tmp_path / "model.joblib")
     OTHERS.to_parquet(tmp_path / "users.parquet")
     notebook = (
         "import sys; sys.modules['amzseg_pipeline'] = None\n"
@@ -92,4 +100,4 @@ def test_the_pipeline_works_without_this_package(kind: str, tmp_path: Path) -> N
         [sys.executable, "-W", "error", "-c", notebook], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
-    assert [int(place) for place in done.stdout.split()] == places(OTHERS, MODELS[kind])
+    assert [int(place) for place in done.stdout.split()] == places(OTHERS, model_named(kind))

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,6 @@ from amzseg_pipeline.steps.segments.model.serialization import model_version
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, users_of, with_sums
 
 USERS = three_types(600, unknown=0)
-MODEL = model_of(USERS, k=3)
 BY_NAME = {persona.name: persona for persona in PERSONAS}
 EVERYONE = Facts(
     {"engagement": 2.0, "spend": 100.0, "discount": 40.0, "rating": 4.2},
@@ -21,9 +21,14 @@ EVERYONE = Facts(
 )
 
 
-def named(names: list[str], model: Model = MODEL) -> Model:
-    segments = tuple(replace(s, name=name) for s, name in zip(model.segments, names, strict=True))
-    return replace(model, segments=segments)
+@cache
+def model() -> Model:
+    return model_of(USERS, k=3)
+
+
+def named(names: list[str]) -> Model:
+    segments = tuple(replace(s, name=name) for s, name in zip(model().segments, names, strict=True))
+    return replace(model(), segments=segments)
 
 
 def names_of(model: Model) -> list[str]:
@@ -31,26 +36,26 @@ def names_of(model: Model) -> list[str]:
 
 
 def test_true_names_stay_and_the_fit_is_that_of_the_members() -> None:
-    again = with_member_names(MODEL, USERS, rating_meaning="user")
-    assert names_of(again) == names_of(MODEL) == ["Deal Seekers", "Casual Buyers", "Premium Loyalists"]
-    assert [s.name_fit for s in again.segments] == pytest.approx([s.name_fit for s in MODEL.segments], abs=0.05)
-    assert renamed_segments(MODEL, again) == ()
+    again = with_member_names(model(), USERS, rating_meaning="user")
+    assert names_of(again) == names_of(model()) == ["Deal Seekers", "Casual Buyers", "Premium Loyalists"]
+    assert [s.name_fit for s in again.segments] == pytest.approx([s.name_fit for s in model().segments], abs=0.05)
+    assert renamed_segments(model(), again) == ()
 
 
 def test_a_name_that_is_no_longer_true_is_changed_and_the_id_stays() -> None:
     cheap = with_sums(USERS.assign(avg_spend=np.where(USERS["total_reviews"] >= 5, 40.0, USERS["avg_spend"])))
-    again = with_member_names(MODEL, cheap, rating_meaning="user")
-    assert [s.segment_id for s in again.segments] == [s.segment_id for s in MODEL.segments]
-    assert again.version == MODEL.version == model_version(again.scaling, again.segments)
-    ((segment_id, old, new),) = renamed_segments(MODEL, again)
+    again = with_member_names(model(), cheap, rating_meaning="user")
+    assert [s.segment_id for s in again.segments] == [s.segment_id for s in model().segments]
+    assert again.version == model().version == model_version(again.scaling, again.segments)
+    ((segment_id, old, new),) = renamed_segments(model(), again)
     assert (segment_id, old) == ("S0003", "Premium Loyalists")
     assert "Premium" not in new
 
 
 @pytest.mark.parametrize("name", ["Dissatisfied Shoppers", "Delighted One-Timers", "Critical Loyalists"])
 def test_ratings_of_products_allow_no_claim_about_satisfaction(name: str) -> None:
-    model = named([name, "Casual Buyers", "Premium Loyalists"])
-    assert name not in names_of(with_member_names(model, USERS, rating_meaning="product"))
+    claimed = named([name, "Casual Buyers", "Premium Loyalists"])
+    assert name not in names_of(with_member_names(claimed, USERS, rating_meaning="product"))
 
 
 def test_a_segment_that_no_persona_explains_gets_a_descriptive_name() -> None:

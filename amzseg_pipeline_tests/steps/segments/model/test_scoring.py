@@ -2,6 +2,7 @@ import itertools
 import math
 from dataclasses import replace
 from datetime import date
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,17 @@ from amzseg_pipeline_tests.steps.segments.users import model_of, three_types, us
 
 AS_OF = date(2024, 5, 17)
 USERS = three_types(700)
-MODELS = {transform: model_of(USERS, transform=transform, k=5) for transform in ("none", "log")}
-ONE_SEGMENT = model_of(users_of([(1, 4.0, 10.0, 5.0)] * 3))
+TRANSFORMS = ("none", "log")
+
+
+@cache
+def model_with(transform: str) -> Model:
+    return model_of(USERS, transform=transform, k=5)
+
+
+@cache
+def one_segment() -> Model:
+    return model_of(users_of([(1, 4.0, 10.0, 5.0)] * 3))
 
 
 def places(scored: pd.DataFrame, model: Model) -> list[int]:
@@ -31,14 +41,14 @@ def places(scored: pd.DataFrame, model: Model) -> list[int]:
 
 
 def with_centroids(*centroids: tuple[float, ...]) -> Model:
-    model = MODELS["none"]
+    model = model_with("none")
     segments = tuple(replace(s, centroid=c) for s, c in zip(model.segments, centroids, strict=False))
     return replace(model, segments=segments)
 
 
-@pytest.mark.parametrize("transform", MODELS)
+@pytest.mark.parametrize("transform", TRANSFORMS)
 def test_segments_are_those_scikit_learn_predicts(transform: str) -> None:
-    model = MODELS[transform]
+    model = model_with(transform)
     others = three_types(3000, seed=11)
     kmeans = KMeans(5, n_init=1, random_state=0).fit(scaled_matrix(USERS, model.scaling))
     kmeans.cluster_centers_ = np.array([segment.centroid for segment in model.segments])
@@ -51,27 +61,27 @@ def test_segments_are_those_scikit_learn_predicts(transform: str) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(0, 700), max_size=6), st.sampled_from(sorted(MODELS)))
+@given(st.lists(st.integers(0, 700), max_size=6), st.sampled_from(TRANSFORMS))
 def test_splitting_into_batches_changes_no_bit(cuts: list[int], transform: str) -> None:
-    complete = scored_users(USERS, MODELS[transform], as_of=AS_OF)
+    complete = scored_users(USERS, model_with(transform), as_of=AS_OF)
     edges = [0, *sorted(cuts), len(USERS)]
     batches = [USERS.iloc[a:b] for a, b in itertools.pairwise(edges)]
-    parts = [scored_users(batch, MODELS[transform], as_of=AS_OF) for batch in batches]
+    parts = [scored_users(batch, model_with(transform), as_of=AS_OF) for batch in batches]
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), complete, check_exact=True)
 
 
 def test_chunks_do_not_change_scores() -> None:
     many = pd.concat([USERS] * 60, ignore_index=True)
-    scored = scored_users(many, MODELS["log"], as_of=AS_OF)
-    first = scored_users(USERS, MODELS["log"], as_of=AS_OF)
+    scored = scored_users(many, model_with("log"), as_of=AS_OF)
+    first = scored_users(USERS, model_with("log"), as_of=AS_OF)
     pd.testing.assert_frame_equal(scored.tail(700).reset_index(drop=True), first, check_exact=True)
 
 
 def test_the_order_of_rows_is_kept() -> None:
     shuffled = USERS.sample(frac=1, random_state=2)
-    scored = scored_users(shuffled, MODELS["none"], as_of=AS_OF)
+    scored = scored_users(shuffled, model_with("none"), as_of=AS_OF)
     assert list(scored["user_id"]) == list(shuffled["user_id"])
-    as_given = scored_users(USERS, MODELS["none"], as_of=AS_OF)
+    as_given = scored_users(USERS, model_with("none"), as_of=AS_OF)
     pd.testing.assert_frame_equal(scored, as_given.loc[shuffled.index].reset_index(drop=True), check_exact=True)
 
 
@@ -83,7 +93,7 @@ def test_the_frame_keeps_its_contract() -> None:
         "bool": pa.bool_(),
         "date": pa.date32(),
     }
-    scored = scored_users(USERS, MODELS["none"], as_of=AS_OF)
+    scored = scored_users(USERS, model_with("none"), as_of=AS_OF)
     table = pa.Table.from_pandas(scored, preserve_index=False)
     assert table.schema.names == list(SEGMENT_ASSIGNMENTS.column_names)
     for column in SEGMENT_ASSIGNMENTS.columns:
@@ -92,11 +102,11 @@ def test_the_frame_keeps_its_contract() -> None:
     assert table["avg_rating"].null_count == USERS["avg_rating"].isna().sum() > 0
     assert table["margin"].null_count == 0
     assert set(scored["as_of"]) == {AS_OF}
-    assert set(scored["model_version"]) == {MODELS["none"].version}
+    assert set(scored["model_version"]) == {model_with("none").version}
 
 
 def test_features_are_returned_unchanged() -> None:
-    scored = scored_users(USERS, MODELS["log"], as_of=AS_OF)
+    scored = scored_users(USERS, model_with("log"), as_of=AS_OF)
     for name in FEATURES:
         assert scored[name].to_numpy(float, na_value=np.nan).tolist() == pytest.approx(
             USERS[name].tolist(), nan_ok=True, abs=0
@@ -104,7 +114,7 @@ def test_features_are_returned_unchanged() -> None:
 
 
 def test_an_unknown_value_counts_as_the_mean_of_training() -> None:
-    model = MODELS["none"]
+    model = model_with("none")
     means = {f.name: f.impute for f in model.scaling.features}
     unknown = USERS.head(5).assign(avg_rating=None, engagement_score=None, avg_spend=None)
     known = unknown.assign(**{name: means[name] for name in ("avg_rating", "engagement_score", "avg_spend")})
@@ -124,13 +134,13 @@ def test_ties_go_to_the_smallest_segment_id() -> None:
 
 def test_a_user_on_two_centroids_has_margin_zero() -> None:
     user = USERS.head(1)
-    place = tuple(scaled_matrix(user, MODELS["none"].scaling)[0].tolist())
+    place = tuple(scaled_matrix(user, model_with("none").scaling)[0].tolist())
     scored = scored_users(user, with_centroids(place, place), as_of=AS_OF)
     assert (scored["distance"][0], scored["margin"][0]) == (0.0, 0.0)
 
 
 def test_with_one_segment_there_is_no_second() -> None:
-    scored = scored_users(USERS, ONE_SEGMENT, as_of=AS_OF)
+    scored = scored_users(USERS, one_segment(), as_of=AS_OF)
     assert set(scored["segment_name"]) == {"All Customers"}
     assert scored["second_segment_id"].isna().all()
     assert scored["margin"].isna().all()
@@ -139,7 +149,7 @@ def test_with_one_segment_there_is_no_second() -> None:
 
 
 def test_outliers_are_farther_out_than_training_users() -> None:
-    model = MODELS["none"]
+    model = model_with("none")
     scored = scored_users(USERS, model, as_of=AS_OF)
     bounds = {s.segment_id: s.outlier_distance for s in model.segments}
     expected = [d > bounds[i] for d, i in zip(scored["distance"], scored["segment_id"], strict=True)]
@@ -148,12 +158,12 @@ def test_outliers_are_farther_out_than_training_users() -> None:
 
 
 def test_one_review_is_low_evidence() -> None:
-    scored = scored_users(USERS, MODELS["none"], as_of=AS_OF)
+    scored = scored_users(USERS, model_with("none"), as_of=AS_OF)
     assert scored["is_low_evidence"].tolist() == (USERS["total_reviews"] == 1).tolist()
 
 
 def test_no_users_give_no_rows() -> None:
-    scored = scored_users(USERS.head(0), MODELS["none"], as_of=AS_OF)
+    scored = scored_users(USERS.head(0), model_with("none"), as_of=AS_OF)
     assert (len(scored), tuple(scored.columns)) == (0, SEGMENT_ASSIGNMENTS.column_names)
 
 
@@ -165,8 +175,9 @@ def test_no_users_give_no_rows() -> None:
         ("engagement_score", -math.inf, "engagement_score of 3 of 700 users"),
     ],
 )
-@pytest.mark.parametrize("model", [*MODELS.values(), ONE_SEGMENT])
-def test_impossible_values_are_refused_by_name(column: str, value: float, message: str, model: Model) -> None:
+@pytest.mark.parametrize("transform", [*TRANSFORMS, "one segment"])
+def test_impossible_values_are_refused_by_name(column: str, value: float, message: str, transform: str) -> None:
+    model = model_with(transform) if transform in TRANSFORMS else one_segment()
     users = USERS.copy()
     users.loc[[1, 5, 600], column] = value
     with pytest.raises(ModelError, match=message):
@@ -175,7 +186,7 @@ def test_impossible_values_are_refused_by_name(column: str, value: float, messag
 
 def test_users_are_not_changed() -> None:
     users = USERS.copy()
-    scored_users(users, MODELS["log"], as_of=AS_OF)
+    scored_users(users, model_with("log"), as_of=AS_OF)
     pd.testing.assert_frame_equal(users, USERS)
 
 
@@ -183,7 +194,7 @@ def test_rfm_groups_follow_recency_and_count() -> None:
     users = three_types(9, unknown=0).assign(
         recency_days=[0, 180, 180, 181, 365, 366, 900, 900, None], total_reviews=[5, 4, 1, 9, 1, 2, 1, 30, 4]
     )
-    groups = scored_users(users, MODELS["none"], as_of=AS_OF)["rfm_group"]
+    groups = scored_users(users, model_with("none"), as_of=AS_OF)["rfm_group"]
     assert groups.fillna("-").tolist() == [
         *("champions", "loyal", "recent", "needs attention", "needs attention", "at risk", "inactive", "at risk", "-")
     ]
@@ -191,6 +202,6 @@ def test_rfm_groups_follow_recency_and_count() -> None:
 
 def test_total_spend_is_the_sum_of_prices_in_the_currency() -> None:
     users = three_types(3, unknown=0).assign(paid_minor_sum=[12345, 0, 7], avg_spend=[1.0, 0.0, None])
-    spend = scored_users(users, MODELS["none"], as_of=AS_OF)["total_spend"]
+    spend = scored_users(users, model_with("none"), as_of=AS_OF)["total_spend"]
     assert spend.fillna(-1).tolist() == [123.45, 0.0, -1.0]
-    assert scored_users(USERS, MODELS["none"], as_of=AS_OF)["total_spend"].isna().all()
+    assert scored_users(USERS, model_with("none"), as_of=AS_OF)["total_spend"].isna().all()
