@@ -3,7 +3,7 @@
 import dagster as dg
 
 from amzseg_pipeline.defs import jobs, schedules, sensors
-from amzseg_pipeline.defs.assets import algorithms, eda, models, publish, reviews, segments, users
+from amzseg_pipeline.defs.assets import algorithms, delivery, eda, models, publish, reviews, segments, users
 from amzseg_pipeline.defs.io_manager import WarehouseIOManagerFactory
 from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import EngineResource, PipelineResource
@@ -29,6 +29,7 @@ defs = dg.Definitions(
         segments.segment_migrations,
         segments.segment_history,
         publish.published_segments,
+        *delivery.DELIVERY_ASSETS,
         eda.eda_reviews,
         eda.eda_users,
         eda.eda_segments,

@@ -4,13 +4,10 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +15,7 @@ import pytest
 import yaml
 
 from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.postgres import free_port, postgres
 
 REPO = Path(__file__).parent.parent
 DEPLOY = REPO / "deploy"
@@ -30,12 +28,6 @@ def started_commands() -> dict[str, list[str]]:
     """Unit -> the command it starts, without the folder of the executable."""
     lines = {unit.stem: re.search(r"^ExecStart=(.+)$", unit.read_text(), re.M)[1].split() for unit in UNITS}
     return {name: [Path(arguments[0]).name, *arguments[1:]] for name, arguments in lines.items()}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
@@ -98,32 +90,6 @@ def test_make_instance_stores_run_history_on_this_machine(tmp_path):
     subprocess.run(["make", "--no-print-directory", "instance"], cwd=REPO, env=environment, check=True)
     written = (tmp_path / "dagster/dagster.yaml").read_text()
     assert written == (REPO / "dagster.yaml").read_text() + (DEPLOY / "queue.yaml").read_text()
-
-
-@contextmanager
-def postgres():
-    """The URL of a temporary PostgreSQL server on loopback."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not binaries:
-        pytest.skip("PostgreSQL is not installed")
-    bin_folder, port = binaries[-1].parent, free_port()
-    # The server refuses to run as root, and its user must reach the folder: tmp_path is closed to others.
-    with tempfile.TemporaryDirectory() as folder:
-        as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        if as_user:
-            shutil.chown(folder, "postgres")
-        data = Path(folder) / "data"
-        create = [*as_user, bin_folder / "initdb", "-D", data, "-U", "amzseg", "-A", "trust"]
-        subprocess.run(create, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder}"
-        control = [*as_user, bin_folder / "pg_ctl", "-D", data, "-w"]
-        start = [*control, "-o", options, "-l", data / "log", "start"]
-        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-        try:
-            yield f"postgresql+psycopg2://amzseg@127.0.0.1:{port}/postgres"
-        finally:
-            stop = [*control, "-m", "immediate", "stop"]
-            subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=folder)
 
 
 def graphql(port: int, query: str) -> dict:

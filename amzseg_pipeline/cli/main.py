@@ -129,10 +129,18 @@ def _erase(data_root: DataRoot, options: argparse.Namespace) -> int:
         print(f"{name}/ was deleted")
     if result.unreadable_records:
         print(f"{result.unreadable_records:,} records in landing/ cannot be read, so they were not searched.")
-    print(
-        f"The user's id is no longer in {data_root.root}. "
-        "Backups, downloads and copies in other places are your responsibility."
-    )
+    if result.snapshots or result.deleted:
+        print(
+            f"The user's id is no longer in {data_root.root}. "
+            "Backups, downloads and copies in other places are your responsibility."
+        )
+        if os.environ.get("AMZSEG_DELIVER_URL"):
+            print("The database of AMZSEG_DELIVER_URL still has the user until the next run.")
+    else:
+        print(
+            f"No file in {data_root.root} contains this id, so nothing was changed. If you expected one, check the "
+            "spelling: upper and lower case are different users."
+        )
     return 0
 
 
@@ -141,7 +149,9 @@ def _prune(data_root: DataRoot, _: argparse.Namespace) -> int:
 
 
 def _run(data_root: DataRoot, options: argparse.Namespace) -> int:
+    from amzseg_pipeline.defs.change_detection import DELIVERY_ASSET
     from amzseg_pipeline.defs.launch_checks import require_pending
+    from amzseg_pipeline.storage.serving.delivery import delivery_url, undelivered_snapshot
 
     given = dict(_assignment(text) for text in options.set)
     settings = settings_of(data_root, overrides=given)
@@ -165,6 +175,14 @@ def _run(data_root: DataRoot, options: argparse.Namespace) -> int:
     is_new = latest.run_id == result.run_id
     if not is_new:
         print(f"\nNothing changed since snapshot {latest.sequence}; no new snapshot is published.")
+        if undelivered_snapshot(data_root.published, delivery_url()):
+            # An earlier delivery failed, or a rollback or an erasure changed what readers see.
+            delivery = _execute(
+                data_root, job_name="segment_users", config={}, verbose=options.verbose, only=[DELIVERY_ASSET]
+            )
+            if not delivery.success:
+                print(f"\nThe delivery failed; readers see snapshot {latest.sequence}.", file=sys.stderr)
+                return 1
     print(_summary(latest))
     print(_next_steps(data_root, latest))
     return 0
@@ -192,7 +210,7 @@ def _next_steps(data_root: DataRoot, snapshot: Snapshot) -> str:
 
 
 def _execute(
-    data_root: DataRoot, *, job_name: str, config: Mapping[str, Any], verbose: bool
+    data_root: DataRoot, *, job_name: str, config: Mapping[str, Any], verbose: bool, only: Sequence[str] = ()
 ) -> dg.ExecuteInProcessResult:
     from amzseg_pipeline.defs.run_record import failure_reasons, tag_run
 
@@ -205,7 +223,12 @@ def _execute(
         if not verbose:
             # In a skipped run Dagster warns of each check that has nothing to check.
             logging.getLogger("dagster._core.execution").setLevel(logging.ERROR)
-        result = job.execute_in_process(run_config=dict(config), instance=instance, raise_on_error=False)
+        result = job.execute_in_process(
+            run_config=dict(config),
+            instance=instance,
+            asset_selection=[dg.AssetKey(name) for name in only] or None,
+            raise_on_error=False,
+        )
         if not result.success:
             reasons = failure_reasons(instance, result.run_id)
             tag_run(instance, result.run_id, outcome=f"failed: {' '.join(reasons)}")

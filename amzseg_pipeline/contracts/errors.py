@@ -43,3 +43,7 @@ class UnknownContract(SnapshotError):
 
 class ErasureError(PipelineError):
     """A user cannot be erased yet, or some of their data remains."""
+
+
+class DeliveryError(PipelineError):
+    """The snapshot cannot be delivered to the database of AMZSEG_DELIVER_URL."""

@@ -335,6 +335,9 @@ OTHER_VARIABLES = frozenset(
         "ALERT_URL",
         "PING_URL",
         "POSTGRES_URL",
+        "DELIVER_URL",
+        "API",
+        "API_TOKEN",
     )
 )
 """Variables with the prefix that are not settings: the data root, the schedule, secrets and addresses."""

@@ -24,6 +24,9 @@ from amzseg_pipeline.storage import landing, snapshots
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.parquet.tables import table_path
 from amzseg_pipeline.storage.previous_run import previous_run
+from amzseg_pipeline.storage.serving.delivery import delivery_url, undelivered_snapshot
+
+DELIVERY_ASSET = "delivered_segments"
 
 _MAX_LOGGED_FILES = 20
 _NOT_STARTED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
@@ -53,13 +56,14 @@ class RunDecision:
     """Whether to start a run, and why or why not.
 
     `is_up_to_date` means that everything is published already. `state_key` differs for every state of landing zone,
-    code and settings.
+    code and settings. `only_delivers` means that the run need only deliver the published snapshot to the database.
     """
 
     reason: str
     starts_run: bool = False
     is_up_to_date: bool = False
     state_key: str = ""
+    only_delivers: bool = False
 
 
 def check_request(pipeline: PipelineResource) -> None:
@@ -153,6 +157,8 @@ def run_decision(pipeline: PipelineResource, instance: dg.DagsterInstance, *, lo
     if changes:
         state_key = hashlib.sha256(repr((changes, listing.files)).encode()).hexdigest()
         return RunDecision("; ".join(changes), starts_run=True, state_key=state_key)
+    if undelivered := undelivered_snapshot(data_root.published, delivery_url()):
+        return RunDecision(undelivered, starts_run=True, state_key=undelivered, only_delivers=True)
     unread = (("still settling", settling), ("refused and skipped", skipped))
     details = "".join(f"; {why}: {names(paths)}" for why, paths in unread if paths)
     return RunDecision(f"{found.reason_to_skip}{details}", is_up_to_date=True)

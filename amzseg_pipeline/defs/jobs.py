@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from amzseg_pipeline.defs.change_detection import DELIVERY_ASSET, RunDecision
 from amzseg_pipeline.defs.launch_checks import approval_config, erasure_config, rollback_config, run_config
 from amzseg_pipeline.defs.maintenance import delete_expired, erase_requested_user, restore_snapshot
 from amzseg_pipeline.defs.run_record import MAX_TAG_CHARACTERS
@@ -52,8 +53,11 @@ def prune() -> None:
     delete_expired()
 
 
-def scheduled_run(reason: str, *, run_key: str | None = None) -> dg.RunRequest:
+def scheduled_run(decision: RunDecision, *, run_key: str | None = None) -> dg.RunRequest:
     """A run of segment_users as schedule and sensor start it: without the files that are still settling."""
     return dg.RunRequest(
-        run_key=run_key, run_config={"skip_settling": True}, tags={"amzseg/changes": reason[:MAX_TAG_CHARACTERS]}
+        run_key=run_key,
+        run_config={"skip_settling": True},
+        tags={"amzseg/changes": decision.reason[:MAX_TAG_CHARACTERS]},
+        asset_selection=[dg.AssetKey(DELIVERY_ASSET)] if decision.only_delivers else None,
     )

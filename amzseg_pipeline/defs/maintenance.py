@@ -87,6 +87,8 @@ def erase_requested_user(context: dg.OpExecutionContext, config: ErasureRequest,
         raise
     deleted = ", ".join(result.deleted) or "nothing else"
     outcome = f"erased the user from {len(result.snapshots)} snapshot(s); deleted: {deleted}"
+    if not result.snapshots and not result.deleted:
+        outcome = "no file contains the id, so nothing was changed; check its spelling, upper and lower case matter"
     context.log.info(outcome)
     tag_run(context.instance, context.run_id, outcome=outcome)
 

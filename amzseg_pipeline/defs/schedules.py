@@ -21,7 +21,7 @@ def nightly(context: dg.ScheduleEvaluationContext, pipeline: PipelineResource) -
     """A run request, or the reason to skip."""
     decision = run_decision(pipeline, context.instance, log=context.log)
     if decision.starts_run:
-        return scheduled_run(decision.reason)
+        return scheduled_run(decision)
     if decision.is_up_to_date:
         try:
             ping()

@@ -27,7 +27,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineResour
     """Decides as nightly does, but once per state of the landing zone: only nightly retries a failed run."""
     decision = run_decision(pipeline, context.instance, log=context.log)
     if decision.starts_run:
-        return scheduled_run(decision.reason, run_key=decision.state_key)
+        return scheduled_run(decision, run_key=decision.state_key)
     return dg.SkipReason(decision.reason)
 
 

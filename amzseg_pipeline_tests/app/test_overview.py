@@ -20,7 +20,7 @@ def test_metrics_match_the_snapshot(sample_data_root: DataRoot) -> None:
     assert metrics["Users"] == f"{len(users):,}"
     assert metrics["Segments"] == "3"
     assert metrics["Reviews"] == f"{snapshot.run()['row_reconciliation']['cleaned']:,}"
-    assert metrics["Low confidence"] == f"{(users['margin'] < 0.1).mean() * 100:.1f}%"
+    assert metrics["Users of low confidence"] == f"{(users['margin'] < 0.1).mean() * 100:.1f}%"
 
 
 @pytest.mark.usefixtures("sample_data_root")
@@ -41,7 +41,7 @@ def test_segments_are_listed_by_size_with_strategy(snapshot: Snapshot) -> None:
 def test_the_first_snapshot_is_not_compared() -> None:
     session = opened()
     assert "nothing to compare it with yet" in prose(session)
-    assert [metric.delta for metric in session.metric] == ["", "", "", ""]
+    assert [metric.delta for metric in session.metric] == ["", "high confidence", "", ""]
 
 
 def test_an_open_page_shows_a_newer_snapshot(shown_data_root: DataRoot) -> None:

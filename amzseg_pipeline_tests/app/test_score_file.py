@@ -70,6 +70,17 @@ def test_a_parquet_file_is_scored(snapshot: Snapshot) -> None:
     assert "Ignored columns" in prose(session)
 
 
+def test_a_workbook_is_scored_and_how_it_was_read_is_shown() -> None:
+    target = io.BytesIO()
+    renamed = template_csv().replace("user_id", "User_ID")
+    pd.read_csv(io.StringIO(renamed)).to_excel(target, index=False)
+    session = uploaded(target.getvalue(), "users.xlsx")
+    assert errors(session) == []
+    assert list(session.dataframe[0].value["User"]) == ["user-1", "user-2"]
+    text = prose(session).replace("\\", "")
+    assert "Excel, 2 rows. Columns: User_ID as user_id." in text
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -1,10 +1,15 @@
 """Settings: file, environment and run config in that order; errors name the location, the key and the fix."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from amzseg_pipeline.contracts.errors import SettingsError
-from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.contracts.settings import OTHER_VARIABLES, Settings
 from amzseg_pipeline.storage.data_root import DataRoot, data_root_from_environment, settings_of
+
+SOURCES = (".py", ".md")
 
 
 @pytest.fixture
@@ -83,3 +88,14 @@ def test_rejects_addresses_of_unsupported_object_stores(root):
 def test_data_root_comes_from_the_environment():
     assert str(data_root_from_environment({"AMZSEG_DATA": "/somewhere"}).landing) == "/somewhere/landing"
     assert data_root_from_environment({}).root.name == "data"
+
+
+def test_every_variable_of_code_and_documentation_is_known(data_root):
+    project = Path(__file__).parents[2]
+    folders = ("amzseg_pipeline", "docs")
+    files = [path for folder in folders for path in (project / folder).rglob("*") if path.suffix in SOURCES]
+    texts = [path.read_text() for path in [*files, project / "Makefile", project / "README.md"]]
+    named = {name for text in texts for name in re.findall(r"\bAMZSEG_[A-Z_]*[A-Z]\b", text)}
+    known = OTHER_VARIABLES | {f"AMZSEG_{name.upper()}" for name in Settings.model_fields}
+    assert named - known == set()
+    assert settings_of(data_root, environment=dict.fromkeys(OTHER_VARIABLES, "x")) == Settings()

@@ -101,6 +101,20 @@ def test_the_command_takes_keys_from_the_environment(
     assert files_containing_text([USER], keyed_data_root.root) == {}
 
 
+def test_an_unknown_user_changes_nothing_and_the_command_says_so(
+    keyed_data_root: DataRoot, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AMZSEG_DATA", str(keyed_data_root.root))
+    monkeypatch.setenv(USER_KEY_VARIABLE, KEY)
+    before = read_latest(keyed_data_root.root)
+    assert main(["erase", "nobody"]) == 0
+    printed = capsys.readouterr().out
+    assert "contains this id, so nothing was changed" in printed
+    assert "no longer" not in printed
+    assert read_latest(keyed_data_root.root) == before
+    assert keyed_data_root.warehouse.exists()
+
+
 def test_rejects_a_missing_data_root(tmp_path: Path) -> None:
     with pytest.raises(ErasureError, match="there is no such folder"):
         erase(DataRoot(tmp_path / "missing"), USER)

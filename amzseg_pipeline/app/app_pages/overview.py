@@ -16,6 +16,12 @@ from amzseg_pipeline.presentation.segment_texts import typical_user
 
 _MAX_IN_A_ROW = 4
 _MIN_CHANGE = 0.0005
+_CONFIDENCE = {
+    "high": "Other samples of the users give the same segments.",
+    "medium": "Other samples of the users give nearly the same segments.",
+    "low": "The data does not support this number of segments well; use them as a convention.",
+}
+"""Confidence in the segments -> what it says."""
 
 
 def page() -> None:
@@ -55,14 +61,18 @@ def _metrics(shown: ShownSnapshot) -> None:
             border=True,
             height="stretch",
         )
-        st.metric("Segments", len(shown.profiles), border=True, height="stretch")
+        level = shown.snapshot.run().get("k", {}).get("confidence")
+        st.metric(
+            "Segments", len(shown.profiles), delta=f"{level} confidence" if level else None, delta_color="off",
+            delta_arrow="off", help=_CONFIDENCE.get(level), border=True, height="stretch",
+        )  # fmt: skip
         if "cleaned" in counts:
             st.metric(
                 "Reviews", f"{counts['cleaned']:,}", help="Distinct reviews, without duplicates.",
                 border=True, height="stretch",
             )  # fmt: skip
         st.metric(
-            "Low confidence",
+            "Users of low confidence",
             percent(low_confidence / shown.total_users, decimals=1) if shown.total_users else "–",
             help=f"{low_confidence:,} users are almost as close to another segment as to their own.",
             border=True,

@@ -29,7 +29,7 @@ def page() -> None:
     """Draws the page."""
     shown = page_header("Score a file", "Upload users and download their segments. Nothing is stored.")
     _required_columns(shown)
-    uploaded = st.file_uploader("CSV (UTF-8, commas) or Parquet", key="upload", max_upload_size=200)
+    uploaded = st.file_uploader("CSV (UTF-8), Excel (.xlsx) or Parquet", key="upload", max_upload_size=200)
     if uploaded is None:
         st.session_state.pop("scored_file", None)
         return
@@ -99,7 +99,12 @@ def _scored(shown: ShownSnapshot, uploaded: UploadedFile) -> tuple[Upload, Score
 def _understood(upload: Upload) -> None:
     """How the file was read: format, columns, first rows as text."""
     with st.expander("How the file was read", icon=":material/preview:"):
-        st.caption(f"{upload.file_format}, {upload.row_count:,} rows. The first rows as text, before they were parsed:")
+        renamed = [f"{theirs} as {name}" for name, theirs in upload.columns.items() if theirs != name]
+        columns = f"Columns: {', '.join(renamed)}." if renamed else ""
+        st.caption(
+            f"{upload.description}, {upload.row_count:,} rows. {markdown_escaped(columns)} "
+            "The first rows as text, before they were parsed:"
+        )
         rows = next(upload.text_rows()).rows.slice(0, _PREVIEW_ROWS).to_pandas()
         headings = {
             "row_number": "Row",

@@ -23,6 +23,8 @@ _MAX_LISTED = 20
 class ErasureResult:
     """The snapshots that were replaced, the folders that were deleted, and the records that could not be searched.
 
+    Without snapshots and folders no file contained the id, and nothing was changed.
+
     `unreadable_records` are records in landing/ that no reader can read: they may contain the id, but no run uses them.
     """
 
@@ -53,19 +55,23 @@ def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) ->
     try:
         with FileLock(data_root.lock_file).acquire(timeout=0):
             _require_known_keys(data_root, ids)
+            if not _files_containing(data_root, ids):
+                return ErasureResult((), (), unreadable_records)
             erased: tuple[ErasedSnapshot, ...] = ()
             if data_root.published.is_dir():
                 erased = erase_users(data_root.published, lambda snapshot: stored_ids(snapshot, ids))
             deleted = tuple(_deleted_folders(data_root, ids.all))
-            folders = dict.fromkeys((data_root.root, data_root.local))
-            remaining = [
-                path for folder in folders for path in files_containing(ids.all, folder, without=data_root.landing)
-            ]
+            remaining = _files_containing(data_root, ids)
     except Timeout:
         raise ErasureError(f"{data_root.lock_file}: a run is active; wait for it to end, then erase.") from None
     if remaining:
         raise ErasureError(f"{data_root.root}: the user's id is still in {_listed(remaining)}; delete these files.")
     return ErasureResult(erased, deleted, unreadable_records)
+
+
+def _files_containing(data_root: DataRoot, ids: UserIds) -> list[Path]:
+    folders = dict.fromkeys((data_root.root, data_root.local))
+    return [path for folder in folders for path in files_containing(ids.all, folder, without=data_root.landing)]
 
 
 def _require_gone_from_landing(data_root: DataRoot, ids: UserIds) -> int:

@@ -1,4 +1,4 @@
-"""An uploaded file of users to score, CSV or Parquet, read as text with the guards and readers of the landing zone.
+"""An uploaded file of users to score (CSV, Excel, Parquet), read as text with guards and readers of the landing zone.
 
 The file is copied to a temporary folder that is deleted with the Upload. steps/users_to_score.py parses the values.
 """
@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO, Literal
@@ -15,23 +15,30 @@ from weakref import finalize
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.scoring import USERS_TO_SCORE
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.guards.csv import csv_record_count
+from amzseg_pipeline.storage.landing.guards.excel import EXCEL_MAGIC
 from amzseg_pipeline.storage.landing.guards.parquet import ID, VALUE, ColumnTypeCheck, checked_row_count, is_parquet
-from amzseg_pipeline.storage.landing.readers.csv_records import csv_records
-from amzseg_pipeline.storage.landing.readers.parquet_texts import parquet_texts
-from amzseg_pipeline.storage.landing.scan.export import Export, opened_export
+from amzseg_pipeline.storage.landing.readers.decompression import compression_of
+from amzseg_pipeline.storage.landing.readers.records import text_records
+from amzseg_pipeline.storage.landing.scan.export import DELIMITERS, Export, opened_export
 
 MAX_ROWS = 2_000_000
 """Rows of one file: about what 200 MB of CSV hold."""
 
 _COLUMNS = USERS_TO_SCORE.column_names
-_LIMITS = Settings()
-_NONE_DAMAGED = np.empty(0, dtype=np.int64)
+_LIMITS = Settings(max_expanded_bytes=2**28)
+"""A workbook is read into memory, and an expanded one of this size has about as many rows as are allowed."""
+
+_COLUMN_TYPES: dict[str, ColumnTypeCheck] = {name: ID if name == "user_id" else VALUE for name in _COLUMNS}
+"""The types that each column may have in a Parquet file."""
+
+_FORMATS: dict[str, Literal["CSV", "Excel", "Parquet"]] = {"CSV": "CSV", "Excel": "Excel", "parquet": "Parquet"}
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,22 @@ class Upload:
     row_count: int
 
     @property
-    def file_format(self) -> Literal["CSV", "Parquet"]:
+    def file_format(self) -> Literal["CSV", "Excel", "Parquet"]:
         """The type of the file."""
-        return "CSV" if self.export.file_type == "CSV" else "Parquet"
+        return _FORMATS[self.export.file_type]
+
+    @property
+    def has_decimal_commas(self) -> bool:
+        """Whether a comma is the decimal sign: in files whose values are separated by semicolons."""
+        return self.file_format == "CSV" and self.export.delimiter == ";"
+
+    @property
+    def description(self) -> str:
+        """How the file is read, for a person."""
+        if self.file_format != "CSV":
+            return self.file_format
+        decimals = "; commas in numbers are decimal signs" if self.has_decimal_commas else ""
+        return f"CSV, values separated by {DELIMITERS[self.export.delimiter]}{decimals}"
 
     def text_rows(self) -> Iterator[TextRows]:
         """The rows in bounded batches.
@@ -68,20 +88,23 @@ class Upload:
         Raises:
             RefusedInput: the file cannot be parsed.
         """
-        names = list(self.columns.values())
-        if self.file_format == "CSV":
-            for records in csv_records(self.export, names):
-                yield TextRows(_rows(records.cells.select(names), records.numbers), records.damaged)
-        else:
-            for batch in parquet_texts(self.export, column_types=_types(self.columns)):
-                yield TextRows(_rows(batch.select(names), batch["row_number"].to_numpy()), _NONE_DAMAGED)
+        for records in text_records(self.export, column_types=_COLUMN_TYPES):
+            cells = [records.cells[name] for name in _COLUMNS]
+            if self.has_decimal_commas:
+                cells = [
+                    texts if name == "user_id" else pc.replace_substring(texts, ",", ".")
+                    for name, texts in zip(_COLUMNS, cells, strict=True)
+                ]
+            numbers = pa.array(records.numbers, pa.int64())
+            rows = pa.Table.from_arrays([numbers, *cells], names=["row_number", *_COLUMNS])
+            yield TextRows(rows, records.damaged)
 
 
 def opened_upload(stream: BinaryIO) -> Upload:
     """The upload in `stream`, its format and columns checked.
 
     Raises:
-        RefusedInput: it is no CSV or Parquet file of users; the message says why and what to do.
+        RefusedInput: it is no CSV, Excel or Parquet file of users; the message says why and what to do.
     """
     folder = Path(mkdtemp(prefix="amzseg-upload-"))
     try:
@@ -105,8 +128,10 @@ def _copy(stream: BinaryIO, path: Path) -> Path:
         shutil.copyfileobj(stream, target)
         if not target.tell():
             raise RefusedInput("the file is empty; download the template, fill it in and upload it.")
-    if not is_parquet(path):
+    if not is_parquet(path) and not compression_of(path):
         with path.open("r+b") as file:
+            if file.read(len(EXCEL_MAGIC)) == EXCEL_MAGIC:
+                return path
             file.seek(-1, os.SEEK_END)
             if file.read(1) not in (b"\n", b"\r"):
                 file.write(b"\n")
@@ -117,15 +142,20 @@ def _checked(path: Path) -> Upload:
     export = opened_export(path, _LIMITS, now=time.time())
     if export.is_utf_16:
         raise RefusedInput("this is UTF-16 text; save it as CSV (UTF-8).")
+    if export.file_type not in _FORMATS or compression_of(path):
+        kind = f"compressed {export.file_type}" if compression_of(path) else export.file_type
+        raise RefusedInput(f"this is {kind}; save it as CSV (UTF-8), or upload an Excel or Parquet file.")
+    row_count = 0
     if export.file_type == "CSV":
         with path.open("rb") as stream:
             row_count = csv_record_count(stream) - 1
-        columns, unused_columns = _matched_columns(export.names[0])
-    elif export.footer is not None:
-        columns, unused_columns = _matched_columns(export.names[0])
-        row_count = checked_row_count(path, export.footer, _LIMITS, column_types=_types(columns))
-    else:
-        raise RefusedInput(f"this is {export.file_type}; save it as CSV (UTF-8), or upload a Parquet file.")
+    columns, unused_columns = _matched_columns(export.names[0])
+    export = replace(export, columns=columns)
+    if export.footer is not None:
+        types = {theirs: _COLUMN_TYPES[name] for name, theirs in columns.items()}
+        row_count = checked_row_count(path, export.footer, _LIMITS, column_types=types)
+    elif export.file_type == "Excel":
+        row_count = sum(len(records.numbers) for records in text_records(export, column_types=_COLUMN_TYPES))
     upload = Upload(export, columns, unused_columns, row_count)
     if upload.row_count > MAX_ROWS:
         raise RefusedInput(f"it has {upload.row_count:,} rows, more than {MAX_ROWS:,}; split it into smaller files.")
@@ -137,19 +167,9 @@ def _matched_columns(names: tuple[str, ...]) -> tuple[dict[str, str], tuple[str,
     normalized = [name.strip().lower() for name in names]
     if missing := [name for name in _COLUMNS if name not in normalized]:
         raise RefusedInput(
-            f"it has no column {', '.join(missing)}; the first line must name {', '.join(_COLUMNS)}, "
-            "separated by commas, in any order."
+            f"it has no column {', '.join(missing)}; the first line must name {', '.join(_COLUMNS)}, in any order."
         )
     if repeated := [name for name in _COLUMNS if normalized.count(name) > 1]:
         raise RefusedInput(f"it has the column {', '.join(repeated)} twice; keep one of them.")
     columns = {name: names[normalized.index(name)] for name in _COLUMNS}
     return columns, tuple(name for name in names if name not in columns.values())
-
-
-def _types(columns: dict[str, str]) -> dict[str, ColumnTypeCheck]:
-    """The type check of each column of a Parquet file."""
-    return {theirs: ID if name == "user_id" else VALUE for name, theirs in columns.items()}
-
-
-def _rows(cells: pa.RecordBatch, numbers: NDArray[np.int64]) -> pa.Table:
-    return pa.Table.from_arrays([pa.array(numbers, pa.int64()), *cells.columns], names=["row_number", *_COLUMNS])

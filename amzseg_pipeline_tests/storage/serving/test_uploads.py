@@ -1,6 +1,7 @@
 """Uploads of users to score: what is read, and what is refused with which message."""
 
 import gc
+import gzip
 import io
 import random
 import zipfile
@@ -48,6 +49,13 @@ def parquet(table: pa.Table) -> bytes:
     return target.getvalue()
 
 
+def workbook(content: str = "") -> bytes:
+    """The template as .xlsx, or another CSV."""
+    target = io.BytesIO()
+    pd.read_csv(io.StringIO(content or template_csv())).to_excel(target, index=False)
+    return target.getvalue()
+
+
 def with_column(name: str, values: object) -> bytes:
     return parquet(TABLE.set_column(TABLE.column_names.index(name), name, [values]))
 
@@ -78,6 +86,23 @@ def test_reads_the_template_in_every_csv_dialect(content: bytes | str) -> None:
     assert rows.iloc[0].to_list() == [1, "user-1", "3", "4.3", "25", "1499.50"]
     assert rows.iloc[1].to_list() == [2, "user-2", "1", "", "60.5", ""]
     assert damaged == []
+
+
+def test_a_workbook_is_read_like_a_csv() -> None:
+    upload = opened(workbook())
+    assert (upload.file_format, upload.row_count, upload.description) == ("Excel", 2, "Excel")
+    rows, damaged = read(workbook())
+    assert rows.iloc[0].to_list() == [1, "user-1", "3", "4.3", "25", "1499.5"]
+    assert rows.iloc[1].to_list() == [2, "user-2", "1", "", "60.5", ""]
+    assert damaged == []
+
+
+def test_decimal_commas_are_read_where_semicolons_separate() -> None:
+    content = HEADER.replace(",", ";") + "a,b;3;4,3;25;1499,50\n"
+    rows, _ = read(content)
+    assert rows.iloc[0].to_list() == [1, "a,b", "3", "4.3", "25", "1499.50"]
+    assert opened(content).description == ("CSV, values separated by semicolons; commas in numbers are decimal signs")
+    assert opened(template_csv()).description == "CSV, values separated by commas"
 
 
 def test_columns_can_have_any_order_and_others_are_ignored() -> None:
@@ -116,6 +141,9 @@ def test_damaged_rows_are_counted_by_number(content: str, numbers: list[int], da
     ("content", "message"),
     [
         (b"", "the file is empty"),
+        (gzip.compress(template_csv().encode()), "this is compressed CSV"),
+        (workbook(HEADER), "header but no record"),
+        (workbook("name,city\nann,rome\n"), "no column user_id"),
         (b" \n\n\t\n", "no column user_id"),
         (HEADER, "header but no record"),
         (HEADER.rstrip(), "header but no record"),
