@@ -7,9 +7,10 @@ A DuckDB file cannot be written while others read it, so a new file replaces it.
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 
 import duckdb
 import pyarrow as pa
@@ -210,8 +211,8 @@ def _insert(connection: sa.Connection, table: sa.Table, batch: pa.RecordBatch) -
         rows.seek(0)
         columns = ", ".join(f'"{name}"' for name in batch.schema.names)
         try:
-            with connection.connection.cursor() as cursor:
-                cursor.copy_expert(f'COPY "{table.name}" ({columns}) FROM STDIN WITH (FORMAT csv)', rows)
+            with closing(connection.connection.cursor()) as cursor:
+                cast(Any, cursor).copy_expert(f'COPY "{table.name}" ({columns}) FROM STDIN WITH (FORMAT csv)', rows)
         except connection.dialect.loaded_dbapi.Error as error:
             raise DBAPIError(f"COPY {table.name}", None, error) from error
     elif batch.num_rows:
@@ -251,9 +252,10 @@ def _replace_duckdb_file(snapshot: Snapshot, path: Path) -> None:
         for leftover in (temporary, temporary.with_name(f"{temporary.name}.wal")):
             leftover.unlink(missing_ok=True)
         with _duckdb(temporary, url, read_only=False) as database:
+            dialect = cast(Any, postgresql.dialect)(paramstyle="named")
 
             def execute(statement: sa.DDLElement, *_: object) -> None:
-                database.execute(str(statement.compile(dialect=postgresql.dialect(paramstyle="named"))))
+                database.execute(str(statement.compile(dialect=dialect)))
 
             metadata.create_all(sa.create_mock_engine("postgresql+psycopg2://", execute), checkfirst=False)
             for table in PUBLISHED_TABLES:
