@@ -291,7 +291,7 @@ def snapshot_metadata(
         "model_version": snapshot.model_version,
         "row_reconciliation": row_reconciliation.summary,
         "cleaned_reviews": row_reconciliation.cleaned,
-        "rejected_share": row_reconciliation.loss_rates["rejected"],
+        "rejected_share": round(row_reconciliation.loss_rates["rejected"], 5),
         "files_read": len(raw.batches),
         "files_refused": len(raw.refused),
         "files_skipped": len(raw.skipped),
