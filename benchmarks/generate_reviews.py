@@ -138,9 +138,9 @@ def item_rows(population: Population, first_item: int, last_item: int) -> pa.Tab
     item = np.arange(first_item, last_item, dtype=np.int64)
     kind = population.uniform(item, "kind of price")
     amount = np.exp(population.uniform(item, "price") * 5.5 + 0.7)
-    whole = pa.array(np.floor(amount * 100).astype(np.int64))
-    plain = pc.divide(pc.cast(whole, pa.float64()), 100.0)
-    text = pc.cast(pc.cast(whole, pa.decimal128(19, 0)), pa.string())
+    integer = pa.array(np.floor(amount * 100).astype(np.int64))
+    plain = pc.divide(pc.cast(integer, pa.float64()), 100.0)
+    text = pc.cast(pc.cast(integer, pa.decimal128(19, 0)), pa.string())
     dollars = pc.utf8_slice_codeunits(text, 0, -2)
     with_sign = pc.binary_join_element_wise("$", dollars, ".", pc.utf8_slice_codeunits(text, -2), "")
     price = pc.case_when(

@@ -82,7 +82,7 @@ def _draw(warehouse: Path, engine: Engine, out: Path) -> None:
             (folder / "thumbnails" / f"{plot.name}.png").write_bytes(image)
             encoded += len(image) * 4 // 3
             print(f"{len(plot.png) / 1024:7.0f} KiB {len(image) / 1024:5.1f} KiB  {plot.name}: {plot.title}")
-            print(f"{'':>26}{plot.sentence}")
+            print(f"{'':>26}{plot.caption}")
         for absent in gallery.missing:
             print(f"{'FAILED' if absent.is_fault else 'skipped':>23}  {absent.name}: {absent.reason}")
     report = (folder / artifacts.REPORT_FILE).stat().st_size

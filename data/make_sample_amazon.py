@@ -231,8 +231,8 @@ def _listing(rng: random.Random, shelf: _Shelf, reviewers: list[tuple[str, str]]
 def _rows_with_errors(rng: random.Random, listings: list[dict[str, str]]) -> list[dict[str, str]]:
     """Listings with data errors, at most one in each, followed by variants and repeated listings."""
     rows = [dict(listing) for listing in listings]
-    most_expensive = max(rows, key=lambda row: _number(row["actual_price"]))
-    most_expensive |= _prices(*_FLAGSHIP_PAID_AND_LISTED)
+    highest_listed = max(rows, key=lambda row: _number(row["actual_price"]))
+    highest_listed |= _prices(*_FLAGSHIP_PAID_AND_LISTED)
     full = [row for row in rows if row["user_id"].count(",") + 1 == _REVIEWERS_PER_LISTING]
     clean = iter(rng.sample([row for row in full if row["discount_percentage"] != "0%"], len(rows) // 2))
     next(clean)["rating"] = "|"

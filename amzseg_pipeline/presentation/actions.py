@@ -57,7 +57,7 @@ _ACTIONS = {
     "advice before they buy": Action("Offer advice before the purchase", "chat", "they spend much and rate critically"),
     "extended returns": Action("Offer extended returns", "checkout", "they spend much and rate critically"),
     "refer a friend with a coupon": Action(
-        "Offer a coupon for referrals", "email", "they love a bargain and tell others"
+        "Offer a coupon for referrals", "email", "they like bargains and recommend them"
     ),
     "review rewards": Action("Reward reviews", "email", "they rate highly"),
     "coupon packs": Action("Send packs of coupons", "email", "they buy often and at a discount"),

@@ -80,7 +80,7 @@ def joined(phrases: list[str]) -> str:
 
 
 def category_name(category: str) -> str:
-    """A category with spaces between its words: `HomeTheater,TV&Video` is Home Theater, TV & Video."""
+    """A category with spaces added: `HomeTheater,TV&Video` is Home Theater, TV & Video."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", category)
     return re.sub(r"\s+", " ", spaced.replace("&", " & ").replace(",", ", ")).strip()
 

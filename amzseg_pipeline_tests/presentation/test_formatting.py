@@ -56,7 +56,7 @@ def test_percentages_can_have_fixed_decimals():
         ("USBCables", "USBCables"),
     ],
 )
-def test_categories_get_spaces_between_words(category, name):
+def test_categories_get_spaces_between_nouns(category, name):
     assert formatting.category_name(category) == name
 
 

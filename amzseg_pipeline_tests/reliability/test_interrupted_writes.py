@@ -65,5 +65,5 @@ def test_a_clock_set_back_stops_nothing(tmp_path: Path) -> None:
     years_ago = datetime(2001, 1, 1, tzinfo=UTC).timestamp()
     for now in (time.time(), years_ago, time.time()):
         assert raw_reviews(data_root, Settings(), now=now, settle=False).rows == 2
-    by_night = raw_reviews(data_root, Settings(settle_seconds=60), now=years_ago, settle=True)
-    assert [batch.path for batch in by_night.batches] == ["a.csv"]
+    scheduled = raw_reviews(data_root, Settings(settle_seconds=60), now=years_ago, settle=True)
+    assert [batch.path for batch in scheduled.batches] == ["a.csv"]

@@ -61,7 +61,7 @@ def test_a_key_has_an_id_and_never_shows_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "key", "last_key_id", "words"),
+    ("policy", "key", "last_key_id", "message"),
     [
         ("either", KEY, None, ""),
         ("either", KEY, "other id", ""),
@@ -73,11 +73,13 @@ def test_a_key_has_an_id_and_never_shows_itself() -> None:
         ("keyed", None, None, "needs AMZSEG_USER_KEY"),
     ],
 )
-def test_refuses_given_ids_after_keyed_ones(policy: str, key: str | None, last_key_id: str | None, words: str) -> None:
-    if not words:
+def test_refuses_given_ids_after_keyed_ones(
+    policy: str, key: str | None, last_key_id: str | None, message: str
+) -> None:
+    if not message:
         check_user_ids(policy, user_key_from(key), last_key_id=last_key_id)
         return
-    with pytest.raises(SettingsError, match=words):
+    with pytest.raises(SettingsError, match=message):
         check_user_ids(policy, user_key_from(key), last_key_id=last_key_id)
 
 
@@ -89,7 +91,7 @@ def test_a_key_changes_only_ids_in_raw_rows(tmp_path: Path, export: str) -> None
         given, keyed = (rows[kind][name].to_pylist() for kind in ("given", "keyed"))
         assert keyed == [None if text is None else A_KEY.pseudonym(text) for text in given]
     ratings = [[text and float(text) for text in rows[kind]["rating"].to_pylist()] for kind in ("given", "keyed")]
-    assert ratings[0] == ratings[1]  # a number that is scanned and one that is read differ as texts: 5.0 and 5
+    assert ratings[0] == ratings[1]  # numbers read in place and numbers parsed differ as texts: 5.0 and 5
     others = set(rows["given"].schema.names) - {"user_id", "review_id", "user_hash", "rating"}
     assert rows["keyed"].select(sorted(others)).equals(rows["given"].select(sorted(others)))
 

@@ -85,9 +85,9 @@ def _rejected(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _cleaned(valid: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
     tenths = valid["rating"] * 10
-    whole = np.floor(tenths + 0.5)
-    is_rating = whole.between(10, 50) & ((tenths - whole).abs() < 1e-4)
-    valid["rating_tenths"] = whole.where(is_rating)
+    rounded = np.floor(tenths + 0.5)
+    is_rating = rounded.between(10, 50) & ((tenths - rounded).abs() < 1e-4)
+    valid["rating_tenths"] = rounded.where(is_rating)
     valid["is_stated"] = valid["rating"].notna()
     groups = valid.groupby(_KEY, sort=False)
     group_rows = groups["rating_tenths"].transform("size")
@@ -102,7 +102,7 @@ def _cleaned(valid: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
     once = pd.concat([single, merged], ignore_index=True).merge(items, on="parent_asin", how="left")
     time, is_time = once["timestamp"], once["timestamp"].between(0, 10**14 - 1)
     unread = once["rating_tenths"].isna() & once["is_stated"]
-    words = np.select(
+    unreadable = np.select(
         [unread & ~is_time, unread, ~is_time], ["rating,reviewed_at", "rating", "reviewed_at"], default=""
     )
     users = pd.Series(once["user_id"].unique())
@@ -122,7 +122,7 @@ def _cleaned(valid: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
             "currency": once["currency"],
             "category": once["category"],
             "reviewed_at_ms": time.where(is_time).astype("Int64"),
-            "unreadable": pd.Series(words, index=once.index).where(lambda texts: texts != ""),
+            "unreadable": pd.Series(unreadable, index=once.index).where(lambda texts: texts != ""),
             "duplicate_count": once["duplicate_count"],
         }
     )

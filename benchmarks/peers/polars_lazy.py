@@ -84,12 +84,12 @@ def _items(task: Task) -> pl.LazyFrame:
 
 def _cleaned(valid: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFrame:
     tenths = pl.col("rating") * 10
-    whole = (tenths + 0.5).floor()
-    is_rating = whole.is_between(10, 50) & ((tenths - whole).abs() < 1e-4)
+    rounded = (tenths + 0.5).floor()
+    is_rating = rounded.is_between(10, 50) & ((tenths - rounded).abs() < 1e-4)
     time = pl.col("timestamp")
     is_time = (time >= 0) & (time < 10**14)
     once = valid.group_by("user_id", "parent_asin", "timestamp").agg(
-        rating_tenths=pl.when(is_rating).then(whole).max().cast(pl.Int64),
+        rating_tenths=pl.when(is_rating).then(rounded).max().cast(pl.Int64),
         every_rating_stated=pl.col("rating").is_not_null().all(),
         duplicate_count=pl.len().cast(pl.Int64) - 1,
     )

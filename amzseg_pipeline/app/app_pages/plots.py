@@ -1,4 +1,4 @@
-"""The plots of the run that published the snapshot, each with a sentence on what it shows."""
+"""The plots of the run that published the snapshot, each with a caption on what it shows."""
 
 from pathlib import Path
 from typing import Any
@@ -56,13 +56,13 @@ def page() -> None:
             mime="text/html",
             on_click="ignore",
             icon=":material/download:",
-            help="All plots with their sentences on one page that works offline.",
+            help="All plots with their captions on one page that works offline.",
             key="report",
         )
 
 
 def _gallery(folder: Path, plots: list[dict[str, Any]]) -> None:
-    """The images; a title is part of its image, so only the sentence is written below."""
+    """The images; a title is part of its image, so only the caption is written below."""
     with st.grid(2, min_column_width=330, border=True, gap="medium") as grid:
         for plot in plots:
             path = folder / plot["file"]
@@ -73,7 +73,7 @@ def _gallery(folder: Path, plots: list[dict[str, Any]]) -> None:
                 else:
                     st.markdown(f"**{markdown_escaped(plot['title'])}**")
                     st.caption("The image was deleted or cannot be read.")
-                st.caption(markdown_escaped(plot["sentence"]))
+                st.caption(markdown_escaped(plot["caption"]))
 
 
 def _png(path: Path) -> bytes | None:

@@ -155,7 +155,7 @@ def _markdown(gallery: figures.Gallery, *, folder: str) -> str:
     plots = [
         (
             f"![{_cell(plot.title)}](data:image/png;base64,{base64.b64encode(image).decode()})",
-            _cell(plot.sentence),
+            _cell(plot.caption),
             f"`{folder}/{artifacts.plot_file(gallery.group, plot.name)}`",
         )
         for plot, image in zip(gallery.plots, images, strict=True)

@@ -1,4 +1,4 @@
-"""Plots of each stage: a figure, a title that states the finding, and a sentence computed from the data.
+"""Plots of each stage: a figure, a title that states the finding, and a caption computed from the data.
 
 Plots draw aggregates and bounded samples, never a complete large table.
 """

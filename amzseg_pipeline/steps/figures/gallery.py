@@ -15,10 +15,10 @@ Data = TypeVar("Data")
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure, its title (the finding), and a sentence on what it shows and what follows."""
+    """A figure, its title (the finding), and a caption on what it shows and what follows."""
 
     title: str
-    sentence: str
+    caption: str
     figure: "Figure"
 
 
@@ -35,7 +35,7 @@ class RenderedPlot:
 
     name: str
     title: str
-    sentence: str
+    caption: str
     png: bytes
 
 
@@ -68,7 +68,7 @@ def gallery(group: str, drawings: Mapping[str, Callable[[Data], Plot | NotApplic
                 if isinstance(drawn, NotApplicable):
                     missing.append(MissingPlot(name, drawn.reason, is_fault=False))
                 else:
-                    plots.append(RenderedPlot(name, drawn.title, drawn.sentence, png_image(drawn.figure)))
+                    plots.append(RenderedPlot(name, drawn.title, drawn.caption, png_image(drawn.figure)))
             except Exception as error:  # any library error: the other plots are still rendered
                 missing.append(MissingPlot(name, f"{type(error).__name__}: {error}", is_fault=True))
     return Gallery(group, tuple(plots), tuple(missing))

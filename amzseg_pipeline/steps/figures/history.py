@@ -174,8 +174,8 @@ def drift_over_runs(data: HistoryData) -> Plot | NotApplicable:
         if data.drift.triggers
         else ("watch it; it does not trigger a challenger yet" if drifts else "the model still fits the users")
     )
-    sentence = f"{_PSI_NAMES[top.name].capitalize()} is at {top.value / top.limit:.0%} of its limit: {advice}."
-    return Plot(title, sentence, figure)
+    caption = f"{_PSI_NAMES[top.name].capitalize()} is at {top.value / top.limit:.0%} of its limit: {advice}."
+    return Plot(title, caption, figure)
 
 
 DRAWINGS = {
@@ -213,8 +213,8 @@ def _draw_moves(axes: "Axes", users: pd.DataFrame, shares: pd.DataFrame, names: 
     axes.tick_params(length=0, rotation=0)
 
 
-def _label(segment: str, names: Mapping[str, str], nowhere: str) -> str:
-    return nowhere if segment == NO_SEGMENT else textwrap.fill(names[segment], _LABEL_CHARACTERS)
+def _label(segment: str, names: Mapping[str, str], elsewhere: str) -> str:
+    return elsewhere if segment == NO_SEGMENT else textwrap.fill(names[segment], _LABEL_CHARACTERS)
 
 
 def _run_axis(axes: "Axes", recent: pd.DataFrame) -> None:

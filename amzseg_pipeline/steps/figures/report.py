@@ -11,7 +11,7 @@ from typing import Any
 class ReportSection:
     """One group of the report: facts by name, plots with their images, and skipped plots.
 
-    `plots` are dictionaries of name, title, sentence; `missing` of name, reason, is_fault.
+    `plots` are dictionaries of name, title, caption; `missing` of name, reason, is_fault.
     """
 
     group: str
@@ -115,7 +115,7 @@ def _section(section: ReportSection) -> str:
         f"<figure id='{html.escape(_anchor(section, plot))}'>"
         f"<img alt='{html.escape(plot['title'])}' loading=lazy "
         f"src='data:image/png;base64,{base64.b64encode(section.images[plot['name']]).decode()}'>"
-        f"<figcaption>{html.escape(plot['sentence'])}</figcaption></figure>"
+        f"<figcaption>{html.escape(plot['caption'])}</figcaption></figure>"
         for plot in section.plots
     ]
     missing = [

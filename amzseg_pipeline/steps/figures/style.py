@@ -81,7 +81,7 @@ def money_axis(axis: "Axis", currency: str | None) -> None:
 
 def count_axis(axis: "Axis") -> None:
     """Ticks as 500, 20k, at whole numbers."""
-    _format_axis(axis, compact, whole=True)
+    _format_axis(axis, compact, is_integer=True)
 
 
 def number_axis(axis: "Axis") -> None:
@@ -184,7 +184,7 @@ def _balanced(title: str, width: float) -> str:
     return textwrap.fill(title, max(shortest, len(title) // lines))
 
 
-def _format_axis(axis: "Axis", text: Callable[[float], str], *, whole: bool = False) -> None:
+def _format_axis(axis: "Axis", text: Callable[[float], str], *, is_integer: bool = False) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
@@ -195,7 +195,7 @@ def _format_axis(axis: "Axis", text: Callable[[float], str], *, whole: bool = Fa
         axis.set_major_locator(LogLocator(subs=_steps_of_decades(*sorted(axis.get_view_interval()), most=max_ticks)))
         axis.set_minor_formatter(NullFormatter())
     else:
-        axis.set_major_locator(MaxNLocator(min(max_ticks + 1, 7), steps=[1, 2, 2.5, 5, 10], integer=whole))
+        axis.set_major_locator(MaxNLocator(min(max_ticks + 1, 7), steps=[1, 2, 2.5, 5, 10], integer=is_integer))
 
 
 def _steps_of_decades(low: float, high: float, *, most: int) -> tuple[float, ...]:

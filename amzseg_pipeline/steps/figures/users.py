@@ -25,7 +25,7 @@ from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
 from amzseg_pipeline.steps.segments.features.shrinkage import shrinkages
 
 MAX_USERS = 1_000_000
-"""Sentences describe all users up to this number, and state the sample beyond it."""
+"""Captions describe all users up to this number, and state the sample beyond it."""
 
 _EXTREME_SD = 3
 _RELEVANT_SHARE = 0.01
@@ -117,8 +117,8 @@ def reviews_per_user(data: UserData) -> Plot | NotApplicable:
         if once
         else f"Every user wrote {reviews.min():,} reviews or more"
     )
-    sentence = f"{summary}, and no user more than {reviews.max():,}: {advice}."
-    return Plot(title, sentence, figure)
+    caption = f"{summary}, and no user more than {reviews.max():,}: {advice}."
+    return Plot(title, caption, figure)
 
 
 def feature_scaling(data: UserData, *, feature: str) -> Plot | NotApplicable:
@@ -156,11 +156,11 @@ def feature_scaling(data: UserData, *, feature: str) -> Plot | NotApplicable:
         if far / len(after) >= _RELEVANT_SHARE
         else "extreme users are too few to shift a segment by this feature"
     )
-    sentence = (
+    caption = (
         f"{data.scope}The skewness of the {name} is {_skewness(before):.1f} before and {_skewness(after):.1f} after, "
         f"with {counted(far, 'user')} beyond {_EXTREME_SD} standard deviations: {advice}."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, caption, figure)
 
 
 def feature_correlations(data: UserData) -> Plot | NotApplicable:
@@ -181,11 +181,11 @@ def feature_correlations(data: UserData) -> Plot | NotApplicable:
         if close
         else "each feature adds information to the segments"
     )
-    sentence = (
+    caption = (
         f"{data.scope}Features with a rank correlation of {_CLOSE} or more: {counted(close, 'pair')}; the closest, "
         f"{closest.first} and {closest.second}, have {signed(closest.correlation, decimals=2)}: {advice}."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, caption, figure)
 
 
 DRAWINGS: dict[str, Callable[[UserData], Plot | NotApplicable]] = {

@@ -1,6 +1,6 @@
 """Statistics of values with counts: a column of distinct values, and how many rows have each of them.
 
-Results equal those of pandas on the expanded rows, so sentences describe all reviews without loading each of them.
+Results equal those of pandas on the expanded rows, so captions describe all reviews without loading each of them.
 """
 
 import numpy as np

@@ -64,7 +64,7 @@ def plot_file(group: str, name: str) -> str:
 
 
 def plots_of(artifacts: Path, run_id: str) -> dict[str, Any] | None:
-    """plots.json of a run: `plots` (group, name, title, sentence, file), `missing` and `facts`; None without plots.
+    """plots.json of a run: `plots` (group, name, title, caption, file), `missing` and `facts`; None without plots.
 
     Raises:
         ValueError: the file is damaged.
@@ -82,7 +82,7 @@ def plots_of(artifacts: Path, run_id: str) -> dict[str, Any] | None:
 def _write_group(folder: Path, gallery: Gallery, facts: Mapping[str, str]) -> None:
     part = {
         "facts": dict(facts),
-        "plots": [{"name": plot.name, "title": plot.title, "sentence": plot.sentence} for plot in gallery.plots],
+        "plots": [{"name": plot.name, "title": plot.title, "caption": plot.caption} for plot in gallery.plots],
         "missing": [asdict(missing) for missing in gallery.missing],
     }
     with atomic_folder(folder / gallery.group, last=_GROUP_FILE) as draft:

@@ -113,12 +113,12 @@ def is_labelled(axes: Axes) -> bool:
 
 
 def assert_presentable(plot: Plot) -> None:
-    """Asserts a title, labelled panels and a complete sentence."""
+    """Asserts a title, labelled panels and a complete caption."""
     assert " ".join(plot.figure.get_suptitle().split()) == plot.title
     assert plot.title
     assert panels(plot.figure)
     assert is_labelled(panels(plot.figure)[0])
     assert all(axes.get_xlabel() or is_labelled(axes) for axes in panels(plot.figure))
-    assert plot.sentence.endswith(".")
-    assert plot.sentence[0].isupper() or plot.sentence[0].isdigit()
-    assert not any(wrong in plot.title + plot.sentence for wrong in ("nan", "None", "{", "}", "inf "))
+    assert plot.caption.endswith(".")
+    assert plot.caption[0].isupper() or plot.caption[0].isdigit()
+    assert not any(wrong in plot.title + plot.caption for wrong in ("nan", "None", "{", "}", "inf "))

@@ -1,4 +1,4 @@
-"""Plots over runs: titles and sentences against the tables, and what a first run skips."""
+"""Plots over runs: titles and captions against the tables, and what a first run skips."""
 
 from datetime import date, timedelta
 
@@ -29,7 +29,7 @@ MOVED = [
 BY_MODEL = [("S0001", "S0004", "model", 40), ("S0001", "S0004", "both", 5)]
 FIRST = [(NO_SEGMENT, "S0001", "new user", 900), (NO_SEGMENT, "S0002", "new user", 100)]
 QUIET = dict.fromkeys((*PSI_COLUMNS, "psi_shares"), 0.004)
-DEARER = {**QUIET, "psi_avg_spend": 0.61, "psi_shares": 0.2}
+EXPENSIVE = {**QUIET, "psi_avg_spend": 0.61, "psi_shares": 0.2}
 
 
 def migrations(ways: list[tuple[str, str, str, int]]) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def drawn(name: str, data: HistoryData) -> Plot:
 
 
 @pytest.mark.parametrize(
-    ("moves", "title", "sentence"),
+    ("moves", "title", "caption"),
     [
         (
             MOVED,
@@ -101,10 +101,10 @@ def drawn(name: str, data: HistoryData) -> Plot:
         ([], "No user moved: all 994 users of the previous run are in the same segment", "0 left: campaigns can keep"),
     ],
 )
-def test_moves_are_described_with_their_causes(moves, title, sentence) -> None:
+def test_moves_are_described_with_their_causes(moves, title, caption) -> None:
     plot = drawn("segment_moves", history_data(moves))
     assert plot.title.startswith(title)
-    assert sentence in plot.sentence
+    assert caption in plot.caption
 
 
 def test_heatmap_annotates_users_and_shares_and_colours_only_moves() -> None:
@@ -126,16 +126,16 @@ def test_heatmap_annotates_users_and_shares_and_colours_only_moves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shares", "title", "sentence"),
+    ("shares", "title", "caption"),
     [
         (STEADY, "Shares are stable over 3 runs", "budgets split by share can stay"),
         (GROWING, "Casual Buyers went from 80% to 70% of users over 3 runs", "look at Casual Buyers first"),
     ],
 )
-def test_shares_are_described_over_all_runs(shares, title, sentence) -> None:
+def test_shares_are_described_over_all_runs(shares, title, caption) -> None:
     plot = drawn("shares_over_runs", history_data(shares=shares, versions="aab"))
     assert plot.title.startswith(title)
-    assert sentence in plot.sentence
+    assert caption in plot.caption
     axes = plot.figure.axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "4"]
     assert [text.get_text() for text in axes.texts].count("new model") == 1
@@ -143,11 +143,11 @@ def test_shares_are_described_over_all_runs(shares, title, sentence) -> None:
 
 
 def test_drift_is_described_with_its_limit() -> None:
-    quiet, drifting = (drawn("drift_over_runs", history_data(psi=({}, QUIET, psi))) for psi in (QUIET, DEARER))
+    quiet, drifting = (drawn("drift_over_runs", history_data(psi=({}, QUIET, psi))) for psi in (QUIET, EXPENSIVE))
     assert quiet.title.startswith("No drift")
-    assert "the model still fits" in quiet.sentence
+    assert "the model still fits" in quiet.caption
     assert drifting.title == "Mean price paid drifts: PSI 0.61, above the limit of 0.10"
-    assert "a challenger is trained because PSI of psi_avg_spend is 0.61" in drifting.sentence
+    assert "a challenger is trained because PSI of psi_avg_spend is 0.61" in drifting.caption
     assert "warns above 0.10" in {text.get_text() for text in drifting.figure.axes[0].texts}
 
 

@@ -14,7 +14,7 @@ SECTIONS = [
     ReportSection(
         group=group,
         facts={f"fact of {group}": f"one\n{ODD}"},
-        plots=({"name": f"plot_{group}", "title": f"{ODD} leads", "sentence": f"It is {ODD}."},),
+        plots=({"name": f"plot_{group}", "title": f"{ODD} leads", "caption": f"It is {ODD}."},),
         missing=(
             {"name": "by_date", "reason": f"no {ODD}", "is_fault": False},
             {"name": "broken", "reason": "ValueError: x", "is_fault": True},

@@ -1,4 +1,4 @@
-"""Plots of the reviews stage: their form, missing data, engines. test_sentences checks their numbers."""
+"""Plots of the reviews stage: their form, missing data, engines. test_captions checks their numbers."""
 
 from datetime import date
 
@@ -111,7 +111,7 @@ def test_short_history_is_shown_by_day():
     rows = [{**row, "reviewed_at_ms": (15_000 + i % 20) * 86_400_000} for i, row in enumerate(ROWS)]
     plot = drawn("reviews_over_time", data_of(rows))
     assert plot.figure.axes[0].get_ylabel() == "reviews a day"
-    assert "shows no season" in plot.sentence
+    assert "shows no season" in plot.caption
 
 
 def test_dollar_signs_and_thousands_are_readable():
@@ -163,7 +163,7 @@ def test_too_many_values_become_a_sample_that_sentences_name():
             {row["paid_minor"] / 100 for row in first if row["paid_minor"]}
         )
         assert data.note(data.values) == "100 of 600 reviews"
-    assert drawn("rating", data).sentence.startswith("Sample of 100 reviews. The mean rating")
+    assert drawn("rating", data).caption.startswith("Sample of 100 reviews. The mean rating")
 
 
 def test_ratings_of_products_are_called_so():
@@ -187,7 +187,7 @@ def test_season_needs_the_same_month_in_every_full_year(months, season):
     days += [date(year, month, 10) for (year, month), extra in months.items() for _ in range(extra)]
     days += [date(years[0], 1, 1), date(years[-1], 12, 31)]
     rows = [{**ROWS[i], "reviewed_at_ms": (day - date(1970, 1, 1)).days * DAY_MS} for i, day in enumerate(days)]
-    assert season in drawn("reviews_over_time", data_of(rows)).sentence
+    assert season in drawn("reviews_over_time", data_of(rows)).caption
 
 
 def test_engines_agree_on_categories_days_and_rejections():

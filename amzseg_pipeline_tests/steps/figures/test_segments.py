@@ -1,4 +1,4 @@
-"""Plots of the segments stage: their form and colours, missing data. test_sentences checks their numbers."""
+"""Plots of the segments stage: their form and colours, missing data. test_captions checks their numbers."""
 
 from dataclasses import replace
 from datetime import date
@@ -82,13 +82,13 @@ def test_every_plot_is_presentable(name):
 def test_evidence_agrees_with_the_criteria():
     plot = drawn("evidence_for_k")
     for fragment in passing():
-        assert fragment in f"{plot.title} {plot.sentence}"
+        assert fragment in f"{plot.title} {plot.caption}"
 
 
-def test_sentences_name_a_sample():
+def test_captions_name_a_sample():
     data = data_of(max_users=100)
     for name in ("features_by_segment", "price_and_discount", "projection", "silhouette_by_user"):
-        assert drawn(name, data).sentence.startswith("Sample of 100 users. ")
+        assert drawn(name, data).caption.startswith("Sample of 100 users. ")
 
 
 def test_segments_are_named_on_the_axis_of_their_features():
@@ -196,7 +196,7 @@ def test_number_that_fails_is_called_a_convention():
     plot = drawn("evidence_for_k", replace(complete_data(), model=replace(model(), choice=choice)))
     assert_presentable(plot)
     assert plot.title.startswith(f"{failing.k} segments are a convention: they fail ")
-    assert f"The division into {failing.k} fails " in plot.sentence
+    assert f"The division into {failing.k} fails " in plot.caption
 
 
 def test_sample_is_by_hash_on_every_engine():

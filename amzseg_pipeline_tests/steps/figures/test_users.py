@@ -1,4 +1,4 @@
-"""Plots of the users stage: their form, missing data, engines. test_sentences checks their numbers."""
+"""Plots of the users stage: their form, missing data, engines. test_captions checks their numbers."""
 
 from functools import cache
 
@@ -46,10 +46,10 @@ def test_every_plot_is_presentable(name):
     assert_presentable(drawn(name))
 
 
-def test_sentences_name_a_sample():
+def test_captions_name_a_sample():
     sampled = data_of(USERS, max_users=100)
-    assert drawn("feature_correlations", sampled).sentence.startswith("Sample of 100 users. Features with")
-    assert drawn("scaling_of_avg_spend", sampled).sentence.startswith("Sample of 100 users. The skewness")
+    assert drawn("feature_correlations", sampled).caption.startswith("Sample of 100 users. Features with")
+    assert drawn("scaling_of_avg_spend", sampled).caption.startswith("Sample of 100 users. The skewness")
 
 
 def test_feature_without_values_is_skipped_with_the_reason():
@@ -80,7 +80,7 @@ def test_users_with_one_review_each_skip_the_plot():
 def test_users_with_several_reviews_are_described_by_the_median():
     plot = drawn("reviews_per_user", data_of(users_of([(5 + i % 4, 4.0 + i % 2, 10.0, 100.0 + i) for i in range(60)])))
     assert plot.title == "Half of all users wrote 6 reviews or more"
-    assert plot.sentence.startswith("Every user wrote 5 reviews or more, and no user more than 8: most users have")
+    assert plot.caption.startswith("Every user wrote 5 reviews or more, and no user more than 8: most users have")
 
 
 def test_identical_users_have_no_correlations():

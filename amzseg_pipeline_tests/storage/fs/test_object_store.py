@@ -192,7 +192,7 @@ def test_collects_the_plots_of_all_stages_on_one_page(store: Store) -> None:
     artifacts = data_root_at(store.address).artifacts
     now = datetime(2024, 1, 1, 2, tzinfo=UTC)
     for group, name in (("users", "old"), ("reviews", "r"), ("users", "u")):
-        gallery = Gallery(group, (RenderedPlot(name, f"{name} title", f"{name} sentence.", b"png"),), ())
+        gallery = Gallery(group, (RenderedPlot(name, f"{name} title", f"{name} caption.", b"png"),), ())
         folder = write_gallery(artifacts, "run-1", gallery, facts={}, made_at=now)
     document = plots_of(artifacts, "run-1")
     assert document is not None and [plot["file"] for plot in document["plots"]] == ["users/u.png", "reviews/r.png"]

@@ -1,4 +1,4 @@
-"""Parquet files whose footer does not tell the actual about their pages."""
+"""Parquet files whose footer does not describe their pages."""
 
 import struct
 from pathlib import Path

@@ -52,7 +52,7 @@ READ = [
     Case("epoch_seconds_2023_jsonl", ("timestamp is in seconds",), time_ms=1000),
     Case("json_array", **NO_PRICES),
     Case("jsonl_without_last_newline", ("the last record (line 556) is complete",)),
-    Case("junk_beside_the_export", skipped=("README.txt", "desktop.ini", "~$orders.xlsx"), **CANONICAL),
+    Case("junk_next_to_the_export", skipped=("README.txt", "desktop.ini", "~$orders.xlsx"), **CANONICAL),
     Case("prices_with_float_noise", ("paid_price is rounded to two decimals",), **CANONICAL),
     Case("python_dict_meta_2014", ("records are Python literals",), time_ms=DAY),
     Case("ratings_only_csv_2023"),

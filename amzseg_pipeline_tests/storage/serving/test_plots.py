@@ -14,7 +14,7 @@ NOW = datetime(2024, 1, 1, 2, tzinfo=UTC)
 
 
 def gallery(group: str, *names: str, image: bytes = b"png") -> Gallery:
-    plots = tuple(RenderedPlot(name, f"{name} title", f"{name} sentence.", image + name.encode()) for name in names)
+    plots = tuple(RenderedPlot(name, f"{name} title", f"{name} caption.", image + name.encode()) for name in names)
     return Gallery(group, plots, (MissingPlot("dated", "no dates", is_fault=False),))
 
 
@@ -30,7 +30,7 @@ def test_plots_json_lists_every_plot(tmp_path):
         "group": "users",
         "name": "b",
         "title": "b title",
-        "sentence": "b sentence.",
+        "caption": "b caption.",
         "file": "users/b.png",
     }
     assert document["missing"] == [{"group": "users", "name": "dated", "reason": "no dates", "is_fault": False}]

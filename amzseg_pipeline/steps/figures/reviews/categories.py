@@ -36,11 +36,11 @@ def categories_by_products(data: ReviewData) -> Plot | NotApplicable:
         if most / products >= _LEADING_SHARE
         else "no category dominates, so choose offers by the category a user buys in"
     )
-    sentence = (
+    caption = (
         f"{first} holds {percent(most / products)} of the products, the {len(top)} largest categories "
         f"{percent(top['products'].sum() / products)}: {advice}."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, caption, figure)
 
 
 def categories_by_rating(data: ReviewData) -> Plot | NotApplicable:
@@ -72,8 +72,8 @@ def categories_by_rating(data: ReviewData) -> Plot | NotApplicable:
         f"all these categories: {overall:.2f}", (overall, -0.75), xytext=(6, 0), textcoords="offset points",
         va="center", color=HIGHLIGHT, fontweight="bold",
     )  # fmt: skip
-    room = 0.2 * max(high - low, _RELEVANT_STARS)
-    axes.set(xlim=(min(overall, top["mean_stars"].min()) - room, max(high, overall + _RELEVANT_STARS) + room))
+    padding = 0.2 * max(high - low, _RELEVANT_STARS)
+    axes.set(xlim=(min(overall, top["mean_stars"].min()) - padding, max(high, overall + _RELEVANT_STARS) + padding))
     axes.set(
         xlabel=data.rating_label if data.has_product_ratings else "mean rating (stars)",
         ylabel="",
@@ -86,12 +86,12 @@ def categories_by_rating(data: ReviewData) -> Plot | NotApplicable:
         if differ
         else "ratings are no reason to prefer one of them"
     )
-    sentence = (
+    caption = (
         f"The mean rating is {high:.2f} stars in {best}, {overall:.2f} in all these categories, and "
         f"lowest in {worst}, {low:.2f}: "
         f"{advice}."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, caption, figure)
 
 
 def categories_by_discount(data: ReviewData) -> Plot | NotApplicable:
@@ -117,8 +117,8 @@ def categories_by_discount(data: ReviewData) -> Plot | NotApplicable:
         if differ
         else "deal seekers are found in all of them"
     )
-    sentence = f"The mean discount of reviews is {high:.0f}% in {deepest} and {low:.0f}% in {smallest}: {advice}."
-    return Plot(title, sentence, figure)
+    caption = f"The mean discount of reviews is {high:.0f}% in {deepest} and {low:.0f}% in {smallest}: {advice}."
+    return Plot(title, caption, figure)
 
 
 def _ends(ranked: pd.DataFrame, column: str) -> tuple[tuple[str, float], tuple[str, float]]:

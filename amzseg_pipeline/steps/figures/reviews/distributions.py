@@ -40,11 +40,11 @@ def price_paid(data: ReviewData) -> Plot | NotApplicable:
     money_axis(axes.xaxis, data.currency)
     count_axis(axes.yaxis)
     marked_line(axes, typical, f"median {median_text}")
-    sentence = (
+    caption = (
         f"The middle half of reviews are of products at {low_text} to {high_text}, and one in ten is of a product at "
         f"{highest_text} or more: {advice}."
     )
-    return Plot(title, data.scope + sentence, figure)
+    return Plot(title, data.scope + caption, figure)
 
 
 def list_price(data: ReviewData) -> Plot | NotApplicable:
@@ -96,11 +96,11 @@ def discount(data: ReviewData) -> Plot | NotApplicable:
         if deep >= 0.4
         else "a deep discount is rare enough to be noticed, so keep it for deal seekers"
     )
-    sentence = (
+    caption = (
         f"{percent(deep)} of reviews are of products at {_DEEP_DISCOUNT_PERCENT}% off or more and {percent(none)} of "
         f"products without a discount: {advice}."
     )
-    return Plot(title, data.scope + sentence, figure)
+    return Plot(title, data.scope + caption, figure)
 
 
 def rating(data: ReviewData) -> Plot | NotApplicable:
@@ -127,11 +127,11 @@ def rating(data: ReviewData) -> Plot | NotApplicable:
         advice = "low ratings are frequent enough for a service campaign"
     else:
         advice = "low ratings are rare, so handle them case by case"
-    sentence = (
+    caption = (
         f"The mean rating is {average:.2f} stars with a standard deviation of {spread:.2f}, and {percent(low)} are "
         f"below 3 stars: {advice}."
     )
-    return Plot(title, data.scope + sentence, figure)
+    return Plot(title, data.scope + caption, figure)
 
 
 def rating_count(data: ReviewData) -> Plot | NotApplicable:
@@ -154,11 +154,11 @@ def rating_count(data: ReviewData) -> Plot | NotApplicable:
         if few < 0.2
         else "many products have few ratings, so ask their buyers for one first"
     )
-    sentence = (
+    caption = (
         f"{percent(few)} of reviews are of products with fewer than {_FEW_RATINGS} ratings, and one in ten is of a "
         f"product with {highest:,.0f} or more: {advice}."
     )
-    return Plot(title, data.scope + sentence, figure)
+    return Plot(title, data.scope + caption, figure)
 
 
 def star_edges(stars: Values) -> Values:

@@ -81,11 +81,11 @@ def rejected_rows(data: ReviewData) -> Plot | NotApplicable:
         if share < 0.01
         else "enough to distort segments, so have the export fixed before you base a campaign on them"
     )
-    sentence = (
+    caption = (
         f'{percent(share)} of raw rows were rejected, most often with the reason "{first["reason"]}" '
         f"({first['rows']:,}): {advice}."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, caption, figure)
 
 
 def _season(daily: "pd.Series[int]") -> str:

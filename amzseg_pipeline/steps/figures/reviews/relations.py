@@ -115,11 +115,11 @@ def list_price_and_price_paid(data: ReviewData) -> Plot | NotApplicable:
         if direction
         else "choose the price level of offers by segment"
     )
-    sentence = (
+    caption = (
         f"From the quarter of reviews with the lowest list prices to the one with the highest, prices are "
         f"{joined([percent(discount) for discount in discounts])} below the list price on average: {advice}."
     )
-    return Plot(title, data.scope + sentence, figure)
+    return Plot(title, data.scope + caption, figure)
 
 
 def review_correlations(data: ReviewData) -> Plot | NotApplicable:
@@ -141,12 +141,12 @@ def review_correlations(data: ReviewData) -> Plot | NotApplicable:
         if abs(closest.correlation) >= _CLOSE
         else "no two of these values say the same, so segments need all of them"
     )
-    sentence = (
+    caption = (
         f"{closest.first.capitalize()} and {closest.second} are {strength(closest.correlation)} related "
         f"({signed(closest.correlation, decimals=2)}), {weakest.first} and {weakest.second} least "
         f"({signed(weakest.correlation, decimals=2)}): {advice}."
     )
-    return Plot(title, data.scope + sentence, figure)
+    return Plot(title, data.scope + caption, figure)
 
 
 def _not_applicable(pairs: pd.DataFrame) -> NotApplicable | None:

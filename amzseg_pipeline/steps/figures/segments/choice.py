@@ -50,9 +50,9 @@ def elbow(data: SegmentData) -> Plot | NotApplicable:
         if choice.k == choice.knee
         else "this curve alone did not decide, so judge the number by the silhouettes too"
     )
-    said = f"{counted(choice.k, 'segment')} explain {percent(explained)} of the variance between users"
-    sentence = f"{said}{more}: {advice}."
-    return Plot(title, sentence, figure)
+    finding = f"{counted(choice.k, 'segment')} explain {percent(explained)} of the variance between users"
+    caption = f"{finding}{more}: {advice}."
+    return Plot(title, caption, figure)
 
 
 def silhouette_by_k(data: SegmentData) -> Plot | NotApplicable:
@@ -79,8 +79,8 @@ def silhouette_by_k(data: SegmentData) -> Plot | NotApplicable:
         else "segments are well separated, so campaigns can differ clearly"
     )
     of_best = "the best value" if choice.k == best else f"{percent(chosen / measured[best])} of the best, at k = {best}"
-    sentence = f"The {counted(choice.k, 'segment')} chosen reach {chosen:.2f} of at most 1, {of_best}: {advice}."
-    return Plot(title, sentence, figure)
+    caption = f"The {counted(choice.k, 'segment')} chosen reach {chosen:.2f} of at most 1, {of_best}: {advice}."
+    return Plot(title, caption, figure)
 
 
 def silhouette_by_user(data: SegmentData) -> Plot | NotApplicable:
@@ -123,11 +123,11 @@ def silhouette_by_user(data: SegmentData) -> Plot | NotApplicable:
         else "nearly all users can be addressed by their segment"
     )
     scope = "" if len(labels) == data.users else f"Sample of {counted(len(labels), 'user')}. "
-    sentence = (
+    caption = (
         f"{scope}The mean silhouette is {means[clearest]:.2f} for {data.names[clearest]} and {means[weakest]:.2f} for "
         f"{data.names[weakest]}, and {percent(misplaced)} of users are closer to another segment: {advice}."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, caption, figure)
 
 
 def _rule(choice: KChoice) -> str:

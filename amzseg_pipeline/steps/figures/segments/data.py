@@ -14,7 +14,7 @@ from amzseg_pipeline.presentation.formatting import counted, sampled
 from amzseg_pipeline.steps.segments.features.scaling import REVIEW_COUNTS, scaled_matrix
 
 MAX_USERS = 1_000_000
-"""Sentences describe all users up to this number, and state the sample beyond it."""
+"""Captions describe all users up to this number, and state the sample beyond it."""
 
 
 @dataclass(frozen=True)

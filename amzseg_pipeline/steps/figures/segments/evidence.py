@@ -59,19 +59,19 @@ def evidence_for_k(data: SegmentData) -> Plot | NotApplicable:
         axes.grid(axis="y", visible=False)
         axes.tick_params(length=0)
     below.set_xlabel(f"number of segments (k); chosen: {choice.k}")
-    return Plot(title, _sentence(choice, limits, passing), figure)
+    return Plot(title, _caption(choice, limits, passing), figure)
 
 
 def _draw_criteria(axes: "Axes", measured: list[KEvidence], limits: KLimits) -> None:
     for row, test in enumerate(_CRITERIA):
-        least = getattr(limits, test)
+        minimum = getattr(limits, test)
         for evidence in measured:
             value = _value(evidence, test)
-            passes = value is not None and value >= least
+            passes = value is not None and value >= minimum
             alpha = 1.0 if limits.k_min <= evidence.k <= limits.k_max else _OUT_OF_RANGE
             axes.barh(row, 0.94, left=evidence.k - 0.47, height=0.88, color=PALE if passes else _BELOW, alpha=alpha)
             axes.annotate(
-                "-" if value is None else _written(test, value),
+                "-" if value is None else _formatted(test, value),
                 (evidence.k, row),
                 ha="center",
                 va="center",
@@ -79,7 +79,7 @@ def _draw_criteria(axes: "Axes", measured: list[KEvidence], limits: KLimits) -> 
                 fontweight="normal" if passes else "bold",
                 alpha=alpha,
             )
-    labels = [f"{words}, at least {_written(test, getattr(limits, test))}" for test, words in _CRITERIA.items()]
+    labels = [f"{label}, at least {_formatted(test, getattr(limits, test))}" for test, label in _CRITERIA.items()]
     axes.set_yticks(range(len(_CRITERIA)), labels)
     axes.set_ylim(len(_CRITERIA) - 0.5, -0.5)
     axes.grid(axis="x", visible=False)
@@ -88,15 +88,15 @@ def _draw_criteria(axes: "Axes", measured: list[KEvidence], limits: KLimits) -> 
 
 
 def _draw_rules(axes: "Axes", choice: KChoice) -> None:
-    said = [getattr(choice, rule) for rule in _RULES]
-    drawn = [(k, row) for row, k in enumerate(said) if k is not None]
+    chosen = [getattr(choice, rule) for rule in _RULES]
+    drawn = [(k, row) for row, k in enumerate(chosen) if k is not None]
     axes.scatter([k for k, _ in drawn], [row for _, row in drawn], s=90, color=ACCENT, zorder=3)
-    labels = [words if k is not None else f"{words} (none)" for words, k in zip(_RULES.values(), said, strict=True)]
+    labels = [rule if k is not None else f"{rule} (none)" for rule, k in zip(_RULES.values(), chosen, strict=True)]
     axes.set_yticks(range(len(_RULES)), labels)
     axes.set_ylim(len(_RULES) - 0.5, -0.5)
 
 
-def _sentence(choice: KChoice, limits: KLimits, passing: list[int]) -> str:
+def _caption(choice: KChoice, limits: KLimits, passing: list[int]) -> str:
     others = sorted({k for rule in _RULES if (k := getattr(choice, rule)) is not None} - {choice.k})
     alone = (
         f"while single rules choose {_listed(others)}" if others else "and every single rule chooses the same number"
@@ -105,7 +105,7 @@ def _sentence(choice: KChoice, limits: KLimits, passing: list[int]) -> str:
         passed = "passes" if len(passing) == 1 else "pass"
         advice = "the segments are reproducible with other users of the same population"
         return f"{_listed(passing)} {passed} all criteria and {choice.k} was chosen, {alone}: {advice}."
-    failed = " and ".join(f"{words} ({value}, at least {least})" for words, value, least in _failed(choice, limits))
+    failed = " and ".join(f"{label} ({value}, at least {minimum})" for label, value, minimum in _failed(choice, limits))
     advice = "test a campaign on a few users first"
     return f"The division into {choice.k} fails {failed}, {alone}: {advice}."
 
@@ -113,8 +113,8 @@ def _sentence(choice: KChoice, limits: KLimits, passing: list[int]) -> str:
 def _failed(choice: KChoice, limits: KLimits) -> list[tuple[str, str, str]]:
     chosen = next(each for each in choice.evidence if each.k == choice.k)
     return [
-        (words, "none" if value is None else _written(test, value), _written(test, getattr(limits, test)))
-        for test, words in _CRITERIA.items()
+        (label, "none" if value is None else _formatted(test, value), _formatted(test, getattr(limits, test)))
+        for test, label in _CRITERIA.items()
         if (value := _value(chosen, test)) is None or value < getattr(limits, test)
     ]
 
@@ -128,13 +128,13 @@ def _value(evidence: KEvidence, test: str) -> float | None:
     return evidence.silhouette - evidence.null_silhouette
 
 
-def _written(test: str, value: float) -> str:
+def _formatted(test: str, value: float) -> str:
     return percent(value) if test == "smallest_share" else f"{value + 0.0:.2f}"
 
 
 def _listed(numbers: list[int]) -> str:
-    words = [str(number) for number in numbers]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    *first, last = map(str, numbers)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _note(choice: KChoice) -> str:

@@ -34,11 +34,11 @@ def price_and_discount(data: SegmentData) -> Plot | NotApplicable:
     if users.empty:
         return NotApplicable("no user has both a mean price paid and a mean discount")
     centres = _centres(users)
-    most_discounted = max(centres, key=lambda segment: centres[segment][0])
+    highest_discounted = max(centres, key=lambda segment: centres[segment][0])
     highest_spending = max(centres, key=lambda segment: centres[segment][1])
-    discount, spend = f"{centres[most_discounted][0]:.0f}%", money(centres[highest_spending][1], data.currency)
+    discount, spend = f"{centres[highest_discounted][0]:.0f}%", money(centres[highest_spending][1], data.currency)
     title = (
-        f"Highest median discount: {data.names[most_discounted]}, {discount}; "
+        f"Highest median discount: {data.names[highest_discounted]}, {discount}; "
         f"highest median price: {data.names[highest_spending]}, {spend}"
     )
     figure, axes = canvas(title, note=_note(data, len(users)), height=_HEIGHT)
@@ -51,14 +51,14 @@ def price_and_discount(data: SegmentData) -> Plot | NotApplicable:
     _name_segments(axes, data, centres)
     advice = (
         "deep discounts and high prices are in different segments, so run separate campaigns"
-        if most_discounted != highest_spending
+        if highest_discounted != highest_spending
         else "one segment has both, so offer it expensive products on sale"
     )
-    sentence = (
-        f"{data.scope}Half of {data.names[most_discounted]} have a mean discount of {discount} or more, and half of "
+    caption = (
+        f"{data.scope}Half of {data.names[highest_discounted]} have a mean discount of {discount} or more, and half of "
         f"{data.names[highest_spending]} a mean price of {spend} or more: {advice}."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, caption, figure)
 
 
 def projection(data: SegmentData) -> Plot | NotApplicable:
@@ -73,8 +73,8 @@ def projection(data: SegmentData) -> Plot | NotApplicable:
     shown = sum(plane.explained)
     title = f"Two directions show {percent(shown)} of the variance between users"
     low, high = np.percentile(scores, [_OUTSIDE_PERCENT, 100 - _OUTSIDE_PERCENT], axis=0)
-    room = 0.1 * (high - low)
-    outside = int(((scores < low - room) | (scores > high + room)).any(axis=1).sum())
+    padding = 0.1 * (high - low)
+    outside = int(((scores < low - padding) | (scores > high + padding)).any(axis=1).sum())
     beyond = f", {counted(outside, 'user')} beyond the frame" if outside else ""
     figure, axes = canvas(title, note=_note(data, len(scores)) + beyond, height=_HEIGHT)
     users = pd.DataFrame({"segment_id": data.sample["segment_id"].to_numpy(), "x": scores[:, 0], "y": scores[:, 1]})
@@ -82,8 +82,8 @@ def projection(data: SegmentData) -> Plot | NotApplicable:
     axes.set(
         xlabel=_wrapped(directions[0], plane.explained[0]),
         ylabel=_wrapped(directions[1], plane.explained[1]),
-        xlim=(low[0] - room[0], high[0] + room[0]),
-        ylim=(low[1] - room[1], high[1] + room[1]),
+        xlim=(low[0] - padding[0], high[0] + padding[0]),
+        ylim=(low[1] - padding[1], high[1] + padding[1]),
     )
     _name_segments(axes, data, _centres(users))
     advice = (
@@ -91,11 +91,11 @@ def projection(data: SegmentData) -> Plot | NotApplicable:
         if shown >= _RELEVANT_SHARE
         else "segments that overlap here may differ in other directions, so compare their profiles"
     )
-    sentence = (
+    caption = (
         f"{data.scope}The plot shows {percent(shown)} of the variance of the scaled features, most of it, "
         f"{percent(plane.explained[0])}, in the direction of {directions[0]}: {advice}."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, caption, figure)
 
 
 def _direction(loadings: Values, names: list[str]) -> str:

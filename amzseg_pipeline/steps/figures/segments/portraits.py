@@ -44,8 +44,8 @@ def segment_sizes(data: SegmentData) -> Plot | NotApplicable:
         else str(largest["strategy"])
     )
     least = f", {smallest['segment_name']} {int(smallest['users']):,}" if len(ranked) > 1 else ""
-    sentence = f"{largest['segment_name']} are {counted(int(largest['users']), 'user')}{least}: {advice}."
-    return Plot(title, sentence, figure)
+    caption = f"{largest['segment_name']} are {counted(int(largest['users']), 'user')}{least}: {advice}."
+    return Plot(title, caption, figure)
 
 
 def segment_profile(data: SegmentData) -> Plot | NotApplicable:
@@ -106,12 +106,12 @@ def features_by_segment(data: SegmentData) -> Plot | NotApplicable:
     top, bottom = (
         feature_value(separating, float(medians[segment]), currency=data.currency) for segment in (high, low)
     )
-    sentence = (
+    caption = (
         f"{data.scope}{percent(explained[separating])} of the variance of the {FEATURE_NOUNS[separating]} is between "
         f"segments, with a median of {top} for {data.names[high]} and {bottom} for {data.names[low]}: use it first to "
         "target one segment without the others."
     )
-    return Plot(title, sentence, figure)
+    return Plot(title, caption, figure)
 
 
 def _name_rows(panels: "Sequence[Axes]", data: SegmentData) -> None:
@@ -142,7 +142,7 @@ def _feature_boxes(axes: "Axes", data: SegmentData, feature: str, segments: list
 
 
 def _explained(known: pd.DataFrame, feature: str) -> float:
-    """The share of a feature's variance that lies between segments (eta squared)."""
+    """The share of a feature's variance that is between segments (eta squared)."""
     values = known[feature].to_numpy()
     between = known.groupby("segment_id")[feature].transform("mean").to_numpy()
     return float(between.var() / values.var()) if values.var() > 0 else 0.0

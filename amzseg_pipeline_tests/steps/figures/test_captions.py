@@ -1,4 +1,4 @@
-"""Recomputes every number and trend in the titles and sentences of the plots with pandas, on five data sets each."""
+"""Recomputes every number and trend in the titles and captions of the plots with pandas, on five data sets each."""
 
 import calendar
 import re
@@ -350,7 +350,7 @@ REVIEW_PLOTS: dict[str, Callable[[Table], Fragments]] = {
 
 def assert_all_numbers(plot: Plot, fragments: Fragments) -> None:
     """Asserts that each fragment occurs, and that no number is left without them."""
-    text = rest = f"{plot.title} | {plot.sentence}"
+    text = rest = f"{plot.title} | {plot.caption}"
     for fragment in sorted(fragments, key=len, reverse=True):
         assert fragment in text
         rest = rest.replace(fragment, "")
@@ -364,8 +364,8 @@ def test_numbers_and_trends_of_review_plots(name: str, dataset: str) -> None:
     with drawing_style():
         plot = review_plots.DRAWINGS[name](table.data)
     if isinstance(plot, NotApplicable):
-        lacking = {"integer_stars": ("list", "discount", "number of ratings"), "listings": ("date",)}
-        assert any(word in plot.reason for word in lacking[dataset])
+        missing = {"integer_stars": ("list", "discount", "number of ratings"), "listings": ("date",)}
+        assert any(name in plot.reason for name in missing[dataset])
         return
     assert_all_numbers(plot, REVIEW_PLOTS[name](table))
 
@@ -384,10 +384,10 @@ def test_related_plots_state_the_same_trend(dataset: str, column: str, direction
     assert all(ORDER[1 - direction] in title for title in titles)
 
 
-def test_sentences_on_product_ratings_do_not_describe_reviewers() -> None:
+def test_captions_on_product_ratings_do_not_describe_reviewers() -> None:
     with drawing_style():
         plots = [draw(table_of("listings").data) for draw in review_plots.DRAWINGS.values()]
-    texts = " ".join(f"{plot.title} {plot.sentence}" for plot in plots if isinstance(plot, Plot)).lower()
+    texts = " ".join(f"{plot.title} {plot.caption}" for plot in plots if isinstance(plot, Plot)).lower()
     assert not re.search("satisf|delight|disappoint|content customer|happy|pleased|buyers pay", texts)
 
 
