@@ -1,4 +1,4 @@
-"""Plots of the reviews stage: their form, missing data, engines. test_captions checks their numbers."""
+"""Plots of the reviews stage: their form, missing data, engines. test_review_captions checks their numbers."""
 
 from datetime import date
 

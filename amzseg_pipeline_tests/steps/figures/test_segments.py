@@ -1,4 +1,4 @@
-"""Plots of the segments stage: their form and colours, missing data. test_captions checks their numbers."""
+"""Plots of the segments stage: their form and colours, missing data. test_segment_captions checks their numbers."""
 
 from dataclasses import replace
 from datetime import date

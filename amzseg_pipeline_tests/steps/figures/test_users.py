@@ -1,4 +1,4 @@
-"""Plots of the users stage: their form, missing data, engines. test_captions checks their numbers."""
+"""Plots of the users stage: their form, missing data, engines. test_user_captions checks their numbers."""
 
 from functools import cache
 

@@ -1,5 +1,7 @@
 """Relations between prices, discounts, ratings and numbers of ratings of reviews."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +19,7 @@ from amzseg_pipeline.steps.figures.weighted import Values, quarter_means, rank_c
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 _MIN_REVIEWS = 10
 _MIN_COLUMNS = 3
@@ -34,59 +37,69 @@ _PRICES = {"price paid", "list price"}
 
 def price_and_rating(data: ReviewData) -> Plot | NotApplicable:
     """Price against rating."""
-    pairs = data.known("paid", "stars", positive=("paid",))
-    if reason := _not_applicable(pairs):
-        return reason
-    trend = rating_trend(data, "paid")
     advice = {
         1: "more expensive products are rated better, so recommend the next higher price",
         0: "the price says little about the rating, so choose products to promote by their rating",
         -1: "expensive products are rated worse, so check their quality before you promote them",
-    }[trend.direction]
-    title = _title("price", trend)
-    figure, axes = canvas(title, note=data.note(pairs))
-    _draw_against_stars(axes, data, pairs, log=True)
-    axes.set_xlabel(f"price ({money_unit(data.currency)})")
-    money_axis(axes.xaxis, data.currency)
-    return Plot(title, f"{data.scope}{_quarters('price', trend)}: {advice}.", figure)
+    }
+    label, ticks = f"price ({money_unit(data.currency)})", partial(money_axis, currency=data.currency)
+    return _against_rating(data, "paid", "price", advice, label=label, ticks=ticks)
 
 
 def rating_count_and_rating(data: ReviewData) -> Plot | NotApplicable:
     """Number of ratings against rating."""
-    pairs = data.known("ratings", "stars", positive=("ratings",))
-    if reason := _not_applicable(pairs):
-        return reason
-    trend = rating_trend(data, "ratings")
     advice = {
         1: "products with many ratings are the safer choice for new customers",
         0: "the number of ratings says little about the rating, so choose products to promote by their rating",
         -1: "products with many ratings are rated worse, so do not promote them for their popularity alone",
-    }[trend.direction]
-    title = _title("number of ratings", trend)
-    figure, axes = canvas(title, note=data.note(pairs))
-    _draw_against_stars(axes, data, pairs, log=True)
-    axes.set_xlabel("ratings of the product")
-    count_axis(axes.xaxis)
-    return Plot(title, f"{data.scope}{_quarters('number of ratings', trend)}: {advice}.", figure)
+    }
+    label = "ratings of the product"
+    return _against_rating(data, "ratings", "number of ratings", advice, label=label, ticks=count_axis)
 
 
 def discount_and_rating(data: ReviewData) -> Plot | NotApplicable:
     """Discount against rating."""
-    pairs = data.known("discount", "stars")
-    if reason := _not_applicable(pairs):
-        return reason
-    trend = rating_trend(data, "discount")
     advice = {
         1: "deep discounts go with better ratings, so deals suit loyal customers too",
         0: "the discount says little about the rating, so choose products to promote by their rating",
         -1: "deep discounts go with lower ratings, so check the quality of a product before you discount it",
-    }[trend.direction]
-    title = _title("discount", trend)
+    }
+    label = "discount (% of list price)"
+    return _against_rating(data, "discount", "discount", advice, label=label, ticks=percent_axis)
+
+
+def _against_rating(
+    data: ReviewData,
+    column: str,
+    noun: str,
+    advice: Mapping[int, str],
+    *,
+    label: str,
+    ticks: "Callable[[Axis], None]",
+) -> Plot | NotApplicable:
+    """A column against the rating, on a logarithmic axis unless it is the discount.
+
+    Args:
+        data: The reviews.
+        column: A column of `data.values`.
+        noun: What title and caption call it.
+        advice: What follows from the direction of the trend.
+        label: Label of its axis.
+        ticks: Formats the ticks of its axis.
+    """
+    is_log = column != "discount"
+    pairs = data.known(column, "stars", positive=(column,) if is_log else ())
+    if reason := _not_applicable(pairs):
+        return reason
+    trend = rating_trend(data, column)
+    title = _title(noun, trend)
     figure, axes = canvas(title, note=data.note(pairs))
-    _draw_against_stars(axes, data, pairs, log=False)
-    axes.set_xlabel("discount (% of list price)")
-    percent_axis(axes.xaxis)
-    return Plot(title, f"{data.scope}{_quarters('discount', trend)}: {advice}.", figure)
+    x, stars, reviews = (pairs.iloc[:, i].to_numpy(dtype=np.float64) for i in range(3))
+    density(axes, x, stars, counts=reviews, log=(is_log, False), bins=(40, star_edges(stars)))
+    trend_line(axes, x, stars, counts=reviews)
+    axes.set(xlabel=label, ylabel=data.rating_label)
+    ticks(axes.xaxis)
+    return Plot(title, f"{data.scope}{_quarters(noun, trend)}: {advice[trend.direction]}.", figure)
 
 
 def list_price_and_price_paid(data: ReviewData) -> Plot | NotApplicable:
@@ -191,13 +204,6 @@ def _correlation_table(data: ReviewData, names: dict[str, str]) -> pd.DataFrame:
                 0.0 if is_constant else rank_correlation(*values)
             )
     return table
-
-
-def _draw_against_stars(axes: "Axes", data: ReviewData, pairs: pd.DataFrame, *, log: bool) -> None:
-    x, stars, reviews = (pairs.iloc[:, i].to_numpy(dtype=np.float64) for i in range(3))
-    density(axes, x, stars, counts=reviews, log=(log, False), bins=(40, star_edges(stars)))
-    trend_line(axes, x, stars, counts=reviews)
-    axes.set_ylabel(data.rating_label)
 
 
 def _draw_discount_lines(axes: "Axes", listed: Values) -> None:
