@@ -8,6 +8,8 @@ therefore gives the same rows for any number of shards, and memory grows by 8 by
 follow a power law (mean 10.5; three quarters of the users have 1 to 3), items a Zipf-Mandelbrot distribution. One row
 in a hundred duplicates another, one duplicate in ten with another rating. Prices are numbers, texts, 0.0, invalid or
 missing. One row in 100,000 is damaged. All data is synthetic.
+
+Over 250 lines: one self-contained script.
 """
 
 import argparse

@@ -41,6 +41,8 @@ Content of the file; the tests count it:
         9  rating counts in Indian grouping, as 1,79,691
         1  price in Indian grouping, as ₹1,39,900
         3  prices with paise
+
+Over 250 lines: most of them are the lists of products and words.
 """
 
 import argparse

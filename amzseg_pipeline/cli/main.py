@@ -1,6 +1,8 @@
 """The command `amzseg`: runs the pipeline, restores an earlier snapshot, erases a user, prunes old runs and plots.
 
 It starts the same jobs as the schedules.
+
+Over 250 lines: a third is the help texts.
 """
 
 import argparse

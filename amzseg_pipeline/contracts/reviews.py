@@ -21,10 +21,6 @@ class RejectionReason(StrEnum):
     MISSING_ITEM = "the item id is empty"
 
 
-READ_ERRORS = (RejectionReason.DAMAGED_RECORD, RejectionReason.UNEQUAL_LISTS)
-"""The reasons found by readers; validation finds the others."""
-
-
 class PriceIssue(StrEnum):
     """Why a stated item price is ignored."""
 

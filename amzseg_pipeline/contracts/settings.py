@@ -1,4 +1,7 @@
-"""Every setting: its default, range and meaning. Values come from settings.toml, the environment and run config."""
+"""Every setting: its default, range and meaning. Values come from settings.toml, the environment and run config.
+
+Over 250 lines: one field per setting, with its meaning.
+"""
 
 import difflib
 import hashlib
@@ -273,10 +276,6 @@ class Settings(BaseModel):
     def model_hash(self) -> str:
         """Like `result_hash`, without the settings that only decide which files are read."""
         return self._hash_without(_FILE_LIMITS)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Every setting by name."""
-        return self.model_dump()
 
     def _hash_without(self, excluded: tuple[str, ...]) -> str:
         shaping = (name for name, field in Settings.model_fields.items() if field.json_schema_extra)
