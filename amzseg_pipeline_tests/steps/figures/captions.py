@@ -22,7 +22,7 @@ def assert_all_numbers(plot: Plot, fragments: Fragments) -> None:
     """Asserts that each fragment occurs, and that no number is left without them."""
     text = rest = f"{plot.title} | {plot.caption}"
     for fragment in sorted(fragments, key=len, reverse=True):
-        assert fragment in text
+        assert fragment in text, f"{fragment!r} is not in {text!r}"
         rest = rest.replace(fragment, "")
     assert not re.search(r"\d", rest), rest
 

@@ -56,7 +56,8 @@ def sizes(data: Segments) -> Fragments:
 
 
 def profile(data: Segments) -> Fragments:
-    means = data.scaled.groupby(data.segment).mean()
+    weights = pd.Series({feature.name: feature.weight for feature in data.model.scaling.features})
+    means = data.scaled.groupby(data.segment).mean() / weights
     extremes = {segment: (row.abs().idxmax(), row[row.abs().idxmax()]) for segment, row in means.iterrows()}
     special = max(extremes, key=lambda segment: abs(extremes[segment][1]))
     return [
