@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 # Plots take ten times as long as the rest of a run; tests that need them turn them on.
 os.environ.setdefault("AMZSEG_PLOTS", "off")
 
-# The time of an example depends on the load of the machine.
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
+# The time of an example depends on the load of the machine. More examples: pytest --hypothesis-profile=thorough.
+settings.register_profile("quick", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None, max_examples=500)
+settings.load_profile("quick")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -42,7 +43,7 @@ def _sample_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from amzseg_pipeline_tests import scenario
 
     data_root = scenario.data_root_with(tmp_path_factory.mktemp("sample"), sample=scenario.SAMPLE.read_bytes())
-    result = scenario.run(data_root, settings={"n_init": 1, "k": 3})
+    result = scenario.run(data_root, settings={**scenario.QUICK, "k": 3, "k_max": 6})
     assert result.success, scenario.failure(result)
     return data_root.root
 

@@ -47,7 +47,7 @@ def _second_run(_sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     shutil.copytree(_sample_run, root)
     lines = scenario.SAMPLE.read_bytes().splitlines(keepends=True)
     (root / "landing" / "sample.csv").write_bytes(b"".join(lines[:-60]))
-    result = scenario.run(DataRoot(root), settings={"n_init": 1, "k": 3}, force=True)
+    result = scenario.run(DataRoot(root), settings={**scenario.QUICK, "k": 3, "k_max": 6}, force=True)
     assert result.success, scenario.failure(result)
     return root
 

