@@ -17,7 +17,7 @@ def attention_items(run: dict[str, Any]) -> list[tuple[str, str]]:
             (
                 f"Model {version} is pending approval: {reason}.",
                 "Compare it with the current model on the page About the data, then have the operator approve it "
-                "(the runbook describes how), or let it expire.",
+                "(the runbook describes how), or do nothing: a newer model replaces it.",
             )
         )
     if warnings := (run.get("drift") or {}).get("warnings"):

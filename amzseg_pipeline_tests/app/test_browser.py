@@ -99,7 +99,7 @@ def test_main_path_through_the_pages(window: Page, address: str, data_root: Data
 
     window.goto(address)
     expect(window.get_by_role("heading", level=1, name="Customer segments")).to_be_visible()
-    expect(window.get_by_test_id("stMetric").filter(has_text="Users")).to_contain_text(f"{len(users):,}")
+    expect(window.get_by_test_id("stMetric").filter(has_text="Users").first).to_contain_text(f"{len(users):,}")
     expect(window.get_by_role("heading", level=3).first).to_contain_text(largest)
     expect(window.get_by_text("Snapshot 1 ·")).to_be_visible()
 

@@ -123,6 +123,7 @@ def _user(shown: ShownSnapshot, user: Mapping[str, Any]) -> None:
         profile = shown.profile(user["segment_id"])
         means = {"Segment": {name: profile[name] for name in FEATURES}, "All users": cached_queries.means(shown)}
         feature_table(shown, features, means=means)
+        st.page_link("app_pages/segments.py", label="Open the segment", query_params={"segment": user["segment_id"]})
         _history(user)
 
 

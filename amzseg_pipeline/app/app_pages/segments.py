@@ -28,10 +28,10 @@ def page() -> None:
     st.header("One segment", anchor=False)
     segment_id = _selected(shown)
     _segment(shown, segment_id)
+    show_campaign_list(shown, segment_id)
     _comparison(shown, segment_id)
     _distribution(shown, segment_id)
     _map(shown, segment_id)
-    show_campaign_list(shown, segment_id)
 
 
 def _selected(shown: ShownSnapshot) -> str:
