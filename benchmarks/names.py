@@ -10,14 +10,14 @@ import argparse
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from amzseg_pipeline.contracts.model import FeatureScaling
+from amzseg_pipeline.contracts.model import FeatureScaling, Segment
 from amzseg_pipeline.contracts.personas import PERSONAS
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.users import USER_FEATURES
@@ -29,6 +29,7 @@ from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.steps.segments.users import untrained_model
 
 SAMPLE = Path(__file__).parent.parent / "data" / "landing" / "sample_amazon.csv"
 NUMBERS = range(2, 11)
@@ -126,11 +127,24 @@ def _named(
     found = clusters(points, k, seed=_SETTINGS.seed, n_init=n_init)
     features = users[["total_reviews", "avg_rating", "avg_discount", "avg_spend"]].astype(float)
     means = features.groupby(found.labels).mean()
-    for i, named in enumerate(named_segments(found.centroids, scaling)):
+    fitted = tuple(
+        Segment(
+            f"S{i + 1:04d}",
+            named.persona.name,
+            named.persona.strategy,
+            named.name_fit,
+            tuple(found.centroids[i].tolist()),
+            found.sizes[i],
+            found.outlier_distances[i],
+        )
+        for i, named in enumerate(named_segments(found.centroids, scaling))
+    )
+    model = replace(untrained_model(), scaling=scaling, segments=fitted)
+    for i, segment in enumerate(segments.with_member_names(model, users, rating_meaning="user").segments):
         yield NamedUsers(
             k=k,
-            name=named.persona.name,
-            name_fit=named.name_fit,
+            name=segment.name,
+            name_fit=segment.name_fit,
             users=found.sizes[i],
             share=found.sizes[i] / len(users),
             means={str(name): float(value) for name, value in means.loc[i].items()},

@@ -8,7 +8,7 @@ import pytest
 
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.runs import EXPORT, OTHER, deliver
+from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, deliver
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,20 @@ def _one_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def _two_exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _published(tmp_path_factory.mktemp("two_exports"), export=EXPORT, other=OTHER)
+
+
+@pytest.fixture(scope="session")
+def _two_snapshots(_one_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data_root = deliver(_copy(_one_export, tmp_path_factory.mktemp("two_snapshots")), more=MORE)
+    result = scenario.run(data_root, settle=True)
+    assert result.success, scenario.failure(result)
+    return data_root.root
+
+
+@pytest.fixture
+def two_snapshots(_two_snapshots: Path, tmp_path: Path) -> DataRoot:
+    """The data root of `one_export` after a second snapshot with more.csv."""
+    return _copy(_two_snapshots, tmp_path)
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """Evaluations of schedule and sensor in a test, and exports old enough for them to read."""
 
+import atexit
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
@@ -51,21 +54,26 @@ def persistent_instance(data_root: DataRoot) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+@cache
+def schedule_instance() -> dg.DagsterInstance:
+    """One stored instance for all evaluations in this process: making one takes longer than an evaluation."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    folder = stack.enter_context(TemporaryDirectory())
+    return stack.enter_context(dg.DagsterInstance.local_temp(folder))
+
+
 def evaluated_schedule(data_root: DataRoot, *, now: str = "", **settings: Any) -> dg.RunRequest | dg.SkipReason:
     """The result of the schedule now, or at the time `now`."""
-    with (
-        persistent_instance(data_root) as instance,
-        dg.build_schedule_context(instance=instance, resources=_resources(data_root, settings, now=now)) as context,
-    ):
+    resources = _resources(data_root, settings, now=now)
+    with dg.build_schedule_context(instance=schedule_instance(), resources=resources) as context:
         return nightly(context)
 
 
 def evaluated_sensor(data_root: DataRoot, **settings: Any) -> dg.RunRequest | dg.SkipReason:
     """The result of the sensor now."""
-    with (
-        persistent_instance(data_root) as instance,
-        dg.build_sensor_context(instance=instance, resources=_resources(data_root, settings)) as context,
-    ):
+    resources = _resources(data_root, settings)
+    with dg.build_sensor_context(instance=schedule_instance(), resources=resources) as context:
         return landing_sensor(context)
 
 

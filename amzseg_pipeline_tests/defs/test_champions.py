@@ -68,8 +68,20 @@ def _pending(tmp_path_factory):
 @pytest.fixture
 def pending(_pending, tmp_path):
     """A data root with two runs; since the second a model of four segments is pending."""
-    shutil.copytree(_pending, tmp_path / "data")
-    return DataRoot(tmp_path / "data")
+    return DataRoot(shutil.copytree(_pending, tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def _approved(_pending, tmp_path_factory):
+    data_root = DataRoot(shutil.copytree(_pending, tmp_path_factory.mktemp("approved") / "data"))
+    published_run(data_root, FOUR, approve=pending_version(read_latest(data_root.root)))
+    return data_root.root
+
+
+@pytest.fixture
+def approved(_approved, tmp_path):
+    """The data root of `pending` after a third run, which promoted the pending model."""
+    return DataRoot(shutil.copytree(_approved, tmp_path / "data"))
 
 
 def test_pending_model_moves_no_user_and_says_how_to_approve_it(pending):
@@ -112,20 +124,14 @@ def test_approves_model_with_the_command(pending, monkeypatch, capsys):
     assert skip_reason(pending, **FOUR) == "nothing changed since snapshot 3"
 
 
-def test_approves_model_with_the_config_that_the_check_gives(pending, monkeypatch):
+def test_the_check_gives_a_valid_config_that_approves_the_model(pending, monkeypatch):
     [check] = [check for check in read_latest(pending.root).run()["checks"] if not check["passed"]]
     text = check["description"].split("launch approve_pending_model with ")[1].split(", or run ")[0]
     config = yaml.safe_load(text)
     assert config.keys() == {"model_version"}
-    deliver(pending, more=people(6, first=91))
-    for name, value in {**FOUR, "data": pending.root}.items():
-        monkeypatch.setenv(f"AMZSEG_{name.upper()}", str(value))
-    with dg.DagsterInstance.ephemeral() as instance:
-        job = scenario.defs.resolve_job_def("approve_pending_model")
-        assert job.execute_in_process(run_config=config, instance=instance).success
-    snapshot = read_latest(pending.root)
-    assert snapshot.model_version == config["model_version"]
-    assert users_by_cause(snapshot)["new user"] == 6
+    assert config["model_version"] == pending_version(read_latest(pending.root))
+    monkeypatch.setenv("AMZSEG_DATA", str(pending.root))
+    assert dg.validate_run_config(scenario.defs.resolve_job_def("approve_pending_model"), config)
 
 
 def test_refuses_to_approve_a_model_that_is_not_pending(pending, monkeypatch, capsys):
@@ -137,46 +143,42 @@ def test_refuses_to_approve_a_model_that_is_not_pending(pending, monkeypatch, ca
     assert "raw_reviews" not in output
 
 
-def test_rollback_restores_segments_and_the_next_run_continues(pending, monkeypatch, capsys):
-    version = pending_version(read_latest(pending.root))
-    approved = published_run(pending, FOUR, approve=version)
-    code, output = command(pending, monkeypatch, capsys, "rollback", "2")
+def test_rollback_restores_segments_and_the_next_run_continues(approved, monkeypatch, capsys):
+    third = read_latest(approved.root)
+    code, output = command(approved, monkeypatch, capsys, "rollback", "2")
     assert code == 0
     assert "Readers see snapshot 2 of" in output
     assert "remove bad ones first" in output
     assert "the next model needs approval" in output
-    second = read_latest(pending.root)
+    second = read_latest(approved.root)
     assert (second.sequence, len(names(second))) == (2, 3)
-    assert skip_reason(pending, **FOUR) == "nothing changed since snapshot 2"
+    assert skip_reason(approved, **FOUR) == "nothing changed since snapshot 2"
 
-    deliver(pending, more=people(6, first=91, day=2))
-    fourth = published_run(pending, FOUR, settle=True)
+    deliver(approved, more=people(6, first=91, day=2))
+    fourth = published_run(approved, FOUR, settle=True)
     assert fourth.sequence == 4
     assert names(fourth) == names(second)
     assert users_by_cause(fourth) == {"stayed": 90, "new user": 6}
     assert list(fourth.segment_history()["sequence"].unique()) == [1, 2, 4]
-    assert pending_version(fourth) == version
-    assert "rolled_back_from" not in (pending.published / "LATEST.json").read_text()
+    assert pending_version(fourth) == third.model_version
+    assert "rolled_back_from" not in (approved.published / "LATEST.json").read_text()
 
-    again = published_run(pending, FOUR, approve=version)
-    assert (again.sequence, names(again)) == (5, names(approved))
+    again = published_run(approved, FOUR, approve=third.model_version)
+    assert (again.sequence, names(again)) == (5, names(third))
 
 
-def test_after_rollback_promotion_needs_approval_and_ids_are_new(pending, monkeypatch, capsys):
-    approved = published_run(pending, FOUR, approve=pending_version(read_latest(pending.root)))
-    command(pending, monkeypatch, capsys, "rollback", "1")
-    deliver(pending, more=people(12, first=91, day=2))
-    snapshot = published_run(pending, {**THREE, "seed": 5})
+def test_after_rollback_promotion_needs_approval_and_ids_are_new(approved, monkeypatch, capsys):
+    given_up = {int(segment_id[1:]) for segment_id in names(read_latest(approved.root))}
+    command(approved, monkeypatch, capsys, "rollback", "1")
+    deliver(approved, more=people(12, first=91, day=2))
+    snapshot = published_run(approved, {**THREE, "seed": 5})
     report = snapshot.run()["promotion"]
     assert (report["decision"], report["reason"]) == ("HOLD", "it is better, but failed unattended")
     assert set(names(snapshot)) == {"S0001", "S0002", "S0003"}
     waiting = snapshot.run()["promotion_state"]["pending"]["model"]
-    given_up = {int(segment_id[1:]) for segment_id in names(approved)}
     assert waiting["next_segment_number"] > max(given_up)
-    third = published_run(pending, {**THREE, "seed": 5}, approve=waiting["version"])
-    assert third.run()["promotion_state"]["approval_needed"] == ""
-    deliver(pending, yet_more=people(12, first=103, day=3))
-    assert published_run(pending, {**THREE, "seed": 6}).run()["promotion"]["decision"] == "PROMOTE"
+    last = published_run(approved, {**THREE, "seed": 5}, approve=waiting["version"])
+    assert last.run()["promotion_state"]["approval_needed"] == ""
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_all_formats_combine(tmp_path):
             "2018.json.gz": gzip.compress(json_lines([review_2018(n, reviewerID=f"E{n % 9}") for n in range(18)] * 2)),
             "meta_2018.json": json_lines([item_2018(n, price="$12.99" if n else "from 14.99") for n in range(18)]),
             "shop.csv": canonical_csv([{"user_id": f"C{n % 4}", "paid_price": f"{n + 1}"} for n in range(20)]),
-            "shop.parquet": parquet([CANONICAL | {"item_id": n, "reviewed_at": n} for n in range(3)]),
+            "shop.parquet": parquet([CANONICAL | {"item_id": n, "reviewed_at": 16 * 10**11 + n} for n in range(3)]),
         },
     )
     result = scenario.run(data_root)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from amzseg_pipeline import read_latest
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.storage.fs.disk_usage import disk_use_bytes
 from amzseg_pipeline_tests import scenario
@@ -31,9 +32,9 @@ def test_deletes_old_runs_except_those_the_ui_shows(tmp_path):
     with dg.DagsterInstance.ephemeral() as instance:
         job = defs.resolve_job_def("segment_users")
         config = {"root": str(data_root.root), "settings": dict(scenario.QUICK), "force": True}
-        training, unneeded, last = (
-            job.execute_in_process(run_config=config, instance=instance).run_id for _ in range(3)
-        )
+        training = job.execute_in_process(run_config=config, instance=instance).run_id
+        unneeded = scenario.run(data_root, instance=instance, force=True, only=["raw_reviews"]).run_id
+        last = scenario.run(data_root, instance=instance, force=True).run_id
         prune(data_root, instance, datetime.now(UTC))
         assert {training, unneeded, last} <= {run.run_id for run in instance.get_runs()}
         pruned = prune(data_root, instance, LONG_AFTER)
@@ -48,9 +49,8 @@ def test_deletes_old_runs_except_those_the_ui_shows(tmp_path):
         assert latest == {"algorithm_comparison": training, "published_segments": last}
 
 
-def test_keeps_plots_of_kept_snapshots_and_recent_runs(tmp_path):
-    data_root = scenario.data_root_with(tmp_path, export=sales_csv([{}] * 12))
-    published = scenario.run(data_root).run_id
+def test_keeps_plots_of_kept_snapshots_and_recent_runs(one_export):
+    data_root, published = one_export, read_latest(one_export.root).run_id
     kept, gone, young = (plots_of(data_root, run_id) for run_id in (published, "0" * 36, "1" * 36))
     for folder in (kept, gone):
         os.utime(folder, (0, 0))

@@ -13,7 +13,7 @@ from amzseg_pipeline.defs.dead_runs import MESSAGE, fail_dead_runs, living_run
 from amzseg_pipeline.defs.run_record import failure_reasons
 from amzseg_pipeline.storage.erasure.search import files_containing
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver
+from amzseg_pipeline_tests.defs.runs import EXPORT
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -70,19 +70,14 @@ def test_settings_error_is_not_retried_and_names_the_setting(one_export, instanc
     assert "settings.toml: k is 99; give an integer, 0 to 10" in reason
 
 
-def test_checks_keep_their_results_if_nothing_changed(tmp_path, instance):
+def test_unchanged_run_keeps_check_results_and_no_table_is_published_alone(tmp_path, instance):
     data_root = scenario.data_root_with(tmp_path, export=EXPORT)
     assert scenario.run(data_root, instance=instance).success
     assert scenario.run(data_root, instance=instance).success
     for key in scenario.defs.resolve_asset_graph().asset_check_keys:
-        if not key.asset_key.to_user_string().startswith("eda_"):
+        if key.asset_key.to_user_string() not in scenario.NON_CRITICAL:
             [latest] = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
             assert latest.status == AssetCheckExecutionRecordStatus.SUCCEEDED, key
-
-
-def test_publishes_user_features_and_downstream_but_no_table_alone(tmp_path, instance):
-    data_root = scenario.data_root_with(tmp_path, export=EXPORT)
-    assert scenario.run(data_root, instance=instance).success
     again = scenario.run(data_root, instance=instance, only=downstream("user_features"))
     assert again.success, scenario.failure(again)
     assert read_latest(data_root.root).sequence == 2
@@ -95,12 +90,10 @@ def test_publishes_user_features_and_downstream_but_no_table_alone(tmp_path, ins
     assert read_latest(data_root.root).sequence == 2
 
 
-def test_rollback_job_restores_a_snapshot(one_export, instance):
-    deliver(one_export, more=MORE)
-    assert scenario.run(one_export).success
-    result = launched("rollback", one_export, instance, snapshot=1)
+def test_rollback_job_restores_a_snapshot(two_snapshots, instance):
+    result = launched("rollback", two_snapshots, instance, snapshot=1)
     assert result.success
-    assert read_latest(one_export.root).sequence == 1
+    assert read_latest(two_snapshots.root).sequence == 1
     assert instance.get_run_by_id(result.run_id).tags["amzseg/outcome"].startswith("readers see snapshot 1 of ")
 
 
@@ -111,21 +104,19 @@ def test_rollback_job_fails_while_a_run_is_under_way(one_export, instance):
     assert "a run is under way" in " ".join(failure_reasons(instance, result.run_id))
 
 
-def test_erase_job_erases_the_user_and_the_request(one_export, instance):
-    deliver(one_export, more=MORE)
-    assert scenario.run(one_export).success
-    request = one_export.root / "erase_requests" / "ticket-1.txt"
+def test_erase_job_erases_the_user_and_the_request(two_snapshots, instance):
+    request = two_snapshots.root / "erase_requests" / "ticket-1.txt"
     request.parent.mkdir()
     request.write_text("Z\n")
-    refused = launched("erase_user", one_export, instance, request_file="ticket-1.txt")
+    refused = launched("erase_user", two_snapshots, instance, request_file="ticket-1.txt")
     assert not refused.success
     assert request.read_text() == "Z"
-    (one_export.landing / "more.csv").unlink()
-    result = launched("erase_user", one_export, instance, request_file="ticket-1.txt")
+    (two_snapshots.landing / "more.csv").unlink()
+    result = launched("erase_user", two_snapshots, instance, request_file="ticket-1.txt")
     assert result.success, failure_reasons(instance, result.run_id)
     assert not request.exists()
-    assert "Z" not in set(read_latest(one_export.root).segment_assignments()["user_id"])
-    assert files_containing(["ticket-1.txt"], one_export.root) == []
+    assert "Z" not in set(read_latest(two_snapshots.root).segment_assignments()["user_id"])
+    assert files_containing(["ticket-1.txt"], two_snapshots.root) == []
 
 
 def _live_and_die(data_root, run_id, is_locked):

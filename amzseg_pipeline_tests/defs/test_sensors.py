@@ -124,16 +124,16 @@ def test_refuses_other_addresses_without_naming_them(monkeypatch, address):
     assert address not in str(caught.value)
 
 
-def test_schedule_pings_if_everything_is_published(tmp_path, listener, monkeypatch):
+def test_schedule_pings_if_everything_is_published(one_export, listener, monkeypatch):
     monkeypatch.setenv(notifications.PING_VARIABLE, listener.address)
-    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
-    assert isinstance(evaluated_schedule(data_root), dg.RunRequest)
-    scenario.run(data_root)
+    more = deliver(one_export, more=EXPORT[: EXPORT.rindex(b"\n", 0, -1) + 1]).landing / "more.csv"
+    assert isinstance(evaluated_schedule(one_export), dg.RunRequest)
     assert listener.received == []
-    assert "nothing changed" in evaluated_schedule(data_root).skip_message
+    more.unlink()
+    assert "nothing changed" in evaluated_schedule(one_export).skip_message
     assert len(listener.received) == 1
-    (data_root.landing / "export.csv").unlink()
-    assert "is it mounted" in evaluated_schedule(data_root).skip_message
+    (one_export.landing / "export.csv").unlink()
+    assert "is it mounted" in evaluated_schedule(one_export).skip_message
     assert len(listener.received) == 1
 
 
@@ -142,9 +142,8 @@ def test_schedule_ignores_a_server_that_does_not_answer(one_export, monkeypatch)
     assert evaluated_schedule(one_export).skip_message == "nothing changed since snapshot 1"
 
 
-def test_pings_after_a_successful_run(tmp_path, instance, listener, monkeypatch):
-    data_root = deliver(DataRoot(tmp_path), export=EXPORT)
-    result = scenario.run(data_root, instance=instance)
+def test_pings_after_a_successful_run(one_export, instance, listener, monkeypatch):
+    result = scenario.run(one_export, instance=instance)
 
     def ping():
         context = dg.build_run_status_sensor_context(
