@@ -23,8 +23,10 @@ run: $(VENV)/.run instance ## segment the users of the exports in data/landing/
 erase: $(VENV)/.run ## erase a user who is no longer in any export: make erase ID=...
 	@$(BIN)/python -m amzseg_pipeline erase -- '$(ID)'
 
+# One thread per worker: more would wait for each other on the cores of the other workers.
 test: $(VENV)/.test ## run the tests, except the slow ones
-	@$(BIN)/python -m pytest -m "not slow" -n $${WORKERS:-2} --dist loadfile --no-loadscope-reorder $(ARGS)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" \
+		-n $${WORKERS:-2} --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(VENV)/.test ## run the slow tests
 	@$(BIN)/python -m pytest -m slow $(ARGS)
