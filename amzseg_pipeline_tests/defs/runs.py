@@ -1,11 +1,14 @@
 """Evaluations of schedule and sensor in a test, and exports old enough for them to read."""
 
 import atexit
+import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -97,6 +100,19 @@ def deliver(data_root: DataRoot, *, age_seconds: float = 3_600, **exports: bytes
     for name in exports:
         written = time.time() - age_seconds
         os.utime(data_root.landing / f"{name}.csv", (written, written))
+    return data_root
+
+
+def copied(root: Path, target: Path) -> DataRoot:
+    """A copy of a data root for a test that changes it."""
+    shutil.copytree(root, target, dirs_exist_ok=True)
+    data_root = DataRoot(target)
+    # The recorded hashes are valid for the change time of a file, which a copy does not keep.
+    recorded = data_root.warehouse / "landing.json"
+    document = json.loads(recorded.read_text())
+    for row in document["files"]:
+        row[3] = (data_root.landing / row[0]).stat().st_ctime_ns
+    recorded.write_text(json.dumps(document))
     return data_root
 
 

@@ -1,7 +1,6 @@
 """Runs in which the champion changes, a model is pending, or an earlier snapshot returns."""
 
 import os
-import shutil
 
 import dagster as dg
 import pytest
@@ -12,7 +11,7 @@ from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.cli.main import main
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.runs import deliver, people, skip_reason
+from amzseg_pipeline_tests.defs.runs import copied, deliver, people, skip_reason
 
 THREE = {**scenario.QUICK, "k": 3, "lineage_users": 10}
 FOUR = {**THREE, "k": 4}
@@ -68,12 +67,12 @@ def _pending(tmp_path_factory):
 @pytest.fixture
 def pending(_pending, tmp_path):
     """A data root with two runs; since the second a model of four segments is pending."""
-    return DataRoot(shutil.copytree(_pending, tmp_path / "data"))
+    return copied(_pending, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def _approved(_pending, tmp_path_factory):
-    data_root = DataRoot(shutil.copytree(_pending, tmp_path_factory.mktemp("approved") / "data"))
+    data_root = copied(_pending, tmp_path_factory.mktemp("approved"))
     published_run(data_root, FOUR, approve=pending_version(read_latest(data_root.root)))
     return data_root.root
 
@@ -81,7 +80,7 @@ def _approved(_pending, tmp_path_factory):
 @pytest.fixture
 def approved(_approved, tmp_path):
     """The data root of `pending` after a third run, which promoted the pending model."""
-    return DataRoot(shutil.copytree(_approved, tmp_path / "data"))
+    return copied(_approved, tmp_path)
 
 
 def test_pending_model_moves_no_user_and_says_how_to_approve_it(pending):

@@ -18,9 +18,6 @@ NAME, TITLE, TEXT = "Xanthippe", "Zweitausendeins", "Quodlibetarisch"
 PRIVATE = (NAME, TITLE, TEXT)
 """Texts that must never be stored, logged or repeated in an error."""
 
-GIVEN_IDS = (GIVEN_USER, GIVEN_REVIEW)
-"""Ids that must not be stored if there is a key."""
-
 REVIEWS = 90
 
 
