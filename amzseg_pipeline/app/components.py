@@ -1,4 +1,4 @@
-"""Small HTML elements that Streamlit lacks: a heading with the segment's colour, a bar of shares, facts, tables.
+"""Small HTML elements missing in Streamlit: a heading with the segment's colour, a bar of shares, facts, tables.
 
 All text is escaped. Text from data, such as user ids, goes into st.dataframe instead.
 """

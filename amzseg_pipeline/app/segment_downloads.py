@@ -1,6 +1,6 @@
 """Campaign lists as files, streamed: the server holds one batch of users at a time.
 
-Streamlit's own downloads keep the whole file in memory, which suits uploads but not published users.
+Streamlit's own downloads keep the complete file in memory, which suits uploads but not published users.
 """
 
 import base64

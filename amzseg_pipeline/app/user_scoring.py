@@ -32,8 +32,8 @@ class UserScore:
     Attributes:
         contributions: what each feature of the model adds to the gap between the segment and the second best, in
             squared standard deviations.
-        reach: distance to the centre as a multiple of the distance within which 99.5% of training users lie.
-        clipped: features above the highest value that the model tells apart.
+        reach: distance to the centre as a multiple of the distance within which 99.5% of training users are.
+        clipped: features above the highest value that the model distinguishes.
         imputed: unknown features, taken as average.
     """
 

@@ -48,7 +48,7 @@ def _features(shown: ShownSnapshot) -> dict[str, float | None]:
         min_value=0.0, max_value=float(MAX_SPEND), value=None, step=50.0, format="%.2f", key="spend",
         placeholder="unknown",
     )  # fmt: skip
-    # Streamlit forgets the values of widgets that another page does not show.
+    # Streamlit drops the values of widgets that another page does not show.
     st.session_state["entered_user"] = {"reviews": reviews, "rating": rating, "discount": discount, "spend": spend}
     engagement = None if rating is None else reviews * rating
     st.caption(

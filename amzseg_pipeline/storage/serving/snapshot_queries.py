@@ -1,6 +1,8 @@
 """SQL queries of the users of a published snapshot: one user, counts, histograms, a bounded sample.
 
 DuckDB reads only the columns and row groups that a query needs, never all users.
+
+Over 250 lines: every SQL query on a snapshot, in one class with one connection.
 """
 
 import math
@@ -42,7 +44,7 @@ _CAMPAIGN = """
 
 _MEMORY_MIB = 1024
 _LOG_BINS = 32
-_MAX_WHOLE_BINS = 24
+_MAX_INTEGER_BINS = 24
 _TYPICAL_QUANTILES = (0.005, 0.995)
 
 
@@ -160,7 +162,7 @@ class PublishedUsers:
         """Intervals that show the middle 99% of a feature: whole numbers, stars, percent, or a logarithmic scale."""
         low, high = self._typical_range(feature)
         if feature == "total_reviews":
-            step = max(1, math.ceil((high - 1) / _MAX_WHOLE_BINS))
+            step = max(1, math.ceil((high - 1) / _MAX_INTEGER_BINS))
             last = max(2, math.ceil(high / step))
             return Bins(tuple(0.5 + step * i for i in range(last + 1)))
         if feature == "avg_rating":

@@ -1,4 +1,7 @@
-"""Feature scaling: from user features to the coordinates of the clusters."""
+"""Feature scaling: from user features to the coordinates of the clusters.
+
+Over 250 lines: fit and use of the scaling share its transforms.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -35,7 +35,7 @@ def promotion_report(
 
     KEEP: there is no challenger, or it equals the champion. REJECT: an absolute criterion fails, or the challenger is
     not better and neither drift nor changed settings ask for it. HOLD: it is better, but another relative criterion
-    fails; or drift asks for it and only the k criteria fail. Persistent drift promotes what would be held, if
+    fails; or drift asks for it and only the k criteria fail. Persistent drift promotes what would be pending, if
     `promotion` is "automatic": segments that are no longer true cost more than moved users. The first model has
     absolute criteria only, and low confidence is accepted.
 
