@@ -52,11 +52,13 @@ contract: $(VENV)/.run ## generate docs/contract.md
 	@$(BIN)/python -m amzseg_pipeline.cli.contract_page
 
 lock: $(VENV)/.test ## update the lock files from pyproject.toml
-	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml
-	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile $(LOCK) -c requirements.lock --extra dev --extra s3 \
-		--extra postgres -o requirements-dev.lock pyproject.toml
+	@$(BIN)/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile $(LOCK) -c requirements.lock --extra dev --extra s3 --extra postgres \
+		-o requirements-dev.lock pyproject.toml
+	@$(BIN)/uv pip compile $(LOCK) -c requirements-dev.lock --extra s3 --extra postgres \
+		-o requirements-deploy.lock pyproject.toml
 
-LOCK := --quiet --no-emit-index-url --no-emit-find-links --no-emit-options --strip-extras --no-annotate --no-header
+LOCK := --quiet --generate-hashes --no-strip-extras --no-annotate --no-header --python-version 3.11
 
 clean: ## delete the environment and all caches; data stays
 	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info
@@ -67,11 +69,11 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "setting up the environment (some minutes, once)"
-	@$(PIP) install -r requirements.lock && $(PIP) install --no-deps -e . && touch $@
+	@$(PIP) install --require-hashes -r requirements.lock && $(PIP) install --no-deps -e . && touch $@
 
 $(VENV)/.test: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	@echo "setting up the test environment (some minutes, once)"
-	@$(PIP) install -r requirements-dev.lock && $(PIP) install --no-deps -e . && touch $@ $(VENV)/.run
+	@$(PIP) install --require-hashes -r requirements-dev.lock && $(PIP) install --no-deps -e . && touch $@ $(VENV)/.run
 
 instance:
 	@test -n '$(IN_STORE)' -o -d '$(AMZSEG_DATA)/landing' || { printf '%s\n' \

@@ -38,7 +38,7 @@ def main() -> None:
 
 def locked_packages(lock: str) -> list[tuple[str, str, list[str]]]:
     """Name, version and sha256 hashes of every package in a lock file."""
-    blocks = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)((?:[^\n]*\\\n)*[^\n]*)", lock, flags=re.MULTILINE)
+    blocks = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)((?:[^\n]*\\\n)*[^\n]*)", lock, flags=re.MULTILINE)
     return [(name, version, re.findall(r"sha256:([0-9a-f]{64})", rest)) for name, version, rest in blocks]
 
 
