@@ -127,6 +127,8 @@ def _erase(data_root: DataRoot, options: argparse.Namespace) -> int:
         print(
             f"snapshot {snapshot.sequence}: replaced by revision {snapshot.revision} without {snapshot.users} user(s)"
         )
+    if not result.snapshots:
+        print("No kept snapshot has this id; check its spelling, upper and lower case included.")
     for name in result.deleted:
         print(f"{name}/ was deleted")
     if result.unreadable_records:

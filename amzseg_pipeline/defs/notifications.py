@@ -1,9 +1,11 @@
 """HTTP requests to the addresses in AMZSEG_ALERT_URL and AMZSEG_PING_URL. Error messages never contain an address."""
 
 import os
+import threading
 import time
 import urllib.error
 import urllib.request
+from queue import Empty, SimpleQueue
 
 ALERT_VARIABLE = "AMZSEG_ALERT_URL"
 PING_VARIABLE = "AMZSEG_PING_URL"
@@ -33,8 +35,8 @@ def request(address: str, body: bytes | None) -> None:
     message = urllib.request.Request(address, data=body, headers={"Content-Type": "application/json"})
     for remaining_tries in reversed(range(_MAX_TRIES)):
         try:
-            with urllib.request.urlopen(message, timeout=_TIMEOUT_SECONDS):
-                return
+            _open(message)
+            return
         except urllib.error.HTTPError as error:
             error.close()
             if error.code < 500 or not remaining_tries:
@@ -43,3 +45,23 @@ def request(address: str, body: bytes | None) -> None:
             if not remaining_tries:
                 raise
         time.sleep(_PAUSE_SECONDS)
+
+
+def _open(message: urllib.request.Request) -> None:
+    """Waits for the answer in a thread: a server that sends a byte now and then never exceeds a socket's timeout."""
+    outcome: SimpleQueue[Exception | None] = SimpleQueue()
+
+    def answer() -> None:
+        try:
+            with urllib.request.urlopen(message, timeout=_TIMEOUT_SECONDS):
+                outcome.put(None)
+        except Exception as error:
+            outcome.put(error)
+
+    threading.Thread(target=answer, daemon=True).start()
+    try:
+        error = outcome.get(timeout=_TIMEOUT_SECONDS)
+    except Empty:
+        raise TimeoutError(f"no answer within {_TIMEOUT_SECONDS} s") from None
+    if error:
+        raise error

@@ -47,3 +47,9 @@ def test_prune_deletes_nothing_in_a_new_data_root(tmp_path: Path, capsys: pytest
     (tmp_path / "landing").mkdir()
     assert main(["prune"]) == 0
     assert "deleted runs: 0, folders of plots: 0" in capsys.readouterr().out
+
+
+def test_erase_says_that_nobody_has_the_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "landing").mkdir()
+    assert main(["erase", "nobody"]) == 0
+    assert "No kept snapshot has this id; check its spelling" in capsys.readouterr().out

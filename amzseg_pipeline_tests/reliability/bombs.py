@@ -3,6 +3,7 @@
 import gzip
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,10 +125,34 @@ def _texts_behind_a_lying_footer(path: Path) -> int:
     return unpacked_bytes
 
 
+def _sheet_of_one_letter(path: Path) -> int:
+    """A sheet of 256 MiB in an Excel workbook."""
+    cell = b'<row><c t="inlineStr"><is><t>' + b"A" * 2**16 + b"</t></is></c></row>"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
+            for _ in range(2**12):
+                sheet.write(cell)
+    return 2**28
+
+
+def _sheet_behind_a_false_size(path: Path) -> int:
+    """The same, whose directory states a size of 1 kB."""
+    expanded_bytes = _sheet_of_one_letter(path)
+    content = bytearray(path.read_bytes())
+    for record, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        at = content.rfind(record)
+        content[at + offset : at + offset + 4] = (1_000).to_bytes(4, "little")
+    path.write_bytes(bytes(content))
+    return expanded_bytes
+
+
 BOMBS = (
     Bomb("256 MiB of lines in a .gz", "reviews.jsonl.gz", _packed_lines, "expands to more than"),
     Bomb("a line of 8 MiB in a .gz", "reviews.jsonl.gz", _packed_line_without_end, "longer than"),
     Bomb("18 million equal rows in a Parquet file", "reviews.parquet", _rows_of_one_value, "expands to"),
     Bomb("512 MiB of text in a Parquet file", "reviews.parquet", _texts_of_one_letter, "expands to"),
     Bomb("the same with a false footer", "reviews.parquet", _texts_behind_a_lying_footer, "expands to"),
+    Bomb("256 MiB of text in an Excel sheet", "reviews.xlsx", _sheet_of_one_letter, "expands to more than"),
+    Bomb("the same with a false size", "reviews.xlsx", _sheet_behind_a_false_size, "expands to more than"),
 )

@@ -1,5 +1,6 @@
 """Reads damaged exports and compares the counts with those of independent readers."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -127,8 +128,10 @@ def table(found: Sequence[Outcome]) -> str:
 
 
 def sales_counts(content: bytes) -> ExpectedCounts:
-    """Counts of an Amazon Sales Dataset CSV by Python's csv module."""
-    text = io.StringIO(content.decode("utf-8-sig"), newline="")
+    """Counts of an Amazon Sales Dataset CSV, in UTF-8 or UTF-16, by Python's csv module."""
+    marked = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    encoding = {0: "utf-16-be", 1: "utf-16-le"}.get(content[:2].find(b"\0"), marked)
+    text = io.StringIO(content.decode(encoding), newline="")
     header, *records = (record for record in csv.reader(text, strict=True) if record)
     users, reviews = header.index("user_id"), header.index("review_id")
     rows = faults = 0

@@ -1,6 +1,7 @@
 """Checks of an Excel workbook before a parser reads it, and the header of its first sheet that is not empty."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from amzseg_pipeline.contracts.errors import RefusedInput
@@ -9,6 +10,7 @@ from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
 
 EXCEL_MAGIC = b"PK\x03\x04"
 _SMALL_BYTES = 2**24
+_CHUNK_BYTES = 2**20
 
 
 def check_workbook(path: Path, settings: Settings) -> None:
@@ -18,17 +20,31 @@ def check_workbook(path: Path, settings: Settings) -> None:
         try:
             with zipfile.ZipFile(path) as archive:
                 members = archive.infolist()
-        except zipfile.BadZipFile as error:
+                ceiling = min(max(size_bytes * settings.max_expansion_ratio, _SMALL_BYTES), settings.max_expanded_bytes)
+                expanded_bytes = _expanded_bytes(archive, members, int(ceiling))
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             raise RefusedInput(f"the zip file is damaged or cut ({error}); deliver it again.") from error
     if not any(member.filename.startswith("xl/worksheets/") for member in members):
         raise RefusedInput("this is a zip archive, which cannot be read; deliver the plain text file inside it.")
-    expanded_bytes = sum(member.file_size for member in members)
-    ceiling = min(max(size_bytes * settings.max_expansion_ratio, _SMALL_BYTES), settings.max_expanded_bytes)
     if expanded_bytes > ceiling:
         raise RefusedInput(
-            f"the workbook of {size_bytes:,} bytes expands to {expanded_bytes:,}; deliver it in smaller files, "
+            f"the workbook of {size_bytes:,} bytes expands to more than {int(ceiling):,}; deliver it in smaller files, "
             "or raise max_expansion_ratio or max_expanded_bytes."
         )
+
+
+def _expanded_bytes(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], ceiling: int) -> int:
+    """The size of the members by decompressing them, because readers do not obey the sizes that the archive states.
+
+    Decompression stops above `ceiling`.
+    """
+    expanded_bytes = 0
+    for member in members:
+        member.file_size = ceiling + 1
+        with archive.open(member) as stream:
+            while expanded_bytes <= ceiling and (chunk := stream.read(_CHUNK_BYTES)):
+                expanded_bytes += len(chunk)
+    return expanded_bytes
 
 
 def sheet_names(path: Path, settings: Settings) -> tuple[str, ...]:
