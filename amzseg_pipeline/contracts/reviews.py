@@ -21,6 +21,13 @@ class RejectionReason(StrEnum):
     MISSING_ITEM = "the item id is empty"
 
 
+DETAILS_SEPARATOR = "; "
+"""Separates a reason in `read_error` from its details. No reason contains it."""
+
+READ_ERRORS = (RejectionReason.DAMAGED_RECORD, RejectionReason.UNEQUAL_LISTS)
+"""The reasons found by readers; validation finds the others."""
+
+
 class PriceIssue(StrEnum):
     """Why a stated item price is ignored."""
 
@@ -33,8 +40,11 @@ _SOURCE = (
     Column("batch", "string", "first 16 hexadecimal digits of the sha256 of the export's bytes"),
     Column("row_number", "int64", "number of the record, header not counted; of the line in JSON Lines", minimum=1),
 )
-_READ_ERROR = Column("read_error", "string", "why the record could not be read", nullable=True)
-_REASON = Column("reason", "string", "why the row was rejected (a RejectionReason)")
+_READ_ERROR = Column("read_error", "string", "why the record could not be read: a reason and details", nullable=True)
+_REASON = (
+    Column("reason", "string", "why the row was rejected (a RejectionReason)"),
+    Column("details", "string", "the column, its rule and the value that breaks it, where known", nullable=True),
+)
 
 _RAW_TEXT = (
     Column("user_id", "string", "reviewer's id as the source gives it", nullable=True),
@@ -101,7 +111,7 @@ CLEANED_REVIEWS = Table(
 REJECTED_REVIEWS = Table(
     "rejected_reviews",
     "The rows of raw_reviews that were rejected, each with one reason.",
-    (*_SOURCE, _REASON, *_RAW_TEXT),
+    (*_SOURCE, *_REASON, *_RAW_TEXT),
 )
 
 _RAW_ITEM_TEXT = (
@@ -134,5 +144,5 @@ ITEMS = Table(
 REJECTED_ITEMS = Table(
     "rejected_items",
     "The records of item metadata that were rejected, each with one reason.",
-    (*_SOURCE, _REASON, *_RAW_ITEM_TEXT),
+    (*_SOURCE, *_REASON, *_RAW_ITEM_TEXT),
 )

@@ -33,6 +33,7 @@ def _of(table: str, *columns: str) -> tuple[str, ...]:
 _SOURCES: Mapping[str, _Columns] = {
     "rejected_reviews": {
         "reason": _of("raw_reviews", "read_error", "user_id", "item_id", "review_id"),
+        "details": _of("raw_reviews", "read_error"),
     },
     "cleaned_reviews": {
         "rating_tenths": _of("raw_reviews", "rating"),

@@ -24,8 +24,8 @@ def test_row_reconciliation_is_shown(sample_page: OpenPage, sample_data_root: Da
     text = text_of(sample_page("about"))
     assert f"Raw rows {row_reconciliation['raw']:,}" in text
     assert f"Distinct reviews {row_reconciliation['cleaned']:,}" in text
-    assert f"Rejected rows {sum(row_reconciliation['rejected'].values()):,}" in text
-    for reason, rows in row_reconciliation["rejected"].items():
+    assert f"Rejected rows {row_reconciliation['rejected']:,}" in text
+    for reason, rows in row_reconciliation["rejected_by_reason"].items():
         assert f"{reason} {rows:,}" in text
 
 

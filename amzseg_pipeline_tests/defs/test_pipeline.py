@@ -46,7 +46,7 @@ def test_snapshot_reconciles_rows_and_lists_checks(sample_data_root):
         2_738,
         192,
     )
-    assert sum(row_reconciliation["rejected"].values()) == 3
+    assert row_reconciliation["rejected"] == 3
     assert {check["asset"] for check in run["checks"]} >= {"cleaned_reviews", "user_features", "segment_assignments"}
     assert all(check["passed"] for check in run["checks"])
 
@@ -165,18 +165,20 @@ def test_broken_export_fails_the_run_and_the_snapshot_stays(one_export, broken, 
 
 
 @pytest.mark.parametrize(
-    ("export", "check"),
+    ("export", "message"),
     [
-        (sales_csv([{}] * 9 + [{"user_id": "U1"}]), "rejection_rate"),
-        (sales_csv([{"rating": "|"}] * 2 + [{}] * 8), "rejection_rate"),
+        (sales_csv([{}] * 9 + [{"user_id": "U1"}]), "rejected 5.3% (the lists of users and reviews differ in length"),
+        (sales_csv([{"rating": "|"}] * 2 + [{}] * 8), "unreadable rating 20.0% (not a rating from 1 to 5"),
+        (sales_csv([{"discounted_price": "free"}] * 2 + [{}] * 8), "two decimals, such as 'free'); the limit is 5.0%"),
     ],
 )
-def test_failed_blocking_check_stops_downstream_assets(tmp_path, export, check):
+def test_failed_blocking_check_stops_downstream_assets(tmp_path, export, message):
     data_root = scenario.data_root_with(tmp_path, export=export)
     result = scenario.run(data_root)
     assert not result.success
-    failed = [evaluation.check_name for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
-    assert failed == [check]
+    [failed] = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
+    assert failed.check_name == "rejection_rate"
+    assert message in failed.description
     assert "user_features" not in scenario.materialised(result)
     assert not has_snapshot(data_root.root)
 
@@ -204,7 +206,7 @@ def test_publishes_the_known_result_of_the_real_export(tmp_path, real_data):
         9_269,
         2_234,
     )
-    assert row_reconciliation["rejected"] == {}
+    assert row_reconciliation["rejected"] == 0
     assert row_reconciliation["unreadable"] == {"rating": 8}
     users = snapshot.segment_assignments()
     assert len(users) == users["user_id"].nunique() == 9_050

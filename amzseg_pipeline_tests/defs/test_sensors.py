@@ -84,7 +84,10 @@ def test_alert_contains_the_numbers_of_a_failed_check(tmp_path, instance, listen
     data_root = deliver(DataRoot(tmp_path), export=sales_csv([{}] * 9 + [{"user_id": "U1"}]))
     alert(data_root, instance, scenario.run(data_root, instance=instance))
     [sent] = listener.alerts
-    assert sent["reasons"] == ["Check rejection_rate of cleaned_reviews: rejected 5.3%; the limit is 5.0%."]
+    assert sent["reasons"] == [
+        "Check rejection_rate of cleaned_reviews: rejected 5.3% (the lists of users and reviews differ in length, so "
+        "values cannot be assigned to reviews; 1 in user_id, 2 in review_id); the limit is 5.0%."
+    ]
     assert sent["readers"] == "Nothing is published."
 
 

@@ -37,21 +37,20 @@ def page() -> None:
 
 
 def _row_reconciliation(counts: Mapping[str, Any]) -> None:
-    if not {"raw", "cleaned", "duplicates", "rejected"} <= counts.keys():
+    if not {"raw", "cleaned", "duplicates", "rejected", "rejected_by_reason"} <= counts.keys():
         return
     st.header("Row reconciliation", anchor=False)
-    rejected = sum(counts["rejected"].values())
     facts(
         {
             "Raw rows": f"{counts['raw']:,}",
             "Distinct reviews": f"{counts['cleaned']:,}",
             "Duplicate rows": f"{counts['duplicates']:,}",
-            "Rejected rows": f"{rejected:,}",
+            "Rejected rows": f"{counts['rejected']:,}",
         }
     )
-    if rejected:
+    if counts["rejected"]:
         st.caption("Rejected rows by reason")
-        reasons = sorted(counts["rejected"].items(), key=lambda entry: -entry[1])
+        reasons = sorted(counts["rejected_by_reason"].items(), key=lambda entry: -entry[1])
         html_table(["Reason", "Rows"], [[reason, f"{count:,}"] for reason, count in reasons])
     if unreadable := counts.get("unreadable"):
         columns = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(unreadable.items()))

@@ -19,6 +19,7 @@ from amzseg_pipeline.defs.ui_metadata import document_asset, landing_metadata, s
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.landing.values.column import quoted
 from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews, deduplicated_reviews
@@ -90,7 +91,7 @@ def item_reconciliation(
     return dg.AssetCheckResult(
         passed=counts.reconciles and rejected < pipeline.resolved_settings.max_rejected_share,
         description=f"{counts.summary}; {rejected:.1%} are rejected",
-        metadata={**counts.rejected, **counts.unreadable},
+        metadata={**counts.rejected_by_reason, **counts.unreadable},
     )
 
 
@@ -136,23 +137,44 @@ def rows_reconcile(row_reconciliation: reviews.RowReconciliation) -> dg.AssetChe
     return dg.AssetCheckResult(
         passed=counts.reconciles,
         description=counts.summary,
-        metadata={"raw": counts.raw, "cleaned": counts.cleaned, "duplicates": counts.duplicates, **counts.rejected},
+        metadata={
+            "raw": counts.raw,
+            "cleaned": counts.cleaned,
+            "duplicates": counts.duplicates,
+            **counts.rejected_by_reason,
+        },
     )
 
 
 @dg.asset_check(
     asset="cleaned_reviews",
-    additional_ins=_RECONCILIATION_IN,
+    additional_ins={
+        **_RECONCILIATION_IN,
+        **{name: dg.AssetIn(name) for name in ("raw_reviews", "rejected_reviews")},
+    },
     blocking=True,
     description="Rejected rows, and unreadable values of each column, are below max_rejected_share.",
 )
-def rejection_rate(row_reconciliation: reviews.RowReconciliation, pipeline: PipelineResource) -> dg.AssetCheckResult:
-    """Fails with every share that is too large."""
+def rejection_rate(
+    row_reconciliation: reviews.RowReconciliation,
+    raw_reviews: landing.RawReviews,
+    rejected_reviews: nw.LazyFrame,
+    engine: dg.ResourceParam[Engine],
+    pipeline: PipelineResource,
+) -> dg.AssetCheckResult:
+    """Fails with every share that is too large, and examples of what cannot be read."""
     limit, shares = pipeline.resolved_settings.max_rejected_share, row_reconciliation.loss_rates
-    too_large = [f"{name} {share:.1%}" for name, share in shares.items() if not share < limit]
+    too_large = {name: f"{name} {share:.1%}" for name, share in shares.items() if not share < limit}
+    if "rejected" in too_large:
+        too_large["rejected"] += f" ({'; '.join(reviews.rejected_examples(rejected_reviews))})"
+    columns = [name.removeprefix("unreadable ") for name in too_large if name != "rejected"]
+    if columns:
+        validated = reviews.validated_reviews(landing.raw_reviews_frame(raw_reviews.reviews, engine))
+        for column, examples in reviews.unreadable_examples(validated, columns).items():
+            too_large[f"unreadable {column}"] += f" (not {reviews.RULE_NAMES[column]}, such as {quoted(examples)})"
     return dg.AssetCheckResult(
         passed=not too_large,
-        description=f"{', '.join(too_large) or 'all shares are below'}; the limit is {limit:.1%}",
+        description=f"{', '.join(too_large.values()) or 'all shares are below'}; the limit is {limit:.1%}",
         metadata=shares,
     )
 

@@ -1,12 +1,12 @@
 """Validation of raw reviews: typed values, unreadable columns and rejection reasons."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import reduce
 from operator import or_
 
 import narwhals as nw
 
-from amzseg_pipeline.contracts.reviews import REJECTED_REVIEWS, RejectionReason
+from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, REJECTED_REVIEWS, RejectionReason
 from amzseg_pipeline.steps.reviews import values
 
 VALUE_RULES = {
@@ -21,6 +21,16 @@ VALUE_RULES = {
 
 NUMBER_RULES = {"rating": values.stars_tenths_of_number, "reviewed_at": values.milliseconds_of_number}
 """Rules for columns that are numeric already, which only exports read in place have."""
+
+RULE_NAMES = {
+    "rating": "a rating from 1 to 5 with at most one decimal",
+    "rating_count": "a count",
+    "paid_price": "an amount with at most two decimals",
+    "list_price": "an amount with at most two decimals",
+    "discount_percent": "a percentage from 0 to 100",
+    "reviewed_at": "a time from 1995 to 2099 in milliseconds since 1970",
+}
+"""Column of raw_reviews -> what its values must be, for messages."""
 
 _MISSING_RULES = {
     "user_id": RejectionReason.MISSING_USER,
@@ -46,7 +56,7 @@ def validated_reviews(raw_reviews: nw.LazyFrame) -> nw.LazyFrame:
             for source, (target, rule) in VALUE_RULES.items()
         },
         reason=nw.coalesce(
-            nw.col("read_error"),
+            read_error_reason(),
             *(nw.when(missing[column]).then(nw.lit(str(reason))) for column, reason in _MISSING_RULES.items()),
         ),
     )
@@ -61,8 +71,30 @@ def validated_reviews(raw_reviews: nw.LazyFrame) -> nw.LazyFrame:
 def rejected_reviews(validated: nw.LazyFrame) -> nw.LazyFrame:
     """REJECTED_REVIEWS: the rows of validated_reviews that have a reason, with their source text."""
     texts = [column.name for column in REJECTED_REVIEWS.columns if column.type == "string"]
-    rejected = validated.filter(~nw.col("reason").is_null()).select(REJECTED_REVIEWS.column_names)
-    return rejected.with_columns(nw.col(*texts).cast(nw.String()))
+    rejected = validated.filter(~nw.col("reason").is_null()).with_columns(details=read_error_details())
+    return rejected.select(REJECTED_REVIEWS.column_names).with_columns(nw.col(*texts).cast(nw.String()))
+
+
+def read_error_reason() -> nw.Expr:
+    """The RejectionReason in `read_error`."""
+    return nw.col("read_error").str.replace_all(f"(?s){DETAILS_SEPARATOR}.*$", "")
+
+
+def read_error_details() -> nw.Expr:
+    """The details in `read_error`, null for none."""
+    details = nw.col("read_error").str.replace_all(f"(?s)^.*?{DETAILS_SEPARATOR}", "")
+    return nw.when(nw.col("read_error").str.contains(DETAILS_SEPARATOR, literal=True)).then(details)
+
+
+def unreadable_examples(validated: nw.LazyFrame, columns: Iterable[str], *, count: int = 3) -> dict[str, list[str]]:
+    """Up to `count` distinct values of each of `columns` that cannot be read, as they are in the export."""
+    found = {}
+    for column in columns:
+        is_lost = nw.col("unreadable").str.contains(f"(?:^|,){column}(?:,|$)")
+        texts = validated.filter(is_lost).select(text=nw.col(column).cast(nw.String())).head(1_000).collect("pyarrow")
+        distinct = dict.fromkeys(text.removeprefix(values.UNREADABLE_MARK) for text in texts["text"].to_list())
+        found[column] = list(distinct)[:count]
+    return found
 
 
 def has_item_time_ids(schema: nw.Schema) -> bool:

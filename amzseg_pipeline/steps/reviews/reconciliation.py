@@ -10,34 +10,30 @@ from amzseg_pipeline.steps.reviews.cleaning import VALUE_RULES
 
 @dataclass(frozen=True)
 class RowReconciliation:
-    """Row counts: `rejected` by reason, `unreadable` cleaned rows by column (for items, by PriceIssue)."""
+    """Row counts; `unreadable` counts cleaned rows by column (for items, by PriceIssue)."""
 
     raw: int
     cleaned: int
     duplicates: int
-    rejected: dict[str, int]
+    rejected: int
+    rejected_by_reason: dict[str, int]
     unreadable: dict[str, int]
-
-    @property
-    def rejected_rows(self) -> int:
-        """The number of rejected rows."""
-        return sum(self.rejected.values())
 
     @property
     def reconciles(self) -> bool:
         """Whether raw = cleaned + duplicates + rejected."""
-        return self.raw == self.cleaned + self.duplicates + self.rejected_rows
+        return self.raw == self.cleaned + self.duplicates + self.rejected
 
     @property
     def summary(self) -> str:
         """The equation as text."""
-        parts = f"{self.cleaned:,} cleaned + {self.duplicates:,} duplicates + {self.rejected_rows:,} rejected"
+        parts = f"{self.cleaned:,} cleaned + {self.duplicates:,} duplicates + {self.rejected:,} rejected"
         return f"{self.raw:,} raw rows {'=' if self.reconciles else 'are not'} {parts}"
 
     @property
     def loss_rates(self) -> dict[str, float]:
         """Rejected rows as a share of raw rows, and unreadable values per column as a share of cleaned reviews."""
-        rates = {"rejected": self.rejected_rows / max(self.raw, 1)}
+        rates = {"rejected": self.rejected / max(self.raw, 1)}
         return rates | {f"unreadable {column}": n / max(self.cleaned, 1) for column, n in self.unreadable.items()}
 
 
@@ -49,11 +45,13 @@ def row_reconciliation(*, raw_rows: int, cleaned: nw.LazyFrame, rejected: nw.Laz
         **{source: _flag(nw.col("unreadable").str.contains(f"(?:^|,){source}(?:,|$)")).sum() for source in VALUE_RULES},
     )
     count_by_name = {name: int(count or 0) for name, count in _rows(counts)[0].items()}
+    by_reason = _counts(rejected, "reason")
     return RowReconciliation(
         raw=raw_rows,
         cleaned=count_by_name.pop("cleaned"),
         duplicates=count_by_name.pop("duplicates"),
-        rejected=_counts(rejected, "reason"),
+        rejected=sum(by_reason.values()),
+        rejected_by_reason=by_reason,
         unreadable={source: count for source, count in count_by_name.items() if count},
     )
 
@@ -61,13 +59,23 @@ def row_reconciliation(*, raw_rows: int, cleaned: nw.LazyFrame, rejected: nw.Laz
 def item_reconciliation(*, raw_rows: int, items: nw.LazyFrame, rejected: nw.LazyFrame) -> RowReconciliation:
     """The RowReconciliation of items and rejected_items made from `raw_rows` rows of raw_items."""
     counts = _rows(items.select(items=nw.len(), duplicates=nw.col("duplicate_count").sum()))[0]
+    by_reason = _counts(rejected, "reason")
     return RowReconciliation(
         raw=raw_rows,
         cleaned=int(counts["items"]),
         duplicates=int(counts["duplicates"] or 0),
-        rejected=_counts(rejected, "reason"),
+        rejected=sum(by_reason.values()),
+        rejected_by_reason=by_reason,
         unreadable=_counts(items.filter(~nw.col("price_issue").is_null()), "price_issue"),
     )
+
+
+def rejected_examples(rejected: nw.LazyFrame, *, count: int = 3) -> list[str]:
+    """The most frequent reason, and up to `count` of its details, which name column, rule and value."""
+    ranked = sorted(_counts(rejected, "reason").items(), key=lambda entry: -entry[1])
+    rows = rejected.filter(nw.col("reason") == ranked[0][0]).select("details").head(1_000) if ranked else None
+    details = dict.fromkeys(row["details"] for row in _rows(rows) if row["details"]) if rows is not None else {}
+    return [reason for reason, _ in ranked[:1]] + list(details)[:count]
 
 
 def _counts(frame: nw.LazyFrame, column: str) -> dict[str, int]:

@@ -17,7 +17,13 @@ MONEY = rf"^(?:[{_SYMBOLS}] ?)?{_GROUPED_DIGITS}(?:\.[0-9]{{1,2}})?$"
 PERCENT = r"^(?:100(?:\.00?)?|[0-9]{1,2}(?:\.[0-9]{1,2})?) ?%?$"
 STARS = r"^(?:[1-4](?:\.[0-9]0*)?|5(?:\.0+)?)$"
 COUNT = rf"^{_GROUPED_DIGITS}$"
-MILLISECONDS = r"^[0-9]{1,14}$"
+MILLISECONDS = r"^(?:7(?:89|9[0-9])[0-9]{9}|[89][0-9]{11}|[1-3][0-9]{12}|40[0-9]{11})$"
+EARLIEST_MS, END_MS = 789_000_000_000, 4_100_000_000_000
+"""MILLISECONDS matches EARLIEST_MS (1 January 1995) up to END_MS (2 December 2099). Other times are wrong, most often
+seconds read as milliseconds, or 0 for unknown."""
+
+UNREADABLE_MARK = "unreadable "
+"""Begins a text in raw_reviews whose original would be read as another value."""
 
 _FLOAT32_ERROR = 1e-4
 """Tolerance for ratings stored as float32, which differ from their tenth by at most 3e-6."""
@@ -44,7 +50,7 @@ def count(text: nw.Expr) -> nw.Expr:
 
 
 def milliseconds(text: nw.Expr) -> nw.Expr:
-    """The time in milliseconds since 1970 UTC, below 10^14 (the year 5138)."""
+    """The time in milliseconds since 1970 UTC, from 1995 to 2099."""
     return _scaled(text, MILLISECONDS, 1)
 
 
@@ -57,8 +63,8 @@ def stars_tenths_of_number(number: nw.Expr) -> nw.Expr:
 
 
 def milliseconds_of_number(number: nw.Expr) -> nw.Expr:
-    """The time in milliseconds since 1970 UTC of an integer column, below 10^14."""
-    return nw.when((number >= 0) & (number < 10**14)).then(number).cast(nw.Int64())
+    """The time in milliseconds since 1970 UTC of an integer column, from 1995 to 2099."""
+    return nw.when((number >= EARLIEST_MS) & (number < END_MS)).then(number).cast(nw.Int64())
 
 
 def discount_bp(*, paid_minor: nw.Expr, list_minor: nw.Expr, stated_bp: nw.Expr) -> nw.Expr:

@@ -1,5 +1,6 @@
 """What a run would read from an export: format, columns, first values, counts and assumptions. Nothing is written."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,26 +8,34 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
+from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, RAW_REVIEWS, READ_ERRORS, RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.reviews import values
+from amzseg_pipeline.steps.reviews import RULE_NAMES, values
 from amzseg_pipeline.storage.landing.formats.detection import format_of
-from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat
+from amzseg_pipeline.storage.landing.guards.parquet import check_engine_can_open
+from amzseg_pipeline.storage.landing.ingest.batch_files import no_record_can_be_read
 from amzseg_pipeline.storage.landing.readers.decompression import compression_of
+from amzseg_pipeline.storage.landing.readers.plain_text import WINDOWS_1252
 from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows
 from amzseg_pipeline.storage.landing.scan.export import DELIMITERS, Export, opened_export
+from amzseg_pipeline.storage.landing.scan.listing import reason_to_skip
 from amzseg_pipeline.storage.landing.values.column import MAX_EXAMPLES, quoted
 
-_RULES = {
-    "rating": (values.STARS, "a rating from 1 to 5 with at most one decimal"),
-    "rating_count": (values.COUNT, "a count"),
-    "paid_price": (values.MONEY, "an amount with at most two decimals"),
-    "list_price": (values.MONEY, "an amount with at most two decimals"),
-    "price": (values.MONEY, "an amount with at most two decimals"),
-    "discount_percent": (values.PERCENT, "a percentage from 0 to 100"),
-    "reviewed_at": (values.MILLISECONDS, "milliseconds since 1970"),
+_PATTERNS = {
+    "rating": values.STARS,
+    "rating_count": values.COUNT,
+    "paid_price": values.MONEY,
+    "list_price": values.MONEY,
+    "price": values.MONEY,
+    "discount_percent": values.PERCENT,
+    "reviewed_at": values.MILLISECONDS,
 }
-"""Column of raw rows -> the pattern of its values, and what it is called."""
+_MISSING = {
+    "user_id": RejectionReason.MISSING_USER,
+    "review_id": RejectionReason.MISSING_REVIEW,
+    "item_id": RejectionReason.MISSING_ITEM,
+}
 
 
 @dataclass
@@ -41,36 +50,63 @@ def inspection_lines(path: Path, settings: Settings, *, now: float) -> list[str]
 
     RefusedInput where a run would refuse the file.
     """
+    if reason := reason_to_skip(path.name):
+        return [f"{path.name}: a run skips this file: {reason}; rename it if it is an export"]
     export_format, export = format_of(opened_export(path, settings, now=now))
+    if isinstance(export_format, InPlaceFormat):
+        check_engine_can_open(path)
     columns: dict[str, _Column] = {}
-    rows = errors = records = 0
+    rejected: Counter[str] = Counter()
+    details: dict[str, dict[str, None]] = {}
+    rows = records = 0
     for table in parsed_rows(export_format, export):
         rows += len(table)
         records = table["row_number"][-1].as_py()
-        if "read_error" in table.column_names:
-            errors += len(table) - table["read_error"].null_count
+        for error in _rejections(table):
+            reason, _, detail = error.partition(DETAILS_SEPARATOR)
+            rejected[reason] += 1
+            if detail and len(details.setdefault(reason, {})) < MAX_EXAMPLES:
+                details[reason][detail] = None
         for name in table.column_names:
             if name not in ("row_number", "read_error", "user_hash", "source_file", "batch"):
                 _add(columns.setdefault(name, _Column()), name, table[name].combine_chunks())
+    if rows and sum(rejected[reason] for reason in READ_ERRORS) == rows:
+        raise no_record_can_be_read(next(iter(details.get(next(iter(rejected)), {})), next(iter(rejected))))
     return [
         f"{path.name}: {export_format.name}",
         *_file_lines(export, export_format),
-        f"records: {records:,}, rows: {rows:,}, of which unreadable: {errors:,}",
+        f"records: {records:,}, rows: {rows:,}, of which rejected: {rejected.total():,}",
         *_value_lines(columns),
+        *_meaning_lines(export_format),
         *(f"assumed: {assumption}" for assumption in export.assumptions),
+        *_rejected_lines(rejected, details),
         *_unreadable_lines(columns),
     ]
+
+
+def _rejections(rows: pa.Table) -> list[str]:
+    """The read error, or what is missing, of each row that validation rejects."""
+    reasons = pa.nulls(len(rows), pa.string())
+    if "read_error" in rows.column_names:
+        reasons = rows["read_error"].combine_chunks().cast(pa.string())
+    for name, reason in _MISSING.items():
+        if name in rows.column_names:
+            is_missing = pc.not_equal(pc.coalesce(rows[name].combine_chunks().cast(pa.string()), ""), "")
+            reasons = pc.coalesce(reasons, pc.if_else(is_missing, None, pa.scalar(str(reason))))
+    found: list[str] = reasons.drop_null().to_pylist()
+    return found
 
 
 def _add(column: _Column, name: str, texts: pa.Array) -> None:
     texts = texts.drop_null().cast(pa.string())
     if len(column.first) < MAX_EXAMPLES:
         column.first |= dict.fromkeys(texts.slice(0, 100).to_pylist())
-    if name in _RULES:
-        failing = texts.filter(pc.invert(pc.match_substring_regex(texts, _RULES[name][0])))
+    if name in _PATTERNS:
+        failing = texts.filter(pc.invert(pc.match_substring_regex(texts, _PATTERNS[name])))
         column.unreadable += len(failing)
         if len(column.examples) < MAX_EXAMPLES:
-            column.examples |= dict.fromkeys(failing.slice(0, 100).to_pylist())
+            originals = (text.removeprefix(values.UNREADABLE_MARK) for text in failing.slice(0, 100).to_pylist())
+            column.examples |= dict.fromkeys(originals)
 
 
 def _file_lines(export: Export, export_format: ExportFormat) -> Iterator[str]:
@@ -79,6 +115,7 @@ def _file_lines(export: Export, export_format: ExportFormat) -> Iterator[str]:
         description = f"{description}, {compression}"
     if export.file_type == "CSV":
         encoding = "UTF-16" if export.is_utf_16 else "UTF-8"
+        encoding = "Windows-1252" if WINDOWS_1252 in export.assumptions else encoding
         description = f"{description}, {encoding}, values separated by {DELIMITERS[export.delimiter]}"
     yield f"file: {description}"
     used = export.columns.values() or [
@@ -92,11 +129,25 @@ def _file_lines(export: Export, export_format: ExportFormat) -> Iterator[str]:
 def _value_lines(columns: Mapping[str, _Column]) -> Iterator[str]:
     order = [name for name in (*RAW_REVIEWS.column_names, "price") if name in columns]
     for name in order:
-        yield f"{name}: {quoted(columns[name].first) or 'no values'}"
+        if columns[name].first:
+            yield f"{name}: {quoted(columns[name].first)}"
+    if empty := [name for name in order if not columns[name].first]:
+        yield f"without values: {', '.join(empty)}"
+
+
+def _meaning_lines(export_format: ExportFormat) -> Iterator[str]:
+    if export_format.rating_meaning == "product":
+        yield "meaning: rating is the mean rating of the product, not the reviewer's; prices are those of the listing"
+
+
+def _rejected_lines(rejected: Mapping[str, int], details: Mapping[str, Mapping[str, None]]) -> Iterator[str]:
+    for reason, rows in rejected.items():
+        examples = f", such as: {'; '.join(details[reason])}" if reason in details else ""
+        yield f"rejected: {rows:,} rows: {reason}{examples}"
 
 
 def _unreadable_lines(columns: Mapping[str, _Column]) -> Iterator[str]:
     for name, column in columns.items():
         if column.unreadable:
-            rule = _RULES[name][1]
+            rule = RULE_NAMES["paid_price" if name == "price" else name]
             yield f"unreadable: {name}: {column.unreadable:,} values are not {rule}, such as {quoted(column.examples)}"

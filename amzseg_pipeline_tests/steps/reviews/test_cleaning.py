@@ -82,12 +82,15 @@ def test_unreadable_value_becomes_null_and_is_named_but_empty_is_not():
         ({"user_id": "", "review_id": "", "item_id": ""}, RejectionReason.MISSING_USER),
         ({"read_error": str(RejectionReason.UNEQUAL_LISTS), "user_id": None}, RejectionReason.UNEQUAL_LISTS),
         ({"read_error": str(RejectionReason.DAMAGED_RECORD)}, RejectionReason.DAMAGED_RECORD),
+        ({"read_error": f"{RejectionReason.DAMAGED_RECORD}; a; b\nc"}, RejectionReason.DAMAGED_RECORD),
     ],
 )
 def test_rejected_row_has_its_first_reason_and_its_text(changes, reason):
     row = RAW_ROW | changes
     (found,) = rejected(row)
-    assert found == {name: row.get(name) for name in REJECTED_REVIEWS.column_names} | {"reason": str(reason)}
+    details = (row.get("read_error") or "").partition("; ")[2] or None
+    texts = {name: row.get(name) for name in REJECTED_REVIEWS.column_names}
+    assert found == texts | {"reason": str(reason), "details": details}
     assert cleaned(row) == []
 
 
@@ -146,7 +149,7 @@ def test_rows_reconcile_and_row_order_does_not_matter(rows, seed, engine):
     )
     assert row_reconciliation.reconciles
     kept_or_duplicate = row_reconciliation.cleaned + row_reconciliation.duplicates
-    assert kept_or_duplicate + sum(row_reconciliation.rejected.values()) == len(raw)
+    assert kept_or_duplicate + row_reconciliation.rejected == len(raw)
 
 
 def exported(review):

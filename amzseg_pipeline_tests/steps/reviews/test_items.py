@@ -160,7 +160,7 @@ def test_items_reconcile_and_price_issues_are_counted():
     )
     assert row_reconciliation.reconciles
     assert (row_reconciliation.cleaned, row_reconciliation.duplicates) == (6, 6)
-    assert row_reconciliation.rejected == {str(RejectionReason.MISSING_ITEM): 1}
+    assert row_reconciliation.rejected_by_reason == {str(RejectionReason.MISSING_ITEM): 1}
     assert row_reconciliation.unreadable == {str(PriceIssue.UNREADABLE): 2, str(PriceIssue.ZERO): 1}
 
 

@@ -115,6 +115,14 @@ def test_no_text_makes_a_rule_fail(text):
         (values.count, "12.5", None),
         (values.milliseconds, "1529193600000", 1_529_193_600_000),
         (values.milliseconds, "-1", None),
+        (values.milliseconds, "0", None),
+        (values.milliseconds, "1529193600", None),
+        (values.milliseconds, "788999999999", None),
+        (values.milliseconds, "789000000000", 789_000_000_000),
+        (values.milliseconds, "999999999999", 999_999_999_999),
+        (values.milliseconds, "4099999999999", 4_099_999_999_999),
+        (values.milliseconds, "4100000000000", None),
+        (values.milliseconds, "1529193600000000", None),
     ],
 )
 def test_ratings_percentages_counts_and_times_are_parsed(rule, text, value):

@@ -167,7 +167,7 @@ def test_times_with_a_fraction_of_zero_are_read(tmp_path: Path) -> None:
 def test_out_of_range_values_in_parquet_are_unreadable_and_counted(tmp_path: Path) -> None:
     good = [review_2023(number) for number in range(1, 9)]
     year_9000_ms = 221_845_392_000_000
-    odd = [{"rating": 7.0}, {"rating": float("nan")}, {"timestamp": year_9000_ms}, {"timestamp": -5}]
+    odd = [{"rating": 7.0}, {"rating": float("nan")}, {"timestamp": year_9000_ms}, {"timestamp": 0}]
     records = good + [review_2023(number) | values for number, values in enumerate(odd, start=9)]
     data_root = landing_zone(tmp_path, {"a.parquet": parquet(records)})
     raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)

@@ -60,7 +60,7 @@ def _item_2014_rows(export: Export) -> Iterator[pa.Table]:
 
 REVIEWS_2018 = ParsedFormat(
     name="Amazon Reviews 2018",
-    version="reviews2018-2",
+    version="reviews2018-3",
     file_types=JSON,
     table=RAW_REVIEWS,
     required_names=("reviewerID", "asin", "overall", "unixReviewTime"),
@@ -68,7 +68,7 @@ REVIEWS_2018 = ParsedFormat(
 )
 ITEMS_2018 = ParsedFormat(
     name="Amazon Reviews 2018 items",
-    version="items2018-1",
+    version="items2018-2",
     file_types=JSON,
     table=RAW_ITEMS,
     required_names=("asin", "price"),
@@ -78,7 +78,7 @@ ITEMS_2018 = ParsedFormat(
 )
 ITEMS_2014 = ParsedFormat(
     name="Amazon Reviews 2014 items",
-    version="items2014-1",
+    version="items2014-2",
     file_types=JSON,
     table=RAW_ITEMS,
     required_names=("asin", "categories"),

@@ -111,7 +111,7 @@ _ITEM_TYPES = {
 
 REVIEWS_2023 = ParsedFormat(
     name="Amazon Reviews 2023",
-    version="reviews2023-2",
+    version="reviews2023-3",
     file_types=JSON,
     table=RAW_REVIEWS,
     required_names=_REVIEW_NAMES,
@@ -119,7 +119,7 @@ REVIEWS_2023 = ParsedFormat(
 )
 ITEMS_2023 = ParsedFormat(
     name="Amazon Reviews 2023 items",
-    version="items2023-1",
+    version="items2023-2",
     file_types=JSON,
     table=RAW_ITEMS,
     required_names=("parent_asin", "price"),

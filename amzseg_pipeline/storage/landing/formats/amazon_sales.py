@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, RejectionReason
+from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, RAW_REVIEWS, RejectionReason
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.formats.tabular import decided_styles, with_currency
 from amzseg_pipeline.storage.landing.guards import parquet as parquet_guard
 from amzseg_pipeline.storage.landing.readers.csv_records import Numbers, Records
-from amzseg_pipeline.storage.landing.readers.raw_text import check_lengths, trimmed
-from amzseg_pipeline.storage.landing.readers.records import text_records
+from amzseg_pipeline.storage.landing.readers.raw_text import check_lengths, known_texts, trimmed
+from amzseg_pipeline.storage.landing.readers.records import RecordsReadTwice, text_records
 from amzseg_pipeline.storage.landing.scan.export import Export
 from amzseg_pipeline.storage.landing.values.column import ColumnStyle
 from amzseg_pipeline.storage.parquet.user_hash import user_hashes
@@ -47,24 +47,23 @@ IGNORED_COLUMNS = (
 """Names, titles and texts are dropped. Their lists also contain commas, so they cannot align reviewers."""
 
 _SLICE_ROWS = 8192
-_FAULTS = pa.array([RejectionReason.DAMAGED_RECORD.value, RejectionReason.UNEQUAL_LISTS.value])
-_DAMAGED, _UNEQUAL = 0, 1
 
 
 def _raw_rows(export: Export) -> Iterator[pa.Table]:
     """The rows of the export in the order of its records. RefusedInput where the file is not a complete CSV."""
-    read = partial(text_records, export, column_types=dict.fromkeys(export.columns, parquet_guard.VALUE))
+    column_types = dict.fromkeys(export.columns, parquet_guard.VALUE)
+    records = RecordsReadTwice(partial(text_records, export, column_types=column_types))
     names = {raw: name for name, raw in VALUE_COLUMNS.items() if name in export.columns}
     for missing in set(OPTIONAL_COLUMNS) - set(names.values()):
         export.assume(f"there is no column {missing}")
-    styles = decided_styles(export, read, names=names, time_unit="milliseconds")
-    for records in read():
-        yield from _exploded(records, styles)
+    styles = decided_styles(export, records, names=names, time_unit="milliseconds")
+    for block in records.again():
+        yield from _exploded(block, styles)
 
 
 SALES_CSV = ParsedFormat(
     name="Amazon Sales Dataset CSV",
-    version="sales2",
+    version="sales3",
     file_types=("CSV", "Excel", "parquet"),
     table=RAW_REVIEWS,
     rating_meaning="product",
@@ -80,22 +79,24 @@ def _exploded(records: Records, styles: Mapping[str, ColumnStyle]) -> Iterator[p
     cells, numbers = records.cells, records.numbers
     users = pc.split_pattern(cells["user_id"], ",")
     reviews = pc.split_pattern(cells["review_id"], ",")
-    reviewers = pc.list_value_length(users).to_numpy()
-    is_unequal = reviewers != pc.list_value_length(reviews).to_numpy()
+    reviewers, review_ids = (pc.list_value_length(lists).to_numpy() for lists in (users, reviews))
+    is_unequal = reviewers != review_ids
     readable = np.flatnonzero(~is_unequal)
     unequal = np.flatnonzero(is_unequal)
 
     parents = np.repeat(readable, reviewers[readable])
-    faults = np.repeat([_UNEQUAL, _DAMAGED], [len(unequal), len(records.damaged)])
+    faults = pa.concat_arrays(
+        [pa.array([_unequal(reviewers[at], review_ids[at]) for at in unequal], pa.string()), records.read_errors]
+    )
     row_numbers = np.concatenate((numbers[parents], numbers[unequal], records.damaged))
     order = np.argsort(row_numbers, kind="stable")
     # For each row, the indices of its values, ids and fault; -1 becomes null.
     record = np.append(parents, np.full(len(faults), -1))
     reviewer = np.append(np.arange(len(parents)), np.full(len(faults), -1))
-    fault = np.append(np.full(len(parents), -1), faults)
+    fault = np.append(np.full(len(parents), -1), np.arange(len(faults)))
 
     values = _values(cells, numbers, styles)
-    user_ids = trimmed(pc.list_flatten(users.take(pa.array(readable))))
+    user_ids = known_texts(pc.list_flatten(users.take(pa.array(readable))))
     ids = {
         "user_id": user_ids,
         "user_hash": user_hashes(user_ids),
@@ -106,15 +107,19 @@ def _exploded(records: Records, styles: Mapping[str, ColumnStyle]) -> Iterator[p
         yield pa.table(
             {
                 "row_number": row_numbers[rows],
-                "read_error": _taken(_FAULTS, fault[rows]),
+                "read_error": _taken(faults, fault[rows]),
                 **{name: _taken(column, reviewer[rows]) for name, column in ids.items()},
                 **{name: _taken(column, record[rows]) for name, column in values.items()},
             }
         )
 
 
+def _unequal(users: int, reviews: int) -> str:
+    return f"{RejectionReason.UNEQUAL_LISTS.value}{DETAILS_SEPARATOR}{users} in user_id, {reviews} in review_id"
+
+
 def _values(cells: pa.RecordBatch, numbers: Numbers, styles: Mapping[str, ColumnStyle]) -> dict[str, pa.Array]:
-    texts = {raw: trimmed(cells[name]) for name, raw in VALUE_COLUMNS.items() if name in cells.schema.names}
+    texts = {raw: known_texts(cells[name]) for name, raw in VALUE_COLUMNS.items() if name in cells.schema.names}
     for name, raw in VALUE_COLUMNS.items():
         if raw in texts:
             check_lengths(texts[raw], pa.array(numbers), name=name)

@@ -1,6 +1,7 @@
 """Amazon Reviews 2023, 2018 and 2014 as tables: CSV, Excel, and Parquet that cannot be read in place.
 
-The files of ratings only have these columns too: of 2023 with a header, of 2018 and 2014 without one.
+The files of ratings only have these columns too: of 2023 with a header, of 2018 and 2014 without one, and on Kaggle
+with one of their own.
 """
 
 import re
@@ -12,7 +13,7 @@ from amzseg_pipeline.storage.landing.scan.export import Export
 
 REVIEWS_2023_TABLE = tabular_format(
     name="Amazon Reviews 2023 table",
-    version="reviews2023table-1",
+    version="reviews2023table-2",
     layout=TableLayout(
         columns={"user_id": "user_id", "parent_asin": "item_id", "rating": "rating", "timestamp": "reviewed_at"}
     ),
@@ -23,7 +24,7 @@ REVIEWS_2023_TABLE = tabular_format(
 _TEXTS = ("reviewText", "summary")
 REVIEWS_2018_TABLE = tabular_format(
     name="Amazon Reviews 2018 table",
-    version="reviews2018table-1",
+    version="reviews2018table-2",
     layout=TableLayout(
         columns={
             "reviewerID": "user_id",
@@ -40,7 +41,7 @@ REVIEWS_2018_TABLE = tabular_format(
 )
 RATINGS_WITHOUT_HEADER = tabular_format(
     name="Amazon ratings without header",
-    version="ratings-1",
+    version="ratings-2",
     layout=TableLayout(
         columns={"user": "user_id", "item": "item_id", "rating": "rating", "timestamp": "reviewed_at"},
         time_unit="seconds",
@@ -50,6 +51,27 @@ RATINGS_WITHOUT_HEADER = tabular_format(
     file_types=("CSV",),
     has_header=False,
 )
+RATINGS = tabular_format(
+    name="Amazon ratings",
+    version="ratingstable-1",
+    layout=TableLayout(
+        columns={"user": "user_id", "item": "item_id", "rating": "rating", "timestamp": "reviewed_at"},
+        time_unit="seconds",
+        identity="record",
+    ),
+    required=("user", "item", "rating", "timestamp"),
+)
+RATINGS_OF_PRODUCTS = tabular_format(
+    name="Amazon ratings of products",
+    version="ratingsproducts-1",
+    layout=TableLayout(
+        columns={"UserId": "user_id", "ProductId": "item_id", "Rating": "rating", "Timestamp": "reviewed_at"},
+        time_unit="seconds",
+        identity="record",
+    ),
+    required=("UserId", "ProductId", "Rating", "Timestamp"),
+)
+
 _ITEM_ID = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")
 _HEADERS = {True: ("item", "user", "rating", "timestamp"), False: ("user", "item", "rating", "timestamp")}
 

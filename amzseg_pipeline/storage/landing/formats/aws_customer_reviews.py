@@ -4,7 +4,7 @@ from amzseg_pipeline.storage.landing.formats.tabular import TableLayout, tabular
 
 AWS_CUSTOMER_REVIEWS = tabular_format(
     name="AWS Customer Reviews",
-    version="awsreviews1",
+    version="awsreviews2",
     layout=TableLayout(
         columns={
             "customer_id": "user_id",
@@ -15,6 +15,7 @@ AWS_CUSTOMER_REVIEWS = tabular_format(
             "review_date": "reviewed_at",
         }
     ),
+    has_quotes=False,
     required=("customer_id", "product_id", "review_id", "star_rating"),
     ignored=(
         "marketplace",

@@ -12,14 +12,14 @@ _LAYOUT = TableLayout(columns={name: name for name in COLUMNS})
 
 CANONICAL_CSV = tabular_format(
     name="canonical CSV",
-    version="canonical2",
+    version="canonical3",
     layout=_LAYOUT,
     required=REQUIRED_COLUMNS,
     file_types=("CSV", "Excel"),
 )
 CANONICAL_PARQUET = tabular_format(
     name="canonical parquet",
-    version="canonicalparquet2",
+    version="canonicalparquet3",
     layout=_LAYOUT,
     required=REQUIRED_COLUMNS,
     file_types=("parquet",),

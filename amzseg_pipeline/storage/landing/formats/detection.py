@@ -12,6 +12,8 @@ from amzseg_pipeline.storage.landing.formats.amazon_2023 import (
 )
 from amzseg_pipeline.storage.landing.formats.amazon_sales import SALES_CSV
 from amzseg_pipeline.storage.landing.formats.amazon_tables import (
+    RATINGS,
+    RATINGS_OF_PRODUCTS,
     RATINGS_WITHOUT_HEADER,
     REVIEWS_2018_TABLE,
     REVIEWS_2023_TABLE,
@@ -20,7 +22,7 @@ from amzseg_pipeline.storage.landing.formats.amazon_tables import (
 )
 from amzseg_pipeline.storage.landing.formats.aws_customer_reviews import AWS_CUSTOMER_REVIEWS
 from amzseg_pipeline.storage.landing.formats.canonical import CANONICAL_CSV, CANONICAL_PARQUET
-from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat, Match, ParsedFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat, Match, ParsedFormat
 from amzseg_pipeline.storage.landing.formats.fine_food import FINE_FOOD_REVIEWS
 from amzseg_pipeline.storage.landing.formats.mapped import MAPPED_TABLE, mapped_export, mapping_template
 from amzseg_pipeline.storage.landing.scan.column_mapping import MAPPING_SUFFIX
@@ -38,6 +40,8 @@ FORMATS: tuple[ParsedFormat | InPlaceFormat, ...] = (
     REVIEWS_2023_TABLE,
     REVIEWS_2018_TABLE,
     RATINGS_WITHOUT_HEADER,
+    RATINGS,
+    RATINGS_OF_PRODUCTS,
     AWS_CUSTOMER_REVIEWS,
     FINE_FOOD_REVIEWS,
     CANONICAL_CSV,
@@ -68,7 +72,7 @@ def format_of(export: Export) -> tuple[ParsedFormat | InPlaceFormat, Export]:
         for export_format in candidates:
             match = export_format.match(names, is_exact=is_exact)
             if not match.problems and _is_readable(export_format, export):
-                return export_format, _with_columns(export, match, is_exact=is_exact)
+                return export_format, _with_columns(export, export_format, match, is_exact=is_exact)
     raise RefusedInput(_unknown(export, candidates, is_exact=is_exact))
 
 
@@ -76,7 +80,7 @@ def _is_readable(export_format: ParsedFormat | InPlaceFormat, export: Export) ->
     return not isinstance(export_format, InPlaceFormat) or export_format.is_readable(export)
 
 
-def _with_columns(export: Export, match: Match, *, is_exact: bool) -> Export:
+def _with_columns(export: Export, export_format: ExportFormat, match: Match, *, is_exact: bool) -> Export:
     if not is_exact:
         renamed = [f"{actual} as {name}" for name, actual in match.columns.items() if actual.strip("\ufeff") != name]
         if renamed:
@@ -89,7 +93,7 @@ def _with_columns(export: Export, match: Match, *, is_exact: bool) -> Export:
             export.assume(f"columns ignored: {', '.join(name[:40] for name in others)}")
         if export.file_type == "CSV" and export.delimiter != ",":
             export.assume(f"{DELIMITERS[export.delimiter]} separate the values")
-    return replace(export, columns=match.columns)
+    return replace(export, columns=match.columns, has_quotes=export_format.has_quotes)
 
 
 def _unknown(export: Export, candidates: list[ParsedFormat | InPlaceFormat], *, is_exact: bool) -> str:

@@ -42,7 +42,8 @@ class ExportFormat:
     All `required_names` must be present and no `excluded_names`, which belong to another format. `ignored_names` are
     known and not read. Other names are ignored and reported, unless one resembles a name of the format that is missing.
     Names of CSV and Excel files may differ in case, spaces and underscores. `version` is part of the names of cached
-    batch files: change it when the same bytes would give other rows. `table` is the contract of the rows.
+    batch files: change it when the same bytes would give other rows. `table` is the contract of the rows. `has_quotes`
+    is False where quotes in a TSV are plain characters.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ExportFormat:
     ignored_names: tuple[str, ...] = ()
     excluded_names: tuple[str, ...] = ()
     has_header: bool = True
+    has_quotes: bool = True
     rating_meaning: RatingMeaning = "user"
 
     def match(self, names: Sequence[str], *, is_exact: bool) -> Match:

@@ -10,7 +10,7 @@ from amzseg_pipeline.storage.landing.scan.export import Export
 
 MAPPED_TABLE = tabular_format(
     name="mapped columns",
-    version="mapped1",
+    version="mapped2",
     layout=TableLayout(columns={name: name for name in COLUMN_ORDER}),
     required=("user_id", "item_id", "rating"),
 )

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, RejectionReason
+from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
 from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.guards import parquet as parquet_guard
 from amzseg_pipeline.storage.landing.readers.csv_records import Numbers, Records
-from amzseg_pipeline.storage.landing.readers.raw_text import check_lengths, currencies_of, trimmed
-from amzseg_pipeline.storage.landing.readers.records import text_records
+from amzseg_pipeline.storage.landing.readers.raw_text import check_lengths, currencies_of, known_texts, missing_texts
+from amzseg_pipeline.storage.landing.readers.records import RecordsReadTwice, text_records
 from amzseg_pipeline.storage.landing.scan.column_mapping import ColumnMapping, MappedColumns
 from amzseg_pipeline.storage.landing.scan.export import Export, FileType
 from amzseg_pipeline.storage.landing.values.column import ColumnStyle
@@ -72,6 +72,7 @@ def tabular_format(
     excluded: tuple[str, ...] = (),
     file_types: tuple[FileType, ...] = ("CSV", "Excel", "parquet"),
     has_header: bool = True,
+    has_quotes: bool = True,
 ) -> ParsedFormat:
     """The format whose columns have the given layout.
 
@@ -85,6 +86,7 @@ def tabular_format(
         excluded: Columns of another format.
         file_types: The types of files it may come in.
         has_header: Whether the first record names the columns.
+        has_quotes: Whether cells of a CSV may be quoted.
     """
     return ParsedFormat(
         name=name,
@@ -96,6 +98,7 @@ def tabular_format(
         ignored_names=ignored,
         excluded_names=excluded,
         has_header=has_header,
+        has_quotes=has_quotes,
         raw_rows=partial(_raw_rows, layout=layout),
     )
 
@@ -121,16 +124,21 @@ def column_styles(names: Mapping[str, str], export: Export, time_unit: str) -> d
 
 
 def decided_styles(
-    export: Export, records: Callable[[], Iterator[Records]], *, names: Mapping[str, str], time_unit: str
+    export: Export, records: RecordsReadTwice, *, names: Mapping[str, str], time_unit: str
 ) -> dict[str, ColumnStyle]:
     """The styles after reading all records once. RefusedInput where one is not certain.
 
     `names` maps columns of raw_reviews to those of the format, for messages.
     """
     styles = column_styles(names, export, time_unit)
-    for block in records():
+    missing: dict[str, None] = {}
+    for block in records.first():
+        for name in names.values():
+            missing |= dict.fromkeys(missing_texts(block.cells[name]))
         for column, style in styles.items():
-            style.add(trimmed(block.cells[names[column]]))
+            style.add(known_texts(block.cells[names[column]]))
+    if missing:
+        export.assume(f"{', '.join(map(repr, missing))} means a missing value")
     for column, style in styles.items():
         style.decide(names[column], export)
     return styles
@@ -142,10 +150,10 @@ def _raw_rows(export: Export, *, layout: TableLayout) -> Iterator[pa.Table]:
         name: COLUMN_TYPES.get(layout.columns.get(name, ""), parquet_guard.VALUE) for name in export.columns
     }
     hashed = [name for name in export.columns if name not in layout.columns]
-    read = partial(text_records, export, column_types=column_types)
-    styles = decided_styles(export, read, names=names, time_unit=layout.time_unit)
-    for block in read():
-        cells = {raw: trimmed(block.cells[name]) for raw, name in names.items()}
+    records = RecordsReadTwice(partial(text_records, export, column_types=column_types))
+    styles = decided_styles(export, records, names=names, time_unit=layout.time_unit)
+    for block in records.again():
+        cells = {raw: known_texts(block.cells[name]) for raw, name in names.items()}
         if export.mapping and export.mapping.currency and "currency" not in cells:
             cells["currency"] = pa.array([export.mapping.currency] * len(block.numbers), pa.string())
         for raw, texts in cells.items():
@@ -172,11 +180,11 @@ def _rows(
     numbers, damaged = block.numbers, block.damaged
     order = np.argsort(np.concatenate((numbers, damaged)), kind="stable")
     indices = pa.array(order, mask=order >= len(numbers))
-    fault = pa.array([RejectionReason.DAMAGED_RECORD.value])
+    faults = pa.concat_arrays([pa.nulls(len(numbers), pa.string()), block.read_errors])
     return pa.table(
         {
             "row_number": np.concatenate((numbers, damaged))[order],
-            "read_error": fault.take(pa.array(np.zeros(len(order), np.int64), mask=order < len(numbers))),
+            "read_error": faults.take(pa.array(order)),
             **{name: texts.take(indices) for name, texts in values.items()},
         }
     )

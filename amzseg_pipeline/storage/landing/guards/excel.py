@@ -40,7 +40,7 @@ def _expanded_bytes(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], ce
     """
     expanded_bytes = 0
     for member in members:
-        member.file_size = ceiling + 1
+        member.file_size = ceiling + 2 * _CHUNK_BYTES  # so that the end that is stated is never reached
         with archive.open(member) as stream:
             while expanded_bytes <= ceiling and (chunk := stream.read(_CHUNK_BYTES)):
                 expanded_bytes += len(chunk)

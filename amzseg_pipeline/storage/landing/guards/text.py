@@ -13,6 +13,24 @@ from amzseg_pipeline.contracts.settings import Settings
 
 _CHUNK_BYTES = 2**20
 _TAR_MAGIC_AT = 257
+_OTHER_FORMATS = {
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook (.xls)", "save it as .xlsx or CSV"),
+    b"ARROW1": ("an Arrow or Feather file", "write it as Parquet"),
+    b"\xff\xff\xff\xff": ("an Arrow stream, as datasets of Hugging Face are saved", "write it with to_parquet"),
+    b"Obj\x01": ("an Avro file", "write it as Parquet"),
+    b"SQLite format 3": ("an SQLite database", "export its table as CSV"),
+    b"\x89HDF": ("an HDF5 file", "write it as Parquet"),
+    b"\x80\x04": ("a Python pickle, which is never loaded", "write it as Parquet or CSV"),
+    b"\x80\x05": ("a Python pickle, which is never loaded", "write it as Parquet or CSV"),
+    b"RDX3": ("an R data file", "write it with write.csv(row.names = FALSE)"),
+    b"version https://git-lfs": ("a Git LFS pointer, not the file", "fetch the file with git lfs pull"),
+    b"<!doctype html": ("a web page, not an export", "download the file again, signed in if it asks for it"),
+    b"<html": ("a web page, not an export", "download the file again, signed in if it asks for it"),
+    b"<?xml": ("XML", "export it as CSV, Excel (.xlsx) or JSON"),
+    b"sep=": ("a CSV that begins with Excel's line sep=", "remove that line"),
+}
+"""First bytes in lower case -> what the file is, and the fix."""
+
 _BINARY_FORMATS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook in a compressed file",
     b"\x1f\x8b": "a gzip file in a gzip file",
@@ -62,6 +80,10 @@ def checked_head(head: bytes) -> bytes:
     for magic, name in _BINARY_FORMATS.items():
         if head.startswith(magic):
             raise RefusedInput(f"this is {name}, which cannot be read; deliver the plain text file inside it.")
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()[:32].lower()
+    for magic, (name, fix) in _OTHER_FORMATS.items():
+        if start.startswith(magic.lower()):
+            raise RefusedInput(f"this is {name}; {fix}.")
     if head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar":
         raise RefusedInput("this is a tar archive, which cannot be read; deliver the plain text file inside it.")
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, delete, files_below
@@ -119,24 +120,35 @@ def new_batch_file(
     if user_key is not None:
         tables = (pseudonymized_rows(table, user_key) for table in tables)
     rows = records = read_errors = 0
+    first_error = ""
     currency: str | None = None
     with (
         atomic_write(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES) as writer,
     ):
         for group in _row_groups(tables):
+            if "read_error" in group.column_names and not rows:
+                first_error = next(iter(group["read_error"].drop_null().slice(0, 1).to_pylist()), "")
             currency = _currency_with(group, currency)
             rows += group.num_rows
             records = group["row_number"][-1].as_py()
             if "read_error" in group.column_names:
                 read_errors += group.num_rows - group["read_error"].null_count
             writer.write_table(_with_all_columns(group, schema, source_file=file.path, batch=batch_id(sha256)))
+        if read_errors == rows:
+            raise no_record_can_be_read(first_error)
         assumptions = tuple(export.assumptions)
         batch_file = BatchFile(path, export_format.name, rows, records, read_errors, currency, user_key_id, assumptions)
         metadata = {name: value for name, value in asdict(batch_file).items() if name not in ("path", "rows")}
         check_unchanged(landing, file)
         writer.add_key_value_metadata({_METADATA_KEY: json.dumps(metadata)})
     return batch_file
+
+
+def no_record_can_be_read(first_error: str) -> RefusedInput:
+    """The refusal of a file whose records are all damaged, with the details of the first."""
+    details = first_error.partition(DETAILS_SEPARATOR)[2] or first_error
+    return RefusedInput(f"no record can be read; of the first: {details}. Export it again as docs/exports.md shows.")
 
 
 def delete_other_batch_files(folder: Path, kept: Iterable[Path]) -> None:

@@ -20,7 +20,13 @@ from amzseg_pipeline.storage.landing.ingest.batch_files import (
     new_batch_file,
     reader_id,
 )
-from amzseg_pipeline.storage.landing.scan.identity import known_sha256, save_known_sha256, saved_sha256, sha256_now
+from amzseg_pipeline.storage.landing.scan.identity import (
+    check_unchanged,
+    known_sha256,
+    save_known_sha256,
+    saved_sha256,
+    sha256_now,
+)
 from amzseg_pipeline.storage.landing.scan.listing import LandingFile, Listing, RefusedFile, SkippedFile, landing_listing
 from amzseg_pipeline.storage.landing.scan.refusals import save_refused_files, saved_refused_files
 from amzseg_pipeline.storage.landing.scan.sidecars import check_sidecars
@@ -214,9 +220,13 @@ def _batch_file(
 ) -> BatchFile:
     """The batch file for `files`, which have the same content; read now unless it is cached."""
     folder = _batch_files_folder(data_root)
-    batch_file = cached_batch_file(folder, sha256, user_key=user_key) or new_batch_file(
-        folder, sha256, landing=data_root.landing, file=files[0], settings=settings, now=now, user_key=user_key
-    )
+    try:
+        batch_file = cached_batch_file(folder, sha256, user_key=user_key) or new_batch_file(
+            folder, sha256, landing=data_root.landing, file=files[0], settings=settings, now=now, user_key=user_key
+        )
+    except RefusedInput:
+        check_unchanged(data_root.landing, files[0])  # else the change is the reason, not what it looks like
+        raise
     for file in files:
         check_sidecars(data_root.landing / file.path, sha256=sha256, records=batch_file.records)
     return batch_file

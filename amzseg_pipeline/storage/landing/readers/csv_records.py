@@ -3,9 +3,9 @@
 No record is lost: the parser must find as many as the quotes and line ends delimit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
@@ -17,6 +17,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, RejectionReason
 from amzseg_pipeline.storage.landing.guards.csv import MAX_RECORD_BYTES, csv_record_count
 from amzseg_pipeline.storage.landing.guards.text import NotUtf8, refuse_unreadable
 from amzseg_pipeline.storage.landing.readers.plain_text import plain_text_file, windows_1252_as_utf_8
@@ -27,11 +28,22 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Records:
-    """A block of records: columns of text, their record numbers, and the numbers of unreadable (damaged) records."""
+    """A block of records: columns of text, their record numbers, and the numbers of unreadable (damaged) records.
+
+    `details` says by record number what is wrong with a damaged record.
+    """
 
     cells: pa.RecordBatch
     numbers: Numbers
     damaged: Numbers
+    details: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def read_errors(self) -> pa.Array:
+        """The read_error of each damaged record."""
+        reason = RejectionReason.DAMAGED_RECORD.value
+        details = (self.details.get(int(number), "") for number in self.damaged)
+        return pa.array([f"{reason}{DETAILS_SEPARATOR}{found}" if found else reason for found in details], pa.string())
 
 
 def csv_records(export: Export, columns: Sequence[str]) -> Iterator[Records]:
@@ -40,7 +52,7 @@ def csv_records(export: Export, columns: Sequence[str]) -> Iterator[Records]:
     A record that repeats the header is damaged: two exports were joined with both headers. RefusedInput where the file
     is not a complete CSV, or has no record.
     """
-    has_quotes = export.delimiter != "\t"
+    has_quotes = export.has_quotes or export.delimiter != "\t"
     with ExitStack() as stack:
         plain = stack.enter_context(plain_text_file(export))
         try:
@@ -70,10 +82,13 @@ def _line_count(plain: Path, delimiter: str, has_quotes: bool) -> int:
 
 
 def _blocks(plain: Path, export: Export, columns: Sequence[str], *, has_quotes: bool) -> Iterator[Records]:
+    details: dict[int, str] = {}
     skipped: SimpleQueue[int] = SimpleQueue()  # the parser may read ahead in another thread
 
     def skip(row: pa.csv.InvalidRow) -> str:
-        skipped.put(row.number - export.has_header)
+        number = row.number - export.has_header
+        details[number] = f"it has {row.actual_columns} cells and the header {row.expected_columns}"
+        skipped.put(number)
         return "skip"
 
     options = {
@@ -105,7 +120,7 @@ def _blocks(plain: Path, export: Export, columns: Sequence[str], *, has_quotes: 
                 damaged = np.append(damaged, [skipped.get() for _ in range(skipped.qsize())]).astype(np.int64)
                 candidates = np.setdiff1d(np.arange(first, first + len(cells) + len(damaged) + 1), damaged)
                 numbers, first = candidates[: len(cells)], candidates[len(cells)]
-                yield Records(cells, numbers, damaged[damaged < first])
+                yield Records(cells, numbers, damaged[damaged < first], details)
                 damaged = damaged[damaged >= first]
     except (pa.ArrowException, OSError) as error:
         raise RefusedInput(f"the CSV parser failed ({error}); export it again.") from error
@@ -120,4 +135,5 @@ def _without_headers(block: Records) -> Records:
         block.cells.filter(pa.array(~is_header)),
         block.numbers[~is_header],
         np.concatenate((block.damaged, block.numbers[is_header])),
+        {**block.details, **dict.fromkeys(map(int, block.numbers[is_header]), "it repeats the header")},
     )

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.contracts.reviews import RejectionReason
+from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, RejectionReason
 from amzseg_pipeline.storage.landing.readers.decompression import compression_of
 from amzseg_pipeline.storage.landing.readers.json_text import MAX_LINE_BYTES, json_line_chunks
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTERS, MAX_TEXT_BYTES
@@ -28,7 +28,8 @@ _IS_NUMBER = "regexp_full_match({json}, '-?[0-9][0-9.eE+-]{{0,31}}')"
 TEXT = f"CASE WHEN starts_with({{json}}, '\"') AND {_IS_SHORT} THEN {_TEXT} END"
 TEXT_LIST = f"""CASE WHEN starts_with({{json}}, '[') AND {_IS_SHORT}
     THEN array_to_string(from_json({{json}}, '["VARCHAR"]'), '|') END"""
-NUMBER = f"CASE WHEN {_IS_NUMBER} THEN {{json}} END"
+NUMBER = f"""CASE WHEN {_IS_NUMBER} THEN {{json}}
+    WHEN regexp_full_match({{json}}, '"-?[0-9][0-9.eE+-]{{{{0,31}}}}"') THEN {_TEXT} END"""
 INTEGER = "CASE WHEN regexp_full_match({json}, '-?[0-9]{{1,18}}') THEN {json} END"
 PRICE = f"""CASE WHEN starts_with({{json}}, '\"')
     THEN left(regexp_replace({_TEXT}, '^\\s+|\\s+$', '', 'g'), {MAX_PRICE_CHARACTERS})
@@ -37,9 +38,21 @@ TEXT_LISTS = f"""CASE WHEN starts_with({{json}}, '[') AND {_IS_SHORT}
     THEN array_to_string(from_json(json_extract({{json}}, '$[0]'), '["VARCHAR"]'), '|') END"""
 """Value types: SQL for the text of the value whose JSON is {json}, null where the value is of another type.
 
-TEXT_LIST is a list of texts, joined by |; TEXT_LISTS a list of such lists, of which the first is read. PRICE is a
-number or a text, which is cut: some are pages of markup.
+NUMBER is a number, or a text with one. TEXT_LIST is a list of texts, joined by |; TEXT_LISTS a list of such lists, of
+which the first is read. PRICE is a number or a text, which is cut: some are pages of markup.
 """
+
+_RULES = {
+    TEXT: f"a text of at most {MAX_TEXT_BYTES:,} bytes",
+    TEXT_LIST: "a list of texts",
+    TEXT_LISTS: "a list of lists of texts",
+    NUMBER: "a number",
+    INTEGER: "a whole number",
+    PRICE: "a number or a text",
+}
+"""What a value of each type is, for messages; all others are times."""
+
+_SHOWN_CHARACTERS = 40
 
 _DIGITS_IN = {"seconds": "{digits} || '000'", "milliseconds": "{digits}"}
 _DIGITS_IN |= {
@@ -122,6 +135,7 @@ class JsonRow:
         faults = ["json IS NULL"]
         faults += [f"{json[key]} IS NULL" for key in self.value_types if key not in self.optional]
         faults += [f"(\"{key}\" IS NULL AND {json[key]} <> 'null')" for key in self.value_types]
+        error = self._error_sql(json)
         typed = (f'{value_type.format(json=json[key])} AS "{key}"' for key, value_type in self.value_types.items())
         columns = (f"CASE WHEN NOT damaged THEN {sql} END AS {name}" for name, sql in self.columns.items())
         paths = _joined(f"'$.{key}'" for key in self.value_types)
@@ -136,9 +150,24 @@ class JsonRow:
             ), checked AS (
                 SELECT *, coalesce({" OR ".join(faults)}, false) AS damaged FROM typed
             )
-            SELECT row_number, CASE WHEN damaged THEN '{RejectionReason.DAMAGED_RECORD.value}' END AS read_error,
+            SELECT row_number, {error} AS read_error,
                 {_joined(columns)}
             FROM checked"""
+
+    def _error_sql(self, json: Mapping[str, str]) -> str:
+        """SQL for the read_error of a row; evaluated for damaged rows only."""
+        cases = ["WHEN json IS NULL THEN 'the line is not JSON'"]
+        for key, value_type in self.value_types.items():
+            found = json[key]
+            if key not in self.optional:
+                cases.append(f"WHEN {found} IS NULL THEN 'the key {key} is missing'")
+            # Ids are not shown, and else only what has no blank: it may be a person's text.
+            is_shown = f"regexp_full_match({found}, '\\S{{1,{_SHOWN_CHARACTERS}}}') AND {value_type != TEXT}"
+            value = f"CASE WHEN {is_shown} THEN ' but ' || {found} ELSE '' END"
+            rule = _RULES.get(value_type, "a number or an ISO 8601 time")
+            cases.append(f"WHEN \"{key}\" IS NULL AND {found} <> 'null' THEN '{key} is not {rule}' || {value}")
+        reason = f"{RejectionReason.DAMAGED_RECORD.value}{DETAILS_SEPARATOR}"
+        return f"CASE WHEN damaged THEN '{reason}' || CASE {' '.join(cases)} END END"
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -12,6 +12,9 @@ from amzseg_pipeline.storage.landing.readers.decompression import compression_of
 from amzseg_pipeline.storage.landing.scan.export import Export
 
 _UTF_8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+WINDOWS_1252 = "the text is Windows-1252"
+"""The assumption of this encoding."""
+
 _UNDEFINED = re.compile(rb"[\x00\x81\x8d\x8f\x90\x9d]")
 
 
@@ -41,7 +44,7 @@ def windows_1252_as_utf_8(export: Export, plain: Path, refusal: RefusedInput) ->
                 if _UTF_8_SEQUENCE.search(line) or _UNDEFINED.search(line):
                     raise refusal
                 target.write(line.decode("cp1252").encode())
-        export.assume("the text is Windows-1252")
+        export.assume(WINDOWS_1252)
         yield copy
 
 

@@ -19,6 +19,25 @@ def trimmed(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(stripped, ""), None, stripped)
 
 
+MISSING_TEXTS = ("NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "\\N")
+"""What R, spreadsheets, pandas, databases and Python write for a missing value."""
+
+_MISSING = pa.array(MISSING_TEXTS)
+
+
+def known_texts(column: pa.Array) -> pa.Array:
+    """The trimmed texts; null for those that mean a missing value, which are no ids either."""
+    texts = trimmed(column)
+    is_missing = pc.is_in(texts, value_set=_MISSING)
+    return pc.if_else(is_missing, None, texts) if pc.any(is_missing).as_py() else texts
+
+
+def missing_texts(column: pa.Array) -> list[str]:
+    """The texts of a column that mean a missing value."""
+    found: list[str] = pc.unique(column.filter(pc.is_in(trimmed(column), value_set=_MISSING))).to_pylist()
+    return found
+
+
 def check_lengths(texts: pa.Array, record_numbers: pa.Array, *, name: str) -> None:
     """RefusedInput naming the first record whose text is longer than MAX_TEXT_BYTES."""
     too_long = pc.indices_nonzero(pc.greater(pc.binary_length(texts), MAX_TEXT_BYTES))

@@ -1,6 +1,7 @@
 """The records of a table of any file type (CSV, Excel, Parquet) as columns of text."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime, time
 
 import numpy as np
@@ -15,6 +16,38 @@ from amzseg_pipeline.storage.landing.scan.export import Export
 
 _NO_DAMAGED_RECORDS = np.empty(0, dtype=np.int64)
 _EXACT_FLOAT = 10**15
+
+
+_MAX_KEPT_BYTES = 2**26
+
+
+class RecordsReadTwice:
+    """Records that are read once to decide how columns are written, and once more for their rows.
+
+    Those of a small export are kept in between, so that its text is parsed once.
+    """
+
+    def __init__(self, read: Callable[[], Iterator[Records]]) -> None:
+        self._read = read
+        self._kept: list[Records] = []
+        self._kept_bytes = 0
+
+    def first(self) -> Iterator[Records]:
+        """The records."""
+        for block in self._read():
+            self._kept_bytes += block.cells.nbytes
+            if self._kept_bytes > _MAX_KEPT_BYTES:
+                self._kept = []
+            else:
+                self._kept.append(block)
+            yield block
+
+    def again(self) -> Iterator[Records]:
+        """The same records."""
+        if self._kept_bytes > _MAX_KEPT_BYTES:
+            yield from self._read()
+        else:
+            yield from self._kept
 
 
 def text_records(export: Export, *, column_types: Mapping[str, ColumnTypeCheck]) -> Iterator[Records]:
@@ -34,7 +67,7 @@ def text_records(export: Export, *, column_types: Mapping[str, ColumnTypeCheck])
     else:
         for records in csv_records(export, tuple(names)):
             cells = pa.RecordBatch.from_arrays(records.cells.columns, list(names.values()))
-            yield Records(cells, records.numbers, records.damaged)
+            yield replace(records, cells=cells)
 
 
 def _excel_records(export: Export) -> Records:

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import json
+import re
 from ast import literal_eval
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
+from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.guards.excel import EXCEL_MAGIC, sheet_names
 from amzseg_pipeline.storage.landing.guards.parquet import is_parquet, parquet_footer
@@ -44,6 +46,7 @@ class Export:
     delimiter: str = ","
     is_utf_16: bool = False
     has_header: bool = True
+    has_quotes: bool = True
     head_records: tuple[dict[str, Any], ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     mapping: ColumnMapping | None = None
@@ -77,9 +80,41 @@ def opened_export(path: Path, settings: Settings, *, now: float) -> Export:
     if first not in (b"{", b"[") or wide:
         delimiter, names = csv_header(head, delimiter=mapping.delimiter if mapping else "")
         return Export(path, settings, "CSV", (names,), now, delimiter=delimiter, is_utf_16=wide, mapping=mapping)
+    _refuse_json_of_another_form(head)
     file_type, records = _json_head(head)
     keys = tuple(tuple(record) for record in records) or ((),)
     return Export(path, settings, file_type, keys, now, head_records=records, mapping=mapping)
+
+
+_PANDAS_FIX = 'write it with to_json(path, orient="records", lines=True)'
+_OTHER_JSON = (
+    (re.compile(rb'\{\s*"[^"]*"\s*:\s*\{\s*"0"\s*:'), "one object per column, as pandas writes it", _PANDAS_FIX),
+    (re.compile(rb'\{\s*"0"\s*:\s*\{'), "one object of numbered rows, as pandas writes it", _PANDAS_FIX),
+    (
+        re.compile(rb'\{\s*"(columns|index|schema)"\s*:\s*[\[{]'),
+        "columns and data apart, as pandas writes it",
+        _PANDAS_FIX,
+    ),
+    (re.compile(rb"\[\s*\["), "a list of lists without names", _PANDAS_FIX),
+    (
+        re.compile(rb'\{\s*"(data|reviews|records|results|items|rows)"\s*:\s*\[\s*\{'),
+        "a list of objects inside an object",
+        "deliver the list itself, or one object per line",
+    ),
+)
+_MONGODB = re.compile(rb'"\$(numberLong|numberInt|numberDouble|numberDecimal|date)"')
+
+
+def _refuse_json_of_another_form(head: bytes) -> None:
+    """RefusedInput for JSON that holds records in a form that would be misread."""
+    start = head[:4096].lstrip()
+    for pattern, form, fix in _OTHER_JSON:
+        if pattern.match(start):
+            raise RefusedInput(f"the JSON is {form}; {fix}.")
+    if _MONGODB.search(head.partition(b"\n")[0][:4096]):
+        raise RefusedInput(
+            "the values are MongoDB's extended JSON; export with --jsonFormat=relaxed, and dates as numbers."
+        )
 
 
 def csv_header(head: bytes, *, delimiter: str = "") -> tuple[str, tuple[str, ...]]:

@@ -19,10 +19,12 @@ SIDECAR_SUFFIXES = (".sha256", ".rows")
 
 _OTHER_FILES = re.compile(
     r"(readme|licen[cs]e|copying|changelog|notice)([._-].*)?|desktop\.ini|thumbs\.db|~\$.*"
+    r"|(dataset_infos?|dataset_dict|dataset-metadata|state)\.json"
     r"|.*\.(md|rst|pdf|docx?|pptx?|html?|png|jpe?g|gif|webp|svg|bmp|ipynb|py|r|crc|log|lnk|url)",
     re.IGNORECASE,
 )
 """Names of files that come with exports and are none. A file that holds an export under such a name must be renamed."""
+_NOT_AN_EXPORT = "its name says that it is not an export"
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _NANOSECONDS = 10**9
 
@@ -135,15 +137,23 @@ def _entries(landing: Path) -> Iterator[LandingFile | SkippedFile | RefusedFile]
                 continue
 
 
+def reason_to_skip(name: str) -> str:
+    """Why a file of this name is not read, "" where it is."""
+    if name.startswith((".", "_")):
+        return f"names starting with {name[0]} are ignored"
+    if name.lower().endswith(UNFINISHED_SUFFIXES):
+        return "its name says that it is incomplete"
+    if _OTHER_FILES.fullmatch(name):
+        return _NOT_AN_EXPORT
+    return ""
+
+
 def _classified(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | SkippedFile | RefusedFile | None:
     """A file to read, skip or refuse; None for a folder to descend into and for a sidecar."""
     name = entry.name
-    if name.startswith((".", "_")):
-        return SkippedFile(_printable(path), f"names starting with {name[0]} are ignored")
-    if name.lower().endswith(UNFINISHED_SUFFIXES):
-        return SkippedFile(_printable(path), "its name says that it is incomplete")
-    if _OTHER_FILES.fullmatch(name) and not entry.is_dir():
-        return SkippedFile(_printable(path), "its name says that it is not an export")
+    reason = reason_to_skip(name)
+    if reason and not (reason == _NOT_AN_EXPORT and entry.is_dir()):
+        return SkippedFile(_printable(path), reason)
     if _UNPRINTABLE.search(name):
         return RefusedFile(_printable(path), "the name has control characters or is not UTF-8; rename it.")
     if entry.is_symlink():

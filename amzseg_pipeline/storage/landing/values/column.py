@@ -8,6 +8,10 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.storage.landing.scan.export import Export
 
 MAX_EXAMPLES = 3
+
+MIN_UNREADABLE = 20
+"""A column of at least this many values, none of which can be read, is refused; fewer are counted as unreadable."""
+
 _MAX_CHARACTERS = 40
 
 

@@ -10,10 +10,7 @@ import pyarrow.compute as pc
 from amzseg_pipeline.contracts.reviews import CURRENCY_BY_SYMBOL
 from amzseg_pipeline.steps.reviews import values
 from amzseg_pipeline.storage.landing.scan.export import Export
-from amzseg_pipeline.storage.landing.values.column import Examples, quoted, refuse
-
-MIN_UNREADABLE = 20
-"""A column of at least this many values, none of which can be read, is refused; fewer are counted as unreadable."""
+from amzseg_pipeline.storage.landing.values.column import MIN_UNREADABLE, Examples, quoted, refuse
 
 _MOJIBAKE = {"â‚¹": "₹", "â‚¬": "€", "Â£": "£", "Â¥": "¥"}
 _CODES = r"[A-Za-z]{3}"
@@ -26,6 +23,8 @@ _SYMBOL_BY_CODE = {code: symbol for symbol, code in CURRENCY_BY_SYMBOL.items()}
 _NOISE = Decimal("0.000001")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}")
 _DOT_GROUPED = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3}){2,}(?:,[0-9]+)?|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
+_SPACE_GROUPED = re.compile(r"[0-9]{1,3}(?: [0-9]{3})+(?:[.,][0-9]+)?|[0-9]{1,3}(?:'[0-9]{3})+(?:[.,][0-9]+)?")
+_WHOLE_WITH_DOTS = re.compile(r"[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+")
 _DECIMAL_FIX = "write prices as 1234.50, or state decimal in a columns.toml file"
 
 
@@ -93,8 +92,14 @@ class PriceStyle:
         match = _matched(text)
         if match is None:
             return None
-        number = match["number"].strip().replace(" ", "").replace("'", "")
+        number = match["number"].strip()
+        if re.search("[ ']", number):
+            if not _SPACE_GROUPED.fullmatch(number):
+                return None
+            number = number.replace(" ", "").replace("'", "")
         if self._decimal == ",":
+            if not _WHOLE_WITH_DOTS.fullmatch(number.partition(",")[0]):
+                return None
             number = number.replace(".", "").replace(",", ".")
         else:
             number = number.replace(",", "") if _GROUPED.fullmatch(number.partition(".")[0]) else number
@@ -107,7 +112,7 @@ class PriceStyle:
 
     def rewritten(self, texts: pa.Array) -> pa.Array:
         # A text that cannot be read must stay unreadable: `1,234` in a column of decimal commas is not 1234.
-        return _mapped(texts, lambda text: self._read[text] or f"unreadable {text}")
+        return _mapped(texts, lambda text: self._read[text] or f"{values.UNREADABLE_MARK}{text}")
 
 
 def currency_code(text: str) -> str:
@@ -264,6 +269,7 @@ def _code(text: str | None) -> str:
 
 
 def _has_decimal_comma(number: str) -> bool:
+    number = number.replace(" ", "").replace("'", "")
     return bool(_DOT_GROUPED.fullmatch(number) or re.fullmatch(r"[0-9]+,[0-9]{1,2}", number))
 
 

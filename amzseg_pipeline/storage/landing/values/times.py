@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.storage.landing.scan.export import Export
-from amzseg_pipeline.storage.landing.values.column import Examples, quoted, refuse
+from amzseg_pipeline.storage.landing.values.column import MIN_UNREADABLE, Examples, quoted, refuse
 
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 """Name -> units per second."""
@@ -29,7 +29,7 @@ _NUMBER = r"^-?[0-9]{1,19}(\.[0-9]{1,9})?$"
 _EXPONENT = r"^-?[0-9](\.[0-9]+)?[eE]\+?[0-9]{1,2}$"
 _ISO_8601 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?)?"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?(?:Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
 _SLASHES = re.compile(
     r"([0-9]{1,2})([/.-])([0-9]{1,2})\2([0-9]{4})"
@@ -89,9 +89,12 @@ class TimeStyle:
         self._month_first = Examples()
         self._slashes = Examples()
         self._is_day_first = False
+        self._count = 0
+        self._unknown = Examples()
 
     def add(self, texts: pa.Array) -> None:
         texts = texts.drop_null()
+        self._count += len(texts)
         is_number = pc.match_substring_regex(texts, _NUMBER)
         numbers = texts.filter(is_number)
         self._numbers.add(numbers)
@@ -110,6 +113,8 @@ class TimeStyle:
                     self._day_first.add(one)
                 if int(match[3]) > 12:
                     self._month_first.add(one)
+            elif not _ISO_8601.fullmatch(text) and not _RFC.fullmatch(text):
+                self._unknown.add(texts.filter(pc.equal(texts, text)))
 
     def _add_exponent(self, text: str) -> None:
         one = pa.array([text])
@@ -130,6 +135,8 @@ class TimeStyle:
                 f"times in scientific notation lost digits, such as {self._lost_digits}",
                 "format the column as text or as whole numbers in the spreadsheet, and export again",
             )
+        if self._unknown.count == self._count >= MIN_UNREADABLE:
+            raise refuse(name, f"no value is a time in a known form, such as {self._unknown}", _DATE_FIX)
         units = [unit for unit, examples in self._by_unit.items() if examples.count]
         if self._unit:
             pass

@@ -39,7 +39,7 @@ def ids_of(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def faults_of(rows: list[dict[str, Any]]) -> dict[int, str]:
-    return {row["row_number"]: row["read_error"] for row in rows if row["read_error"]}
+    return {row["row_number"]: row["read_error"].partition("; ")[0] for row in rows if row["read_error"]}
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_aligns_reviewers_by_user_and_review_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given_text", "raw_text"),
     [
-        *((text, text) for text in ("NA", "null", "NaN", "00123", "1e3", "|", "=1+1", "true", '4"', "-5")),
+        *((text, text) for text in ("na", "Null", "00123", "1e3", "|", "=1+1", "true", '4"', "-5")),
         *((text, "4.1") for text in ("  4.1\t", "\u00a04.1\u00a0", "\n4.1")),
-        *((text, None) for text in ("", "  ")),
+        *((text, None) for text in ("", "  ", "NA", "null", "NaN")),
     ],
 )
 def test_values_stay_text(tmp_path: Path, given_text: str, raw_text: str | None) -> None:
@@ -271,7 +271,7 @@ def test_reads_every_cell_as_written(tmp_path: Path, records: list[dict[str, str
         mine = [row for row in rows if row["row_number"] == number]
         users, reviews = (record[name].split(",") for name in ("user_id", "review_id"))
         if len(users) != len(reviews):
-            assert [row["read_error"] for row in mine] == [UNEQUAL]
+            assert [row["read_error"].partition("; ")[0] for row in mine] == [UNEQUAL]
             continue
         assert [row["user_id"] for row in mine] == [user.strip() or None for user in users]
         assert [row["review_id"] for row in mine] == [review.strip() or None for review in reviews]

@@ -65,7 +65,12 @@ def test_damaged_records_keep_their_numbers(tmp_path: Path) -> None:
     header, first, second = canonical_csv([{}, {}]).split(b"\n")[:3]
     rows = rows_of(CANONICAL_CSV, tmp_path, b"\n".join([header, first, b"a,b", header, second]) + b"\n")
     assert [(row["row_number"], row["user_id"]) for row in rows] == [(1, "U1"), (2, None), (3, None), (4, "U2")]
-    assert [row["read_error"] for row in rows] == [None, *[RejectionReason.DAMAGED_RECORD.value] * 2, None]
+    details = ("it has 2 cells and the header 5", "it repeats the header")
+    assert [row["read_error"] for row in rows] == [
+        None,
+        *(f"{RejectionReason.DAMAGED_RECORD.value}; {found}" for found in details),
+        None,
+    ]
 
 
 @pytest.mark.parametrize(

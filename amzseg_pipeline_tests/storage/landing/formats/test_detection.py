@@ -50,6 +50,8 @@ EXPORTS = {
     "Amazon Reviews 2023 table": csv_of([REVIEW_2023]),
     "Amazon Reviews 2018 table": csv_of([REVIEW_2018]),
     "Amazon ratings without header": b"A1,B000000001,5.0,1529193600\n",
+    "Amazon ratings": csv_of([{"user": "A1", "item": "B1", "rating": "5.0", "timestamp": "1529193600"}]),
+    "Amazon ratings of products": csv_of([{"UserId": "A", "ProductId": "B", "Rating": "5", "Timestamp": "1529193600"}]),
     "AWS Customer Reviews": tsv_of([AWS]),
     "Amazon Fine Food Reviews": csv_of([FINE_FOOD]),
     "canonical CSV": canonical_csv([{}]),
@@ -118,6 +120,7 @@ def test_detects_compressed_text(tmp_path: Path, known: str, compression: str) -
         (canonical_csv([{}]).replace(b"rating", b"stars"), "most like canonical CSV, but: missing 'rating'"),
         (parquet([{"a": 1}]), "it is parquet of no known format"),
         (b"A1,A2,5.0,1529193600\n", "add a first line user,item,rating,timestamp"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "this is a Git LFS pointer, not the file; fetch the file"),
     ],
 )
 def test_refuses_an_unknown_format_with_the_reason(tmp_path: Path, content: bytes, message: str) -> None:

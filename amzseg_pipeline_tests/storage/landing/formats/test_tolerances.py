@@ -52,6 +52,8 @@ READ = [
     ("paid_price", ["5 USD", "US$ 6.50"], ["$5", "$6.50"], "names its currency in letters"),
     ("paid_price", ["$\u00a05.00", "6"], ["$5.00", "6"], ""),
     ("paid_price", ["19.990000000000002", "5"], ["19.99", "5"], "rounded to two decimals"),
+    ("paid_price", ["1 234,50 $", "12,5"], ["$1234.50", "12.5"], "decimal commas"),
+    ("paid_price", ["1'234.50", "12.5"], ["1234.50", "12.5"], ""),
     ("rating", ["4,5", "3"], ["4.5", "3"], "decimal commas"),
     ("rating", ["4.0 out of 5 stars", "3"], ["4.0", "3"], ""),
     ("rating_count", ["57303.0", "1,234"], ["57303", "1,234"], ""),
@@ -114,8 +116,12 @@ def test_refuses_a_column_that_is_not_certain(
 def test_a_value_unlike_its_column_stays_unreadable(tmp_path: Path) -> None:
     texts, _ = column(tmp_path, "paid_price", ["12,50", "1,234"])
     assert texts == ["12.50", "unreadable 1,234"]
-    texts, _ = column(tmp_path, "paid_price", ["12.50", "1.234"])
-    assert texts == ["12.50", "unreadable 1.234"]
+    texts, _ = column(tmp_path, "paid_price", ["12.50", "1.234", "1 23", "1'2", "1 234'567"])
+    assert texts == ["12.50", *(f"unreadable {text}" for text in ("1.234", "1 23", "1'2", "1 234'567"))]
+    texts, _ = column(tmp_path, "paid_price", ["12,50", "1.23,5", "1.2.3,50"])
+    assert texts == ["12.50", "unreadable 1.23,5", "unreadable 1.2.3,50"]
+    for name, text in (("rating_count", "57303.5"), ("rating", "4.5 out of 10"), ("discount_percent", "6 5")):
+        assert column(tmp_path, name, [text, "5"])[0][0] == text
 
 
 SHOP = sales_csv([{}, {}])
@@ -154,9 +160,14 @@ def test_reads_the_sales_dataset_in_another_shape(tmp_path: Path, content: bytes
         (pa.compress(SHOP * 100, codec="zstd", asbytes=True)[:-9], "the zstd file is damaged or cut"),
         (SHOP[:-1], "has no line end"),
         (SHOP.replace(b"user_id", b"user_idd"), "'user_idd' may be meant as 'user_id'"),
+        (
+            csv_of([sales_row(1)], delimiter=";").partition(b"\n")[0] + b"\n" + b"".join(RECORDS),
+            "a quote inside a cell that is not quoted",
+        ),
+        (b"index," + HEADER + b"".join(RECORDS), "no record can be read"),
         (xlsx_of([sales_row(1)])[:-40], "the zip file is damaged or cut"),
     ],
-    ids=["damaged utf-8", "cut utf-16", "cut zstd", "cut csv", "misspelt", "cut xlsx"],
+    ids=["utf-8", "cut utf-16", "cut zstd", "cut csv", "misspelt", "delimiters", "index", "cut xlsx"],
 )
 def test_refuses_a_damaged_file_in_spite_of_tolerances(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(RefusedInput, match=message):

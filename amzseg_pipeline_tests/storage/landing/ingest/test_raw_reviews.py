@@ -55,7 +55,7 @@ def test_rows_have_their_source_and_every_column(tmp_path: Path) -> None:
     assert first["source_file"] == fault["source_file"] == "2024/b.csv"
     assert first["batch"] == fault["batch"] == reviews.batches[0].sha256[:16]
     assert (first["row_number"], fault["row_number"]) == (1, 2)
-    assert fault["read_error"] == RejectionReason.UNEQUAL_LISTS
+    assert fault["read_error"] == f"{RejectionReason.UNEQUAL_LISTS}; 1 in user_id, 2 in review_id"
     assert first["reviewed_at"] is None
 
 
