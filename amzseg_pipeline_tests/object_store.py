@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,15 +18,21 @@ BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>busy</Message
 
 @dataclass
 class Store:
-    """A bucket of the server. `writes` are the keys written since the list was last cleared, in order."""
+    """A bucket of the server.
+
+    `writes` are the keys written since the list was last cleared, in order; `read_bytes` the bytes read of each key.
+    """
 
     bucket: str
     endpoint: str
     writes: list[str] = field(default_factory=list)
     refuse_from: int | None = None
+    read_bytes: Counter[str] = field(default_factory=Counter)
     lose_response_to: str = ""
     before_write: dict[str, Callable[[], None]] = field(default_factory=dict)
     """Functions by the suffix of a key, called once before that object is written."""
+    before_read: dict[str, Callable[[], object]] = field(default_factory=dict)
+    """Likewise before it is read."""
 
     @property
     def address(self) -> str:
@@ -78,6 +85,12 @@ class Server:
     def _respond(self, request: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         bucket, _, key = request["PATH_INFO"].lstrip("/").partition("/")
         store = self._stores.get(bucket)
+        if store is not None and request["REQUEST_METHOD"] == "GET" and key:
+            for end in [end for end in store.before_read if key.endswith(end)]:
+                store.before_read.pop(end)()
+            body = b"".join(self._moto(request, start_response))
+            store.read_bytes[key] += len(body)
+            return [body]
         if store is None or request["REQUEST_METHOD"] != "PUT" or not key:
             return self._moto(request, start_response)
         if store.refuse_from is not None and len(store.writes) >= store.refuse_from:

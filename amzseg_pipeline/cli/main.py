@@ -29,6 +29,7 @@ from amzseg_pipeline.storage.data_root import (
     user_keys_from_environment,
 )
 from amzseg_pipeline.storage.erasure.erase import erase
+from amzseg_pipeline.storage.fs.object_store import store_of
 from amzseg_pipeline.storage.landing.inspection import inspection_lines
 from amzseg_pipeline.storage.serving.plots import REPORT_FILE
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
@@ -195,9 +196,11 @@ def _run(data_root: DataRoot, options: argparse.Namespace) -> int:
 def _require_landing(data_root: DataRoot) -> None:
     """Raises before anything is created: a mistyped path must not become a data root."""
     if not data_root.landing.is_dir():
+        is_folder = store_of(data_root.landing) is None
+        create = f"create the folder and put exports into it: mkdir -p '{data_root.landing}'"
         raise SettingsError(
             f"{data_root.landing}: there is no such folder.\n  If AMZSEG_DATA is mistyped, correct it.\n"
-            f"  For a new data root create the folder and put exports into it: mkdir -p '{data_root.landing}'"
+            f"  For a new data root {create if is_folder else 'upload exports to this address.'}"
         )
 
 

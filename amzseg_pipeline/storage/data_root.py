@@ -33,7 +33,7 @@ class DataRoot:
     @property
     def landing(self) -> Path:
         """Exports as delivered; the pipeline never writes here."""
-        return self.local / "landing"
+        return self.root / "landing"
 
     @property
     def warehouse(self) -> Path:

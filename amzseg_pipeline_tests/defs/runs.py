@@ -18,6 +18,7 @@ from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.schedules import nightly
 from amzseg_pipeline.defs.sensors import landing_sensor
 from amzseg_pipeline.storage.data_root import DataRoot
+from amzseg_pipeline.storage.fs.object_store import store_of
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.storage.landing.synthetic_exports import canonical_csv, sales_csv
 
@@ -95,9 +96,12 @@ def skip_reason(data_root: DataRoot, **settings: Any) -> str:
 
 
 def deliver(data_root: DataRoot, *, age_seconds: float = 3_600, **exports: bytes) -> DataRoot:
-    """The data root with `<name>.csv` for every keyword in its landing zone, last written `age_seconds` ago."""
+    """The data root with `<name>.csv` for every keyword in its landing zone, last written `age_seconds` ago.
+
+    In a store, the time is that of the upload.
+    """
     scenario.data_root_with(data_root.root, **exports)
-    for name in exports:
+    for name in exports if store_of(data_root.root) is None else ():
         written = time.time() - age_seconds
         os.utime(data_root.landing / f"{name}.csv", (written, written))
     return data_root

@@ -23,44 +23,55 @@ from amzseg_pipeline.storage.fs.object_store import path_at
 from amzseg_pipeline.storage.fs.write_lease import acquire_lease
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, deliver, persistent_instance
+from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, deliver, persistent_instance
 from amzseg_pipeline_tests.object_store import Store
-from amzseg_pipeline_tests.storage.landing.synthetic_exports import sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import parquet, review_2023, sales_csv
 
 USER = "AGTHPMTEYQC5ZB4LWLXSUH3IWPJA"
 
 
 @pytest.mark.parametrize(
-    ("export", "settings"),
+    ("runs", "export", "settings"),
     [
-        pytest.param(EXPORT, scenario.QUICK, id="small"),
-        pytest.param(scenario.SAMPLE.read_bytes(), {"n_init": 1, "k": 3}, id="sample", marks=pytest.mark.slow),
+        pytest.param(1, EXPORT, scenario.QUICK, id="small"),
+        pytest.param(2, EXPORT, scenario.QUICK, id="two runs", marks=pytest.mark.slow),
+        pytest.param(1, scenario.SAMPLE.read_bytes(), {"n_init": 1, "k": 3}, id="sample", marks=pytest.mark.slow),
     ],
 )
-def test_publishes_the_same_on_a_store_as_in_a_folder_then_skips(
-    store: Store, tmp_path: Path, export: bytes, settings: Mapping[str, Any]
+def test_runs_publish_the_same_on_a_store_as_in_a_folder_then_skip(
+    store: Store, tmp_path: Path, runs: int, export: bytes, settings: Mapping[str, Any]
 ) -> None:
+    """Before the second run an export is replaced and another one is removed."""
     data_root, folder = (
-        deliver(data_root_at(root), sample_amazon=export) for root in (store.address, tmp_path / "folder")
+        deliver(data_root_at(root), export=export, replaced=OTHER, removed=MORE)
+        for root in (store.address, tmp_path / "folder")
     )
+    in_place = parquet([review_2023(number) for number in range(9)])
     now = datetime.now(UTC)
-    for each in (folder, data_root):
-        result = scenario.run(each, settings=settings, now=now)
-        assert result.success, scenario.failure(result)
-    assert _hashes(read_latest(store.address)) == _hashes(read_latest(folder.root))
-    assert _names_below(data_root.warehouse) == _names_below(folder.warehouse) | {"lease.json"}
-    assert [path for path in files_below(data_root.local) if not path.is_relative_to(data_root.landing)] == [
-        data_root.lock_file
-    ]
+    for number in range(1, runs + 1):
+        for each in (folder, data_root):
+            if number == 1:
+                (each.landing / "in_place.parquet").write_bytes(in_place)
+            else:
+                deliver(each, replaced=MORE)
+                (each.landing / "removed.csv").unlink()
+            result = scenario.run(each, settings=settings, now=now)
+            assert result.success, scenario.failure(result)
+        assert _hashes(read_latest(store.address)) == _hashes(read_latest(folder.root))
+        only_in_store = {"lease.json", *(name for name in _names_below(data_root.warehouse) if "parquet.json" in name)}
+        assert _names_below(data_root.warehouse) == _names_below(folder.warehouse) | only_in_store
+    assert read_latest(store.address).sequence == runs
+    assert list(files_below(data_root.local)) == [data_root.lock_file]
 
     store.writes.clear()
+    settings = {**settings, "settle_seconds": 0}
     assert scenario.materialised(scenario.run(data_root, settings=settings)) == set()
     resources = {"pipeline": PipelineResource(root=store.address, settings=dict(settings))}
     with (
         persistent_instance(data_root) as instance,
         dg.build_schedule_context(instance=instance, resources=resources) as context,
     ):
-        assert nightly(context) == dg.SkipReason("nothing changed since snapshot 1")
+        assert nightly(context) == dg.SkipReason(f"nothing changed since snapshot {runs}")
     assert store.writes == ["team/segments/warehouse/lease.json"]
 
 

@@ -85,6 +85,11 @@ class Engine:
         )
         self._reads = DuckDBReads(self._connection, store)
 
+    @property
+    def temporary(self) -> Path:
+        """The folder for what exceeds memory; whatever else is put there is deleted with it."""
+        return self._temporary
+
     def scan(self, paths: Sequence[Path]) -> nw.LazyFrame:
         """The rows of parquet files with one schema; nothing is read yet."""
         return nw.from_native(self._connection.read_parquet(self._reads.names(paths), hive_partitioning=False))
@@ -94,9 +99,8 @@ class Engine:
 
         Adds `source_file`, `batch`, `row_number` (from 1 in each file) and `user_hash` of the column `user_id`.
         """
-        rows = self._connection.read_parquet(
-            [str(file.path) for file in files], filename=True, file_row_number=True, hive_partitioning=False
-        )
+        names = self._reads.names([file.path for file in files])
+        rows = self._connection.read_parquet(names, filename=True, file_row_number=True, hive_partitioning=False)
         selected = {
             **{column: _name(column) for column in columns},
             "source_file": f"{_map({str(file.path): file.source_file for file in files})}[filename]",

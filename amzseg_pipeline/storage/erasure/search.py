@@ -26,7 +26,7 @@ from amzseg_pipeline.storage.erasure.user_ids import MAX_ID_BYTES, USER_COLUMN, 
 from amzseg_pipeline.storage.fs.atomic_writes import files_below
 from amzseg_pipeline.storage.landing.formats.detection import format_of
 from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows
-from amzseg_pipeline.storage.landing.scan.export import opened_export
+from amzseg_pipeline.storage.landing.scan.export import readable_export
 from amzseg_pipeline.storage.landing.scan.listing import SIDECAR_SUFFIXES
 
 _CHUNK_BYTES = 2**20
@@ -70,21 +70,21 @@ def search_exports(landing: Path, user_id: str, settings: Settings) -> ExportSea
 def files_containing(ids: Collection[str], folder: Path, *, without: Path | None = None) -> list[Path]:
     """The files below `folder`, except below `without`, that contain one of the normalised `ids`; links are skipped."""
     pattern, wanted = _pattern(ids), frozenset(ids)
-    paths = (path for path in files_below(folder) if not (without and path.is_relative_to(without)))
+    paths = (path for path in files_below(folder) if not (without and str(path).startswith(f"{without}/")))
     return [path for path in paths if _is_in_table(path, wanted) or _is_in_text(path, pattern)]
 
 
 def _is_in_export(path: Path, user_id: str, settings: Settings) -> tuple[bool, int]:
     """Whether the export contains the user, and how many of its records its reader cannot read."""
     damaged = 0
-    export_format, export = format_of(opened_export(path, settings, now=time.time()))
-    for rows in parsed_rows(export_format, export):
-        if USER_COLUMN not in rows.column_names:
-            return False, 0
-        if matching_ids([rows[USER_COLUMN]], frozenset((user_id,))):
-            return True, damaged
-        if "read_error" in rows.column_names:
-            damaged += len(rows) - rows["read_error"].null_count
+    with readable_export(path, settings, now=time.time()) as opened:
+        for rows in parsed_rows(*format_of(opened)):
+            if USER_COLUMN not in rows.column_names:
+                return False, 0
+            if matching_ids([rows[USER_COLUMN]], frozenset((user_id,))):
+                return True, damaged
+            if "read_error" in rows.column_names:
+                damaged += len(rows) - rows["read_error"].null_count
     return False, damaged
 
 

@@ -8,7 +8,7 @@ leaving the block closes it.
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +28,11 @@ _UPLOADS_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class FileState:
-    """Size and modification time (seconds since 1970 UTC) of a file."""
+    """Size and modification time (seconds since 1970 UTC) of a file; in a store also its ETag."""
 
     size_bytes: int
     modified: float
+    etag: str = ""
 
 
 @contextmanager
@@ -60,11 +61,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(folder: Path, *, last: str) -> Iterator[Path]:
+def atomic_folder(folder: Path, *, last: str, is_written: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """An empty local folder that replaces `folder` when the block succeeds.
 
     A store has no folders: there the file `last` is deleted first and uploaded last, so `folder` is complete if and
-    only if `last` exists.
+    only if `last` exists. If it `is_written` by then, by a worker that was thought lost, it is kept.
     """
     with _write_errors(folder):
         if store_of(folder) is None:
@@ -86,7 +87,8 @@ def atomic_folder(folder: Path, *, last: str) -> Iterator[Path]:
         else:
             with staging_folder() as staging:
                 yield staging
-                upload_folder(staging, folder, last=last)
+                if not is_written():
+                    upload_folder(staging, folder, last=last)
 
 
 @contextmanager
@@ -128,15 +130,8 @@ def delete(path: Path, *, first: str = "") -> None:
 
 def files_below(folder: Path) -> dict[Path, FileState]:
     """Every file below a folder, sorted, without links and files deleted meanwhile. One list request to a store."""
-    store = store_of(folder)
-    if store is not None:
-        found = store.find(_key(folder), detail=True)
-        prefix = _key(folder).rstrip("/") + "/"
-        return {
-            folder / key.removeprefix(prefix): FileState(int(info["size"]), info["LastModified"].timestamp())
-            for key, info in sorted(found.items())
-            if key.startswith(prefix)
-        }
+    if store_of(folder) is not None:
+        return {folder / name: state for name, state in object_states(folder).items()}
     states = {}
     for path in sorted(folder.rglob("*")):
         try:
@@ -146,6 +141,40 @@ def files_below(folder: Path) -> dict[Path, FileState]:
         if S_ISREG(status.st_mode):
             states[path] = FileState(status.st_size, status.st_mtime)
     return states
+
+
+def object_states(folder: Path) -> dict[str, FileState]:
+    """Every object below a store's `folder` by the rest of its key, sorted. One list request for each 1,000."""
+    prefix = _key(folder).rstrip("/") + "/"
+    found = store_of(folder).find(_key(folder), detail=True)
+    return {
+        key.removeprefix(prefix): _state(info)
+        for key, info in sorted(found.items())
+        if key.startswith(prefix) and not key.endswith("/")  # consoles create empty objects for folders
+    }
+
+
+def object_state(path: Path) -> FileState:
+    """The object at `path` as it is now. FileNotFoundError where it is gone."""
+    info = store_of(path).info(_key(path), refresh=True)
+    if info["type"] != "file":
+        raise FileNotFoundError(str(path))
+    return _state(info)
+
+
+def _state(info: dict[str, Any]) -> FileState:
+    """Listings may give fractions of a second and heads do not."""
+    return FileState(int(info["size"]), int(info["LastModified"].timestamp()), info["ETag"].strip('"'))
+
+
+def copied_file(path: Path, copy: Path) -> str:
+    """Copies a file to the local path `copy`; the sha256 of its bytes, which are read once."""
+    digest = hashlib.sha256()
+    with path.open("rb") as source, copy.open("wb") as target:
+        while chunk := source.read(_HASH_CHUNK_BYTES):
+            digest.update(chunk)
+            target.write(chunk)
+    return digest.hexdigest()
 
 
 def sync(path: Path) -> None:

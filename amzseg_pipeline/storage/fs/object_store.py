@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from glob import escape
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from amzseg_pipeline.contracts.errors import SettingsError
 
 LOCAL_VARIABLE = "AMZSEG_LOCAL"
-"""The local folder for what a store cannot hold: landing/, dagster/, the lock and unfinished files."""
+"""The local folder for what a store cannot hold: dagster/, the lock and unfinished files."""
 
 _ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[0-9A-Za-z_-][0-9A-Za-z._=-]*)*)/?")
 _READ_AHEAD_BYTES = 2**23
@@ -59,15 +60,23 @@ def content_of(path: Path) -> bytes:
     return content
 
 
+def first_bytes(path: Path, count: int) -> bytes:
+    """The first bytes of a file, without reading ahead in a store."""
+    with path.open("rb") if store_of(path) is None else cast(Any, path).open("rb", cache_type="none") as stream:
+        return stream.read(count)
+
+
 def is_link(path: Path) -> bool:
     """Whether `path` is a symbolic link; never in a store."""
     return store_of(path) is None and path.is_symlink()
 
 
-def parquet_file(path: Path) -> pq.ParquetFile:
-    """The Parquet file at `path`, open for reading, local or in a store."""
+def parquet_file(path: Path, **options: Any) -> pq.ParquetFile:
+    """The Parquet file at `path`, open for reading, local or in a store; `options` are those of `pq.ParquetFile`."""
     store = store_of(path)
-    return pq.ParquetFile(path) if store is None else pq.ParquetFile(cast(Any, path).path, filesystem=store)
+    if store is None:
+        return pq.ParquetFile(path, **options)
+    return pq.ParquetFile(cast(Any, path).path, filesystem=store, **options)
 
 
 def footer(path: Path) -> pq.FileMetaData:
@@ -94,7 +103,7 @@ class DuckDBReads:
         files = list(paths)
         for folder in {cast(Any, path.parent).path for path in files if store_of(path) is not None}:
             self._listed.ls(folder, refresh=True)
-        return [str(path) for path in files]
+        return [str(path) if store_of(path) is None else escape(str(path)) for path in files]
 
 
 def access_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:

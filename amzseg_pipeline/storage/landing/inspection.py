@@ -12,13 +12,13 @@ from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, RAW_REVIEWS, RE
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.reviews import RULE_NAMES, values
 from amzseg_pipeline.storage.landing.formats.detection import format_of
-from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards.parquet import check_engine_can_open
 from amzseg_pipeline.storage.landing.ingest.batch_files import no_record_can_be_read
 from amzseg_pipeline.storage.landing.readers.decompression import compression_of
 from amzseg_pipeline.storage.landing.readers.plain_text import WINDOWS_1252
 from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows
-from amzseg_pipeline.storage.landing.scan.export import DELIMITERS, Export, opened_export
+from amzseg_pipeline.storage.landing.scan.export import DELIMITERS, Export, readable_export
 from amzseg_pipeline.storage.landing.scan.listing import reason_to_skip
 from amzseg_pipeline.storage.landing.values.column import MAX_EXAMPLES, quoted
 
@@ -52,9 +52,14 @@ def inspection_lines(path: Path, settings: Settings, *, now: float) -> list[str]
     """
     if reason := reason_to_skip(path.name):
         return [f"{path.name}: a run skips this file: {reason}; rename it if it is an export"]
-    export_format, export = format_of(opened_export(path, settings, now=now))
-    if isinstance(export_format, InPlaceFormat):
-        check_engine_can_open(path)
+    with readable_export(path, settings, now=now) as opened:
+        export_format, export = format_of(opened)
+        if isinstance(export_format, InPlaceFormat):
+            check_engine_can_open(path)
+        return _lines(path.name, export_format, export)
+
+
+def _lines(file_name: str, export_format: ParsedFormat | InPlaceFormat, export: Export) -> list[str]:
     columns: dict[str, _Column] = {}
     rejected: Counter[str] = Counter()
     details: dict[str, dict[str, None]] = {}
@@ -73,7 +78,7 @@ def inspection_lines(path: Path, settings: Settings, *, now: float) -> list[str]
     if rows and sum(rejected[reason] for reason in READ_ERRORS) == rows:
         raise no_record_can_be_read(next(iter(details.get(next(iter(rejected)), {})), next(iter(rejected))))
     return [
-        f"{path.name}: {export_format.name}",
+        f"{file_name}: {export_format.name}",
         *_file_lines(export, export_format),
         f"records: {records:,}, rows: {rows:,}, of which rejected: {rejected.total():,}",
         *_value_lines(columns),

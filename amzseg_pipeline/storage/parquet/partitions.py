@@ -62,7 +62,7 @@ def write_part(part: Path, write: Callable[[Path], None]) -> bool:
     """Calls `write` to fill `part`; False where the complete part exists already."""
     if is_complete(part):
         return False
-    with atomic_folder(part, last=_FILES_FILE) as folder:
+    with atomic_folder(part, last=_FILES_FILE, is_written=partial(is_complete, part)) as folder:
         write(folder)
         written = {
             path.relative_to(folder).as_posix(): (path.stat().st_size, footer(path).num_rows)

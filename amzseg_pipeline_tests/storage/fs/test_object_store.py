@@ -40,13 +40,12 @@ def put(path: Path, content: bytes) -> None:
         ("s3://bucket/", "s3://bucket/"),
     ],
 )
-def test_an_address_is_a_data_root_with_local_exports(address: str, path: str) -> None:
+def test_an_address_is_a_data_root_with_local_files_of_dagster(address: str, path: str) -> None:
     data_root = data_root_from_environment({"AMZSEG_DATA": address, "AMZSEG_LOCAL": "/srv/local"})
     assert str(data_root.root) == path
     assert str(data_root.published) == path.removesuffix("/") + "/published"
-    assert (data_root.landing, data_root.dagster, data_root.lock_file) == tuple(
-        Path("/srv/local") / name for name in ("landing", "dagster", ".lock")
-    )
+    assert str(data_root.landing) == path.removesuffix("/") + "/landing"
+    assert (data_root.dagster, data_root.lock_file) == (Path("/srv/local/dagster"), Path("/srv/local/.lock"))
 
 
 @pytest.mark.parametrize(
@@ -169,6 +168,21 @@ def test_writes_a_part_once_and_again_when_damaged(store: Store) -> None:
     assert (write_part(part, write), write_part(part, write)) == (True, False)
     cast(Any, part).fs.rm((cast(Any, part) / "files.json").path)
     assert write_part(part, write)
+
+
+def test_a_part_completed_by_another_worker_is_kept(store: Store) -> None:
+    part = path_at(store.address) / "warehouse/parts/0000-abc"
+
+    def write(folder: Path, *values: int) -> None:
+        pq.write_table(pa.table({"a": values}), folder / "part.parquet")
+
+    def write_late(folder: Path) -> None:
+        write_part(part, lambda other: write(other, 1, 2))
+        store.writes.clear()
+        write(folder, 2, 1)
+
+    write_part(part, write_late)
+    assert store.writes == []
 
 
 def test_a_folder_may_have_only_its_last_file(store: Store) -> None:

@@ -18,7 +18,7 @@ def check_workbook(path: Path, settings: Settings) -> None:
     with refuse_unreadable():
         size_bytes = path.stat().st_size
         try:
-            with zipfile.ZipFile(path) as archive:
+            with path.open("rb") as file, zipfile.ZipFile(file) as archive:
                 members = archive.infolist()
                 ceiling = min(max(size_bytes * settings.max_expansion_ratio, _SMALL_BYTES), settings.max_expanded_bytes)
                 expanded_bytes = _expanded_bytes(archive, members, int(ceiling))
@@ -59,7 +59,8 @@ def sheet_rows(path: Path) -> list[list[object]]:
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
-        workbook = CalamineWorkbook.from_path(str(path))
+        with path.open("rb") as file:
+            workbook = CalamineWorkbook.from_filelike(file)
         for name in workbook.sheet_names:
             if rows := workbook.get_sheet_by_name(name).to_python(skip_empty_area=True):
                 return [list(row) for row in rows]

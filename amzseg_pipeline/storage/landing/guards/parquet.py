@@ -1,5 +1,6 @@
 """Checks of a Parquet file before its pages are read: is it complete, of acceptable size and of the right types?"""
 
+import glob
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import pyarrow.types as pt
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.fs.object_store import DuckDBReads, access_errors, first_bytes, store_of
+from amzseg_pipeline.storage.fs.object_store import footer as footer_of
 from amzseg_pipeline.storage.landing.guards.parquet_pages import uncompressed_page_bytes
 from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
 from amzseg_pipeline.storage.landing.readers.decompression import SMALL_BYTES
@@ -56,16 +59,16 @@ TEXT_LIST = ColumnTypeCheck("a list of texts", lambda data_type: _is_text_list(d
 
 def is_parquet(path: Path) -> bool:
     """Whether the file begins with the Parquet magic bytes. RefusedInput where it cannot be read."""
-    with refuse_unreadable(), path.open("rb") as stream:
-        return stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
+    with refuse_unreadable():
+        return first_bytes(path, len(PARQUET_MAGIC)) == PARQUET_MAGIC
 
 
 def parquet_footer(path: Path) -> pq.FileMetaData:
     """The footer of the file. RefusedInput where it is damaged or missing, or its schema is not one of Arrow's."""
     try:
-        footer = pq.read_metadata(path)
+        footer = footer_of(path)
         footer.schema.to_arrow_schema()
-    except (pa.ArrowException, OSError) as error:
+    except access_errors(pa.ArrowException) as error:
         raise damaged_parquet(error) from error
     return footer
 
@@ -105,7 +108,7 @@ def checked_row_count(
     try:
         stated_bytes = sum(chunk.total_uncompressed_size for chunk in read_chunks)
         expanded_bytes = max(stated_bytes, uncompressed_page_bytes(path, read_chunks), rows)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except access_errors(pa.ArrowException, ValueError) as error:
         raise damaged_parquet(error) from error
     size_bytes = path.stat().st_size
     ceiling = int(max(size_bytes * settings.max_expansion_ratio, SMALL_BYTES))
@@ -121,9 +124,10 @@ def check_engine_can_open(path: Path) -> None:
     """RefusedInput where DuckDB cannot parse the footer: it is stricter than Arrow."""
     import duckdb
 
-    name = "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
     try:
         with duckdb.connect(config={"threads": 1}) as connection:
+            store = store_of(path)
+            [name] = [glob.escape(str(path))] if store is None else DuckDBReads(connection, store).names([path])
             connection.execute("SELECT count(*) FROM read_parquet(?)", [name])
     except duckdb.Error as error:
         raise damaged_parquet(error) from error

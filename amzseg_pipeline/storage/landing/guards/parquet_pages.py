@@ -5,16 +5,21 @@ The footer repeats these sizes, but no reader needs them to be true. Pages are n
 
 import mmap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from amzseg_pipeline.storage.fs.object_store import store_of
 
 _UNCOMPRESSED_BYTES, _COMPRESSED_BYTES, _DATA, _DICTIONARY, _DATA_V2 = 2, 3, 5, 7, 8
 _VALUE_COUNT = 1
 _MAX_DEPTH = 8
 _MAX_VARINT_BYTES = 10
+_RANGE_BYTES = 2**12
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,46 @@ def uncompressed_page_bytes(path: Path, chunks: list[pq.ColumnChunkMetaData]) ->
     """
     if not chunks:
         return 0
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with path.open("rb") as stream, _content(stream, path) as content:
         return sum(page.uncompressed_bytes for chunk in chunks for page in _pages(content, chunk))
 
 
-def _pages(content: mmap.mmap, chunk: pq.ColumnChunkMetaData) -> Iterator[Page]:
+@contextmanager
+def _content(stream: Any, path: Path) -> Iterator["_Bytes"]:
+    if store_of(path) is None:
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            yield content
+    else:
+        yield _Ranges(stream, path.stat().st_size)
+
+
+class _Bytes(Protocol):
+    """The bytes of a file by their offsets."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, offset: int, /) -> int: ...
+
+
+class _Ranges:
+    """The bytes of an object, fetched in ranges; pages follow one another, so one range serves many headers."""
+
+    def __init__(self, stream: Any, size_bytes: int) -> None:
+        self._stream = stream
+        self._size_bytes = size_bytes
+        self._first = 0
+        self._range = b""
+
+    def __len__(self) -> int:
+        return self._size_bytes
+
+    def __getitem__(self, offset: int, /) -> int:
+        if not 0 <= offset - self._first < len(self._range):
+            self._stream.seek(offset)
+            self._range, self._first = self._stream.read(_RANGE_BYTES), offset
+        return self._range[offset - self._first]
+
+
+def _pages(content: _Bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[Page]:
     """The pages up to the one that completes the chunk's values, in the order of readers."""
     offset, values = chunk.data_page_offset, 0
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:
@@ -54,7 +94,7 @@ def _pages(content: mmap.mmap, chunk: pq.ColumnChunkMetaData) -> Iterator[Page]:
         )
 
 
-def _page(content: mmap.mmap, offset: int) -> Page:
+def _page(content: _Bytes, offset: int) -> Page:
     reader = _CompactProtocol(content, offset)
     header = reader.struct()
     sizes = [header.get(field) for field in (_UNCOMPRESSED_BYTES, _COMPRESSED_BYTES)]
@@ -71,7 +111,7 @@ def _page(content: mmap.mmap, offset: int) -> Page:
 class _CompactProtocol:
     """A reader of Thrift's compact protocol, as far as page headers need it."""
 
-    def __init__(self, content: mmap.mmap, offset: int) -> None:
+    def __init__(self, content: _Bytes, offset: int) -> None:
         self.offset = offset
         self._content = content
 

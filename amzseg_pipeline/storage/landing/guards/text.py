@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.fs.object_store import access_errors
 
 _CHUNK_BYTES = 2**20
 _TAR_MAGIC_AT = 257
@@ -49,7 +50,7 @@ class NotUtf8(RefusedInput):
 
 @contextmanager
 def refuse_unreadable() -> Iterator[None]:
-    """Turns an OSError into a RefusedForNow with the fix. The block must only read a landing file."""
+    """Turns an error of the disk or the store into a RefusedForNow. The block must only read a landing file."""
     try:
         yield
     except FileNotFoundError as error:
@@ -60,8 +61,9 @@ def refuse_unreadable() -> Iterator[None]:
         raise RefusedForNow("it is a folder; move its files up, or rename it.") from error
     except PermissionError as error:
         raise RefusedForNow("no permission to read it; let the pipeline's user read it (chmod a+r).") from error
-    except OSError as error:
-        raise RefusedForNow(f"it cannot be read ({error.strerror or error}); deliver it again.") from error
+    except access_errors() as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RefusedForNow(f"it cannot be read ({reason}); deliver it again.") from error
 
 
 def check_size(size_bytes: int, settings: Settings) -> None:

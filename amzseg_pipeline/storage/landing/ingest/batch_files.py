@@ -1,11 +1,15 @@
 """Raw rows as Parquet: one cached batch file per batch, named by the sha256 of its export and its reader.
 
-A cached file that is damaged or of another contract is written again. An export that is read in place has no copy.
+A cached file that is damaged or of another contract is written again. An export that is read in place has no copy; in
+a store, a record of its check is kept instead, so that its pages are not read again in every run.
+
+Over 250 lines: three ways to a batch file (cached, read from a folder, read from a store) that share one layout.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+import shutil
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,14 +20,14 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
-from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, delete, files_below
-from amzseg_pipeline.storage.fs.object_store import footer
+from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, delete, files_below, staging_folder
+from amzseg_pipeline.storage.fs.object_store import content_of, footer, store_of
 from amzseg_pipeline.storage.landing.formats.detection import FORMAT_BY_NAME, format_of
-from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat
+from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards.parquet import check_engine_can_open, checked_row_count
 from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows, pseudonymized_rows
-from amzseg_pipeline.storage.landing.scan.export import opened_export
-from amzseg_pipeline.storage.landing.scan.identity import check_unchanged
+from amzseg_pipeline.storage.landing.scan.export import Export, readable_export
+from amzseg_pipeline.storage.landing.scan.identity import check_unchanged, sha256_now, with_mapping
 from amzseg_pipeline.storage.landing.scan.listing import LandingFile
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 
@@ -61,8 +65,13 @@ def reader_id(export_format: ExportFormat, user_key_id: str | None) -> str:
     return export_format.version if user_key_id is None else f"{export_format.version}-{user_key_id}"
 
 
-def cached_batch_file(folder: Path, sha256: str, *, user_key: UserKey | None = None) -> BatchFile | None:
-    """The batch file in `folder` written by today's reader and with pseudonyms of `user_key`, if there is one."""
+def cached_batch_file(
+    folder: Path, sha256: str, *, export: Path | None = None, user_key: UserKey | None = None
+) -> BatchFile | None:
+    """The batch file in `folder` written by today's reader and with pseudonyms of `user_key`, if there is one.
+
+    For an `export` in a store that is read in place, what its check found.
+    """
     user_key_id = user_key.id if user_key else None
     for path in folder.glob(f"{batch_id(sha256)}-*.parquet"):
         try:
@@ -78,6 +87,8 @@ def cached_batch_file(folder: Path, sha256: str, *, user_key: UserKey | None = N
                 return batch_file
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
             continue
+    if export is not None and store_of(export) is not None and user_key is None:
+        return _checked_before(folder, sha256, export)
     return None
 
 
@@ -105,16 +116,97 @@ def new_batch_file(
     Raises:
         RefusedInput: The file cannot be read, or changes meanwhile.
     """
-    export_format, export = format_of(opened_export(landing / file.path, settings, now=now))
-    if isinstance(export_format, InPlaceFormat) and user_key is None:
-        assert export.footer is not None
-        rows = checked_row_count(export.path, export.footer, settings, column_types=export_format.column_types)
-        check_engine_can_open(export.path)
-        check_unchanged(landing, file)
-        return BatchFile(export.path, export_format.name, rows, records=rows, read_errors=0, currency=None)
+    with readable_export(landing / file.path, settings, now=now) as opened:
+        export_format, export = format_of(opened)
+        if isinstance(export_format, InPlaceFormat) and user_key is None:
+            batch_file = _checked_in_place(export, export_format, settings)
+            check_unchanged(landing, file)
+            if store_of(landing) is not None:
+                with atomic_write(folder / f"{_file_name(sha256, export_format, None)}.json") as temporary:
+                    temporary.write_text(json.dumps(vars(batch_file) | {"path": ""}), encoding="utf-8")
+            return batch_file
+        path = folder / _file_name(sha256, export_format, user_key.id if user_key else None)
+        with atomic_write(path) as temporary:
+            batch_file = _written(
+                temporary, export_format, export, file=file, batch=batch_id(sha256), user_key=user_key
+            )
+            check_unchanged(landing, file)
+    return replace(batch_file, path=path)
 
+
+def sha256_of_new_object(
+    folder: Path, *, landing: Path, file: LandingFile, settings: Settings, now: float, user_key: UserKey | None = None
+) -> str:
+    """The sha256 of a file in a store; its batch file is written to `folder` meanwhile, so it is transferred once.
+
+    Parquet is hashed only, because its columns are read in ranges. Arguments and errors are those of new_batch_file.
+    """
+    with readable_export(landing / file.path, settings, now=now) as opened, staging_folder() as scratch:
+        if opened.file_type == "parquet":
+            return sha256_now(landing, file)
+        export_format, export = format_of(opened)
+        assert export.content_hash is not None
+        known = export.content_hash.sha256  # of a copy; a stream is hashed while it is read
+        draft = scratch / "rows.parquet"
+        batch = batch_id(with_mapping(known, landing / file.path)) if known else ""
+        _written(draft, export_format, export, file=file, batch=batch, user_key=user_key)
+        assert export.content_hash.sha256
+        sha256 = with_mapping(export.content_hash.sha256, landing / file.path)
+        check_unchanged(landing, file)
+        if cached_batch_file(folder, sha256, export=landing / file.path, user_key=user_key) is None:
+            path = folder / _file_name(sha256, export_format, user_key.id if user_key else None)
+            with atomic_write(path) as temporary:
+                if known:
+                    shutil.move(draft, temporary)
+                else:
+                    _copy_with_batch(draft, temporary, batch_id(sha256))
+    return sha256
+
+
+def _checked_in_place(export: Export, export_format: InPlaceFormat, settings: Settings) -> BatchFile:
+    assert export.footer is not None
+    rows = checked_row_count(export.path, export.footer, settings, column_types=export_format.column_types)
+    check_engine_can_open(export.path)
+    return BatchFile(export.path, export_format.name, rows, records=rows, read_errors=0, currency=None)
+
+
+def _checked_before(folder: Path, sha256: str, export: Path) -> BatchFile | None:
+    for path in folder.glob(f"{batch_id(sha256)}-*.parquet.json"):
+        try:
+            record = json.loads(content_of(path))
+            batch_file = BatchFile(**record | {"path": export, "assumptions": tuple(record["assumptions"])})
+            if path.name == f"{_file_name(sha256, FORMAT_BY_NAME[batch_file.format], None)}.json":
+                return batch_file
+        except (OSError, KeyError, TypeError, ValueError):
+            continue
+    return None
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(path, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES)
+
+
+def _copy_with_batch(source: Path, target: Path, batch: str) -> None:
+    with pq.ParquetFile(source) as rows, _writer(target, rows.schema_arrow) as writer:
+        column = rows.schema_arrow.get_field_index("batch")
+        for group in range(rows.num_row_groups):
+            table = rows.read_row_group(group)
+            batches = pa.repeat(pa.scalar(batch), len(table))
+            writer.write_table(table.set_column(column, rows.schema_arrow.field(column), batches))
+        writer.add_key_value_metadata({_METADATA_KEY: rows.metadata.metadata[_METADATA_KEY]})
+
+
+def _written(
+    path: Path,
+    export_format: ParsedFormat | InPlaceFormat,
+    export: Export,
+    *,
+    file: LandingFile,
+    batch: str,
+    user_key: UserKey | None,
+) -> BatchFile:
+    """Writes the rows of the export to the local `path`."""
     user_key_id = user_key.id if user_key else None
-    path = folder / _file_name(sha256, export_format, user_key_id)
     schema = arrow_schema(export_format.table)
     tables = parsed_rows(export_format, export)
     if user_key is not None:
@@ -122,10 +214,7 @@ def new_batch_file(
     rows = records = read_errors = 0
     first_error = ""
     currency: str | None = None
-    with (
-        atomic_write(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", dictionary_pagesize_limit=_DICTIONARY_BYTES) as writer,
-    ):
+    with _writer(path, schema) as writer:
         for group in _row_groups(tables):
             if "read_error" in group.column_names and not rows:
                 first_error = next(iter(group["read_error"].drop_null().slice(0, 1).to_pylist()), "")
@@ -134,13 +223,12 @@ def new_batch_file(
             records = group["row_number"][-1].as_py()
             if "read_error" in group.column_names:
                 read_errors += group.num_rows - group["read_error"].null_count
-            writer.write_table(_with_all_columns(group, schema, source_file=file.path, batch=batch_id(sha256)))
+            writer.write_table(_with_all_columns(group, schema, source_file=file.path, batch=batch))
         if read_errors == rows:
             raise no_record_can_be_read(first_error)
         assumptions = tuple(export.assumptions)
         batch_file = BatchFile(path, export_format.name, rows, records, read_errors, currency, user_key_id, assumptions)
         metadata = {name: value for name, value in asdict(batch_file).items() if name not in ("path", "rows")}
-        check_unchanged(landing, file)
         writer.add_key_value_metadata({_METADATA_KEY: json.dumps(metadata)})
     return batch_file
 
@@ -151,11 +239,14 @@ def no_record_can_be_read(first_error: str) -> RefusedInput:
     return RefusedInput(f"no record can be read; of the first: {details}. Export it again as docs/exports.md shows.")
 
 
-def delete_other_batch_files(folder: Path, kept: Iterable[Path]) -> None:
-    """Deletes the batch files in `folder` that are not among `kept`, and leftovers of interrupted writes."""
-    names = {path.name for path in kept}
+def delete_other_batch_files(folder: Path, kept: Collection[tuple[str, str]]) -> None:
+    """Deletes the batch files in `folder` except those `kept`, each the sha256 and the reader_id of a batch.
+
+    Leftovers of interrupted writes are deleted too.
+    """
+    names = {f"{batch_id(sha256)}-{reader}.parquet" for sha256, reader in kept}
     for path in files_below(folder):
-        if ".parquet" in path.name and path.name not in names:
+        if ".parquet" in path.name and path.name.removesuffix(".json") not in names:
             delete(path)
 
 

@@ -15,6 +15,7 @@ from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
 from amzseg_pipeline.storage.landing.ingest.batch_files import batch_id
 from amzseg_pipeline.storage.landing.ingest.raw_reviews import Batch
 from amzseg_pipeline.storage.landing.readers.parquet_texts import check_pages
+from amzseg_pipeline.storage.landing.scan.listing import landing_file
 from amzseg_pipeline.storage.parquet.tables import existing_table
 
 
@@ -81,9 +82,10 @@ def _frames_in_place(batches: Sequence[Batch], engine: Engine) -> Iterator[nw.La
 
 def _types(batch: Batch) -> tuple[str, ...]:
     """The format and the column types of this export, after checking that it did not change since it was listed."""
+    root = batch.parquet_path.parents[batch.path.count("/")]
     with refuse_unreadable():
-        status = batch.parquet_path.stat()
-    if (status.st_size, status.st_mtime_ns) != (batch.size_bytes, batch.modified_ns):
+        now = landing_file(root, batch.path)
+    if (now.size_bytes, now.modified_ns, now.etag) != (batch.size_bytes, batch.modified_ns, batch.etag):
         raise RefusedForNow(f"{batch.path}: it changed after raw_reviews read it; materialise raw_reviews again.")
     schema = parquet_footer(batch.parquet_path).schema.to_arrow_schema()
     return (batch.format, *(str(schema.field(name).type) for name in batch.export_format.required_names))

@@ -1,7 +1,12 @@
-"""Reads the landing zone into raw_reviews: lists and hashes the files, and reads each new content once."""
+"""Reads the landing zone into raw_reviews: lists and hashes the files, and reads each new content once.
 
-from collections.abc import Iterable
+Over 250 lines: the result, the tasks that read files, and the messages for each way in which reading fails.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,7 @@ from amzseg_pipeline.contracts.reviews import RAW_ITEMS, RAW_REVIEWS, RatingMean
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.data_root import DataRoot
+from amzseg_pipeline.storage.fs.object_store import store_of
 from amzseg_pipeline.storage.landing.formats.detection import FORMAT_BY_NAME, FORMATS
 from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards.text import check_size
@@ -19,6 +25,7 @@ from amzseg_pipeline.storage.landing.ingest.batch_files import (
     delete_other_batch_files,
     new_batch_file,
     reader_id,
+    sha256_of_new_object,
 )
 from amzseg_pipeline.storage.landing.scan.identity import (
     check_unchanged,
@@ -29,7 +36,7 @@ from amzseg_pipeline.storage.landing.scan.identity import (
 )
 from amzseg_pipeline.storage.landing.scan.listing import LandingFile, Listing, RefusedFile, SkippedFile, landing_listing
 from amzseg_pipeline.storage.landing.scan.refusals import save_refused_files, saved_refused_files
-from amzseg_pipeline.storage.landing.scan.sidecars import check_sidecars
+from amzseg_pipeline.storage.landing.scan.sidecars import ENDINGS, check_sidecars
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,12 @@ class Batch:
     parquet_path: Path
     user_key_id: str | None = None
     assumptions: tuple[str, ...] = ()
+    etag: str = ""
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The fields that a manifest records: all but the path of the Parquet file."""
-        return {name: value for name, value in asdict(self).items() if name != "parquet_path"}
+        """The fields that a manifest records: all but the path of the Parquet file and the store's ETag."""
+        return {name: value for name, value in asdict(self).items() if name not in ("parquet_path", "etag")}
 
     @property
     def export_format(self) -> ParsedFormat | InPlaceFormat:
@@ -131,8 +139,24 @@ class RawReviews:
         return next((batch.currency for batch in self.batches if batch.currency), None)
 
 
+Run = Callable[[Sequence[Callable[[], Any]]], Iterable[tuple[int, Any]]]
+"""Calls functions anywhere, in any order, and gives the position and the result of each."""
+
+
+def in_process(tasks: Sequence[Callable[[], Any]]) -> Iterator[tuple[int, Any]]:
+    """Calls the tasks in this process, one after the other."""
+    for position, task in enumerate(tasks):
+        yield position, task()
+
+
 def raw_reviews(
-    data_root: DataRoot, settings: Settings, *, now: float, settle: bool, user_key: UserKey | None = None
+    data_root: DataRoot,
+    settings: Settings,
+    *,
+    now: float,
+    settle: bool,
+    user_key: UserKey | None = None,
+    run: Run = in_process,
 ) -> RawReviews:
     """Reads new files of the landing zone into batch files.
 
@@ -142,6 +166,7 @@ def raw_reviews(
         now: The time of the run, in seconds since 1970 UTC.
         settle: Skip files younger than `settle_seconds`.
         user_key: Replaces the ids of users and reviews with pseudonyms; batch files of another key are not used.
+        run: Where files are hashed and read, one task for each.
 
     Raises:
         RefusedInput: It lists every file that cannot be read, and no batch file changed. Also where nothing can be
@@ -153,9 +178,18 @@ def raw_reviews(
 
     errors: dict[LandingFile, RefusedInput] = {}
     batches = []
-    for sha256, files in _files_by_sha256(data_root, listing.files, settings, errors).items():
+    reading = _Reading(data_root, settings, now, user_key)
+    by_sha256 = _files_by_sha256(reading, listing.files, errors, run=run)
+    batch_files = _batch_files(reading, by_sha256, run=run)
+    for sha256, files in by_sha256.items():
         try:
-            batch_file = _batch_file(data_root, settings, sha256, files, now=now, user_key=user_key)
+            batch_file = batch_files[sha256]
+            if isinstance(batch_file, RefusedInput):
+                raise batch_file
+            for file in files:
+                endings = [ending for ending in ENDINGS if f"{file.path}.{ending}" in listing.sidecars]
+                path = data_root.landing / file.path
+                check_sidecars(path, sha256=sha256, records=batch_file.records, endings=endings)
         except RefusedInput as error:
             errors |= dict.fromkeys(files, error)
         else:
@@ -173,7 +207,7 @@ def raw_reviews(
     raw = RawReviews(tuple(batches), tuple(sorted((*listing.skipped, *same))), tuple(sorted(refused)))
     if not raw.reviews:
         raise RefusedInput(_items_only(data_root.landing, raw))
-    delete_other_batch_files(_batch_files_folder(data_root), (batch.parquet_path for batch in batches))
+    delete_other_batch_files(_batch_files_folder(data_root), [(batch.sha256, batch.reader) for batch in batches])
     return raw
 
 
@@ -183,53 +217,116 @@ def known_contents(data_root: DataRoot, listing: Listing, *, without_refused: bo
     `without_refused` leaves out the files that the last run refused for their bytes.
     """
     refused = saved_refused_files(data_root) if without_refused else frozenset()
-    return known_sha256((file for file in listing.files if file not in refused), saved_sha256(data_root))
+    files = (file for file in listing.files if file.content_key not in refused)
+    return known_sha256(files, saved_sha256(data_root))
 
 
 def _batch_files_folder(data_root: DataRoot) -> Path:
     return data_root.warehouse / "raw_reviews"
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """What reading a file needs, in whatever process it is read."""
+
+    data_root: DataRoot
+    settings: Settings
+    now: float
+    user_key: UserKey | None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "landing": self.data_root.landing,
+            "settings": self.settings,
+            "now": self.now,
+            "user_key": self.user_key,
+        }
+
+
+def _results(tasks: Sequence[Callable[[], Any]], run: Run) -> list[Any]:
+    """The result of each task; a RefusedInput where it raised one, because other files are read all the same."""
+    by_position = dict(run([partial(_result_or_refusal, task) for task in tasks]))
+    return [by_position[position] for position in range(len(tasks))]
+
+
+def _result_or_refusal(task: Callable[[], Any]) -> Any:
+    try:
+        return task()
+    except RefusedInput as refusal:
+        return refusal
+
+
+def _new_sha256(reading: _Reading, file: LandingFile) -> str:
+    landing = reading.data_root.landing
+    if store_of(landing) is None:
+        return sha256_now(landing, file)
+    try:
+        return sha256_of_new_object(_batch_files_folder(reading.data_root), file=file, **reading.arguments)
+    except RefusedForNow:
+        raise
+    except RefusedInput:  # refused again when its batch file is written; the schedule must know the content
+        return sha256_now(landing, file)
+
+
 def _files_by_sha256(
-    data_root: DataRoot, files: Iterable[LandingFile], settings: Settings, errors: dict[LandingFile, RefusedInput]
+    reading: _Reading, files: Sequence[LandingFile], errors: dict[LandingFile, RefusedInput], *, run: Run
 ) -> dict[str, list[LandingFile]]:
     """The files by content, in the order of the first path of each; unreadable files are added to `errors`."""
-    cache = saved_sha256(data_root)
-    sha256_by_file: dict[LandingFile, str] = {}
+    cache = saved_sha256(reading.data_root)
+    new = []
     for file in files:
         try:
-            check_size(file.size_bytes, settings)
-            sha256_by_file[file] = cache.get(file) or sha256_now(data_root.landing, file)
+            check_size(file.size_bytes, reading.settings)
         except RefusedInput as error:
             errors[file] = error
-    save_known_sha256(data_root, sha256_by_file)
+        else:
+            new += [] if file.content_key in cache else [file]
+    found: dict[LandingFile, Any] = {}
+    for group in _groups(new):
+        tasks = [partial(_new_sha256, reading, file) for file in group]
+        found |= zip(group, _results(tasks, run), strict=True)
+    errors |= {file: sha256 for file, sha256 in found.items() if isinstance(sha256, RefusedInput)}
+    sha256_by_file = {file: found.get(file) or cache[file.content_key] for file in files if file not in errors}
+    save_known_sha256(reading.data_root, sha256_by_file)
     files_by_sha256: dict[str, list[LandingFile]] = {}
     for file, sha256 in sha256_by_file.items():
         files_by_sha256.setdefault(sha256, []).append(file)
     return files_by_sha256
 
 
-def _batch_file(
-    data_root: DataRoot,
-    settings: Settings,
-    sha256: str,
-    files: list[LandingFile],
-    *,
-    now: float,
-    user_key: UserKey | None,
-) -> BatchFile:
-    """The batch file for `files`, which have the same content; read now unless it is cached."""
-    folder = _batch_files_folder(data_root)
-    try:
-        batch_file = cached_batch_file(folder, sha256, user_key=user_key) or new_batch_file(
-            folder, sha256, landing=data_root.landing, file=files[0], settings=settings, now=now, user_key=user_key
-        )
-    except RefusedInput:
-        check_unchanged(data_root.landing, files[0])  # else the change is the reason, not what it looks like
-        raise
+def _groups(files: Sequence[LandingFile]) -> list[list[LandingFile]]:
+    """The files in groups of different sizes: of files with the same content, the first is read before the others."""
+    groups: list[list[LandingFile]] = []
+    number_of_size: Counter[int] = Counter()
     for file in files:
-        check_sidecars(data_root.landing / file.path, sha256=sha256, records=batch_file.records)
-    return batch_file
+        number = number_of_size[file.size_bytes]
+        number_of_size[file.size_bytes] += 1
+        groups += [] if number < len(groups) else [[]]
+        groups[number].append(file)
+    return groups
+
+
+def _batch_files(
+    reading: _Reading, files: Mapping[str, Sequence[LandingFile]], *, run: Run
+) -> dict[str, BatchFile | RefusedInput]:
+    """The batch file of each sha256, or why there is none; files are read now unless their batch file is cached."""
+    folder, landing = _batch_files_folder(reading.data_root), reading.data_root.landing
+    found: dict[str, BatchFile | RefusedInput] = {}
+    for sha256, (first, *_) in files.items():
+        if cached := cached_batch_file(folder, sha256, export=landing / first.path, user_key=reading.user_key):
+            found[sha256] = cached
+    new = [sha256 for sha256 in files if sha256 not in found]
+    tasks = [partial(_new_batch_file, reading, sha256, files[sha256][0]) for sha256 in new]
+    return found | dict(zip(new, _results(tasks, run), strict=True))
+
+
+def _new_batch_file(reading: _Reading, sha256: str, file: LandingFile) -> BatchFile:
+    try:
+        return new_batch_file(_batch_files_folder(reading.data_root), sha256, file=file, **reading.arguments)
+    except RefusedInput:
+        check_unchanged(reading.data_root.landing, file)  # else the change is the reason, not what it looks like
+        raise
 
 
 def _batch(sha256: str, files: list[LandingFile], batch_file: BatchFile) -> Batch:
@@ -239,6 +336,7 @@ def _batch(sha256: str, files: list[LandingFile], batch_file: BatchFile) -> Batc
         also_at=tuple(file.path for file in others),
         size_bytes=first.size_bytes,
         modified_ns=first.modified_ns,
+        etag=first.etag,
         sha256=sha256,
         format=batch_file.format,
         rows=batch_file.rows,

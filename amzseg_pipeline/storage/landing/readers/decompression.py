@@ -1,14 +1,19 @@
 """The bytes of a text export, plain or decompressed from gzip or zstd, in bounded memory."""
 
 import gzip
+import hashlib
+import io
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.fs.object_store import first_bytes
 from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -21,31 +26,64 @@ _CHUNK_BYTES = 2**20
 
 def compression_of(path: Path) -> str:
     """gzip or zstd by the first bytes, "" for a plain file. RefusedInput where the file cannot be read."""
-    with refuse_unreadable(), path.open("rb") as stream:
-        magic = stream.read(4)
+    with refuse_unreadable():
+        magic = first_bytes(path, 4)
     if magic.startswith(GZIP_MAGIC):
         return "gzip"
     return "zstd" if magic == ZSTD_MAGIC else ""
 
 
-def decompressed_chunks(path: Path, settings: Settings) -> Iterator[bytes]:
+@dataclass
+class ContentHash:
+    """The sha256 of a file's bytes; empty until they have been read."""
+
+    sha256: str = ""
+
+
+class _HashedReads(io.RawIOBase):
+    """A stream that hashes what is read from it in order."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self._stream.read(len(buffer))
+        self._digest.update(chunk)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def sha256(self) -> str:
+        """The sha256 of the whole file; reads the rest of it."""
+        while self.read(_CHUNK_BYTES):
+            pass
+        return self._digest.hexdigest()
+
+
+def decompressed_chunks(path: Path, settings: Settings, *, content_hash: ContentHash | None = None) -> Iterator[bytes]:
     """The text's bytes in chunks of at most one mebibyte, decompressed from gzip (of any member count) or zstd.
 
-    RefusedInput where a compressed file is damaged, cut, or expands beyond the limits of `settings`; decompression
-    stops one chunk above them.
+    `content_hash` gets the sha256 of the file itself. RefusedInput where a compressed file is damaged, cut, or expands
+    beyond the limits of `settings`; decompression stops one chunk above them.
     """
     compression = compression_of(path)
-    with refuse_unreadable():
+    with refuse_unreadable(), path.open("rb") as file:
+        hashed = _HashedReads(file) if content_hash else None
+        stream: Any = hashed or file
         if compression == "gzip":
-            with gzip.open(path) as stream:
-                yield from _limited_chunks(lambda: _gzip_chunk(stream), "gzip", path, settings)
+            with gzip.open(stream) as expanded:
+                yield from _limited_chunks(lambda: _gzip_chunk(expanded), "gzip", path, settings)
         elif compression == "zstd":
-            with pa.OSFile(str(path)) as file, pa.CompressedInputStream(file, "zstd") as decompressed:
+            with pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd") as decompressed:
                 yield from _limited_chunks(lambda: _zstd_chunk(decompressed), "zstd", path, settings)
         else:
-            with path.open("rb") as plain:
-                while chunk := plain.read(_CHUNK_BYTES):
-                    yield chunk
+            while chunk := stream.read(_CHUNK_BYTES):
+                yield chunk
+        if content_hash and hashed:
+            content_hash.sha256 = hashed.sha256()
 
 
 def _limited_chunks(

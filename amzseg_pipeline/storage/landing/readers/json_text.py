@@ -18,7 +18,7 @@ def json_line_chunks(export: Export) -> Iterator[bytes]:
 
     RefusedInput as by `decompressed_chunks`, and where an array is damaged or not closed.
     """
-    chunks = decompressed_chunks(export.path, export.settings)
+    chunks = decompressed_chunks(export.path, export.settings, content_hash=export.content_hash)
     if export.file_type == "JSON array":
         return _array_lines(chunks)
     if export.file_type == "Python literals":

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
+from amzseg_pipeline.storage.fs.object_store import access_errors, parquet_file
 from amzseg_pipeline.storage.landing.guards.parquet import (
     ColumnTypeCheck,
     checked_row_count,
@@ -43,7 +44,7 @@ def parquet_time_unit(export: Export, name: str) -> str | None:
     assert footer is not None
     samples: list[float] = []
     try:
-        with pq.ParquetFile(export.path, metadata=footer) as file:
+        with parquet_file(export.path, metadata=footer) as file:
             for group in range(footer.num_row_groups):
                 batches = file.iter_batches(batch_size=2**16, row_groups=[group], columns=[name])
                 values = [batch.column(0).drop_null() for batch in batches]
@@ -57,7 +58,7 @@ def parquet_time_unit(export: Export, name: str) -> str | None:
                 # Every value is looked at only where the extremes leave the unit open.
                 found = [low, high] if len(units) == 1 and None not in units else _samples(values, now=export.now)
                 samples += found
-    except (pa.ArrowException, OSError) as error:
+    except access_errors(pa.ArrowException) as error:
         raise damaged_parquet(error) from error
     return plausible_unit(samples, now=export.now)
 
@@ -100,13 +101,13 @@ def _texts(
     first = 1
     try:
         # As dictionaries, because a page may store a long text once and refer to it from a million rows.
-        with pq.ParquetFile(path, metadata=footer, read_dictionary=flat) as file:
+        with parquet_file(path, metadata=footer, read_dictionary=flat) as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
                 texts = {name: _text(batch.column(name)) for name in columns}
                 numbers = pa.array(np.arange(first, first + len(batch)))
                 yield pa.RecordBatch.from_pydict({"row_number": numbers, **texts})
                 first += len(batch)
-    except (pa.ArrowException, OSError) as error:
+    except access_errors(pa.ArrowException) as error:
         raise damaged_parquet(error) from error
 
 

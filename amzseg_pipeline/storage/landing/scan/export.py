@@ -6,7 +6,8 @@ import json
 import re
 from ast import literal_eval
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +15,12 @@ import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.fs.atomic_writes import copied_file, staging_folder
+from amzseg_pipeline.storage.fs.object_store import first_bytes, store_of
 from amzseg_pipeline.storage.landing.guards.excel import EXCEL_MAGIC, sheet_names
 from amzseg_pipeline.storage.landing.guards.parquet import is_parquet, parquet_footer
-from amzseg_pipeline.storage.landing.guards.text import checked_head, is_utf_16
-from amzseg_pipeline.storage.landing.readers.decompression import compression_of, decompressed_chunks
+from amzseg_pipeline.storage.landing.guards.text import checked_head, is_utf_16, refuse_unreadable
+from amzseg_pipeline.storage.landing.readers.decompression import ContentHash, compression_of, decompressed_chunks
 from amzseg_pipeline.storage.landing.scan.column_mapping import ColumnMapping, column_mapping
 
 FileType = Literal["CSV", "JSON Lines", "JSON array", "Python literals", "Excel", "parquet"]
@@ -34,7 +37,7 @@ class Export:
     `names` are its column names, or the keys of each of the first objects, which `head_records` holds. `columns` maps
     the names of the format to those of the file; `mapping` is what a mapping file states. `footer` is that of a Parquet
     file, parsed once. `now` is the time of the run in seconds since 1970 UTC. Readers add to `assumptions` what they
-    assume, once each.
+    assume, once each. `content_hash` gets the sha256 of a file that is read as a stream.
     """
 
     path: Path
@@ -51,6 +54,7 @@ class Export:
     columns: Mapping[str, str] = field(default_factory=dict)
     mapping: ColumnMapping | None = None
     assumptions: list[str] = field(default_factory=list)
+    content_hash: ContentHash | None = None
 
     def assume(self, assumption: str) -> None:
         """Adds to `assumptions`."""
@@ -115,6 +119,31 @@ def _refuse_json_of_another_form(head: bytes) -> None:
         raise RefusedInput(
             "the values are MongoDB's extended JSON; export with --jsonFormat=relaxed, and dates as numbers."
         )
+
+
+@contextmanager
+def readable_export(path: Path, settings: Settings, *, now: float) -> Iterator[Export]:
+    """As opened_export; an export in a store has a `content_hash`, and can be read by any reader within the block.
+
+    Readers of CSV and Excel go through a file several times, so an object of these types is copied to the local folder
+    and the copy is deleted at the end. Other types are read from the store, as a stream or in ranges.
+    """
+    if store_of(path) is None:
+        yield opened_export(path, settings, now=now)
+        return
+    with refuse_unreadable():
+        is_excel = first_bytes(path, len(EXCEL_MAGIC)) == EXCEL_MAGIC
+    export = None if is_excel else opened_export(path, settings, now=now)
+    if export and export.file_type != "CSV":
+        yield replace(export, content_hash=ContentHash())
+        return
+    with staging_folder() as folder:
+        copy = folder / path.name
+        with refuse_unreadable():
+            content_hash = ContentHash(copied_file(path, copy))
+        if export is None:
+            export = replace(opened_export(copy, settings, now=now), mapping=column_mapping(path))
+        yield replace(export, path=copy, content_hash=content_hash)
 
 
 def csv_header(head: bytes, *, delimiter: str = "") -> tuple[str, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """The sha256 of landing files, cached so that unchanged files are not read again.
 
-The cache is warehouse/landing.json. Where it is missing or damaged, files are hashed again.
+The cache is warehouse/landing.json. Where it is missing or damaged, files are hashed again. In a store, an object is
+known by its key, size and ETag.
 """
 
 import hashlib
@@ -8,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 from amzseg_pipeline.contracts.errors import RefusedForNow
 from amzseg_pipeline.storage.data_root import DataRoot
@@ -16,12 +18,12 @@ from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
 from amzseg_pipeline.storage.landing.scan.column_mapping import mapping_file
 from amzseg_pipeline.storage.landing.scan.listing import LandingFile, landing_file
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def known_sha256(files: Iterable[LandingFile], cache: Mapping[LandingFile, str]) -> dict[str, str | None]:
     """The sha256 of every file by path; None for a file that is new or changed since it was last hashed."""
-    return {file.path: cache.get(file) for file in files}
+    return {file.path: cache.get(file.content_key) for file in files}
 
 
 def saved_sha256(data_root: DataRoot) -> dict[LandingFile, str]:
@@ -37,9 +39,10 @@ def saved_sha256(data_root: DataRoot) -> dict[LandingFile, str]:
 
 def save_known_sha256(data_root: DataRoot, sha256_by_file: Mapping[LandingFile, str]) -> None:
     """Writes the cache if it changed."""
-    if saved_sha256(data_root) == sha256_by_file:
+    known = {file.content_key: sha256 for file, sha256 in sha256_by_file.items()}
+    if saved_sha256(data_root) == known:
         return
-    files = [[*astuple(file), sha256] for file, sha256 in sorted(sha256_by_file.items())]
+    files = [[*astuple(file), sha256] for file, sha256 in sorted(known.items())]
     with atomic_write(_cache_file(data_root)) as temporary:
         temporary.write_text(json.dumps({"format": _FORMAT, "files": files}), encoding="utf-8")
 
@@ -47,11 +50,15 @@ def save_known_sha256(data_root: DataRoot, sha256_by_file: Mapping[LandingFile, 
 def sha256_now(landing: Path, file: LandingFile) -> str:
     """The sha256 of the file and of its mapping file. RefusedForNow where it is unreadable or changed since listed."""
     with refuse_unreadable():
-        sha256 = sha256_of(landing / file.path)
-        if mapping := mapping_file(landing / file.path):
-            sha256 = hashlib.sha256(sha256.encode() + mapping.read_bytes()).hexdigest()
+        sha256 = with_mapping(sha256_of(landing / file.path), landing / file.path)
     check_unchanged(landing, file)
     return sha256
+
+
+def with_mapping(sha256: str, export: Path) -> str:
+    """The sha256 of an export's bytes, combined with its mapping file if it has one."""
+    mapping = mapping_file(export)
+    return hashlib.sha256(sha256.encode() + mapping.read_bytes()).hexdigest() if mapping else sha256
 
 
 def check_unchanged(landing: Path, file: LandingFile) -> None:
@@ -66,8 +73,8 @@ def _cache_file(data_root: DataRoot) -> Path:
     return data_root.warehouse / "landing.json"
 
 
-def _entry(row: object) -> tuple[LandingFile, str]:
+def _entry(row: Any) -> tuple[LandingFile, str]:
     match row:
-        case [str(path), int(size_bytes), int(modified_ns), int(changed_ns), str(sha256)] if len(sha256) == 64:
-            return LandingFile(path, size_bytes, modified_ns, changed_ns), sha256
+        case [str(), int(), int(), int(), str(), str(sha256)] if len(sha256) == 64:
+            return LandingFile(*row[:-1]), sha256
     raise ValueError(row)

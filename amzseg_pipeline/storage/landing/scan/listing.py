@@ -1,16 +1,20 @@
 """Lists the landing zone: files to read, skipped files and files that are refused.
 
 A listing takes names, sizes and times only, without opening a file: cheap enough for every tick of a schedule.
+
+Over 250 lines: the same rules for folders and for the keys of a store.
 """
 
 import os
 import re
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.storage.fs.atomic_writes import FileState, object_state, object_states
+from amzseg_pipeline.storage.fs.object_store import access_errors, store_of
 from amzseg_pipeline.storage.landing.scan.column_mapping import FOLDER_MAPPING, MAPPING_SUFFIX, mapping_file
 
 UNFINISHED_SUFFIXES = (".tmp", ".part", ".crdownload", ".filepart", ".download", ".partial")
@@ -31,15 +35,22 @@ _NANOSECONDS = 10**9
 
 @dataclass(frozen=True, order=True)
 class LandingFile:
-    """A file: its path below landing/, and the size and times that show whether it changed.
+    """A file: its path below landing/, and the size, times or ETag that show whether it changed.
 
-    `changed_ns` is the inode change time: copying tools may restore `modified_ns`, but not this.
+    `changed_ns` is the inode change time: copying tools may restore `modified_ns`, but not this. In a store it is 0,
+    and `etag` is the ETag of the object, followed by that of its mapping file if there is one.
     """
 
     path: str
     size_bytes: int
     modified_ns: int
     changed_ns: int = 0
+    etag: str = ""
+
+    @property
+    def content_key(self) -> "LandingFile":
+        """Equal for equal content at this path: an ETag does not change when an object is uploaded again."""
+        return replace(self, modified_ns=0) if self.etag else self
 
 
 @dataclass(frozen=True, order=True)
@@ -61,11 +72,17 @@ class RefusedFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """The landing zone at one moment; each tuple is sorted by path."""
+    """The landing zone at one moment; each tuple is sorted by path. `sidecars` are the paths of sidecar files."""
 
     files: tuple[LandingFile, ...]
     skipped: tuple[SkippedFile, ...]
     refused: tuple[RefusedFile, ...]
+    sidecars: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Sidecar:
+    path: str
 
 
 def landing_listing(landing: Path, *, now: float, settle_seconds: float | None) -> Listing:
@@ -74,7 +91,7 @@ def landing_listing(landing: Path, *, now: float, settle_seconds: float | None) 
     Samples are skipped once another file is there. A missing folder gives an empty listing. RefusedInput where
     `landing` cannot be listed.
     """
-    entries = list(_entries(landing))
+    entries = list(_entries(landing) if store_of(landing) is None else _objects(landing))
     files = [entry for entry in entries if isinstance(entry, LandingFile)]
     skipped = [entry for entry in entries if isinstance(entry, SkippedFile)]
     refused = [entry for entry in entries if isinstance(entry, RefusedFile)]
@@ -94,7 +111,8 @@ def landing_listing(landing: Path, *, now: float, settle_seconds: float | None) 
             for file, age in young.items()
         ]
         files = [file for file in files if file not in young]
-    return Listing(tuple(sorted(files)), tuple(sorted(skipped)), tuple(sorted(refused)))
+    sidecars = frozenset(entry.path for entry in entries if isinstance(entry, _Sidecar))
+    return Listing(tuple(sorted(files)), tuple(sorted(skipped)), tuple(sorted(refused)), sidecars)
 
 
 def is_sample(path: str) -> bool:
@@ -104,10 +122,57 @@ def is_sample(path: str) -> bool:
 
 def landing_file(landing: Path, path: str) -> LandingFile:
     """The file at `path` below `landing` as it is now. OSError where it is gone."""
-    return _landing_file(path, (landing / path).stat(), landing / path)
+    file = landing / path
+    if store_of(landing) is None:
+        return _landing_file(path, file.stat(), file)
+    mapping = mapping_file(file)
+    return _landing_object(path, object_state(file), object_state(mapping) if mapping else None)
 
 
-def _entries(landing: Path) -> Iterator[LandingFile | SkippedFile | RefusedFile]:
+def _objects(landing: Path) -> Iterator[LandingFile | SkippedFile | RefusedFile | _Sidecar]:
+    """As _entries, from the keys of a store, which has neither folders nor links."""
+    try:
+        states = object_states(landing)
+    except FileNotFoundError:
+        return
+    except access_errors() as error:
+        raise RefusedInput(
+            f"{landing}: cannot be listed ({error}); check the address and the AWS_* variables."
+        ) from error
+    found: dict[str, SkippedFile | RefusedFile] = {}
+    for path, state in states.items():
+        classified = next(_excluded_parts(path), None)
+        if classified is not None:
+            found[classified.path] = classified
+        elif _is_sidecar(path.rpartition("/")[2]):
+            yield _Sidecar(path)
+        else:
+            yield _landing_object(path, state, _mapping_state(path, states))
+    yield from found.values()
+
+
+def _excluded_parts(path: str) -> Iterator[SkippedFile | RefusedFile]:
+    """What the names of the folders in a key, and of the object, say about it."""
+    parts = path.split("/")
+    if "" in parts:
+        yield RefusedFile(_printable(path), "the key has an empty part (//); rename the object.")
+    for depth, name in enumerate(parts, start=1):
+        classified = _by_name(name, "/".join(parts[:depth]), is_folder=depth < len(parts))
+        if classified is not None:
+            yield classified
+
+
+def _mapping_state(path: str, states: Mapping[str, FileState]) -> FileState | None:
+    folder, slash, _ = path.rpartition("/")
+    return states.get(f"{path}{MAPPING_SUFFIX}") or states.get(f"{folder}{slash}{FOLDER_MAPPING}")
+
+
+def _landing_object(path: str, state: FileState, mapping: FileState | None) -> LandingFile:
+    etag = f"{state.etag} {mapping.etag}" if mapping else state.etag
+    return LandingFile(path, state.size_bytes, int(state.modified) * _NANOSECONDS, etag=etag)
+
+
+def _entries(landing: Path) -> Iterator[LandingFile | SkippedFile | RefusedFile | _Sidecar]:
     root = os.path.realpath(landing)
     folders = [""]
     while folders:
@@ -148,14 +213,27 @@ def reason_to_skip(name: str) -> str:
     return ""
 
 
-def _classified(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | SkippedFile | RefusedFile | None:
-    """A file to read, skip or refuse; None for a folder to descend into and for a sidecar."""
-    name = entry.name
+def _by_name(name: str, path: str, *, is_folder: bool) -> SkippedFile | RefusedFile | None:
+    """A file or folder whose name says that it is not read."""
     reason = reason_to_skip(name)
-    if reason and not (reason == _NOT_AN_EXPORT and entry.is_dir()):
+    if reason and not (reason == _NOT_AN_EXPORT and is_folder):
         return SkippedFile(_printable(path), reason)
     if _UNPRINTABLE.search(name):
         return RefusedFile(_printable(path), "the name has control characters or is not UTF-8; rename it.")
+    return None
+
+
+def _is_sidecar(name: str) -> bool:
+    return name.endswith((*SIDECAR_SUFFIXES, MAPPING_SUFFIX)) or name == FOLDER_MAPPING
+
+
+def _classified(
+    entry: os.DirEntry[str], path: str, root: str
+) -> LandingFile | SkippedFile | RefusedFile | _Sidecar | None:
+    """A file to read, skip or refuse, or a sidecar; None for a folder to descend into."""
+    excluded = _by_name(entry.name, path, is_folder=entry.is_dir(follow_symlinks=False))
+    if excluded is not None:
+        return excluded
     if entry.is_symlink():
         refusal = _link_refusal(entry.path, root)
         if refusal:
@@ -164,8 +242,8 @@ def _classified(entry: os.DirEntry[str], path: str, root: str) -> LandingFile | 
             return SkippedFile(path, "a link to a folder of landing/, which is read at its own path")
     elif entry.is_dir():
         return None
-    if name.endswith((*SIDECAR_SUFFIXES, MAPPING_SUFFIX)) or name == FOLDER_MAPPING:
-        return None
+    if _is_sidecar(entry.name):
+        return _Sidecar(path)
     status = entry.stat()
     if not stat.S_ISREG(status.st_mode):
         return RefusedFile(path, "neither a file nor a folder (a pipe, socket or device); remove it.")

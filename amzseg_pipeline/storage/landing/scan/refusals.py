@@ -12,7 +12,7 @@ from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_write
 from amzseg_pipeline.storage.landing.scan.listing import LandingFile
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def saved_refused_files(data_root: DataRoot) -> frozenset[LandingFile]:
@@ -28,7 +28,7 @@ def saved_refused_files(data_root: DataRoot) -> frozenset[LandingFile]:
 
 def save_refused_files(data_root: DataRoot, files: Iterable[LandingFile]) -> None:
     """Writes the cache if it changed."""
-    refused = frozenset(files)
+    refused = frozenset(file.content_key for file in files)
     if saved_refused_files(data_root) == refused:
         return
     with atomic_write(_cache_file(data_root)) as temporary:

@@ -62,7 +62,18 @@ def test_writes_a_large_batch_in_row_groups(tmp_path: Path) -> None:
 
 
 def test_deletes_other_batch_files_and_leftovers(tmp_path: Path) -> None:
-    for name in ("kept.parquet", "other.parquet", ".other.parquet.tmp", "note.txt"):
+    kept = "0123456789abcdef"
+    for name in (
+        f"{kept}-reader.parquet",
+        f"{kept}-reader.parquet.json",
+        "other.parquet",
+        ".other.parquet.tmp",
+        "note.txt",
+    ):
         (tmp_path / name).touch()
-    delete_other_batch_files(tmp_path, [tmp_path / "kept.parquet"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.parquet", "note.txt"]
+    delete_other_batch_files(tmp_path, [(kept * 4, "reader")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{kept}-reader.parquet",
+        f"{kept}-reader.parquet.json",
+        "note.txt",
+    ]

@@ -28,12 +28,19 @@ def test_an_unchanged_cache_is_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("path", "b.csv"), ("size_bytes", 4), ("modified_ns", 1), ("changed_ns", 1)]
+    ("field", "value"), [("path", "b.csv"), ("size_bytes", 4), ("modified_ns", 1), ("changed_ns", 1), ("etag", "x")]
 )
 def test_a_file_that_differs_in_any_field_is_unknown(field: str, value: object) -> None:
     other = LandingFile(**{**FILE.__dict__, field: value})
     assert known_sha256([FILE, other], {FILE: SHA256})[other.path] is None
     assert known_sha256([FILE], {FILE: SHA256}) == {FILE.path: SHA256}
+
+
+def test_an_object_is_known_by_its_etag_whenever_it_was_uploaded(tmp_path: Path) -> None:
+    first, again, other = (LandingFile("a.csv", 3, day, etag=etag) for day, etag in ((1, "x"), (2, "x"), (1, "y")))
+    save_known_sha256(DataRoot(tmp_path), {first: SHA256})
+    assert known_sha256([again], saved_sha256(DataRoot(tmp_path))) == {"a.csv": SHA256}
+    assert known_sha256([other], saved_sha256(DataRoot(tmp_path))) == {"a.csv": None}
 
 
 @pytest.mark.parametrize(
@@ -44,12 +51,12 @@ def test_a_file_that_differs_in_any_field_is_unknown(field: str, value: object) 
         b"\xff",
         b"[]",
         b"null",
-        b'{"format": 2, "files": []}',
-        b'{"format": 1}',
-        b'{"format": 1, "files": 3}',
-        b'{"format": 1, "files": [["a.csv", "3", 1, 1, "' + SHA256.encode() + b'"]]}',
-        b'{"format": 1, "files": [["a.csv", 3, 1, 1, "../../x"]]}',
-        b'{"format": 1, "files": [["a.csv", 3]]}',
+        b'{"format": 1, "files": []}',
+        b'{"format": 2}',
+        b'{"format": 2, "files": 3}',
+        b'{"format": 2, "files": [["a.csv", "3", 1, 1, "", "' + SHA256.encode() + b'"]]}',
+        b'{"format": 2, "files": [["a.csv", 3, 1, 1, "", "../../x"]]}',
+        b'{"format": 2, "files": [["a.csv", 3]]}',
         b"[" * 100_000,
     ],
 )
@@ -58,7 +65,7 @@ def test_ignores_a_damaged_cache(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "warehouse/landing.json").write_bytes(content)
     assert saved_sha256(DataRoot(tmp_path)) == {}
     save_known_sha256(DataRoot(tmp_path), {FILE: SHA256})
-    assert json.loads((tmp_path / "warehouse/landing.json").read_bytes())["format"] == 1
+    assert json.loads((tmp_path / "warehouse/landing.json").read_bytes())["format"] == 2
 
 
 def test_a_missing_cache_is_empty(tmp_path: Path) -> None:

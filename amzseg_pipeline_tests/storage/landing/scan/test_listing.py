@@ -107,7 +107,7 @@ def test_skips_samples_when_another_file_is_refused(tmp_path: Path) -> None:
 
 def test_sidecars_are_not_exports(tmp_path: Path) -> None:
     listing = listed(tmp_path, "sample_a.csv", "sample_a.csv.sha256", "gone.csv.rows")
-    assert listing == Listing(listing.files, (), ())
+    assert listing == Listing(listing.files, (), (), frozenset({"sample_a.csv.sha256", "gone.csv.rows"}))
     assert paths_of(listing.files) == ["sample_a.csv"]
 
 
