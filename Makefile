@@ -53,9 +53,9 @@ contract: $(VENV)/.run ## generate docs/contract.md
 
 lock: $(VENV)/.test ## update the lock files from pyproject.toml
 	@$(BIN)/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
-	@$(BIN)/uv pip compile $(LOCK) -c requirements.lock --extra dev --extra s3 --extra postgres \
+	@$(BIN)/uv pip compile $(LOCK) -c requirements.lock --extra dev --extra s3 --extra postgres --extra dask \
 		-o requirements-dev.lock pyproject.toml
-	@$(BIN)/uv pip compile $(LOCK) -c requirements-dev.lock --extra s3 --extra postgres \
+	@$(BIN)/uv pip compile $(LOCK) -c requirements-dev.lock --extra s3 --extra postgres --extra dask \
 		-o requirements-deploy.lock pyproject.toml
 
 LOCK := --quiet --generate-hashes --no-strip-extras --no-annotate --no-header --python-version 3.11

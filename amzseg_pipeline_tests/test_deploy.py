@@ -14,6 +14,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.postgres import free_port, postgres
 
@@ -51,6 +52,19 @@ def test_exactly_one_daemon_runs():
 def test_compose_starts_the_same_processes_as_systemd():
     composed = {s["command"].split()[0] for s in COMPOSE["services"].values() if "command" in s}
     assert composed == {command[0] for command in started_commands().values()}
+
+
+def test_dask_workers_get_the_store_and_publish_no_port():
+    services = yaml.safe_load((DEPLOY / "compose.dask.yaml").read_text())["services"]
+    values = yaml.safe_load((DEPLOY / "dask-helm-values.yaml").read_text())
+    assert not any("ports" in service for service in services.values())
+    assert services["dask-scheduler"]["environment"] == services["dask-worker"]["environment"]
+    in_compose = {
+        name for name in COMPOSE["services"]["code"]["environment"] if name.startswith(("AMZSEG_DATA", "AWS_"))
+    }
+    assert in_compose <= set(services["dask-worker"]["environment"])
+    assert Settings(workers=services["code"]["environment"]["AMZSEG_WORKERS"])
+    assert {each["name"] for each in values["worker"]["env"]} >= {"AMZSEG_DATA", "AMZSEG_LOCAL"}
 
 
 def test_everything_listens_on_loopback():

@@ -6,6 +6,7 @@ Over 250 lines: one field per setting, with its meaning.
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, Literal, Self, get_args
@@ -16,6 +17,8 @@ from pydantic.config import JsonDict
 from amzseg_pipeline.contracts.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "AMZSEG_"
+
+_WORKERS = re.compile(r"1|local:[1-9][0-9]{0,2}|dask:(tcp|tls|ucx)://\S+|ray:ray://\S+")
 
 _CHANGES_RESULT: JsonDict = {"changes_result": True}
 """Marks the settings whose change makes the latest segments out of date."""
@@ -241,6 +244,18 @@ class Settings(BaseModel):
     memory_limit_mib: int = Field(
         0, ge=0, description="Memory of the engine in MiB; 0 uses half of the machine's memory."
     )
+    workers: str = Field(
+        "1",
+        description="Where tasks run: 1 (in this process), local:N (in N processes), dask:ADDRESS or ray:ADDRESS.",
+    )
+    worker_threads: int = Field(
+        0, ge=0, description="Threads of the engine of a worker; 0 uses its cores, those of local workers are shared."
+    )
+    worker_memory_mib: int = Field(
+        0,
+        ge=0,
+        description="Memory of the engine of a worker in MiB; 0 uses half of its machine's, which local workers share.",
+    )
     temporary_folder: str = Field(
         "",
         description="The folder below the data root for data that exceeds memory; empty uses the warehouse. "
@@ -266,6 +281,19 @@ class Settings(BaseModel):
         if self.k == 1:
             raise ValueError("k = 1 is not a segmentation; give 2 to 10, or 0 to choose k by the evidence.")
         return self
+
+    @model_validator(mode="after")
+    def _known_workers(self) -> Self:
+        if not _WORKERS.fullmatch(self.workers):
+            raise ValueError(
+                f"workers = {self.workers!r} is unknown; give 1, local:4, dask:tcp://host:8786 or ray:ray://host:10001."
+            )
+        return self
+
+    @property
+    def local_workers(self) -> int:
+        """The number of worker processes of this machine; 0 where tasks run elsewhere or in this process."""
+        return int(self.workers.removeprefix("local:")) if self.workers.startswith("local:") else 0
 
     @property
     def result_hash(self) -> str:

@@ -36,7 +36,7 @@ def write_tables(task: Task) -> None:
         items = data_root.warehouse / "items.parquet"
         engine.write(reviews.items(checked), items)
         engine.write(reviews.rejected_items(checked), data_root.warehouse / "rejected_items.parquet")
-        partitioned = partitioned_reviews(raw, engine.scan([items]), build)
+        partitioned = partitioned_reviews(raw, lambda own: own.scan([items]), build)
         cleaned = buckets.deduplicated_reviews(partitioned, build)
         as_of = users.as_of_date(cleaned.frame(engine), run_date=datetime.now(UTC).date())
         features = buckets.user_features(cleaned, build, as_of=as_of)

@@ -4,6 +4,7 @@ steps/reviews/ defines what a valid review is; storage/landing/ reads the export
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 import narwhals as nw
@@ -22,24 +23,29 @@ from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.landing.values.column import quoted
 from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
+from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews, deduplicated_reviews
 from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
+from amzseg_pipeline.storage.warehouse.tasks import calls
 
 _RECONCILIATION_IN = {"row_reconciliation": dg.AssetIn("row_reconciliation")}
 
 
 @dg.asset(**table_asset(RAW_REVIEWS, stage="reviews", kinds={"python"}), output_required=False)
 def raw_reviews(
-    context: dg.AssetExecutionContext, pipeline: PipelineResource
+    context: dg.AssetExecutionContext, pipeline: PipelineResource, engine: dg.ResourceParam[Engine]
 ) -> Iterator[dg.Output[landing.RawReviews]]:
     """Reads new exports. Without changes since the latest snapshot it gives no output, which skips all downstream."""
     check_request(pipeline)
+    warehouse, settings = pipeline.data_root.warehouse, pipeline.resolved_settings
+    build = BuildContext(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
     raw = landing.raw_reviews(
         pipeline.data_root,
-        pipeline.resolved_settings,
+        settings,
         now=pipeline.now.timestamp(),
         settle=pipeline.skip_settling,
         user_key=pipeline.user_key,
+        run=partial(calls, build=build),
     )
     for line in skipped_file_lines(raw):
         context.log.info(line)
@@ -102,19 +108,19 @@ def item_reconciliation(
         "row_reconciliation": dg.AssetOut(
             **document_asset("Raw rows = cleaned + duplicates + rejected.", stage="reviews", kinds={"json"})
         ),
-    }
+    },
+    deps=["items"],  # each worker loads the table itself
 )
 def validated_reviews(
     context: dg.AssetExecutionContext,
     raw_reviews: landing.RawReviews,
-    items: nw.LazyFrame,
     engine: dg.ResourceParam[Engine],
     pipeline: PipelineResource,
 ) -> Iterator[dg.Output[CleanedReviews] | dg.Output[TableParts] | dg.Output[reviews.RowReconciliation]]:
     """Partitions new batches into buckets in one pass, deduplicates each bucket, and counts the stored rows once."""
     warehouse, settings = pipeline.data_root.warehouse, pipeline.resolved_settings
     build = BuildContext(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
-    partitioned = partitioned_reviews(raw_reviews, items, build)
+    partitioned = partitioned_reviews(raw_reviews, partial(table_frame, warehouse, "items"), build)
     cleaned = deduplicated_reviews(partitioned, build)
     read = {"buckets": partitioned.buckets, "rows_read": partitioned.new_rows}
     yield dg.Output(cleaned, "cleaned_reviews", metadata=read)

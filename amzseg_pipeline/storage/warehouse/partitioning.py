@@ -3,9 +3,9 @@
 Duplicates remain: duplicate rows may be in different batches, but always in the same bucket.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from math import log2
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline.storage.parquet.partitions import TableParts, is_complete, part_name, rows_by_file, write_parts
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.progress import Progress
+from amzseg_pipeline.storage.warehouse.tasks import is_in_process, results
 
 PARTITIONED_FOLDER = "partitioned_reviews"
 _REJECTED_FILE = "rejected.parquet"
@@ -33,6 +34,9 @@ _ROWS_PER_ITEM = 4
 _MAX_FILES = 512
 """Limits of one pass over new batches. Every pass hashes all items once, which at 8.5 million items costs as much as
 partitioning five million reviews, so a pass takes more rows where there are more items."""
+
+_WORKER_GROUP_ROWS = 2**21
+"""The limit where workers share the batches, each group being a task of a worker, unless there are more items."""
 
 _SINGLE_BUCKET_GROUP_ROWS = 2**20
 """The limit with one bucket. Larger batches get a pass each: writing one folder is cheaper than sorting rows into
@@ -86,8 +90,10 @@ def bucket_count(rows: int, *, bucket_rows: int) -> int:
     return min(1 << max(0, round(log2(max(rows, 1) / bucket_rows))), _MAX_BUCKETS)
 
 
-def partitioned_reviews(raw: RawReviews, items: nw.LazyFrame, context: BuildContext) -> PartitionedReviews:
-    """Partitions the batches that have no part yet.
+def partitioned_reviews(
+    raw: RawReviews, items: Callable[[Engine], nw.LazyFrame], context: BuildContext
+) -> PartitionedReviews:
+    """Partitions the batches that have no part yet; `items` gives the table of items on the engine of a worker.
 
     A part is valid for the bytes of its batch, their reader, the code, all items and the number of buckets.
     """
@@ -102,13 +108,34 @@ def partitioned_reviews(raw: RawReviews, items: nw.LazyFrame, context: BuildCont
     progress = Progress("cleaning", total=raw.rows, log=context.log)
     progress.add(raw.rows - _row_count(new), reused=True)
     max_rows = _SINGLE_BUCKET_GROUP_ROWS if buckets == 1 else max(_GROUP_ROWS, _ROWS_PER_ITEM * raw.item_rows)
-    if new:
-        items = context.engine.dictionary_encoded(items, ["currency", "category"])
-    for group in _groups(new, max_rows=max_rows, max_batches=max(1, _MAX_FILES // buckets)):
-        parts = {batch_folder(Path(), batch_id(batch.sha256)).name: folder / names[batch] for batch in group}
-        write_parts(parts, partial(_partition, group, items, context.engine, buckets=buckets))
-        progress.add(_row_count(group))
+    encoded_items: Callable[[Engine], nw.LazyFrame] = partial(_encoded_items, items)
+    if is_in_process(context.settings):
+        encoded_items = lru_cache(encoded_items)  # encoded once for all groups
+    else:
+        max_rows = min(max_rows, max(_WORKER_GROUP_ROWS, raw.item_rows))
+    groups = list(_groups(new, max_rows=max_rows, max_batches=max(1, _MAX_FILES // buckets)))
+    tasks = [
+        partial(_partition_group, group, {batch: folder / names[batch] for batch in group}, encoded_items, buckets)
+        for group in groups
+    ]
+    for position, _ in results(tasks, context):
+        progress.add(_row_count(groups[position]))
     return PartitionedReviews(folder, tuple(names.values()), buckets, _row_count(new))
+
+
+def _encoded_items(items: Callable[[Engine], nw.LazyFrame], engine: Engine) -> nw.LazyFrame:
+    return engine.dictionary_encoded(items(engine), ["currency", "category"])
+
+
+def _partition_group(
+    batches: Sequence[Batch],
+    part_of: Mapping[Batch, Path],
+    items: Callable[[Engine], nw.LazyFrame],
+    buckets: int,
+    context: BuildContext,
+) -> None:
+    parts = {batch_folder(Path(), batch_id(batch.sha256)).name: part_of[batch] for batch in batches}
+    write_parts(parts, partial(_partition, batches, items(context.engine), context.engine, buckets=buckets))
 
 
 def _partition(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, folder: Path, *, buckets: int) -> None:

@@ -89,7 +89,7 @@ def built_tables(
     items = engine.cached(
         reviews.items(reviews.validated_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
     )
-    partitioned = partitioned_reviews(raw, items, build)
+    partitioned = partitioned_reviews(raw, lambda _: items, build)
     cleaned = buckets.deduplicated_reviews(partitioned, build)
     return Tables(engine, raw, items, partitioned, cleaned, buckets.user_features(cleaned, build, as_of=as_of))
 

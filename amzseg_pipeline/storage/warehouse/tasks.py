@@ -1,0 +1,236 @@
+"""Runs the tasks of a table: in this process, in processes of this machine, or on a Dask or Ray cluster.
+
+A task is a function of a BuildContext that writes whole parts, named by their inputs. So a task may run twice: those of
+lost workers are handed out again, and parts that are complete are not written again. A task runs with the same code on
+every backend; joblib hands it to a worker, which opens an engine of its own and reads and writes the data root.
+"""
+
+import hashlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import joblib
+
+import amzseg_pipeline
+from amzseg_pipeline.contracts.errors import PipelineError, SettingsError
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.engines.machine import cores, memory_mib
+from amzseg_pipeline.storage.fs.object_store import store_of
+from amzseg_pipeline.storage.warehouse.build_context import BuildContext
+
+Result = TypeVar("Result")
+Task = Callable[[BuildContext], Result]
+
+_MAX_LOSSES = 3
+"""Losses of a worker in a row, without a finished task between them, after which a run fails."""
+
+_SECONDS_BETWEEN_CHECKS = 0.2
+
+
+class WorkersLost(PipelineError):
+    """Workers ended before their tasks did, again and again."""
+
+
+def is_in_process(settings: Settings) -> bool:
+    """Whether tasks run in this process, one after the other."""
+    return settings.workers == "1"
+
+
+def results(tasks: Sequence[Task[Result]], build: BuildContext) -> Iterator[tuple[int, Result]]:
+    """The results of the tasks as they end, each with the position of its task.
+
+    A single task runs in this process rather than in a local worker, which has a part of its memory and cores only.
+
+    Raises:
+        SettingsError: The workers cannot be reached or used.
+        WorkersLost: Workers were lost several times in a row; the message says what to do.
+    """
+    if is_in_process(build.settings) or (build.settings.local_workers and len(tasks) <= 1):
+        for position, task in enumerate(tasks):
+            yield position, task(build)
+        return
+    pending = dict(enumerate(tasks))
+    if not pending:
+        return
+    losses = 0
+    with _backend(build) as (run, worker):
+        while pending:
+            jobs = [joblib.delayed(_result)(position, task, worker) for position, task in pending.items()]
+            try:
+                for position, result in run(jobs):
+                    del pending[position]
+                    losses = 0
+                    yield position, result
+            except _lost_worker_errors() as error:
+                losses += 1
+                if losses > _MAX_LOSSES:
+                    raise WorkersLost(
+                        f"workers = {build.settings.workers!r}: workers ended {losses} times before a task did "
+                        f"({error}). Each probably needed more memory than its machine has: lower bucket_rows or "
+                        "worker_memory_mib, or start fewer workers on a machine; then run again."
+                    ) from error
+                build.log(f"a worker was lost; {len(pending):,} tasks are handed out again")
+
+
+def calls(functions: Sequence[Callable[[], Result]], *, build: BuildContext) -> Iterator[tuple[int, Result]]:
+    """As results, for functions without arguments."""
+    return results([partial(_call, function) for function in functions], build)
+
+
+def _call(function: Callable[[], Result], _: BuildContext) -> Result:
+    return function()
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """What a worker needs to make the BuildContext of a task. `parent` is the process that local workers end with."""
+
+    warehouse: Path
+    code_version: str
+    settings: Settings
+    code_hash: str
+    temporary: str | None = None
+    parent: int | None = None
+
+
+def _result(position: int, task: Task[Result], worker: _Worker) -> tuple[int, Result]:
+    """Runs a task in the process of a worker."""
+    if worker.parent is not None:
+        _end_with(worker.parent)
+    if worker.code_hash != code_hash():
+        raise SettingsError(
+            f"workers: process {os.getpid()} runs another version of amzseg_pipeline than this run; install the same "
+            "version on all workers and start them again."
+        )
+    with TemporaryDirectory(prefix="worker-", dir=worker.temporary, ignore_cleanup_errors=True) as folder:
+        engine = Engine(worker.settings, temporary=Path(folder) / "engine", store=store_of(worker.warehouse))
+        try:
+            log: list[str] = []
+            build = BuildContext(engine, worker.warehouse, worker.code_version, worker.settings, log=log.append)
+            return position, task(build)
+        finally:
+            engine.close()
+
+
+@contextmanager
+def _backend(build: BuildContext) -> Iterator[tuple[Callable[[Any], Iterator[Any]], _Worker]]:
+    """Runs joblib's jobs on the backend that the setting names, and what its workers need."""
+    settings = build.settings
+    backend, _, address = settings.workers.partition(":")
+    worker = _Worker(build.warehouse, build.code_version, settings, code_hash())
+    if backend == "local":
+        count = settings.local_workers
+        memory = max(1, (settings.memory_limit_mib or memory_mib() // 2) // count)
+        limits = {
+            "threads": settings.worker_threads or max(1, (settings.threads or cores()) // count),
+            "memory_limit_mib": settings.worker_memory_mib or memory,
+        }
+        temporary = str(build.engine.temporary)
+        worker = replace(worker, settings=_with(settings, limits), temporary=temporary, parent=os.getpid())
+        parallel = joblib.Parallel(n_jobs=count, backend="loky", batch_size=1, return_as="generator_unordered")
+        yield parallel, worker
+        return
+    if store_of(build.warehouse) is None:
+        raise SettingsError(
+            f"settings: workers = {settings.workers!r} needs a data root in an object store, because workers on other "
+            "machines see no folder of this one; set AMZSEG_DATA=s3://bucket/prefix, or use local:N."
+        )
+    limits = {"threads": settings.worker_threads, "memory_limit_mib": settings.worker_memory_mib}
+    worker = replace(worker, settings=_with(settings, limits))
+    if backend == "dask":
+        with _dask_client(address, settings) as client, joblib.parallel_config(backend="dask", client=client):
+            yield joblib.Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered"), worker
+    else:
+        with _ray_cluster(address, settings), joblib.parallel_config(backend="ray"):
+            yield joblib.Parallel(n_jobs=-1, batch_size=1), worker
+
+
+@contextmanager
+def _dask_client(address: str, settings: Settings) -> Iterator[Any]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise _missing("dask", settings) from error
+    try:
+        client = Client(address, set_as_default=False)
+    except OSError as error:
+        raise _unreachable(settings, error) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _ray_cluster(address: str, settings: Settings) -> Iterator[None]:
+    try:
+        import ray
+        from ray.util.joblib import register_ray
+    except ImportError as error:
+        raise _missing("ray", settings) from error
+    try:
+        connection = ray.init(address, ignore_reinit_error=True, log_to_driver=False)
+    except (ConnectionError, ValueError) as error:
+        raise _unreachable(settings, error) from error
+    register_ray()
+    with connection:
+        yield
+
+
+def _missing(extra: str, settings: Settings) -> SettingsError:
+    return SettingsError(
+        f'settings: workers = {settings.workers!r} needs {extra}: pip install "amzseg-pipeline[{extra}]".'
+    )
+
+
+def _unreachable(settings: Settings, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"settings: workers = {settings.workers!r} cannot be reached ({error}); start the cluster, or correct "
+        "the address."
+    )
+
+
+def _lost_worker_errors() -> tuple[type[Exception], ...]:
+    """The errors of the backends in use for a worker that ended."""
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    errors: list[type[Exception]] = [BrokenProcessPool]
+    if "distributed" in sys.modules:
+        errors += [sys.modules["distributed.client"].FutureCancelledError, sys.modules["distributed"].KilledWorker]
+    if "ray" in sys.modules:
+        errors.append(sys.modules["ray"].exceptions.RayError)
+    return tuple(errors)
+
+
+def _with(settings: Settings, changes: dict[str, Any]) -> Settings:
+    return settings.model_copy(update=changes)
+
+
+@lru_cache
+def code_hash() -> str:
+    """The sha256 of this package's source in this process."""
+    digest = hashlib.sha256()
+    folder = Path(amzseg_pipeline.__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+@lru_cache
+def _end_with(parent: int) -> None:
+    """Ends this process soon after its parent: the worker of a killed run must not write while the next one does."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_SECONDS_BETWEEN_CHECKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()
