@@ -71,7 +71,12 @@ defs = dg.Definitions(
     ],
     jobs=[jobs.segment_users, jobs.approve_pending_model, jobs.rollback, jobs.erase_user, jobs.prune],
     schedules=[schedules.nightly, schedules.weekly_prune],
-    sensors=[sensors.landing_sensor, sensors.alert_on_failure, sensors.ping_after_success],
+    sensors=[
+        sensors.landing_sensor,
+        sensors.alert_on_failure,
+        sensors.alert_on_segments,
+        sensors.ping_after_success,
+    ],
     resources={
         "pipeline": _pipeline,
         "previous": PreviousRunResource(pipeline=_pipeline),

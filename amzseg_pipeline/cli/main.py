@@ -21,6 +21,7 @@ from filelock import FileLock
 from amzseg_pipeline.cli.console_log import line_per_asset
 from amzseg_pipeline.contracts.errors import PipelineError, SettingsError
 from amzseg_pipeline.contracts.users import FEATURE_COLUMNS
+from amzseg_pipeline.presentation.segment_texts import k_confidence_text
 from amzseg_pipeline.steps.run_document import PROMOTION_STATE_KEY
 from amzseg_pipeline.storage.data_root import (
     DataRoot,
@@ -278,7 +279,9 @@ def _model_lines(snapshot: Snapshot) -> list[str]:
     if "promotion" not in run:  # published by an older version
         return []
     report, pending = run["promotion"], run[PROMOTION_STATE_KEY]["pending"]
-    lines = [f"model {snapshot.model_version}, {report['decision']}: {report['reason']}"]
+    choice = run.get("k")
+    lines = [f"{choice['k']} segments, {k_confidence_text(choice)}"] if choice else []
+    lines.append(f"model {snapshot.model_version}, {report['decision']}: {report['reason']}")
     if pending:
         version = pending["model"]["version"]
         lines += [

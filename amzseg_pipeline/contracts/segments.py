@@ -111,6 +111,12 @@ SEGMENT_PROFILES = Table(
             minimum=0,
             maximum=1,
         ),
+        Column(
+            "k_confidence",
+            "string",
+            "high, medium or low, the same for all segments: whether other users of the source would give them again",
+            nullable=True,
+        ),
         Column("model_version", "string", "version of the model that made the segment"),
     ),
     key=("segment_id",),

@@ -111,6 +111,13 @@ class Settings(BaseModel):
         description="The smallest gain of the mean silhouette over that of the single-population null.",
         json_schema_extra=_CHANGES_RESULT,
     )
+    min_type_gain: float = Field(
+        0.03,
+        ge=-1,
+        le=1,
+        description="The smallest share of inertia that the last segment removes, beyond that without its type.",
+        json_schema_extra=_CHANGES_RESULT,
+    )
     min_segment_share: float = Field(
         0.02, ge=0, le=1, description="The smallest share of users in a segment.", json_schema_extra=_CHANGES_RESULT
     )

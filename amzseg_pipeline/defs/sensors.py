@@ -1,10 +1,13 @@
-"""The sensors: a run soon after an export arrives, an alert for each failed run, a ping after each successful one.
+"""The sensors: a run soon after an export arrives, alerts, and a ping after each successful run.
 
 Addresses come from the environment; without them nothing is sent.
 """
 
 import json
 import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -14,7 +17,10 @@ from amzseg_pipeline.defs.jobs import approve_pending_model, scheduled_run, segm
 from amzseg_pipeline.defs.notifications import ALERT_VARIABLE, PING_VARIABLE, ping, request
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import failure_reasons, tag_run
+from amzseg_pipeline.steps.run_document import PROMOTION_STATE_KEY
 from amzseg_pipeline.storage import snapshots
+
+_REMINDER = timedelta(days=7)
 
 
 @dg.sensor(
@@ -69,6 +75,55 @@ def alert_on_failure(context: dg.RunFailureSensorContext, pipeline: PipelineReso
 def ping_after_success(_: dg.RunStatusSensorContext) -> dg.SkipReason | None:
     """Pings after a run; ticks of nightly that find nothing to do ping themselves."""
     return None if ping() else dg.SkipReason(f"{PING_VARIABLE} is not set")
+
+
+@dg.sensor(
+    minimum_interval_seconds=3600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=f"Posts to {ALERT_VARIABLE} while a model is pending, at once and every {_REMINDER.days} days, and "
+    f"while drift is older than {_REMINDER.days} days. A ping after a successful run does not hide either.",
+)
+def alert_on_segments(context: dg.SensorEvaluationContext, pipeline: PipelineResource) -> dg.SkipReason:
+    """The cursor holds the time of the last alert for each message that is still true."""
+    address = os.environ.get(ALERT_VARIABLE)
+    if not address:
+        return dg.SkipReason(f"{ALERT_VARIABLE} is not set")
+    snapshot = snapshots.read_latest(pipeline.data_root.root) if _is_published(pipeline) else None
+    if snapshot is None:
+        return dg.SkipReason("nothing is published")
+    now = datetime.now(UTC)
+    messages = dict(_messages(snapshot.run().get(PROMOTION_STATE_KEY) or {}, now=now))
+    due, cursor = _due(messages, context.cursor or "{}", now=now)
+    for text in due:
+        request(address, json.dumps({"text": text, "snapshot": snapshot.sequence}).encode())
+    context.update_cursor(cursor)
+    return dg.SkipReason(f"sent {len(due)} of {len(messages)} messages about segments")
+
+
+def _due(messages: Mapping[str, str], cursor: str, *, now: datetime) -> tuple[list[str], str]:
+    """The messages to send now, and the cursor after that."""
+    sent = {key: time for key, time in json.loads(cursor).items() if key in messages}
+    due = {key for key in messages if key not in sent or datetime.fromisoformat(sent[key]) + _REMINDER <= now}
+    return [messages[key] for key in messages if key in due], json.dumps(sent | dict.fromkeys(due, now.isoformat()))
+
+
+def _messages(state: Mapping[str, Any], *, now: datetime) -> Iterator[tuple[str, str]]:
+    """Key and text of what needs a person, from promotion_state of run.json."""
+    if pending := state.get("pending"):
+        version, since = pending["model"]["version"], pending["since"]
+        yield (
+            f"pending since {since}",
+            f"Model {version} is pending approval since {since[:10] or 'an earlier version'}: "
+            f"{pending['report']['reason']}. Approve it with amzseg run --approve {version}.",
+        )
+    since = state.get("drift_since")
+    if since and now - datetime.fromisoformat(since) >= _REMINDER:
+        text = "Users have drifted from the training data of the segments since"
+        yield f"drift since {since}", f"{text} {since[:10]}, and no model was adopted. See segment_drift."
+
+
+def _is_published(pipeline: PipelineResource) -> bool:
+    return snapshots.latest_manifest(pipeline.data_root.published) is not None
 
 
 def _what_readers_see(pipeline: PipelineResource) -> str:

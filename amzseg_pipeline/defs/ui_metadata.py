@@ -12,6 +12,7 @@ from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionCrit
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES
 from amzseg_pipeline.contracts.schema import Column, Table
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
+from amzseg_pipeline.presentation.segment_texts import k_confidence_text
 from amzseg_pipeline.steps.reviews import RowReconciliation
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.fs.disk_usage import disk_use_bytes
@@ -148,6 +149,7 @@ def k_choice_metadata(choice: KChoice) -> dict[str, Any]:
             "silhouette of the null": _rounded(each.null_silhouette),
             "prediction strength": _rounded(each.prediction_strength),
             "Jaccard": _rounded(each.jaccard),
+            "gain over one type fewer": _rounded(each.type_gain),
             "smallest share": f"{each.smallest_share:.1%}",
             "Davies-Bouldin": _rounded(each.davies_bouldin),
             "Calinski-Harabasz": _rounded(each.calinski_harabasz, 1),
@@ -166,6 +168,7 @@ def k_choice_metadata(choice: KChoice) -> dict[str, Any]:
     return {
         "k_rule": choice.rule,
         "k_confidence": choice.confidence,
+        "k_passing": ", ".join(map(str, choice.passing)) or "none",
         **{name: value for name, value in figures.items() if value is not None},
         "k_by_rule": table_value(rules, columns=("rule", "k")),
         "k_evidence": table_value(evidence, columns=tuple(evidence[0])),
@@ -289,6 +292,7 @@ def snapshot_metadata(
         "snapshot": snapshot.sequence,
         "segments": table_value(segments, columns=("segment", "name", "users", "share")),
         "model_version": snapshot.model_version,
+        "k_confidence": k_confidence_text(snapshot.run()["k"]),
         "row_reconciliation": row_reconciliation.summary,
         "cleaned_reviews": row_reconciliation.cleaned,
         "rejected_share": round(row_reconciliation.loss_rates["rejected"], 5),

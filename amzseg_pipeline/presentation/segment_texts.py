@@ -1,7 +1,7 @@
 """Segments as text: a typical user, the strongest differences, and how confident an assignment is."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from amzseg_pipeline.presentation.formatting import NO_BREAK_SPACE, percent
 from amzseg_pipeline.presentation.labels import UNKNOWN, feature_value
@@ -23,6 +23,24 @@ _MIN_DIFFERENCE_SD = 0.25
 """Further differences below this are not mentioned."""
 
 _SAME_TRAIT = {"engagement_score": "total_reviews", "total_reviews": "engagement_score"}
+
+
+_K_CONFIDENCE = {
+    "high": "other users of the same source would give these segments again",
+    "medium": "other users of the same source would give similar segments; how many there are is less certain",
+    "low": "users do not fall into clear groups; read the segments as a convention",
+}
+
+
+def k_confidence_text(choice: Mapping[str, Any]) -> str:
+    """The confidence of the number of segments, `k` of run.json, and the numbers that the data supports as well."""
+    level, passing = str(choice["confidence"]), choice.get("passing") or ()
+    text = f"{level} confidence: {_K_CONFIDENCE[level]}"
+    if len(passing) < 2:
+        return text
+    is_range = passing[-1] - passing[0] == len(passing) - 1
+    numbers = f"{passing[0]} to {passing[-1]}" if is_range else ", ".join(map(str, passing))
+    return f"{text} (the data supports {numbers} segments)"
 
 
 class Confidence(NamedTuple):

@@ -1,5 +1,7 @@
 """Alerts and pings, sent to a real server on loopback."""
 
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 import pytest
 
@@ -161,6 +163,50 @@ def test_pings_after_a_successful_run(one_export, instance, listener, monkeypatc
     monkeypatch.setenv(notifications.PING_VARIABLE, listener.address)
     assert ping() is None
     assert len(listener.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({}, []),
+        ({"drift_since": "2026-01-09T02:00:00+00:00"}, []),
+        ({"drift_since": "2026-01-01T02:00:00+00:00"}, ["drifted", "since 2026-01-01"]),
+        (
+            {
+                "pending": {
+                    "model": {"version": "m2"},
+                    "since": "2026-01-09T02:00:00+00:00",
+                    "report": {"reason": "it is better, but failed moved_share"},
+                }
+            },
+            ["Model m2 is pending approval since 2026-01-09", "failed moved_share", "--approve m2"],
+        ),
+    ],
+)
+def test_pending_models_and_old_drift_need_a_person(state, words):
+    messages = [text for _, text in sensors._messages(state, now=datetime(2026, 1, 10, tzinfo=UTC))]
+    assert len(messages) == bool(words)
+    assert all(word in messages[0] for word in words)
+
+
+def test_a_message_about_segments_is_repeated_weekly():
+    now, cursor = datetime(2026, 1, 10, tzinfo=UTC), "{}"
+    counts = []
+    for days, messages in ((0, {"a": "A"}), (6, {"a": "A"}), (7, {"a": "A", "b": "B"}), (8, {"b": "B"}), (9, {})):
+        due, cursor = sensors._due(messages, cursor, now=now + timedelta(days=days))
+        counts.append(due)
+    assert (counts, cursor) == ([["A"], [], ["A", "B"], [], []], "{}")
+
+
+def test_segments_that_need_nobody_send_no_alert(one_export, instance, listener, monkeypatch):
+    def evaluated():
+        resources = {"pipeline": PipelineResource(root=str(one_export.root))}
+        return sensors.alert_on_segments(dg.build_sensor_context(instance=instance, resources=resources)).skip_message
+
+    assert evaluated() == "AMZSEG_ALERT_URL is not set"
+    monkeypatch.setenv(notifications.ALERT_VARIABLE, listener.address)
+    assert evaluated() == "sent 0 of 0 messages about segments"
+    assert listener.received == []
 
 
 def test_landing_sensor_alone_is_off_by_default():

@@ -4,7 +4,13 @@ import pytest
 
 from amzseg_pipeline.contracts.personas import PERSONAS
 from amzseg_pipeline.presentation.actions import actions, actions_markdown
-from amzseg_pipeline.presentation.segment_texts import confidence, covered, strongest_differences, typical_user
+from amzseg_pipeline.presentation.segment_texts import (
+    confidence,
+    covered,
+    k_confidence_text,
+    strongest_differences,
+    typical_user,
+)
 
 MEANS = {"total_reviews": 1.2, "avg_rating": 4.2, "avg_discount": 40.0, "avg_spend": 12_299.0, "engagement_score": 5.0}
 ALL = {"total_reviews": 1.3, "avg_rating": 4.0, "avg_discount": 45.0, "avg_spend": 1_532.0, "engagement_score": 5.2}
@@ -15,6 +21,20 @@ ALL = {"total_reviews": 1.3, "avg_rating": 4.0, "avg_discount": 45.0, "avg_spend
 )
 def test_confidence_levels(margin, level):
     assert confidence(margin).level == level
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        ({"confidence": "high"}, "high confidence: other users of the same source would give these segments again"),
+        ({"confidence": "medium", "passing": (4,)}, "medium confidence: "),
+        ({"confidence": "high", "passing": [3, 4, 5]}, "the data supports 3 to 5 segments"),
+        ({"confidence": "high", "passing": [3, 5]}, "the data supports 3, 5 segments"),
+        ({"confidence": "low", "passing": ()}, "low confidence: users do not fall into clear groups"),
+    ],
+)
+def test_the_confidence_of_the_number_of_segments_is_stated(choice, text):
+    assert text in k_confidence_text(choice)
 
 
 def test_differences_are_sorted_and_in_raw_units():

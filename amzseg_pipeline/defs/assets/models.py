@@ -74,6 +74,7 @@ def no_drift(segment_drift: Drift) -> dg.AssetCheckResult:
 )
 def challenger_model(
     context: dg.AssetExecutionContext,
+    raw_reviews: landing.RawReviews,
     user_features: nw.LazyFrame,
     scaled_features: pd.DataFrame,
     feature_scaling: FeatureScaling,
@@ -98,6 +99,7 @@ def challenger_model(
         now=pipeline.now,
         forced=pipeline.train,
         approved=pipeline.approve,
+        rating_meaning=raw_reviews.rating_meaning,
     )
     context.add_output_metadata(challenger_metadata(challenger))
     return challenger

@@ -1,6 +1,7 @@
 """Facts of a run for the report: inputs, counts, segments, model, drift."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ from amzseg_pipeline.contracts.model import FeatureScaling
 from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.presentation.formatting import counted, percent
 from amzseg_pipeline.presentation.labels import FEATURE_NOUNS
+from amzseg_pipeline.presentation.segment_texts import k_confidence_text
 from amzseg_pipeline.steps.figures.segments.data import SegmentData
 
 PRODUCT_RATINGS = "mean ratings of the products, not of the reviewers"
@@ -53,7 +55,7 @@ def segment_facts(data: SegmentData) -> dict[str, str]:
     model = data.model
     return {
         "Segments": "\n".join(lines),
-        "Number of segments": f"{model.choice.k}, {model.choice.rule}; confidence {model.choice.confidence}",
+        "Number of segments": f"{model.choice.k}, {model.choice.rule}; {k_confidence_text(asdict(model.choice))}",
         "Features": _features(model.scaling),
         "Model": f"{model.version}: KMeans on {counted(model.scaling.users, 'user')}, {model.trained_at}",
     }

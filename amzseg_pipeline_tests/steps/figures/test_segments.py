@@ -68,6 +68,7 @@ def passing() -> list[str]:
         and e.jaccard >= best.jaccard
         and e.silhouette >= best.silhouette
         and gains[e.k] >= best.silhouette_gain
+        and e.type_gain >= best.type_gain
         and e.smallest_share >= best.smallest_share
     ]
     assert numbers == ["3"]
@@ -170,15 +171,10 @@ def test_criteria_values_are_annotated_and_failures_bold():
     cells = {(round(text.xy[0]), round(text.xy[1])): text for text in above.texts}
     assert {k for k, _ in cells} == set(evidence) - {1}
     for (k, row), cell in cells.items():
-        name = ("prediction_strength", "jaccard", "silhouette", "gain", "smallest_share")[row]
+        name = ("prediction_strength", "jaccard", "silhouette", "gain", "type_gain", "smallest_share")[row]
         gain = evidence[k].silhouette - evidence[k].null_silhouette
         value, least = (
-            (gain, 0.05)
-            if name == "gain"
-            else (
-                getattr(evidence[k], name),
-                {"prediction_strength": 0.8, "jaccard": 0.75, "silhouette": 0.2, "smallest_share": 0.02}[name],
-            )
+            (gain, 0.05) if name == "gain" else (getattr(evidence[k], name), getattr(MODEL.choice.limits, name))
         )
         assert float(cell.get_text().removesuffix("%")) == pytest.approx(
             100 * value if name == "smallest_share" else value, abs=0.5 if name == "smallest_share" else 0.0051

@@ -11,7 +11,7 @@ from amzseg_pipeline.contracts.model import FeatureScaling, KEvidence, KLimits
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clusters.distances import squared_distances
 from amzseg_pipeline.steps.segments.clusters.kmeans import Clusters, clusters
-from amzseg_pipeline.steps.segments.clusters.null_reference import null_silhouettes
+from amzseg_pipeline.steps.segments.clusters.null_reference import null_inertia_ratios, null_silhouettes
 from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
 from amzseg_pipeline.steps.segments.clusters.stability import jaccard, prediction_strengths
 from amzseg_pipeline.steps.segments.features.sampling import weighted_sample
@@ -49,13 +49,19 @@ def scaled_points(scaled: pd.DataFrame, scaling: FeatureScaling) -> Matrix:
 
 
 def k_evidence(
-    scaled: pd.DataFrame, scaling: FeatureScaling, settings: Settings, *, largest: int, jobs: int
+    scaled: pd.DataFrame,
+    scaling: FeatureScaling,
+    settings: Settings,
+    *,
+    largest: int,
+    jobs: int,
+    copies_together: bool = False,
 ) -> tuple[KEvidence, ...]:
     """The evidence for 1 to `largest` clusters of `scaled` (contracts.SCALED_FEATURES).
 
     Nested samples bound the cost: inertia, shares, Davies-Bouldin and Calinski-Harabasz index use `selection_users`,
     silhouettes `silhouette_users`, the null reference at most 2,000, prediction strength and Jaccard index
-    `stability_users`.
+    `stability_users`. `copies_together` draws identical users into halves and bootstraps together.
     """
     import sklearn.cluster  # noqa: F401 (threadpool_limits only affects libraries loaded before it)
     from joblib import Parallel, delayed
@@ -69,17 +75,30 @@ def k_evidence(
     # it for the others. The largest k takes longest and starts first.
     with threadpool_limits(limits=1):
         measured: list[_Measured] = Parallel(n_jobs=jobs, backend="threading")(
-            delayed(_measured)(selection, stability_sample, settings, k) for k in range(largest, 0, -1)
+            delayed(_measured)(selection, stability_sample, settings, k, copies_together=copies_together)
+            for k in range(largest, 0, -1)
         )[::-1]
     rows = np.searchsorted(selection.user_ids, silhouette_sample.user_ids)
-    labellings = [each.clusters.labels[rows] for each in measured[1:]]
-    silhouette = [None, *silhouettes(silhouette_sample.points, labellings, weights=silhouette_sample.weights)]
+    labellings = {k: each.clusters.labels[rows] for k, each in enumerate(measured, 1)}
+    compared = [labellings[k] for k in range(2, largest + 1)]
+    silhouette = [None, *silhouettes(silhouette_sample.points, compared, weights=silhouette_sample.weights)]
     names, ks = [feature.name for feature in scaling.features], range(2, largest + 1)
     sample, weights = silhouette_sample.points, silhouette_sample.weights
     reference = [None, *null_silhouettes(sample, weights, ks, names=names, seed=settings.seed)]
+    ratios = null_inertia_ratios(sample, weights, labellings, names=names, seed=settings.seed)
+    inertias = [each.clusters.inertia for each in measured]
     return tuple(
-        _evidence(each, selection, settings, silhouettes=(mean, null_silhouette), total=measured[0].clusters.inertia)
-        for each, mean, null_silhouette in zip(measured, silhouette, reference, strict=True)
+        _evidence(
+            each,
+            selection,
+            settings,
+            silhouettes=(silhouette[i], reference[i]),
+            type_gain=ratios[i + 1] - inertias[i] / inertias[i - 1]
+            if i + 1 in ratios and inertias[i - 1] > 0
+            else None,
+            total=inertias[0],
+        )
+        for i, each in enumerate(measured)
     )
 
 
@@ -93,6 +112,7 @@ def limits(settings: Settings) -> KLimits:
         silhouette=settings.min_silhouette,
         silhouette_gain=settings.min_silhouette_gain,
         smallest_share=settings.min_segment_share,
+        type_gain=settings.min_type_gain,
     )
 
 
@@ -106,19 +126,29 @@ class _Measured:
     jaccard: float | None
 
 
-def _measured(selection: WeightedPoints, stability_sample: WeightedPoints, settings: Settings, k: int) -> _Measured:
+def _measured(
+    selection: WeightedPoints, stability_sample: WeightedPoints, settings: Settings, k: int, *, copies_together: bool
+) -> _Measured:
     seed = settings.seed
     found = clusters(selection.points, k, seed=seed, n_init=settings.n_init, weights=selection.weights)
     if k == 1:
         return _Measured(found, None, None, None)
     labels = found.labels[np.searchsorted(selection.user_ids, stability_sample.user_ids)]
     points, weights, splits = stability_sample.points, stability_sample.weights, settings.prediction_splits
-    strengths = prediction_strengths(points, weights, k, splits=splits, seed=seed)
+    strengths = prediction_strengths(points, weights, k, splits=splits, seed=seed, copies_together=copies_together)
     return _Measured(
         clusters=found,
         prediction_strength=float(np.mean(strengths)),
         prediction_strength_error=float(np.std(strengths) / np.sqrt(splits)),
-        jaccard=jaccard(points, weights, labels, k, bootstraps=settings.jaccard_bootstraps, seed=seed),
+        jaccard=jaccard(
+            points,
+            weights,
+            labels,
+            k,
+            bootstraps=settings.jaccard_bootstraps,
+            seed=seed,
+            copies_together=copies_together,
+        ),
     )
 
 
@@ -128,6 +158,7 @@ def _evidence(
     settings: Settings,
     *,
     silhouettes: tuple[float | None, float | None],
+    type_gain: float | None,
     total: float,
 ) -> KEvidence:
     found, (silhouette, null_silhouette) = measured.clusters, silhouettes
@@ -140,6 +171,7 @@ def _evidence(
         ("Jaccard index", measured.jaccard, lower.jaccard),
         ("silhouette", silhouette, lower.silhouette),
         ("silhouette gain over a single population", gain, lower.silhouette_gain),
+        ("gain over one type fewer", type_gain, lower.type_gain),
         ("smallest share", smallest_share, lower.smallest_share),
     )
     return KEvidence(
@@ -152,6 +184,7 @@ def _evidence(
         prediction_strength=measured.prediction_strength,
         prediction_strength_error=measured.prediction_strength_error,
         jaccard=measured.jaccard,
+        type_gain=type_gain,
         davies_bouldin=_davies_bouldin(found, selection),
         calinski_harabasz=_calinski_harabasz(found, users=float(users.sum()), total=total),
         failed_criteria=tuple(

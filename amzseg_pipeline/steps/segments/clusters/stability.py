@@ -21,19 +21,24 @@ def distinct_point_labels(points: Matrix) -> Indices:
     return np.asarray(np.unique(points.round(_SAME_POINT_DECIMALS), axis=0, return_inverse=True)[1].reshape(-1))
 
 
-def prediction_strengths(points: Matrix, weights: Matrix, k: int, *, splits: int, seed: int) -> list[float]:
+def prediction_strengths(
+    points: Matrix, weights: Matrix, k: int, *, splits: int, seed: int, copies_together: bool = False
+) -> list[float]:
     """Prediction strength of `k` clusters (Tibshirani and Walther 2005) on each split, from 0 to 1.
 
     Of the pairs of users in one cluster of the second half, the share that the centroids of the first half also put in
     one cluster; the minimum over clusters, on each of `splits` random halves. Clusters of one user and halves with
-    fewer than `k` distinct points count as 0.
+    fewer than `k` distinct points count as 0. `copies_together` puts identical users into the same half: those of one
+    product are one observation.
     """
     point_labels = distinct_point_labels(points)
-    half = len(points) // 2
+    drawn_as = point_labels if copies_together else np.arange(len(points))
+    units = int(drawn_as.max(initial=-1)) + 1
+    half = units // 2
     strengths = []
     for split in range(splits):
-        order = np.random.default_rng((seed, split)).permutation(len(points))
-        first, second = np.sort(order[:half]), np.sort(order[half : 2 * half])
+        order = np.random.default_rng((seed, split)).permutation(units)
+        first, second = (np.flatnonzero(np.isin(drawn_as, part)) for part in (order[:half], order[half : 2 * half]))
         if min(len(np.unique(point_labels[first])), len(np.unique(point_labels[second]))) < k:
             strengths.append(0.0)
             continue
@@ -46,17 +51,29 @@ def prediction_strengths(points: Matrix, weights: Matrix, k: int, *, splits: int
     return strengths
 
 
-def jaccard(points: Matrix, weights: Matrix, labels: Indices, k: int, *, bootstraps: int, seed: int) -> float:
+def jaccard(
+    points: Matrix,
+    weights: Matrix,
+    labels: Indices,
+    k: int,
+    *,
+    bootstraps: int,
+    seed: int,
+    copies_together: bool = False,
+) -> float:
     """Bootstrap Jaccard index of the least stable of the clusters `labels` (Hennig 2007), from 0 to 1.
 
     Per cluster the Jaccard index, among the users drawn, with the most similar cluster of the bootstrap sample; the
     mean over `bootstraps` samples, the minimum over clusters. Samples with fewer than `k` distinct points count as 0.
+    `copies_together` draws identical users together.
     """
     point_labels = distinct_point_labels(points)
+    drawn_as = point_labels if copies_together else np.arange(len(points))
+    units = int(drawn_as.max(initial=-1)) + 1
     indices = np.zeros((bootstraps, k))
     for bootstrap in range(bootstraps):
         rng = np.random.default_rng((seed, bootstrap))
-        times = np.bincount(rng.integers(0, len(points), len(points)), minlength=len(points))
+        times = np.bincount(rng.integers(0, units, units), minlength=units)[drawn_as]
         drawn = np.flatnonzero(times)
         if len(np.unique(point_labels[drawn])) < k:
             continue

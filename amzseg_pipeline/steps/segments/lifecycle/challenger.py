@@ -11,6 +11,7 @@ import pandas as pd
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureScaling, Model, Segment
 from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionState
+from amzseg_pipeline.contracts.reviews import RatingMeaning
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clusters.distances import Indices, nearest_centroids, squared_distances
 from amzseg_pipeline.steps.segments.clusters.k_evidence import scaled_points
@@ -43,6 +44,7 @@ def challenger_of_run(
     now: datetime,
     forced: bool,
     approved: str,
+    rating_meaning: RatingMeaning = "user",
 ) -> Challenger:
     """The challenger of this run, or the reason why none is trained.
 
@@ -59,6 +61,7 @@ def challenger_of_run(
         now: Time of the run.
         forced: Train in any case.
         approved: Version of a pending model that this run promotes, or "".
+        rating_meaning: Whose opinion a rating is; with "product", reviewers of one product are copies of each other.
     """
     is_due, reason = training_reason(champion, promotion_state, drift, settings, now=now, forced=forced)
     if approved:
@@ -79,6 +82,7 @@ def challenger_of_run(
         trained_at=now.isoformat(timespec="seconds"),
         # Two threads take longer than one (9,050 users: 11.8 s against 9.4 s): short fits wait for the GIL.
         jobs=1,
+        copies_together=rating_meaning == "product",
     )
 
 
@@ -133,6 +137,7 @@ def challenger(
     reason: str,
     trained_at: str,
     jobs: int,
+    copies_together: bool = False,
 ) -> Challenger:
     """A model of the training sample, compared with the champion.
 
@@ -151,6 +156,7 @@ def challenger(
         reason: Why the challenger is trained.
         trained_at: ISO time recorded in the model.
         jobs: Threads for the evidence of k.
+        copies_together: Whether identical users are one observation.
 
     Raises:
         ModelError: `scaled` and `sample` have different users, or as fit.cluster_model.
@@ -160,7 +166,15 @@ def challenger(
     if len(scaled) != len(sample) or not (scaled["user_id"] == sample["user_id"]).all():
         raise ModelError("scaled_features: its users are not those of the training sample; materialize it again.")
     champion_k = len(champion.segments) if champion else None
-    cold = cluster_model(scaled, scaling, settings, trained_at=trained_at, jobs=jobs, champion_k=champion_k)
+    cold = cluster_model(
+        scaled,
+        scaling,
+        settings,
+        trained_at=trained_at,
+        jobs=jobs,
+        champion_k=champion_k,
+        copies_together=copies_together,
+    )
     if champion is None:
         model = _numbered_from(first_segment_number, cold)
         return Challenger(reason, replace(model, reference=training_reference(sample, model)), "cold", None)

@@ -43,21 +43,23 @@ def drift(sample: pd.DataFrame, champion: Model, settings: Settings) -> Drift:
 
     PSI is the sum of (a - e) ln(a / e) over bins, with shares smoothed by half a user; its noise floor is
     (bins - 1)(1/N + 1/M). Every warning triggers a challenger, except that of a single feature below
-    `drift_feature_psi`. Raises ModelError if the champion has no training reference.
+    `drift_feature_psi` and that of unseen users: new users like the old ones make no segment false. Raises ModelError
+    if the champion has no training reference.
     """
     reference = champion.reference
     if reference is None:
         raise ModelError(f"model {champion.version}: it has no training reference; train a new model.")
     features = [_feature_figure(part, _values(sample, part.name), settings) for part in reference.features]
     features.sort(key=lambda figure: -figure.value)
-    others = [*_scoring_figures(sample, champion, reference, settings), _unseen(sample, reference, settings)]
+    others = _scoring_figures(sample, champion, reference, settings)
+    unseen = _unseen(sample, reference, settings)
     drifting = [figure for figure in features if figure.warns]
     triggering = drifting if len(drifting) > 1 else [f for f in drifting if f.value >= settings.drift_feature_psi]
     return Drift(
         champion=champion.version,
         users=len(sample),
-        figures=(*features, *others),
-        warnings=tuple(_message(figure) for figure in [*drifting, *(f for f in others if f.warns)]),
+        figures=(*features, *others, unseen),
+        warnings=tuple(_message(figure) for figure in [*drifting, *(f for f in (*others, unseen) if f.warns)]),
         triggers=tuple(_message(figure) for figure in [*triggering, *(f for f in others if f.warns)]),
         note="",
     )

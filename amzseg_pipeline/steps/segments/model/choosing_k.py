@@ -16,19 +16,37 @@ _DEFAULT_K = 3
 
 
 def k_choice(
-    scaled: pd.DataFrame, scaling: FeatureScaling, settings: Settings, *, jobs: int, champion_k: int | None = None
+    scaled: pd.DataFrame,
+    scaling: FeatureScaling,
+    settings: Settings,
+    *,
+    jobs: int,
+    champion_k: int | None = None,
+    copies_together: bool = False,
 ) -> KChoice:
     """The number of clusters for `scaled` (contracts.SCALED_FEATURES), with the evidence for every k from 1.
 
-    The range is limited by the number of distinct users and of names. `jobs` threads share the work and do not change
-    the result. Raises ModelError if the setting k exceeds the number of names.
+    The range is limited by the number of distinct users and of names.
+
+    Args:
+        scaled: The training sample.
+        scaling: The scaling behind `scaled`.
+        settings: Settings of the run.
+        jobs: Threads that share the work; they do not change the result.
+        champion_k: Current number of segments, kept if the evidence supports no number.
+        copies_together: Whether identical users are one observation, as reviewers of one product are where ratings are
+            the product's. Halves and bootstraps keep them together.
+
+    Raises:
+        ModelError: The setting k exceeds the number of names.
     """
     selection = weighted_points(scaled, scaling, users=settings.selection_users)
     max_k, distinct = max_segments(scaling), int(distinct_point_labels(selection.points).max()) + 1
     if min(settings.k, distinct) > max_k:
         raise ModelError(too_many_segments(settings.k, scaling))
     largest = min(max(settings.k_max, settings.k), max_k, distinct)
-    return choice_on(k_evidence(scaled, scaling, settings, largest=largest, jobs=jobs), settings, champion_k=champion_k)
+    evidence = k_evidence(scaled, scaling, settings, largest=largest, jobs=jobs, copies_together=copies_together)
+    return choice_on(evidence, settings, champion_k=champion_k)
 
 
 def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k: int | None = None) -> KChoice:
@@ -45,11 +63,11 @@ def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k
     k, rule = _rule(
         evidence, candidates, settings, fallback=_fallback(evidence, candidates, settings, champion_k, knee)
     )
-    confidence = _confidence(evidence[k - 1], settings)
+    confidence = _confidence(evidence, k, settings)
     if confidence == "medium" and not settings.k and champion_k is not None and champion_k in candidates:
-        champion_confidence = _confidence(evidence[champion_k - 1], settings)
+        champion_confidence = _confidence(evidence, champion_k, settings)
         if champion_k != k and champion_confidence != "low":
-            rule = f"the current number of segments: k = {k} is within one standard error of its limit"
+            rule = f"the current number of segments: the confidence of k = {k} is medium only"
             k, confidence = champion_k, champion_confidence
     of_range = [e for e in evidence if e.k in candidates]
     best_silhouette = _best(of_range, lambda e: e.silhouette)
@@ -68,6 +86,7 @@ def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k
         largest_by_jaccard=_largest(of_range, lambda e: e.jaccard, settings.min_jaccard),
         evidence=evidence,
         limits=limits(settings),
+        passing=tuple(e.k for e in of_range if not e.failed_criteria),
     )
 
 
@@ -124,15 +143,18 @@ def _fallback(
     raise AssertionError
 
 
-def _confidence(evidence: KEvidence, settings: Settings) -> Literal["high", "medium", "low"]:
-    strength, error = evidence.prediction_strength, evidence.prediction_strength_error or 0.0
+def _confidence(evidence: Sequence[KEvidence], k: int, settings: Settings) -> Literal["high", "medium", "low"]:
+    chosen = evidence[k - 1]
+    strength, error = chosen.prediction_strength, chosen.prediction_strength_error or 0.0
     if strength is None:
         return "low"
     limit = settings.min_prediction_strength
-    if evidence.failed_criteria:
-        is_close = len(evidence.failed_criteria) == 1 and limit - error <= strength < limit
+    if chosen.failed_criteria:
+        is_close = len(chosen.failed_criteria) == 1 and limit - error <= strength < limit
         return "medium" if is_close else "low"
-    return "high" if strength >= limit + error else "medium"
+    further = evidence[k].type_gain if k < len(evidence) else None
+    has_further_types = further is not None and further >= settings.min_type_gain
+    return "high" if strength >= limit + error and not has_further_types else "medium"
 
 
 def _best(evidence: Sequence[KEvidence], measure: Callable[[KEvidence], float | None]) -> int | None:

@@ -15,7 +15,9 @@ _BILLION = 10**9
 
 
 def segment_profiles(assignments: nw.LazyFrame[Any], model: Model) -> pd.DataFrame:
-    """contracts.SEGMENT_PROFILES: one row per segment of `model`, including empty ones (share 0, null means).
+    """contracts.SEGMENT_PROFILES: one row per segment of `model`.
+
+    Segments without users say so in their name: they have a row because users can be second closest to them.
 
     Values are rounded to nine decimals and summed as integers, so means are identical on every engine and in every
     order and split. Raises ModelError for a segment that the model does not have.
@@ -88,14 +90,15 @@ def _profile(
     cents = int(sums["spend_cents"]) if sums else 0
     return {
         "segment_id": segment.segment_id,
-        "segment_name": segment.name,
+        "segment_name": segment.name if sums else f"{segment.name} (no users)",
         "users": int(sums["users"]) if sums else 0,
         "share": int(sums["users"]) / users if sums else 0.0,
         **{name: _mean(sums, name) if sums else None for name in FEATURES},
         "total_spend": cents / 100 if has_spend else None,
         "spend_share": cents / all_cents if has_spend and all_cents else None,
-        "strategy": segment.strategy,
-        "name_fit": segment.name_fit,
+        "strategy": segment.strategy if sums else "none: no user is in this segment",
+        "name_fit": segment.name_fit if sums else 1.0,
+        "k_confidence": model.choice.confidence,
         "model_version": model.version,
     }
 

@@ -87,6 +87,16 @@ def test_identical_users_are_fitted_as_one_weighted_point() -> None:
     assert prediction_strength(distinct_point_labels[users], np.ones(82), 3, splits=4, seed=3) < 0.9
 
 
+def test_copies_drawn_together_are_one_observation() -> None:
+    users = np.random.default_rng(5).normal(size=(8, 2))[np.repeat(np.arange(8), 30)]
+    weights, labels = np.ones(240), np.repeat(np.arange(8), 30)
+    for copies_together, expected in ((False, 1.0), (True, 0.0)):
+        drawn = {"seed": 1, "copies_together": copies_together}
+        assert prediction_strengths(users, weights, 8, splits=3, **drawn) == [expected] * 3
+        assert jaccard(users, weights, labels, 8, bootstraps=3, **drawn) == expected
+    assert prediction_strengths(BLOBS, ONES, 3, splits=3, seed=2, copies_together=True) == pytest.approx([1.0] * 3)
+
+
 @pytest.mark.parametrize("points", [np.zeros((20, 2)), np.repeat([[0.0, 0.0], [5.0, 5.0]], 10, axis=0)])
 def test_fewer_distinct_points_than_clusters_have_zero_stability(points: np.ndarray) -> None:
     labels = (np.arange(20) % 3).astype(np.int64)

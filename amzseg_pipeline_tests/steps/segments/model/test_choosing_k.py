@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -70,6 +71,7 @@ def test_three_user_types_are_found_with_high_confidence() -> None:
         ({"min_silhouette": 0.9}, "silhouette 0."),
         ({"min_silhouette_gain": 0.9}, "silhouette gain over a single population 0."),
         ({"min_segment_share": 0.5}, "smallest share 0.1"),
+        ({"min_type_gain": 0.9}, "gain over one type fewer 0."),
     ],
 )
 def test_every_k_criterion_can_fail_with_a_message(limit: dict[str, float], message: str) -> None:
@@ -126,6 +128,7 @@ def test_the_largest_passing_number_close_to_the_best_is_chosen(
 ) -> None:
     choice = chosen(rows)
     assert (choice.k, choice.confidence) == (k, "high")
+    assert choice.passing == tuple(number for number, (_, passes) in rows.items() if passes and number >= 3)
     assert choice.rule.startswith(rule)
 
 
@@ -152,6 +155,13 @@ def test_without_a_passing_number_the_choice_has_low_confidence(settings: dict[s
     choice = chosen({3: (0.5, False), 7: (0.4, False)}, **settings)
     assert (choice.k, choice.confidence) == (k, "low")
     assert choice.rule.startswith(rule)
+
+
+@pytest.mark.parametrize(("type_gain", "confidence"), [(0.01, "high"), (0.05, "medium"), (None, "high")])
+def test_signs_of_a_further_type_lower_the_confidence(type_gain: float | None, confidence: str) -> None:
+    evidence = list(chosen({3: (0.4, True)}).evidence)
+    evidence[3] = replace(evidence[3], type_gain=type_gain)
+    assert choice_on(tuple(evidence), Settings()).confidence == confidence
 
 
 def test_champion_k_is_ignored_if_a_number_passes() -> None:
