@@ -1,11 +1,13 @@
 """The page Segments."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from amzseg_pipeline.app.charts.canvas import AXIS_TEXT
 from amzseg_pipeline.storage.snapshots import Snapshot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.app.pages import MAIN, errors, opened, prose
@@ -123,3 +125,26 @@ def test_an_unknown_segment_in_the_url_is_explained() -> None:
     assert errors(session) == []
     assert "does not have" in session.info[0].value
     assert "script" not in prose(session)
+
+
+def contrast(colour: str, background: str) -> float:
+    """The contrast of two `#rrggbb` colours by WCAG 2, 1 to 21."""
+
+    def luminance(text: str) -> float:
+        shares = [int(text[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted(map(luminance, (colour, background)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_axes_of_every_chart_are_readable() -> None:
+    theme = tomllib.loads((MAIN.parents[2] / ".streamlit/config.toml").read_text())["theme"]
+    for name, colour in AXIS_TEXT.items():
+        assert contrast(colour, theme[name]["backgroundColor"]) >= 4.5
+    for chart in opened("segments").get("plotly_chart"):
+        layout = json.loads(chart.proto.spec)["layout"]
+        for axis in (layout["xaxis"], layout["yaxis"]):
+            assert axis["tickfont"]["color"] == AXIS_TEXT["light"]
+            assert axis["title"]["font"]["color"] == AXIS_TEXT["light"]

@@ -6,6 +6,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 GREY = "#7F8A96"
+AXIS_TEXT = {"light": "#4A5563", "dark": "#B4BEC9"}
+"""Streamlit's own colour of axes has a contrast below 4.5."""
 
 _CONFIG = {"displayModeBar": False, "scrollZoom": False}
 _OUTLINES = {"light": "rgba(30,40,50,.35)", "dark": "rgba(240,244,248,.8)"}
@@ -13,7 +15,10 @@ _OUTLINES = {"light": "rgba(30,40,50,.35)", "dark": "rgba(240,244,248,.8)"}
 
 
 def show(figure: go.Figure, *, key: str, alt: str) -> None:
-    """Draws a figure; `alt` is its description for screen readers."""
+    """Draws a figure with readable axes; `alt` is its description for screen readers."""
+    text = {"color": AXIS_TEXT["dark" if is_dark() else "light"]}
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(tickfont=text, title={"font": text})
     st.plotly_chart(figure, key=key, config=_CONFIG, alt=alt)
 
 
