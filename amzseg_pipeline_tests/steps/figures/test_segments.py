@@ -174,7 +174,7 @@ def test_criteria_values_are_annotated_and_failures_bold():
         name = ("prediction_strength", "jaccard", "silhouette", "gain", "type_gain", "smallest_share")[row]
         gain = evidence[k].silhouette - evidence[k].null_silhouette
         value, least = (
-            (gain, 0.05) if name == "gain" else (getattr(evidence[k], name), getattr(MODEL.choice.limits, name))
+            (gain, 0.05) if name == "gain" else (getattr(evidence[k], name), getattr(model().choice.limits, name))
         )
         assert float(cell.get_text().removesuffix("%")) == pytest.approx(
             100 * value if name == "smallest_share" else value, abs=0.5 if name == "smallest_share" else 0.0051
