@@ -1,6 +1,6 @@
 """Segments as text: a typical user, the strongest differences, and how confident an assignment is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from amzseg_pipeline.presentation.formatting import NO_BREAK_SPACE, percent
@@ -34,7 +34,8 @@ _K_CONFIDENCE = {
 
 def k_confidence_text(choice: Mapping[str, Any]) -> str:
     """The confidence of the number of segments, `k` of run.json, and the numbers that the data supports as well."""
-    level, passing = str(choice["confidence"]), choice.get("passing") or ()
+    level: str = choice["confidence"]
+    passing: Sequence[int] = choice.get("passing") or ()
     text = f"{level} confidence: {_K_CONFIDENCE[level]}"
     if len(passing) < 2:
         return text
