@@ -14,6 +14,7 @@ MINUTE_SECONDS = 60
 """Between ticks."""
 
 
+@pytest.mark.slow  # ticks come once a minute
 @pytest.mark.timeout(1_800)
 def test_a_restarted_daemon_catches_up_with_one_run(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)

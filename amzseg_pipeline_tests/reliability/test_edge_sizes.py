@@ -51,14 +51,14 @@ UNPRICED: Mapping[str, object] = {"paid_price": "", "list_price": ""}
     ("reviews", "k", "users", "segments"),
     [
         pytest.param(same(9, user_id="U"), 4, 1, 1, id="one user of nine reviews"),
-        pytest.param(same(3), 4, 3, 3, id="fewer users than k"),
+        pytest.param(same(3), 4, 3, 3, id="fewer users than k", marks=pytest.mark.slow),
         pytest.param(same(40, **FLAT), 4, 40, 1, id="identical users and k given"),
-        pytest.param(same(40, rating=4), 4, 40, 4, id="one constant feature"),
-        pytest.param(same(40, rating=""), 4, 40, 4, id="a feature without values"),
-        pytest.param(same(40, **UNPRICED), 4, 40, 4, id="no price at all"),
+        pytest.param(same(40, rating=4), 4, 40, 4, id="one constant feature", marks=pytest.mark.slow),
+        pytest.param(same(40, rating=""), 4, 40, 4, id="a feature without values", marks=pytest.mark.slow),
+        pytest.param(same(40, **UNPRICED), 4, 40, 4, id="no price at all", marks=pytest.mark.slow),
         pytest.param(same(40, rating="", **UNPRICED), 0, 40, 1, id="nothing but users and items"),
         pytest.param([*same(39), {"paid_price": "90000000000.00", "list_price": ""}], 0, 40, 3, id="one huge price"),
-        pytest.param([*same(39), {"paid_price": "inf"}], 4, 40, 4, id="one price without end"),
+        pytest.param([*same(39), {"paid_price": "inf"}], 4, 40, 4, id="one price without end", marks=pytest.mark.slow),
     ],
 )
 def test_segments_few_and_identical_users(tmp_path, reviews, k, users, segments):

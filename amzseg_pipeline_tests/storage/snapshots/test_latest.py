@@ -1,3 +1,8 @@
+"""Readers see the latest complete snapshot, and detect every damage.
+
+Over 250 lines: damage to every file that a reader opens.
+"""
+
 import hashlib
 import io
 import json

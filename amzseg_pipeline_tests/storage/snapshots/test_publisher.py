@@ -1,3 +1,8 @@
+"""Snapshots are published completely or not at all.
+
+Over 250 lines: every file of a snapshot, and every refusal.
+"""
+
 import json
 import re
 import shutil

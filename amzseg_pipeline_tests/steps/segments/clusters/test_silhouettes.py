@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import silhouette_score
 
 from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(3, 300), st.lists(st.integers(2, 9), min_size=1, max_size=4))
 def test_silhouettes_equal_scikit_learns(seed: int, points: int, ks: list[int]) -> None:
     rng = np.random.default_rng(seed)
@@ -20,7 +19,6 @@ def test_silhouettes_equal_scikit_learns(seed: int, points: int, ks: list[int]) 
             assert found is None
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(3, 60), st.integers(2, 5))
 def test_a_weight_counts_as_repeated_points(seed: int, points: int, k: int) -> None:
     rng = np.random.default_rng(seed)

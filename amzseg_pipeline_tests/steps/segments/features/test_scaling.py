@@ -1,3 +1,8 @@
+"""Feature scaling against scikit-learn, and its refusals.
+
+Over 250 lines: both transforms, and every refusal.
+"""
+
 import math
 
 import numpy as np

@@ -1,3 +1,8 @@
+"""Challengers: ids, names and lineage, warm and cold starts, and when one is trained.
+
+Over 250 lines: the cases share one trained champion.
+"""
+
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache

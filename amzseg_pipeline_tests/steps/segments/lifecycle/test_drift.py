@@ -80,7 +80,7 @@ def test_a_new_user_type_is_reported_by_its_features() -> None:
     assert found.triggers
 
 
-@pytest.mark.parametrize(("users", "champion_seed"), [(200, 1_000), (400, 7), (1_000, 1_000)])
+@pytest.mark.parametrize(("users", "champion_seed"), [(200, 1_000), (1_000, 1_000)])
 def test_without_drift_there_is_no_warning_in_95_of_100_runs(users: int, champion_seed: int) -> None:
     champion = trained(everyone().sample(users, random_state=champion_seed))
     seen = replace(champion.reference, seen_hashes=tuple(sorted(everyone()["user_hash"])))

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.model import LineageEvent, Model
@@ -114,7 +114,6 @@ def test_new_ids_follow_all_earlier_ids(recorded: int, expected: int) -> None:
     assert events_of([[0, 0], [0, 0], [0, 9]], champion)[-1][1] == f"S{expected:04d}"
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_the_order_of_clusters_does_not_change_lineage(data: st.DataObject) -> None:
     overlap = np.array(

@@ -181,7 +181,7 @@ def test_migrations_of_the_first_run_are_new_users() -> None:
     assert set(found["cause"]) == {"new user"}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(st.integers(0, 300), max_size=4))
 def test_splitting_into_batches_changes_no_bit(cuts: list[int]) -> None:
     changed = with_high_prices(USERS, slice(0, 150))

@@ -1,3 +1,8 @@
+"""The promotion gate: each criterion at its limit, and what becomes of a pending model.
+
+Over 250 lines: every decision of the gate, from the same two models.
+"""
+
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

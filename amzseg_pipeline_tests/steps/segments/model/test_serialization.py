@@ -68,7 +68,7 @@ def changed(path: str, value: object) -> Callable[[dict[str, Any]], None]:
 
 del_ = object()
 SECOND_NAME = object()
-"""Stands for the name of the second segment."""
+"""Replaced by the name of the second segment."""
 
 BROKEN = [
     ("format", 3, "model.json: format is 3, but this version reads format"),
