@@ -110,7 +110,7 @@ def test_stale_snapshots_show_a_warning(
     date_back(shown_data_root, span)
     session = opened()
     assert session.metric
-    assert [("a newer snapshot was expected" in warning.value) for warning in session.warning] == [True] * is_stale
+    assert any("a newer snapshot was expected" in warning.value for warning in session.warning) == is_stale
 
 
 def test_damage_after_opening_shows_no_traceback(shown_data_root: DataRoot) -> None:

@@ -39,11 +39,11 @@ def test_segments_are_listed_by_size_with_strategy(snapshot: Snapshot) -> None:
     assert [name in heading for name, heading in zip(profiles["segment_name"], headings, strict=True)] == [True] * 3
 
 
-@pytest.mark.usefixtures("sample_data_root")
-def test_the_first_snapshot_is_not_compared() -> None:
+def test_the_first_snapshot_is_not_compared(sample_data_root: DataRoot) -> None:
     session = opened()
     assert "nothing to compare it with yet" in prose(session)
-    assert [metric.delta for metric in session.metric] == ["", "high confidence", "", ""]
+    (confidence,) = read_latest(sample_data_root.root).segment_profiles()["k_confidence"].unique()
+    assert [metric.delta for metric in session.metric] == ["", f"{confidence} confidence", "", ""]
 
 
 def test_an_open_page_shows_a_newer_snapshot(shown_data_root: DataRoot) -> None:
