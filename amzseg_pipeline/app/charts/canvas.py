@@ -19,6 +19,7 @@ def show(figure: go.Figure, *, key: str, alt: str) -> None:
     text = {"color": AXIS_TEXT["dark" if is_dark() else "light"]}
     for update in (figure.update_xaxes, figure.update_yaxes):
         update(tickfont=text, title={"font": text})
+    figure.update_traces(outsidetextfont=text, selector={"type": "bar"})
     st.plotly_chart(figure, key=key, config=_CONFIG, alt=alt)
 
 
