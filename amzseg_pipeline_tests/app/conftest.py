@@ -1,7 +1,8 @@
 """Data roots that the app shows, and pages opened on them."""
 
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ from streamlit.testing.v1 import AppTest
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.app.pages import opened
+
+
+@pytest.fixture(autouse=True)
+def _main_module() -> Iterator[None]:
+    """AppTest replaces the main module, which processes that later tests spawn would import."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ def assert_inactive_users_stay(simulated):
 
 
 def test_inactive_users_do_not_move_while_users_grow(tmp_path):
-    settings = {**scenario.QUICK, "k": 3, "training_users": 10_000, "promote_inertia_gain": 0}
-    simulated = list(runs(tmp_path / "data", users=3_000, count=3, settings=settings, promoted=(2,)))
+    settings = {**scenario.QUICK, "k": 3, "training_users": 10_000, "n_init": 10, "promote_inertia_gain": 0}
+    simulated = list(runs(tmp_path / "data", users=2_500, count=3, settings=settings, promoted=(2,)))
     assert [run.decision for run in simulated] == ["PROMOTE", "PROMOTE", "KEEP"]
     assert_inactive_users_stay(simulated)
 

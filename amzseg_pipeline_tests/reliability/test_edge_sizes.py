@@ -72,10 +72,10 @@ def test_segments_few_and_identical_users(tmp_path, reviews, k, users, segments)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(export([]), "has a header and no record", id="no reviews"),
+        pytest.param(export([]), "has a header but no record", id="no reviews"),
         pytest.param(export(same(30, user_id="")), "rejection_rate", id="no users"),
-        pytest.param(export(same(40, rating="inf")), "rejection_rate", id="ratings without end"),
-        pytest.param(export(same(40, paid_price="NaN")), "rejection_rate", id="prices that are no numbers"),
+        pytest.param(export(same(40, rating="inf")), "column rating: no value is a rating", id="ratings without end"),
+        pytest.param(export(same(40, paid_price="cheap")), "column paid_price: no value", id="unreadable prices"),
     ],
 )
 def test_exports_without_users_or_numbers_publish_nothing(tmp_path, content, message):
