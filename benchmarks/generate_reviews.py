@@ -14,10 +14,9 @@ Over 250 lines: one self-contained script.
 
 import argparse
 import gzip
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +40,19 @@ _BASE32 = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", np.uint8)
 _BASE36 = np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", np.uint8)
 _ITEM_IDS = 36**8
 _TITLES = pa.array(["Great", "Just right", "Not for me", "Five stars", "Broke in a week", 'Nice "gift"', "Ganz gut ✓"])
-_TEXTS = pa.array(
-    [
-        "Bought it for my sister and she loves it.",
-        "Does what it says, no more and no less.",
-        "Stopped working after two weeks. I want my money back.",
-        "The colour is not the one in the picture,\nbut I kept it.",
-        "Perfect fit, quick delivery.",
-    ]
+_SENTENCES = (
+    "Bought it for my sister and she loves it.",
+    "Does what it says, no more and no less.",
+    "Stopped working after two weeks. I want my money back.",
+    "The colour is not the one in the picture,\nbut I kept it.",
+    "Perfect fit, quick delivery.",
+    'My kids call it the "good one" ✓',
+    "Would buy again.",
 )
+_TEXTS = 8_192
+_MEDIAN_CHARACTERS, _SIGMA, _MAX_CHARACTERS = 111.0, 1.25, 8_000
+"""Lengths of texts are log-normal, so that a line of JSON has 480 bytes on average, as in Amazon Reviews 2023."""
+
 _CATEGORIES = pa.array(["Books", "All Beauty", "Toys & Games", "Electronics", "Home & Kitchen", "Grocery"])
 _JUNK_PRICES = pa.array(["from 12.99", "—", ".a-box-inner{background-color:#fff}", ""])
 _DAMAGED_LINES = pa.array(['{"rating": 5.0, "title": "cut', "null", "[1, 2]", "not json at all", '{"rating": 4.0}'])
@@ -124,7 +127,7 @@ def review_rows(population: Population, first_row: int, last_row: int) -> pa.Tab
         {
             "rating": np.where(differs, rating % 5 + 1, rating),
             "title": _drawn(_TITLES, population.number(original, "title")),
-            "text": _drawn(_TEXTS, population.number(original, "text")),
+            "text": review_texts(population, original),
             "asin": pc.if_else(has_variant, variant, item),
             "parent_asin": item,
             "user_id": user_ids(population, population.user_of(original)),
@@ -163,6 +166,27 @@ def item_rows(population: Population, first_item: int, last_item: int) -> pa.Tab
             "parent_asin": item_ids(item),
         }
     )
+
+
+def review_texts(population: Population, row: np.ndarray) -> pa.Array:
+    """Texts in two halves, each one of _TEXTS, so that few texts of an export are equal."""
+    first, second = (_drawn(_half_texts(), population.number(row, f"text {half}")) for half in (1, 2))
+    return pc.binary_join_element_wise(first, second, " ")
+
+
+@cache
+def _half_texts() -> pa.Array:
+    """_TEXTS sequences of sentences, each of half the characters of a text."""
+    draw = np.random.default_rng(SEED)
+    lengths = np.minimum(draw.lognormal(np.log(_MEDIAN_CHARACTERS / 2), _SIGMA, _TEXTS), _MAX_CHARACTERS / 2)
+    sentences = iter(draw.integers(len(_SENTENCES), size=int(lengths.sum() / 16) + 2 * _TEXTS).tolist())
+    texts = []
+    for length in lengths.astype(int).tolist():
+        text = f"{len(texts)}"
+        while len(text) < length:
+            text = f"{text} {_SENTENCES[next(sentences)]}"
+        texts.append(text[: max(length, 1)].rstrip())
+    return pa.array(texts)
 
 
 def user_ids(population: Population, user: np.ndarray) -> pa.Array:
@@ -256,11 +280,10 @@ def _json_values(values: pa.Array, name: str) -> pa.Array:
 
 
 def _quoted(values: pa.Array) -> pa.Array:
-    distinct = values.dictionary_encode()
-    texts = pa.array([json.dumps(text, ensure_ascii=False) for text in distinct.dictionary.to_pylist()], pa.string())
-    if len(texts) > len(values) // 2:
-        return pc.binary_join_element_wise('"', values, '"', "")
-    return texts.take(distinct.indices)
+    """The texts as JSON strings."""
+    for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
+        values = pc.replace_substring(values, character, escaped)
+    return pc.binary_join_element_wise('"', values, '"', "")
 
 
 def _damaged(chunk: pa.Table, population: Population) -> np.ndarray:

@@ -49,7 +49,7 @@ class Peer:
             warehouse = out / "warehouse"
             return {
                 "rejected_reviews": f"{warehouse}/partitioned_reviews/*/rejected.parquet",
-                "user_features": f"{warehouse}/user_features/*/*.parquet",
+                "user_features": f"{warehouse}/bucket_states/*/user_features.parquet",
             }
         names = {"cleaned_reviews": CLEANED, "rejected_reviews": REJECTED, "user_features": FEATURES}
         return {table: str(out / name) for table, name in names.items()}
@@ -163,6 +163,7 @@ def _measure(name: str, options: argparse.Namespace, out: Path, *, publish: bool
         "to_published": asdict(measured.total) if publish else None,
         "memory_mib": measured.memory_mib,
         "temporary_mib": measured.temporary_mib,
+        "export_bytes": sum(path.stat().st_size for path in (out / "landing").iterdir()),
         "tables_mib": _mib(out, without=out / "landing"),
         "tables": summary(tables),
         "differing_users": differing,

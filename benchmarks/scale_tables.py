@@ -15,7 +15,7 @@ LABELS = {
     "pandas_frames": "hand-written pandas",
 }
 _HEADS = (
-    *("reviews", "program", "features: CPU s", "wall s", "published: CPU s", "wall s"),
+    *("reviews", "exports", "program", "features: CPU s", "wall s", "published: CPU s", "wall s"),
     *("memory", "temp disk", "load", "runs"),
 )
 
@@ -36,7 +36,7 @@ def table(results: Iterable[Mapping[str, Any]]) -> str:
         groups.setdefault((result["rows"], result["exports"], result["peer"]), []).append(result)
     order = list(LABELS)
     keys = sorted(groups, key=lambda key: (key[0], key[1] != "parquet", key[1], order.index(key[2])))
-    lines = [_HEADS, ("---:", "---", *["---:"] * (len(_HEADS) - 2)), *(_row(key, groups[key]) for key in keys)]
+    lines = [_HEADS, ("---:", "---:", "---", *["---:"] * (len(_HEADS) - 3)), *(_row(key, groups[key]) for key in keys)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -51,8 +51,23 @@ def _row(key: tuple[int, str, str], runs: Sequence[Mapping[str, Any]]) -> Sequen
     program = LABELS[peer] if exports == "parquet" else f"{LABELS[peer]}; {exports}"
     load = f"{statistics.median(run['load_before'] for run in runs):.1f}"
     counts = {sum(bool(run[point]) for run in runs) for point in ("to_features", "to_published")} - {0}
-    return [f"{rows:,}", program, *figures, _gib(memory), _gib(temporary), load, " to ".join(map(str, sorted(counts)))]
+    export_bytes = max(run.get("export_bytes", 0) for run in runs)
+    return [
+        f"{rows:,}",
+        _gigabytes(export_bytes),
+        program,
+        *figures,
+        _gib(memory),
+        _gib(temporary),
+        load,
+        " to ".join(map(str, sorted(counts))),
+    ]
 
 
 def _gib(mib: float) -> str:
     return f"{mib / 1024:.1f} GiB" if mib else "0"
+
+
+def _gigabytes(size_bytes: int) -> str:
+    """Empty for results that were measured before sizes were recorded."""
+    return f"{size_bytes / 1e9:.2f} GB" if size_bytes else ""

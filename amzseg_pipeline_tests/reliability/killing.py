@@ -27,7 +27,7 @@ SETTINGS: Mapping[str, object] = {**scenario.QUICK, "keep_snapshots": 3, "keep_s
 TRIGGER_FILES = (
     "warehouse/raw_reviews/.*.tmp",
     "warehouse/partitioned_reviews/.*.tmp",
-    "warehouse/user_features/.*.tmp",
+    "warehouse/bucket_states/.*.tmp",
     "warehouse/.segment_assignments.parquet.tmp",
     "published/.staging/*/segment_assignments.parquet",
     "published/.staging/*/datapackage.json",

@@ -101,8 +101,11 @@ COPY (
                min(reviewed_at_ms) AS first_reviewed_at_ms, max(reviewed_at_ms) AS last_reviewed_at_ms,
                min(age) AS recency_days, max(age) AS tenure_days,
                nullif(count(DISTINCT month), 0) AS active_months,
-               CAST(sum(rating_tenths * CAST(floor(exp(age * (-ln(2) / 180)) * (1e9 / 7) + 0.5) AS BIGINT)) AS DOUBLE)
-                   / (50 * (1e9 / 7)) AS recent_engagement
+               CAST(sum(rating_tenths * CAST(
+                   floor(exp((day - {reference}) * (ln(2) / 180)) * (110192001 / 7.0::DOUBLE) + 0.5) AS BIGINT)
+               ) AS DOUBLE)
+                   / (50 * (110192001 / 7.0::DOUBLE) * pow(2, ({as_of_day} - {reference}) / 180.0::DOUBLE))
+                   AS recent_engagement
         FROM measured GROUP BY user_id
     ), averages AS (
         SELECT *, rating_tenths_sum / (nullif(rated_reviews, 0) * 10.0::DOUBLE) AS avg_rating,
@@ -149,7 +152,14 @@ def write_tables(task: Task) -> None:
         connection.execute(_REJECTED.format(reviews=reviews, path=f"'{task.out / REJECTED}'"))
         connection.execute(_CLEANED.format(reviews=reviews, path=f"'{cleaned}'"))
         newest = connection.execute(f"SELECT max(reviewed_at_ms) // 86400000 FROM '{cleaned}'").fetchall()[0][0]
-        connection.execute(_FEATURES.format(cleaned=f"'{cleaned}'", as_of_day=newest, path=f"'{task.out / FEATURES}'"))
+        connection.execute(
+            _FEATURES.format(
+                cleaned=f"'{cleaned}'",
+                as_of_day=newest,
+                reference=newest // 1800 * 1800,
+                path=f"'{task.out / FEATURES}'",
+            )
+        )
 
 
 def _list(paths: list[Path]) -> str:

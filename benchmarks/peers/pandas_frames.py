@@ -17,7 +17,7 @@ _MONEY = (
 )
 _CURRENCIES = {"₹": "INR", "€": "EUR", "£": "GBP", "¥": "JPY"}
 _KEY = ["user_id", "parent_asin", "timestamp"]
-_UNITS = 1e9 / 7
+_UNITS = 110_192_001 / 7
 
 
 def write_tables(task: Task) -> None:
@@ -136,7 +136,8 @@ def _features(cleaned: pd.DataFrame) -> pd.DataFrame:
     date = pd.to_datetime(day, unit="D")
     rating, discount, paid = cleaned["rating_tenths"], cleaned["discount_bp"], cleaned["paid_minor"]
     log_paid = np.floor((np.log(paid.astype("Float64") + 100) - math.log(100)) * 1000 + 0.5).astype("Int64")
-    weight = np.floor(np.exp(age.astype("Float64") * (-math.log(2) / 180)) * _UNITS + 0.5).astype("Int64")
+    reference = as_of_day // 1800 * 1800
+    weight = np.floor(np.exp((day - reference).astype("Float64") * (math.log(2) / 180)) * _UNITS + 0.5).astype("Int64")
     measured = pd.DataFrame(
         {
             "user_id": cleaned["user_id"],
@@ -186,7 +187,7 @@ def _features(cleaned: pd.DataFrame) -> pd.DataFrame:
         avg_rating=_quotient(sums, "rating_tenths_sum", "rated_reviews", 10),
         avg_discount=_quotient(sums, "discount_bp_sum", "discounted_reviews", 100),
         avg_spend=_quotient(sums, "paid_minor_sum", "priced_reviews", 100),
-        recent_engagement=units.astype("Float64") / (50 * _UNITS),
+        recent_engagement=units.astype("Float64") / (50 * _UNITS * 2 ** ((as_of_day - reference) / 180)),
         lifecycle_stage=np.select([stage.fillna(False).to_numpy(bool) for stage in stages], names, "lapsed"),
         as_of=pd.Timestamp(as_of_day * 86_400, unit="s").date(),
     )

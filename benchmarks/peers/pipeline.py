@@ -15,13 +15,14 @@ from benchmarks.peers.task import FEATURES_DONE, Task, task_of_command_line
 
 def write_tables(task: Task) -> None:
     """Writes items, cleaned_reviews, rejected_reviews and user_features to the warehouse, reusing what is unchanged."""
-    from amzseg_pipeline.steps import reviews, users
+    from amzseg_pipeline.steps import users
     from amzseg_pipeline.storage import landing
     from amzseg_pipeline.storage.data_root import DataRoot, settings_of
     from amzseg_pipeline.storage.engines.open_engine import opened_engine
     from amzseg_pipeline.storage.parquet.partitions import delete_other_parts
     from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
     from amzseg_pipeline.storage.warehouse.build_context import BuildContext
+    from amzseg_pipeline.storage.warehouse.items import item_tables
     from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
 
     data_root = DataRoot(task.out)
@@ -32,15 +33,11 @@ def write_tables(task: Task) -> None:
         build = BuildContext(
             engine, data_root.warehouse, "benchmark", settings, log=lambda line: print(line, flush=True)
         )
-        checked = engine.cached(reviews.validated_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
-        items = data_root.warehouse / "items.parquet"
-        engine.write(reviews.items(checked), items)
-        engine.write(reviews.rejected_items(checked), data_root.warehouse / "rejected_items.parquet")
-        partitioned = partitioned_reviews(raw, lambda own: own.scan([items]), build)
-        cleaned = buckets.deduplicated_reviews(partitioned, build)
-        as_of = users.as_of_date(cleaned.frame(engine), run_date=datetime.now(UTC).date())
-        features = buckets.user_features(cleaned, build, as_of=as_of)
-        for table in (cleaned, features):
+        items, _ = item_tables(raw, build)
+        partitioned = partitioned_reviews(raw, lambda own: own.scan(items.paths), build)
+        as_of = users.as_of_date(partitioned.newest_reviewed_at_ms, run_date=datetime.now(UTC).date())
+        cleaned = buckets.deduplicated_reviews(partitioned, build, as_of=as_of)
+        for table in (items, cleaned):
             delete_other_parts(table.parts)
     finally:
         engine.close()

@@ -18,7 +18,7 @@ _CURRENCIES = {"₹": "INR", "€": "EUR", "£": "GBP", "¥": "JPY"}
 _ABSENT_COLUMNS = ("rating_count", "paid_price", "list_price", "discount_percent", "currency", "category")
 _NO_TEXT = pl.lit(None, dtype=pl.String)
 _NO_NUMBER = pl.lit(None, dtype=pl.Int64)
-_UNITS = 1e9 / 7
+_UNITS = 110_192_001 / 7
 
 
 def write_tables(task: Task) -> None:
@@ -123,7 +123,8 @@ def _features(cleaned: pl.LazyFrame, as_of_day: int) -> pl.LazyFrame:
     day = (pl.col("reviewed_at_ms") // 86_400_000).clip(upper_bound=as_of_day)
     log_paid = (((pl.col("paid_minor").cast(pl.Float64) + 100).log() - math.log(100)) * 1000 + 0.5).floor()
     rating, discount, paid = pl.col("rating_tenths"), pl.col("discount_bp"), pl.col("paid_minor")
-    weight = ((pl.col("age") * (-math.log(2) / 180)).exp() * _UNITS + 0.5).floor().cast(pl.Int64)
+    reference = as_of_day // 1800 * 1800
+    weight = (((pl.col("day") - reference) * (math.log(2) / 180)).exp() * _UNITS + 0.5).floor().cast(pl.Int64)
     date = pl.col("day").cast(pl.Int32).cast(pl.Date)
     months = pl.col("month").drop_nulls().n_unique()
     measured = (
@@ -158,7 +159,7 @@ def _features(cleaned: pl.LazyFrame, as_of_day: int) -> pl.LazyFrame:
         avg_rating=_quotient("rating_tenths_sum", "rated_reviews", 10),
         avg_discount=_quotient("discount_bp_sum", "discounted_reviews", 100),
         avg_spend=_quotient("paid_minor_sum", "priced_reviews", 100),
-        recent_engagement=recent / (50 * _UNITS),
+        recent_engagement=recent / (50 * _UNITS * 2 ** ((as_of_day - reference) / 180)),
         lifecycle_stage=pl.when(pl.col("recency_days").is_null())
         .then(None)
         .when(pl.col("tenure_days") <= 90)

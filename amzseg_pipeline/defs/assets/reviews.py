@@ -17,7 +17,7 @@ from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import keep_check_results, tag_run
 from amzseg_pipeline.defs.ui_metadata import document_asset, landing_metadata, skipped_file_lines, table_asset
-from amzseg_pipeline.steps import reviews
+from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.landing.values.column import quoted
@@ -25,6 +25,7 @@ from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews, deduplicated_reviews
+from amzseg_pipeline.storage.warehouse.items import item_tables
 from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
 from amzseg_pipeline.storage.warehouse.tasks import calls
 
@@ -73,13 +74,17 @@ def has_rows(raw: landing.RawReviews) -> dg.AssetCheckResult:
     }
 )
 def validated_items(
-    raw_reviews: landing.RawReviews, engine: dg.ResourceParam[Engine]
-) -> Iterator[dg.Output[nw.LazyFrame]]:
-    """Makes both tables in one pass over the items' metadata; without metadata both are empty."""
-    raw_items = landing.raw_items_frame(raw_reviews.reviews, raw_reviews.items, engine)
-    validated = engine.cached(reviews.validated_items(raw_items))
-    yield dg.Output(reviews.items(validated), "items")
-    yield dg.Output(reviews.rejected_items(validated), "rejected_items")
+    context: dg.AssetExecutionContext,
+    raw_reviews: landing.RawReviews,
+    engine: dg.ResourceParam[Engine],
+    pipeline: PipelineResource,
+) -> Iterator[dg.Output[TableParts]]:
+    """Makes both tables in one pass over the item metadata, and reuses them until the metadata changes."""
+    warehouse, settings = pipeline.data_root.warehouse, pipeline.resolved_settings
+    build = BuildContext(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
+    items, rejected = item_tables(raw_reviews, build)
+    yield dg.Output(items, "items")
+    yield dg.Output(rejected, "rejected_items")
 
 
 @dg.asset_check(
@@ -121,9 +126,13 @@ def validated_reviews(
     warehouse, settings = pipeline.data_root.warehouse, pipeline.resolved_settings
     build = BuildContext(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
     partitioned = partitioned_reviews(raw_reviews, partial(table_frame, warehouse, "items"), build)
-    cleaned = deduplicated_reviews(partitioned, build)
-    read = {"buckets": partitioned.buckets, "rows_read": partitioned.new_rows}
-    yield dg.Output(cleaned, "cleaned_reviews", metadata=read)
+    as_of = users.as_of_date(partitioned.newest_reviewed_at_ms, run_date=pipeline.now.date())
+    cleaned = deduplicated_reviews(partitioned, build, as_of=as_of)
+    yield dg.Output(
+        cleaned,
+        "cleaned_reviews",
+        metadata={"buckets": partitioned.buckets, "rows_read": partitioned.new_rows, "as_of": as_of.isoformat()},
+    )
     yield dg.Output(partitioned.rejected, "rejected_reviews")
     counts = reviews.row_reconciliation(
         raw_rows=raw_reviews.rows, cleaned=cleaned.frame(engine), rejected=engine.scan(partitioned.rejected.paths)

@@ -5,30 +5,16 @@ import narwhals as nw
 
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.defs.checks import contract_check, row_count
-from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
-from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.ui_metadata import table_asset
-from amzseg_pipeline.steps import users
-from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.partitions import TableParts
-from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
-from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
+from amzseg_pipeline.storage.warehouse.cleaned_reviews import user_features as features_of
 
 
 @dg.asset(**table_asset(USER_FEATURES, stage="users", kinds={"duckdb"}))
-def user_features(
-    context: dg.AssetExecutionContext,
-    cleaned_reviews: CleanedReviews,
-    engine: dg.ResourceParam[Engine],
-    pipeline: PipelineResource,
-) -> TableParts:
-    """Sums per user, and the features computed from them."""
-    as_of = users.as_of_date(cleaned_reviews.frame(engine), run_date=pipeline.now.date())
-    context.add_output_metadata({"as_of": as_of.isoformat()})
-    settings = pipeline.resolved_settings
-    build = BuildContext(engine, pipeline.data_root.warehouse, CODE_VERSIONS["users"], settings, log=context.log.info)
-    return buckets.user_features(cleaned_reviews, build, as_of=as_of)
+def user_features(cleaned_reviews: CleanedReviews) -> TableParts:
+    """Sums per user, and the features computed from them: both are kept with the deduplicated reviews of a bucket."""
+    return features_of(cleaned_reviews)
 
 
 user_features_contract = contract_check(USER_FEATURES)

@@ -5,8 +5,10 @@ from amzseg_pipeline.steps.reviews.deduplication import (
     cleaned_reviews,
     deduplicated,
     no_deduplicated_reviews,
+    split_by_keys_of,
     unique_reviews,
     valid_reviews,
+    with_keys_of,
 )
 from amzseg_pipeline.steps.reviews.items import items, rejected_items, validated_items, with_item_prices
 from amzseg_pipeline.steps.reviews.reconciliation import (
@@ -30,10 +32,12 @@ __all__ = [
     "rejected_items",
     "rejected_reviews",
     "row_reconciliation",
+    "split_by_keys_of",
     "unique_reviews",
     "unreadable_examples",
     "valid_reviews",
     "validated_items",
     "validated_reviews",
     "with_item_prices",
+    "with_keys_of",
 ]

@@ -74,9 +74,27 @@ def no_deduplicated_reviews(valid: nw.LazyFrame) -> nw.LazyFrame:
 
 def unique_reviews(valid: nw.LazyFrame, deduplicated_part: nw.LazyFrame) -> nw.LazyFrame:
     """CLEANED_REVIEWS: the rows of `deduplicated_part`, and those of `valid` whose short key is not among them."""
-    keys = _with_short_key(deduplicated_part.with_columns(review_id=_short_id())).select(*_SHORT_KEY)
+    keys = _keys(deduplicated_part.with_columns(review_id=_short_id()))
     single = _with_short_key(valid).join(keys, on=list(_SHORT_KEY), how="anti")
     return nw.concat([_without_duplicates(single), deduplicated_part.select(CLEANED_REVIEWS.column_names)])
+
+
+def with_keys_of(rows: nw.LazyFrame, others: nw.LazyFrame) -> nw.LazyFrame:
+    """Those of the valid rows that share their short key with one of the valid rows `others`."""
+    keyed = _with_short_key(rows).join(_keys(others).unique(), on=list(_SHORT_KEY), how="semi")
+    return keyed.select(*VALID_COLUMNS)
+
+
+def split_by_keys_of(deduplicated_part: nw.LazyFrame, others: nw.LazyFrame) -> tuple[nw.LazyFrame, nw.LazyFrame]:
+    """The rows of a result of `deduplicated` that share their short key with one of the valid rows `others`, and the
+    remaining rows."""
+    keyed = _with_short_key(deduplicated_part.with_columns(stated_id=nw.col("review_id"), review_id=_short_id()))
+    keys = _keys(others).unique()
+    shared, remaining = (
+        keyed.join(keys, on=list(_SHORT_KEY), how=how).drop("review_id").rename({"stated_id": "review_id"})
+        for how in ("semi", "anti")
+    )
+    return shared.select(CLEANED_REVIEWS.column_names), remaining.select(CLEANED_REVIEWS.column_names)
 
 
 def _without_duplicates(valid: nw.LazyFrame) -> nw.LazyFrame:
@@ -88,6 +106,10 @@ def _with_short_key(valid: nw.LazyFrame) -> nw.LazyFrame:
     """`valid` with _SHORT_KEY. Duplicates always share it; different reviews that share it are only sorted in vain."""
     time = nw.when(nw.col("review_id").is_null()).then(nw.col("reviewed_at_ms"))
     return valid.with_columns(short_id=nw.col("review_id").fill_null(""), short_time=time.fill_null(-1))
+
+
+def _keys(valid: nw.LazyFrame) -> nw.LazyFrame:
+    return _with_short_key(valid).select(*_SHORT_KEY)
 
 
 def _with_review_id(valid: nw.LazyFrame) -> nw.LazyFrame:

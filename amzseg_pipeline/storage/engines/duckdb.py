@@ -136,6 +136,27 @@ class Engine:
         encoded: nw.LazyFrame = nw.from_native(rows.project(_columns(selected)))
         return encoded
 
+    def projected(self, frame: nw.LazyFrame, columns: Mapping[str, str]) -> nw.LazyFrame:
+        """A frame with these columns: name -> SQL expression over the columns of `frame`."""
+        projected: nw.LazyFrame = nw.from_native(nw.to_native(frame).project(_columns(columns)))
+        return projected
+
+    def aggregated(self, frame: nw.LazyFrame, columns: Mapping[str, str], *, by: str) -> nw.LazyFrame:
+        """A frame with a row per value of `by` and these columns: name -> SQL aggregate over the rows of `frame`."""
+        rows = nw.to_native(frame).aggregate(f"{_name(by)}, {_columns(columns)}", _name(by))
+        aggregated: nw.LazyFrame = nw.from_native(rows)
+        return aggregated
+
+    @contextmanager
+    def cache_scope(self) -> Iterator[None]:
+        """Drops the tables that `cached` creates in the block when the block ends."""
+        first = self._cached_count
+        try:
+            yield
+        finally:
+            for number in range(first + 1, self._cached_count + 1):
+                self._connection.execute(f"DROP TABLE IF EXISTS cached_{number}")
+
     def write(self, frame: nw.LazyFrame, path: Path) -> None:
         """Writes the rows to one parquet file, in order if the frame is sorted."""
         self._copy(nw.to_native(frame), path, options=_PARQUET)

@@ -20,7 +20,7 @@ from amzseg_pipeline.storage.fs.atomic_writes import atomic_folder, delete, file
 from amzseg_pipeline.storage.fs.object_store import content_of, footer, path_at, store_of
 
 _FILES_FILE = "files.json"
-"""Bytes and rows of every parquet file of a part, so that footers need not be read again."""
+"""Bytes of every file of a part, and rows of those in Parquet, so that footers need not be read again."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def write_part(part: Path, write: Callable[[Path], None]) -> bool:
     with atomic_folder(part, last=_FILES_FILE, is_written=partial(is_complete, part)) as folder:
         write(folder)
         written = {
-            path.relative_to(folder).as_posix(): (path.stat().st_size, footer(path).num_rows)
-            for path in sorted(folder.rglob("*.parquet"))
+            path.relative_to(folder).as_posix(): (state.size_bytes, _row_count(path))
+            for path, state in files_below(folder).items()
         }
         (folder / _FILES_FILE).write_text(json.dumps(written), encoding="utf-8")
     return True
@@ -96,7 +96,7 @@ def rows_by_file(part: Path) -> dict[str, int]:
     """
     try:
         written = json.loads(content_of(part / _FILES_FILE))
-        return {name: rows for name, (_, rows) in written.items()}
+        return {name: rows for name, (_, rows) in written.items() if rows is not None}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise TableError(f"{part}: the part is damaged ({error}); run again with the warehouse deleted.") from error
 
@@ -117,6 +117,10 @@ def table_parts_from_document(document: dict[str, Any], *, location: str) -> Tab
     fix = f"materialise {Path(location).stem} again"
     parts = parsed_document(document, TableParts, location=location, error=TableError, fix=fix)
     return replace(parts, folder=path_at(location).parent / parts.folder.name)
+
+
+def _row_count(path: Path) -> int | None:
+    return footer(path).num_rows if path.suffix == ".parquet" else None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import narwhals as nw
 
 from amzseg_pipeline.contracts.errors import TableError
+from amzseg_pipeline.contracts.tables import TABLES
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.fs.object_store import content_of
 from amzseg_pipeline.storage.parquet.partitions import table_parts_from_document
@@ -47,5 +48,7 @@ def table_frame(warehouse: Path, name: str, engine: Engine) -> nw.LazyFrame:
     if name == "cleaned_reviews":
         return read_document(index, cleaned_reviews_from_document).frame(engine)
     if index.exists():
-        return engine.scan([existing_table(path) for path in read_document(index, table_parts_from_document).paths])
+        parts = read_document(index, table_parts_from_document)
+        rows = engine.scan([existing_table(path) for path in parts.paths])
+        return rows.select(TABLES[name].column_names)
     return engine.scan([existing_table(table_path(warehouse, name))])

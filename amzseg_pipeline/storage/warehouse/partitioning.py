@@ -3,6 +3,7 @@
 Duplicates remain: duplicate rows may be in different batches, but always in the same bucket.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -17,7 +18,7 @@ from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.steps import reviews
 from amzseg_pipeline.steps.reviews.deduplication import VALID_COLUMNS
 from amzseg_pipeline.storage.engines import Engine, batch_folder, bucket_folder
-from amzseg_pipeline.storage.fs.object_store import footer
+from amzseg_pipeline.storage.fs.object_store import content_of, footer
 from amzseg_pipeline.storage.landing import Batch, RawReviews, raw_reviews_frame, refuse_damaged_exports
 from amzseg_pipeline.storage.landing.ingest.batch_files import batch_id
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
@@ -28,6 +29,7 @@ from amzseg_pipeline.storage.warehouse.tasks import is_in_process, results
 
 PARTITIONED_FOLDER = "partitioned_reviews"
 _REJECTED_FILE = "rejected.parquet"
+_NEWEST_FILE = "newest.json"
 _MAX_BUCKETS = 4096
 _GROUP_ROWS = 2**24
 _ROWS_PER_ITEM = 4
@@ -54,10 +56,22 @@ class BatchPart:
         folder = bucket_folder(self.path, bucket)
         return {path: rows for path, rows in self._files.items() if path.parent == folder}
 
+    def of_bucket(self, bucket: int) -> "BatchPart":
+        """The part with the files of this bucket only, which is little to send to a worker."""
+        part = BatchPart(self.path)
+        vars(part)["_files"] = self.valid_files(bucket)
+        return part
+
     @property
     def rejected_rows(self) -> int:
         """The number of rejected rows."""
         return self._files[self.path / _REJECTED_FILE]
+
+    @cached_property
+    def newest_reviewed_at_ms(self) -> int | None:
+        """The latest time of the valid reviews, in milliseconds since 1970 UTC; None without dates."""
+        newest: int | None = json.loads(content_of(self.path / _NEWEST_FILE))
+        return newest
 
     @cached_property
     def _files(self) -> dict[Path, int]:
@@ -77,6 +91,12 @@ class PartitionedReviews:
     def batches(self) -> tuple[BatchPart, ...]:
         """The parts."""
         return tuple(BatchPart(self.folder / name) for name in self.names)
+
+    @property
+    def newest_reviewed_at_ms(self) -> int | None:
+        """The latest time of the valid reviews of all batches."""
+        times = (batch.newest_reviewed_at_ms for batch in self.batches)
+        return max((time for time in times if time is not None), default=None)
 
     @property
     def rejected(self) -> TableParts:
@@ -154,11 +174,20 @@ def _partition(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, fo
         files = list(part.rglob("*.parquet"))
         if not files:
             _write_empty(bucket_folder(part, 0) / "part.parquet", CLEANED_REVIEWS, VALID_COLUMNS)
-        if sum(footer(path).num_rows for path in files) < batch.rows:
+        footers = [footer(path) for path in files]
+        (part / _NEWEST_FILE).write_text(json.dumps(_newest(footers)), encoding="utf-8")
+        if sum(found.num_rows for found in footers) < batch.rows:
             checked = reviews.validated_reviews(raw_reviews_frame([batch], engine))
             engine.write(reviews.rejected_reviews(checked), part / _REJECTED_FILE)
         else:
             _write_empty(part / _REJECTED_FILE, REJECTED_REVIEWS, REJECTED_REVIEWS.column_names)
+
+
+def _newest(footers: Iterable[pq.FileMetaData]) -> int | None:
+    """The latest time in the statistics of the files."""
+    groups = (found.row_group(number) for found in footers for number in range(found.num_row_groups))
+    statistics = [group.column(VALID_COLUMNS.index("reviewed_at_ms")).statistics for group in groups]
+    return max((found.max for found in statistics if found is not None and found.has_min_max), default=None)
 
 
 def _groups(batches: Sequence[Batch], *, max_rows: int, max_batches: int) -> Iterator[list[Batch]]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps import reviews
+from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
@@ -22,6 +22,7 @@ from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse import cleaned_reviews as buckets
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
+from amzseg_pipeline.storage.warehouse.items import item_tables
 from amzseg_pipeline.storage.warehouse.partitioning import PartitionedReviews, partitioned_reviews
 from benchmarks.generate_reviews import Population, item_rows, review_rows
 
@@ -61,14 +62,17 @@ class Tables:
     cleaned: CleanedReviews
     features: TableParts
 
+    def frame(self, name: str) -> nw.LazyFrame:
+        """cleaned_reviews, rejected_reviews or user_features."""
+        if name == "cleaned_reviews":
+            return self.cleaned.frame(self.engine)
+        if name == "rejected_reviews":
+            return self.engine.scan(self.partitioned.rejected.paths)
+        return self.engine.scan(self.features.paths).select(USER_FEATURES.column_names)
+
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """The rows of cleaned_reviews, rejected_reviews or user_features, sorted."""
-        frame = {
-            "cleaned_reviews": lambda: self.cleaned.frame(self.engine),
-            "rejected_reviews": lambda: self.engine.scan(self.partitioned.rejected.paths),
-            "user_features": lambda: self.engine.scan(self.features.paths),
-        }[name]()
-        return sorted_rows(frame)
+        """The rows of a table, sorted."""
+        return sorted_rows(self.frame(name))
 
 
 TABLES = ("cleaned_reviews", "rejected_reviews", "user_features")
@@ -86,12 +90,10 @@ def built_tables(
     values = Settings(**settings)
     raw = landing.raw_reviews(data_root, values, now=time.time(), settle=False)
     build = BuildContext(engine, data_root.warehouse, code_version, values, log=[].append)
-    items = engine.cached(
-        reviews.items(reviews.validated_items(landing.raw_items_frame(raw.reviews, raw.items, engine)))
-    )
+    items = engine.scan(item_tables(raw, build)[0].paths)
     partitioned = partitioned_reviews(raw, lambda _: items, build)
-    cleaned = buckets.deduplicated_reviews(partitioned, build)
-    return Tables(engine, raw, items, partitioned, cleaned, buckets.user_features(cleaned, build, as_of=as_of))
+    cleaned = buckets.deduplicated_reviews(partitioned, build, as_of=as_of)
+    return Tables(engine, raw, items, partitioned, cleaned, buckets.user_features(cleaned))
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The peers in benchmarks/peers write the same tables as this project, so that their costs can be compared."""
 
+import gzip
 import importlib
+import json
 from datetime import date, datetime
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from amzseg_pipeline_tests.storage.engines.synthetic import (
     review_batch,
 )
 from benchmarks import same_features, scale_tables
+from benchmarks.generate_reviews import Population, write_file
 from benchmarks.peers.segments import write_segments
 from benchmarks.peers.task import CLEANED, FEATURES, REJECTED, Task
 
@@ -59,7 +62,9 @@ def expected(task: Task, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     for path in task.landing.iterdir():
         (data_root.landing / path.name).hardlink_to(path)
     with duckdb_engine(folder / "temporary") as engine:
-        newest = as_of_date(built_tables(data_root, engine).cleaned.frame(engine), run_date=date(2100, 1, 1))
+        newest = as_of_date(
+            built_tables(data_root, engine).partitioned.newest_reviewed_at_ms, run_date=date(2100, 1, 1)
+        )
         tables = built_tables(data_root, engine, as_of=newest)
         return {name: comparable(tables.rows(name)) for name in TABLES}
 
@@ -158,11 +163,20 @@ def test_table_shows_medians_and_the_largest_memory():
             "to_published": None,
             "memory_mib": 1024 * seconds,
             "temporary_mib": 0,
+            "export_bytes": 1_234_000_000,
             "load_before": seconds,
         }
         for seconds in (3.0, 1.0, 2.0)
     ]
     (_, _, row) = scale_tables.table(runs).splitlines()
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
-        *("10,000,000", "amzseg_pipeline", "2.0", "1.0", "", "", "3.0 GiB", "0", "2.0", "3"),
+        *("10,000,000", "1.23 GB", "amzseg_pipeline", "2.0", "1.0", "", "", "3.0 GiB", "0", "2.0", "3"),
     ]
+
+
+def test_json_lines_of_synthetic_reviews_have_480_bytes_on_average(tmp_path):
+    write_file(Population(20_000), tmp_path / "Reviews.jsonl.gz", 0, 20_000)
+    lines = gzip.decompress((tmp_path / "Reviews.jsonl.gz").read_bytes()).splitlines()
+    assert 465 < sum(map(len, lines)) / len(lines) < 495
+    texts = [json.loads(line)["text"] for line in lines if line.startswith(b'{"images"')]
+    assert len(set(texts)) > 0.95 * len(texts) > 18_000
