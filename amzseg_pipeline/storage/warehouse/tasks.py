@@ -18,8 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-import joblib
-
 import amzseg_pipeline
 from amzseg_pipeline.contracts.errors import PipelineError, SettingsError
 from amzseg_pipeline.contracts.settings import Settings
@@ -62,6 +60,8 @@ def results(tasks: Sequence[Task[Result]], build: BuildContext) -> Iterator[tupl
     pending = dict(enumerate(tasks))
     if not pending:
         return
+    import joblib
+
     losses = 0
     with _backend(build) as (run, worker):
         while pending:
@@ -125,6 +125,8 @@ def _result(position: int, task: Task[Result], worker: _Worker) -> tuple[int, Re
 @contextmanager
 def _backend(build: BuildContext) -> Iterator[tuple[Callable[[Any], Iterator[Any]], _Worker]]:
     """Runs joblib's jobs on the backend that the setting names, and what its workers need."""
+    import joblib
+
     settings = build.settings
     backend, _, address = settings.workers.partition(":")
     worker = _Worker(build.warehouse, build.code_version, settings, code_hash())
