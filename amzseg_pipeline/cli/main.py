@@ -1,8 +1,8 @@
-"""The command `amzseg`: runs the pipeline, restores an earlier snapshot, erases a user, prunes old runs and plots.
+"""The command `amzseg`: runs the pipeline, inspects an export, restores an earlier snapshot, erases a user, and prunes.
 
-It starts the same jobs as the schedules.
+`run` and `prune` execute the same jobs as the schedules.
 
-Over 250 lines: a third is the help texts.
+Over 250 lines: a third of them are help texts.
 """
 
 import argparse
@@ -300,7 +300,7 @@ def _mean(value: float) -> str:
 
 
 def _instance(data_root: DataRoot) -> dg.DagsterInstance:
-    """Dagster's instance. The lock is there because two processes cannot create its tables at once."""
+    """Dagster's instance. It is created under a lock, because two processes cannot create its tables at once."""
     with FileLock(data_root.dagster / ".record.lock"):
         instance = dg.DagsterInstance.get()
         instance.get_runs_count()

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from amzseg_pipeline.contracts.errors import PipelineError
+from amzseg_pipeline.contracts.publish import RUN_FILE
 from amzseg_pipeline.defs.change_detection import run_decision
 from amzseg_pipeline.defs.jobs import approve_pending_model, scheduled_run, segment_users
 from amzseg_pipeline.defs.notifications import ALERT_VARIABLE, PING_VARIABLE, ping, request
@@ -44,7 +45,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineResour
 def alert_on_failure(context: dg.RunFailureSensorContext, pipeline: PipelineResource) -> dg.SkipReason | None:
     """Posts `{"text": ...}`, which Slack, Mattermost and Teams workflows accept, and the same facts as fields.
 
-    Dagster calls it for runs that it launched; a run from a shell fails in front of its operator.
+    Dagster calls it for runs that it launched; a run from a shell shows its failure to whoever started it.
     """
     run = context.dagster_run
     reasons = failure_reasons(context.instance, run.run_id) or [context.failure_event.message or "no reason given"]
@@ -84,13 +85,15 @@ def ping_after_success(_: dg.RunStatusSensorContext) -> dg.SkipReason | None:
     f"while drift is older than {_REMINDER.days} days. A ping after a successful run does not hide either.",
 )
 def alert_on_segments(context: dg.SensorEvaluationContext, pipeline: PipelineResource) -> dg.SkipReason:
-    """The cursor holds the time of the last alert for each message that is still true."""
+    """The cursor holds the time of the last alert for each message that still applies."""
     address = os.environ.get(ALERT_VARIABLE)
     if not address:
         return dg.SkipReason(f"{ALERT_VARIABLE} is not set")
-    snapshot = snapshots.read_latest(pipeline.data_root.root) if _is_published(pipeline) else None
-    if snapshot is None:
+    if not _is_published(pipeline):
         return dg.SkipReason("nothing is published")
+    # Only run.json is read: hashing the tables of millions of users takes longer than a tick may.
+    snapshot = snapshots.read_latest(pipeline.data_root.root, verify=False)
+    snapshot.verify(RUN_FILE)
     now = datetime.now(UTC)
     messages = dict(_messages(snapshot.run().get(PROMOTION_STATE_KEY) or {}, now=now))
     due, cursor = _due(messages, context.cursor or "{}", now=now)
@@ -108,11 +111,11 @@ def _due(messages: Mapping[str, str], cursor: str, *, now: datetime) -> tuple[li
 
 
 def _messages(state: Mapping[str, Any], *, now: datetime) -> Iterator[tuple[str, str]]:
-    """Key and text of what needs a person, from promotion_state of run.json."""
+    """Key and text of each matter that needs a person, from promotion_state of run.json."""
     if pending := state.get("pending"):
-        version, since = pending["model"]["version"], pending["since"]
+        version, since = pending["model"]["version"], pending.get("since", "")
         yield (
-            f"pending since {since}",
+            f"pending {version}",
             f"Model {version} is pending approval since {since[:10] or 'an earlier version'}: "
             f"{pending['report']['reason']}. Approve it with amzseg run --approve {version}.",
         )

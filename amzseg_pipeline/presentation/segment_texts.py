@@ -7,10 +7,10 @@ from amzseg_pipeline.presentation.formatting import NO_BREAK_SPACE, percent
 from amzseg_pipeline.presentation.labels import UNKNOWN, feature_value
 
 LOW_MARGIN, HIGH_MARGIN = 0.1, 0.3
-"""Assignments with a margin below the first are of low confidence, from the second on of high confidence."""
+"""A margin below LOW_MARGIN means low confidence, one of at least HIGH_MARGIN high confidence, others medium."""
 
 MIN_COVERAGE = 0.5
-"""The mean of a feature that a smaller share of users has is marked with that share."""
+"""A mean that is known for a smaller share of users than this is marked with that share."""
 
 _PHRASES = {
     "total_reviews": ("write more reviews", "write fewer reviews"),
@@ -20,7 +20,7 @@ _PHRASES = {
     "engagement_score": ("are more engaged", "are less engaged"),
 }
 _MIN_DIFFERENCE_SD = 0.25
-"""Further differences below this are not mentioned."""
+"""After the strongest difference, those below this are not mentioned."""
 
 _SAME_TRAIT = {"engagement_score": "total_reviews", "total_reviews": "engagement_score"}
 
@@ -65,7 +65,7 @@ def confidence(margin: float | None) -> Confidence:
 def typical_user(means: Mapping[str, float | None], currency: str | None, coverage: Mapping[str, float]) -> str:
     """The average user of a segment on one line; unknown means are left out.
 
-    `coverage` is the share of users who have each feature: a mean of few users is marked with it.
+    `coverage` is the share of users who have each feature; where it is small, the mean is marked with it.
     """
     values = [
         covered(feature_value("total_reviews", means["total_reviews"], currency=currency, is_mean=True), 1.0),
@@ -90,12 +90,12 @@ def strongest_differences(
     """The features in which a group differs most from others, in raw units, strongest first.
 
     Args:
-        standardized: difference of each feature in standard deviations.
-        means: mean of each feature in the group.
-        others: mean of each feature among the others.
+        standardized: Difference of each feature in standard deviations.
+        means: Mean of each feature in the group.
+        others: Mean of each feature among the others.
         currency: ISO 4217 code of avg_spend.
-        others_name: what the others are called.
-        limit: how many differences.
+        others_name: What the others are called.
+        limit: The largest number of differences.
     """
     phrases: list[str] = []
     used: set[str] = set()
@@ -106,7 +106,7 @@ def strongest_differences(
         if phrases and abs(standardized[name]) < _MIN_DIFFERENCE_SD:
             break
         if (mean - other) * standardized[name] <= 0:
-            continue  # means of raw values can differ in the other direction than the logarithms that are clustered
+            continue  # raw means can differ in the opposite direction from the logarithms that are clustered
         here, there = (feature_value(name, value, currency=currency, is_mean=True) for value in (mean, other))
         if here == there:
             continue

@@ -1,6 +1,7 @@
 """Jobs and launches as an operator uses them: refused mistakes, partial runs, rollback, erasure, killed runs."""
 
-import multiprocessing
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -119,10 +120,15 @@ def test_erase_job_erases_the_user_and_the_request(two_snapshots, instance):
     assert files_containing(["ticket-1.txt"], two_snapshots.root) == []
 
 
-def _live_and_die(data_root, run_id, is_locked):
-    with living_run(data_root, run_id):
-        is_locked.set()
-        multiprocessing.Event().wait(60)
+_LIVING = """
+import sys, time
+from pathlib import Path
+from amzseg_pipeline.defs.dead_runs import living_run
+from amzseg_pipeline.storage.data_root import DataRoot
+with living_run(DataRoot(Path(sys.argv[1])), sys.argv[2]):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
 
 
 def test_dead_runs_are_failed_and_living_ones_are_not(tmp_path, instance):
@@ -131,13 +137,10 @@ def test_dead_runs_are_failed_and_living_ones_are_not(tmp_path, instance):
     dead, alive, starting = (
         instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED).run_id for _ in range(3)
     )
-    spawn = multiprocessing.get_context("spawn")
-    is_locked = spawn.Event()
-    process = spawn.Process(target=_live_and_die, args=(data_root, dead, is_locked))
-    process.start()
-    assert is_locked.wait(60)
-    process.kill()
-    process.join()
+    command = [sys.executable, "-c", _LIVING, str(data_root.root), dead]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "locked\n"
+        process.kill()
     now = datetime.now(UTC)
     with living_run(data_root, alive):
         assert fail_dead_runs(data_root, instance, run_id="x", now=now) == [dead]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from amzseg_pipeline import read_latest
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.defs import notifications, sensors
 from amzseg_pipeline.defs.resources import PipelineResource
@@ -170,6 +171,7 @@ def test_pings_after_a_successful_run(one_export, instance, listener, monkeypatc
     [
         ({}, []),
         ({"drift_since": "2026-01-09T02:00:00+00:00"}, []),
+        ({"pending": {"model": {"version": "m2"}, "report": {"reason": "late"}}}, ["Model m2", "an earlier version"]),
         ({"drift_since": "2026-01-01T02:00:00+00:00"}, ["drifted", "since 2026-01-01"]),
         (
             {
@@ -207,6 +209,9 @@ def test_segments_that_need_nobody_send_no_alert(one_export, instance, listener,
     monkeypatch.setenv(notifications.ALERT_VARIABLE, listener.address)
     assert evaluated() == "sent 0 of 0 messages about segments"
     assert listener.received == []
+    snapshot = read_latest(one_export.root)
+    snapshot.table_path("segment_assignments").write_bytes(b"PAR1")
+    assert evaluated() == "sent 0 of 0 messages about segments"
 
 
 def test_landing_sensor_alone_is_off_by_default():

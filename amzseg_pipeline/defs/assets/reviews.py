@@ -36,7 +36,7 @@ _RECONCILIATION_IN = {"row_reconciliation": dg.AssetIn("row_reconciliation")}
 def raw_reviews(
     context: dg.AssetExecutionContext, pipeline: PipelineResource, engine: dg.ResourceParam[Engine]
 ) -> Iterator[dg.Output[landing.RawReviews]]:
-    """Reads new exports. Without changes since the latest snapshot it gives no output, which skips all downstream."""
+    """Reads new exports. If nothing changed since the latest snapshot, it yields no output: Dagster skips the rest."""
     check_request(pipeline)
     warehouse, settings = pipeline.data_root.warehouse, pipeline.resolved_settings
     build = BuildContext(engine, warehouse, CODE_VERSIONS["reviews"], settings, log=context.log.info)
@@ -203,7 +203,7 @@ def rejection_rate(
 def row_count_in_range(
     row_reconciliation: reviews.RowReconciliation, pipeline: PipelineResource, previous: PreviousRunResource
 ) -> dg.AssetCheckResult:
-    """Fails if the landing zone lost or gained suspiciously many reviews. A snapshot of samples is no comparison."""
+    """Fails if the landing zone lost or gained suspiciously many reviews. A snapshot of samples only is ignored."""
     settings, snapshot = pipeline.resolved_settings, previous.value.snapshot
     is_comparable = snapshot is not None and not all(landing.is_sample(batch["path"]) for batch in snapshot.inputs)
     before = int(snapshot.run()["row_reconciliation"]["cleaned"]) if snapshot and is_comparable else None

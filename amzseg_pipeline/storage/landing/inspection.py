@@ -48,7 +48,7 @@ class _Column:
 def inspection_lines(path: Path, settings: Settings, *, now: float) -> list[str]:
     """What is detected in the export at `path`, as lines of text; a column shows its first three values.
 
-    RefusedInput where a run would refuse the file.
+    Raises RefusedInput if a run would refuse the file.
     """
     if reason := reason_to_skip(path.name):
         return [f"{path.name}: a run skips this file: {reason}; rename it if it is an export"]
@@ -90,7 +90,7 @@ def _lines(file_name: str, export_format: ParsedFormat | InPlaceFormat, export: 
 
 
 def _rejections(rows: pa.Table) -> list[str]:
-    """The read error, or what is missing, of each row that validation rejects."""
+    """For each row that validation rejects, its read error or the reason for the missing value."""
     reasons = pa.nulls(len(rows), pa.string())
     if "read_error" in rows.column_names:
         reasons = rows["read_error"].combine_chunks().cast(pa.string())

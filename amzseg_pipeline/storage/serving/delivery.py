@@ -1,7 +1,8 @@
-"""Delivers the published snapshot into a database for downstream teams: all tables at once, with views `current_*`.
+"""Delivers the published snapshot to a database for downstream teams: all tables at once, with views `current_*`.
 
-In a database server, rows are deleted and inserted in one transaction. Tables are never dropped or truncated, because
-only rows are versioned by transaction: every statement sees one snapshot, and so does a transaction at REPEATABLE READ.
+On a database server, rows are deleted and inserted in one transaction. Tables are never dropped or truncated, because
+only changes of rows are isolated by transactions: every statement sees one snapshot, and so does a transaction at
+REPEATABLE READ.
 A DuckDB file cannot be written while others read it, so a new file replaces it.
 """
 
@@ -44,7 +45,7 @@ _TYPES: Mapping[ColumnType, type[sa.types.TypeEngine]] = {
 
 
 def delivery_url(environment: Mapping[str, str] = os.environ) -> sa.URL | None:
-    """The address in AMZSEG_DELIVER_URL; None if it is not set. SettingsError if it is none."""
+    """The address in AMZSEG_DELIVER_URL; None if it is not set. Raises SettingsError if it is not an address."""
     text = environment.get(URL_VARIABLE)
     if not text:
         return None
@@ -63,11 +64,11 @@ def shown_address(url: sa.URL) -> str:
 
 
 def deliver(snapshot: Snapshot, url: sa.URL) -> None:
-    """Replaces what the database holds by this snapshot.
+    """Replaces what the database holds with this snapshot.
 
     Raises:
-        DeliveryError: the database refuses it; it still holds the previous snapshot.
-        SettingsError: the driver of the database is not installed.
+        DeliveryError: The database refused the snapshot; it still holds the previous one.
+        SettingsError: The driver of the database is not installed, or the address names no DuckDB file.
     """
     if url.drivername == _DUCKDB:
         _replace_duckdb_file(snapshot, _duckdb_path(url))
@@ -87,7 +88,7 @@ def deliver(snapshot: Snapshot, url: sa.URL) -> None:
 
 
 def undelivered_snapshot(published: Path, url: sa.URL | None) -> str:
-    """Why the published snapshot should be delivered now; empty if it need not."""
+    """Why the published snapshot should be delivered now; empty if it need not be."""
     pointer = None if url is None else pointer_of(published)
     if url is None or pointer is None:
         return ""
@@ -99,7 +100,7 @@ def undelivered_snapshot(published: Path, url: sa.URL | None) -> str:
 
 
 def delivered_name(url: sa.URL) -> str | None:
-    """The folder name of the snapshot that the database holds; None if it holds none. DeliveryError if unknown."""
+    """The folder name of the delivered snapshot; None if there is none. Raises DeliveryError if it cannot be read."""
     if url.drivername == _DUCKDB:
         path = _duckdb_path(url)
         if not path.exists():
@@ -132,7 +133,7 @@ def _metadata() -> sa.MetaData:
         ).c.snapshot
     ).scalar_subquery()
     for table in PUBLISHED_TABLES:
-        # A primary key takes no nulls.
+        # A primary key cannot contain nulls.
         key = table.key if not any(column.nullable for column in table.columns if column.name in table.key) else ()
         rows = sa.Table(
             table.name,
@@ -190,7 +191,7 @@ def _connection(url: sa.URL) -> Iterator[sa.Connection]:
 
 
 def _require_columns(connection: sa.Connection, metadata: sa.MetaData, url: sa.URL) -> None:
-    """Raises DeliveryError where a table of another version, or of somebody else, has a name of this delivery."""
+    """Raises DeliveryError if a table with a name of this delivery has other columns, so it must not be replaced."""
     inspector = sa.inspect(connection)
     for table in map(metadata.tables.__getitem__, _TABLE_NAMES):
         if inspector.has_table(table.name):
@@ -206,13 +207,14 @@ def _require_columns(connection: sa.Connection, metadata: sa.MetaData, url: sa.U
 def _insert(connection: sa.Connection, table: sa.Table, batch: pa.RecordBatch) -> None:
     if connection.dialect.driver == "psycopg2":
         rows = BytesIO()
-        # Texts are quoted and nulls are not, as COPY expects.
+        # As COPY expects: texts are quoted, nulls are empty and unquoted.
         csv.write_csv(batch, rows, csv.WriteOptions(include_header=False))
         rows.seek(0)
         columns = ", ".join(f'"{name}"' for name in batch.schema.names)
         try:
             with closing(connection.connection.cursor()) as cursor:
-                cast(Any, cursor).copy_expert(f'COPY "{table.name}" ({columns}) FROM STDIN WITH (FORMAT csv)', rows)
+                options = "FORMAT csv, ENCODING 'UTF8'"
+                cast(Any, cursor).copy_expert(f'COPY "{table.name}" ({columns}) FROM STDIN WITH ({options})', rows)
         except connection.dialect.loaded_dbapi.Error as error:
             raise DBAPIError(f"COPY {table.name}", None, error) from error
     elif batch.num_rows:

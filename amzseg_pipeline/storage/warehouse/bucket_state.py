@@ -1,9 +1,9 @@
-"""The state of a bucket of users: its deduplicated reviews, and the features and sums of each of its users.
+"""The state of a bucket of users: the outcome of its deduplication, and the features and sums of each of its users.
 
 A state is a part named by the batches it covers. It is built from all rows of the bucket, or from an earlier state and
-the batches that were added or removed since, with the same result: what new reviews add is merged into the sums, and
-what reviews that they replace as duplicates had added is taken out. Only users whose sums cannot be merged (those of
-removed batches, and those with reviews dated after as_of) are aggregated from their reviews again.
+the batches that were added or removed since, with the same result. An update adds new reviews to the sums and subtracts
+the reviews that they replace as duplicates. Where sums cannot be updated, a user is aggregated from all reviews again:
+users of removed batches, users with reviews dated after as_of, and users who lost the time of a review.
 """
 
 import json
@@ -28,11 +28,11 @@ from amzseg_pipeline.storage.warehouse.user_sums import SUM_COLUMNS, merged_sums
 STATES_FOLDER = "bucket_states"
 DEDUPLICATED_FILE = "deduplicated.parquet"
 FEATURES_FILE = "user_features.parquet"
-"""USER_FEATURES and the columns of merged_sums that it does not have."""
+"""Has the columns of USER_FEATURES, and those of merged_sums that USER_FEATURES lacks."""
 
 _SUMMARY_FILE = "summary.json"
 _MAX_CHANGED_SHARE = 0.3
-"""With more changed rows than this share of the bucket, building from all rows costs less."""
+"""If more than this share of the bucket's rows changed, building from all rows is cheaper."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class _Base:
 
 
 def bucket_of(number: int, batches: Sequence[BatchPart], build: BuildContext, *, as_of: date) -> tuple[Bucket, bool]:
-    """The bucket with the rows of these batches, and whether its state was built now.
+    """The bucket with the rows of these batches, and whether its state is newly built.
 
     Args:
         number: The number of the bucket.
         batches: The batches with rows in the bucket.
         build: The context of the run.
-        as_of: The date that ages are counted to.
+        as_of: The date up to which ages are counted.
     """
     inputs = [build.code_version, build.settings.deduplication, users.reference_day(as_of)]
     name = part_name(f"{number:04d}", sorted(batch.path.name for batch in batches), *inputs, as_of.isoformat())
@@ -130,7 +130,7 @@ def _write_from_base(base: _Base, number: int, build: BuildContext, folder: Path
         number: The number of the bucket.
         build: The context of the run.
         folder: The folder to write to.
-        as_of: The date that ages are counted to.
+        as_of: The date up to which ages are counted.
     """
     engine = build.engine
     kept = _valid(engine, number, base.kept)
@@ -138,7 +138,7 @@ def _write_from_base(base: _Base, number: int, build: BuildContext, folder: Path
     features = engine.scan([base.state / FEATURES_FILE])
     deduplicated = engine.scan([base.state / DEDUPLICATED_FILE])
 
-    # The reviews of new rows, and what their keys gave before.
+    # The earlier rows that share a key with new rows, and the reviews of these keys before and after the update.
     is_searched = bool(base.added) and build.settings.deduplication == "on"
     known = engine.cached(reviews.with_keys_of(kept, added) if is_searched else _none(kept))
     new_rows = nw.concat([known, added])
@@ -147,7 +147,7 @@ def _write_from_base(base: _Base, number: int, build: BuildContext, folder: Path
     before = engine.cached(reviews.unique_reviews(known, deduplicated_before))
     after = reviews.unique_reviews(new_rows, new_deduplicated)
 
-    # Users with a review less, or with a time less: first, last and months cannot be taken out.
+    # Users who lost the time of a review: sums can be subtracted, but first time, last time and months cannot.
     times = ["user_id", "reviewed_at_ms"]
     lost_time = before.filter(~nw.col("reviewed_at_ms").is_null()).join(after.select(times), on=times, how="anti")
     on_date = features.filter(users.depends_on_date(as_of=as_of))
@@ -193,7 +193,7 @@ def _deduplicated(valid: nw.LazyFrame, build: BuildContext) -> nw.LazyFrame:
 def _valid(
     engine: Engine, number: int, batches: Sequence[BatchPart], *, like: nw.LazyFrame | None = None
 ) -> nw.LazyFrame:
-    """The valid rows of batches in a bucket; without any, no rows with the columns of `like`."""
+    """The valid rows of the batches in a bucket; if there are no files, an empty frame with the columns of `like`."""
     files = [path for batch in batches for path in batch.valid_files(number)]
     return _none(like) if like is not None and not files else engine.scan(files)
 

@@ -1,8 +1,8 @@
 """Runs the tasks of a table: in this process, in processes of this machine, or on a Dask or Ray cluster.
 
-A task is a function of a BuildContext that writes whole parts, named by their inputs. So a task may run twice: those of
-lost workers are handed out again, and parts that are complete are not written again. A task runs with the same code on
-every backend; joblib hands it to a worker, which opens an engine of its own and reads and writes the data root.
+A task is a function of a BuildContext that writes whole parts, named by their inputs. So a task may run twice: tasks of
+lost workers are handed out again, and complete parts are not rewritten. The same code runs on every backend: joblib
+hands a task to a worker, which opens an engine of its own and reads and writes the data root.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 Task = Callable[[BuildContext], Result]
 
 _MAX_LOSSES = 3
-"""Losses of a worker in a row, without a finished task between them, after which a run fails."""
+"""A run survives this many losses of workers without a finished task between them; the next loss fails it."""
 
 _SECONDS_BETWEEN_CHECKS = 0.2
 
@@ -45,9 +45,9 @@ def is_in_process(settings: Settings) -> bool:
 
 
 def results(tasks: Sequence[Task[Result]], build: BuildContext) -> Iterator[tuple[int, Result]]:
-    """The results of the tasks as they end, each with the position of its task.
+    """The results of the tasks, each with the position of its task: as they end, with Ray once all have ended.
 
-    A single task runs in this process rather than in a local worker, which has a part of its memory and cores only.
+    A single task runs in this process, not in a local worker, which has only a part of the machine's memory and cores.
 
     Raises:
         SettingsError: The workers cannot be reached or used.
@@ -83,7 +83,7 @@ def results(tasks: Sequence[Task[Result]], build: BuildContext) -> Iterator[tupl
 
 
 def calls(functions: Sequence[Callable[[], Result]], *, build: BuildContext) -> Iterator[tuple[int, Result]]:
-    """As results, for functions without arguments."""
+    """Like `results`, for functions without arguments."""
     return results([partial(_call, function) for function in functions], build)
 
 
@@ -93,7 +93,7 @@ def _call(function: Callable[[], Result], _: BuildContext) -> Result:
 
 @dataclass(frozen=True)
 class _Worker:
-    """What a worker needs to make the BuildContext of a task. `parent` is the process that local workers end with."""
+    """What a worker needs to make the BuildContext of a task. Local workers end when the process `parent` ends."""
 
     warehouse: Path
     code_version: str
@@ -124,7 +124,7 @@ def _result(position: int, task: Task[Result], worker: _Worker) -> tuple[int, Re
 
 @contextmanager
 def _backend(build: BuildContext) -> Iterator[tuple[Callable[[Any], Iterator[Any]], _Worker]]:
-    """Runs joblib's jobs on the backend that the setting names, and what its workers need."""
+    """A function that runs joblib's jobs on the backend that the setting names, and what its workers need."""
     import joblib
 
     settings = build.settings

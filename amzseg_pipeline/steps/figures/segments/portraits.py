@@ -29,7 +29,7 @@ def segment_sizes(data: SegmentData) -> Plot | NotApplicable:
     ranked = data.profiles.sort_values(["users", "segment_id"], ascending=[False, True])
     if ranked.empty:
         return NotApplicable("no segment has users")
-    largest, smallest = ranked.iloc[0], ranked.iloc[-1]
+    largest, smallest = ranked.iloc[0], ranked[ranked["users"] > 0].iloc[-1]
     title = f"{largest['segment_name']} are the largest segment: {percent(float(largest['share']))} of users"
     figure, axes = canvas(title, note=counted(data.users, "user"), height=1.8 + 0.55 * len(ranked))
     labels = [f"{users:,} ({percent(share)})" for users, share in zip(ranked["users"], ranked["share"], strict=True)]

@@ -33,11 +33,12 @@ def promotion_report(
 ) -> PromotionReport:
     """The decision PROMOTE, HOLD, REJECT or KEEP, with every criterion.
 
-    KEEP: there is no challenger, or it equals the champion. REJECT: an absolute criterion fails, or the challenger is
-    not better and neither drift nor changed settings ask for it. HOLD: it is better, but another relative criterion
-    fails; or drift asks for it and only the k criteria fail. Persistent drift promotes what would be pending, if
-    `promotion` is "automatic": segments that are no longer true cost more than moved users. The first model has
-    absolute criteria only, and low confidence is accepted.
+    KEEP: there is no challenger, or it equals the champion. REJECT: an absolute criterion fails (but see HOLD), or the
+    challenger is not better and neither drift nor changed settings ask for it. HOLD: it is better, but another relative
+    criterion fails; or drift asks for it, and of the absolute criteria only `k_criteria` fails. PROMOTE: every
+    criterion passes; or `promotion` is "automatic", drift persists, the last promotion is at least `promote_min_runs`
+    runs ago, and what would be on HOLD fails only criteria about how much changes, because outdated segments cost more
+    than moved users. The first model has absolute criteria only, and its confidence may be low.
 
     Args:
         champion: The current model, None in the first run.

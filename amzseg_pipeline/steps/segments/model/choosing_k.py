@@ -34,8 +34,8 @@ def k_choice(
         settings: Settings of the run.
         jobs: Threads that share the work; they do not change the result.
         champion_k: Current number of segments, kept if the evidence supports no number.
-        copies_together: Whether identical users are one observation, as reviewers of one product are where ratings are
-            the product's. Halves and bootstraps keep them together.
+        copies_together: Whether identical users count as one observation, which halves and bootstraps keep together.
+            Reviewers of one product are identical if the source states the product's rating instead of theirs.
 
     Raises:
         ModelError: The setting k exceeds the number of names.
@@ -53,9 +53,10 @@ def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k
     """The number of clusters that `evidence` (for k = 1, 2, ...) supports.
 
     Rule: of the numbers in k_min..k_max that pass every k criterion, the largest with a silhouette of at least
-    `min_silhouette_ratio` of the best one. If none passes, with low confidence: `champion_k`, the current number of
-    segments; else the knee of the inertia (kneed, from k = 1), clipped to the range; else 3. The setting k overrides
-    the rule.
+    `min_silhouette_ratio` times the best one. If none passes: `champion_k`, the current number of segments; else the
+    knee of the inertia (kneed, from k = 1); else 3; each moved to the nearest number in the range that keeps
+    `min_segment_share`. If the confidence of the result is medium, a `champion_k` in the range is kept unless its own
+    is low. The setting k overrides the rule.
     """
     last = min(settings.k_max, len(evidence))
     candidates = range(min(settings.k_min, last), last + 1)
@@ -127,7 +128,7 @@ def _fallback(
     champion_k: int | None,
     knee: int | None,
 ) -> tuple[int, str]:
-    """The number for evidence that supports none; it keeps the smallest share if any number does."""
+    """The number if the evidence supports none; it keeps `min_segment_share` if any candidate does."""
     keeping = [k for k in candidates if evidence[k - 1].smallest_share >= settings.min_segment_share] or candidates
     for k, reason in (
         (champion_k, "the current number of segments"),

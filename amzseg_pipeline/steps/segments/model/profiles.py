@@ -90,13 +90,13 @@ def _profile(
     cents = int(sums["spend_cents"]) if sums else 0
     return {
         "segment_id": segment.segment_id,
-        "segment_name": segment.name if sums else f"{segment.name} (no users)",
+        "segment_name": segment.name,
         "users": int(sums["users"]) if sums else 0,
         "share": int(sums["users"]) / users if sums else 0.0,
         **{name: _mean(sums, name) if sums else None for name in FEATURES},
         "total_spend": cents / 100 if has_spend else None,
         "spend_share": cents / all_cents if has_spend and all_cents else None,
-        "strategy": segment.strategy if sums else "none: no user is in this segment",
+        "strategy": segment.strategy,
         "name_fit": segment.name_fit if sums else 1.0,
         "k_confidence": model.choice.confidence,
         "model_version": model.version,

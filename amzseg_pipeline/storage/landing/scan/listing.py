@@ -258,9 +258,12 @@ def _link_refusal(link: str, root: str) -> str:
 
 
 def _landing_file(path: str, status: os.stat_result, file: Path) -> LandingFile:
-    """The file; a mapping file changes the rows as the export itself does, so its times count."""
+    """The file; a mapping file changes the rows as the export itself does, so its times count.
+
+    The times are added, because the later one stays the same when an older mapping file is removed.
+    """
     mapping = mapping_file(file)
-    changed_ns = max(status.st_ctime_ns, mapping.stat().st_ctime_ns) if mapping else status.st_ctime_ns
+    changed_ns = status.st_ctime_ns + (mapping.stat().st_ctime_ns if mapping else 0)
     return LandingFile(path, status.st_size, status.st_mtime_ns, changed_ns)
 
 

@@ -57,9 +57,7 @@ def test_neither_engine_nor_order_changes_a_bit(engine: str, seed: int) -> None:
 def test_an_empty_segment_has_null_means(engine: str) -> None:
     profiles = profiles_of(users_scored()[users_scored()["segment_id"] != "S0002"], engine).set_index("segment_id")
     empty = profiles.loc["S0002"]
-    name = f"{model().segments[1].name} (no users)"
-    assert (empty["users"], empty["share"], empty["segment_name"]) == (0, 0.0, name)
-    assert empty["strategy"] == "none: no user is in this segment"
+    assert (empty["users"], empty["share"], empty["segment_name"]) == (0, 0.0, model().segments[1].name)
     assert empty[list(FEATURES)].isna().all()
     assert profiles["users"].sum() == (users_scored()["segment_id"] != "S0002").sum()
 

@@ -27,6 +27,14 @@ def test_a_missing_folder_gives_an_empty_listing(tmp_path: Path) -> None:
     assert landing_listing(tmp_path / "landing", now=NOW, settle_seconds=60) == Listing((), (), ())
 
 
+def test_an_older_mapping_file_that_is_removed_changes_its_export(tmp_path: Path) -> None:
+    (tmp_path / "columns.toml").write_text("[columns]\n")
+    (mapped,) = listed(tmp_path, "a.csv").files
+    (tmp_path / "columns.toml").unlink()
+    (plain,) = landing_listing(tmp_path, now=NOW, settle_seconds=None).files
+    assert mapped != plain
+
+
 def test_lists_files_by_path_with_size_and_times(tmp_path: Path) -> None:
     listing = listed(tmp_path, "z.csv", "2024/01/b.csv", "2024/a.csv", "année/₹ 1.csv")
     assert paths_of(listing.files) == ["2024/01/b.csv", "2024/a.csv", "année/₹ 1.csv", "z.csv"]
