@@ -47,13 +47,13 @@ RULES: dict[str, Callable[[KChoice], int | None]] = {
 class DataSet:
     """Scaled users (contracts.SCALED_FEATURES) and their true types; `labels` is None without types.
 
-    `copies_together` is that of k_choice: users of one product are copies of each other.
+    `identical_together` is that of k_choice: users of one product are copies of each other.
     """
 
     scaled: pd.DataFrame
     scaling: FeatureScaling
     labels: npt.NDArray[np.int64] | None
-    copies_together: bool = False
+    identical_together: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _outcome(data: DataSet, settings: Settings) -> Outcome:
     from sklearn.metrics import adjusted_rand_score
 
     started = time.process_time()
-    choice = k_choice(data.scaled, data.scaling, settings, jobs=1, copies_together=data.copies_together)
+    choice = k_choice(data.scaled, data.scaling, settings, jobs=1, identical_together=data.identical_together)
     seconds = time.process_time() - started
     if data.labels is None:
         return Outcome(None, 0.0, choice, seconds)
@@ -155,7 +155,7 @@ def products(seed: int, users: int) -> DataSet:
     means = [np.where(count == 2, values.mean(axis=1), values[:, 0]) for values in (rating, discount, price)]
     from amzseg_pipeline_tests.steps.segments.users import users_of
 
-    return replace(_scaled(users_of(list(zip(count, *means, strict=True))), None), copies_together=True)
+    return replace(_scaled(users_of(list(zip(count, *means, strict=True))), None), identical_together=True)
 
 
 def shaped(seed: int, users: int) -> DataSet:

@@ -1,6 +1,6 @@
 """Finds runs whose process was killed and marks them as failed in Dagster's record.
 
-A run locks a file of its own while it lives; the system releases the lock when the process ends, however it ends.
+Each run locks its own file while it lives; the system releases the lock when the process ends, however it ends.
 """
 
 from collections.abc import Iterator

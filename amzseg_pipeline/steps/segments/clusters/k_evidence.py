@@ -55,13 +55,13 @@ def k_evidence(
     *,
     largest: int,
     jobs: int,
-    copies_together: bool = False,
+    identical_together: bool = False,
 ) -> tuple[KEvidence, ...]:
     """The evidence for 1 to `largest` clusters of `scaled` (contracts.SCALED_FEATURES).
 
     Nested samples bound the cost: inertia, shares, Davies-Bouldin and Calinski-Harabasz index use `selection_users`,
     silhouettes `silhouette_users`, the null reference at most 2,000, prediction strength and Jaccard index
-    `stability_users`. `copies_together` draws identical users into halves and bootstraps together.
+    `stability_users`. `identical_together` draws identical users into halves and bootstraps together.
     """
     import sklearn.cluster  # noqa: F401 (threadpool_limits only affects libraries loaded before it)
     from joblib import Parallel, delayed
@@ -75,7 +75,7 @@ def k_evidence(
     # it for the others. The largest k takes longest and starts first.
     with threadpool_limits(limits=1):
         measured: list[_Measured] = Parallel(n_jobs=jobs, backend="threading")(
-            delayed(_measured)(selection, stability_sample, settings, k, copies_together=copies_together)
+            delayed(_measured)(selection, stability_sample, settings, k, identical_together=identical_together)
             for k in range(largest, 0, -1)
         )[::-1]
     rows = np.searchsorted(selection.user_ids, silhouette_sample.user_ids)
@@ -127,7 +127,7 @@ class _Measured:
 
 
 def _measured(
-    selection: WeightedPoints, stability_sample: WeightedPoints, settings: Settings, k: int, *, copies_together: bool
+    selection: WeightedPoints, stability_sample: WeightedPoints, settings: Settings, k: int, *, identical_together: bool
 ) -> _Measured:
     seed = settings.seed
     found = clusters(selection.points, k, seed=seed, n_init=settings.n_init, weights=selection.weights)
@@ -135,7 +135,9 @@ def _measured(
         return _Measured(found, None, None, None)
     labels = found.labels[np.searchsorted(selection.user_ids, stability_sample.user_ids)]
     points, weights, splits = stability_sample.points, stability_sample.weights, settings.prediction_splits
-    strengths = prediction_strengths(points, weights, k, splits=splits, seed=seed, copies_together=copies_together)
+    strengths = prediction_strengths(
+        points, weights, k, splits=splits, seed=seed, identical_together=identical_together
+    )
     return _Measured(
         clusters=found,
         prediction_strength=float(np.mean(strengths)),
@@ -147,7 +149,7 @@ def _measured(
             k,
             bootstraps=settings.jaccard_bootstraps,
             seed=seed,
-            copies_together=copies_together,
+            identical_together=identical_together,
         ),
     )
 

@@ -51,7 +51,7 @@ def null_inertia_ratios(
     """For every k: inertia of k clusters over that of k - 1, among users of k - 1 types; missing if not defined.
 
     A k-th type is there if it reduces the inertia by more than a k-th cluster does among users whose k - 1 types are
-    the clusters found, each without structure of its own.
+    the clusters found, each without further structure.
 
     Args:
         points: Users x features, scaled.

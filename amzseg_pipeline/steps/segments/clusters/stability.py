@@ -22,17 +22,17 @@ def distinct_point_labels(points: Matrix) -> Indices:
 
 
 def prediction_strengths(
-    points: Matrix, weights: Matrix, k: int, *, splits: int, seed: int, copies_together: bool = False
+    points: Matrix, weights: Matrix, k: int, *, splits: int, seed: int, identical_together: bool = False
 ) -> list[float]:
     """Prediction strength of `k` clusters (Tibshirani and Walther 2005) on each split, from 0 to 1.
 
     Of the pairs of users in one cluster of the second half, the share that the centroids of the first half also put in
     one cluster; the minimum over clusters, on each of `splits` random halves. Clusters of one user and halves with
-    fewer than `k` distinct points count as 0. `copies_together` puts identical users into the same half: those of one
-    product are one observation.
+    fewer than `k` distinct points count as 0. `identical_together` puts identical users into the same half: those of
+    one product are one observation.
     """
     point_labels = distinct_point_labels(points)
-    drawn_as = point_labels if copies_together else np.arange(len(points))
+    drawn_as = point_labels if identical_together else np.arange(len(points))
     units = int(drawn_as.max(initial=-1)) + 1
     half = units // 2
     strengths = []
@@ -59,16 +59,16 @@ def jaccard(
     *,
     bootstraps: int,
     seed: int,
-    copies_together: bool = False,
+    identical_together: bool = False,
 ) -> float:
     """Bootstrap Jaccard index of the least stable of the clusters `labels` (Hennig 2007), from 0 to 1.
 
     Per cluster the Jaccard index, among the users drawn, with the most similar cluster of the bootstrap sample; the
     mean over `bootstraps` samples, the minimum over clusters. Samples with fewer than `k` distinct points count as 0.
-    `copies_together` draws identical users together.
+    `identical_together` draws identical users together.
     """
     point_labels = distinct_point_labels(points)
-    drawn_as = point_labels if copies_together else np.arange(len(points))
+    drawn_as = point_labels if identical_together else np.arange(len(points))
     units = int(drawn_as.max(initial=-1)) + 1
     indices = np.zeros((bootstraps, k))
     for bootstrap in range(bootstraps):

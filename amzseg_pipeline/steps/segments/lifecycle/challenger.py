@@ -82,7 +82,7 @@ def challenger_of_run(
         trained_at=now.isoformat(timespec="seconds"),
         # Two threads take longer than one (9,050 users: 11.8 s against 9.4 s): short fits wait for the GIL.
         jobs=1,
-        copies_together=rating_meaning == "product",
+        identical_together=rating_meaning == "product",
     )
 
 
@@ -137,7 +137,7 @@ def challenger(
     reason: str,
     trained_at: str,
     jobs: int,
-    copies_together: bool = False,
+    identical_together: bool = False,
 ) -> Challenger:
     """A model of the training sample, compared with the champion.
 
@@ -156,7 +156,7 @@ def challenger(
         reason: Why the challenger is trained.
         trained_at: ISO time recorded in the model.
         jobs: Threads for the evidence of k.
-        copies_together: Whether identical users are one observation.
+        identical_together: Whether identical users are one observation.
 
     Raises:
         ModelError: `scaled` and `sample` have different users, or as fit.cluster_model.
@@ -173,7 +173,7 @@ def challenger(
         trained_at=trained_at,
         jobs=jobs,
         champion_k=champion_k,
-        copies_together=copies_together,
+        identical_together=identical_together,
     )
     if champion is None:
         model = _numbered_from(first_segment_number, cold)

@@ -22,7 +22,7 @@ def k_choice(
     *,
     jobs: int,
     champion_k: int | None = None,
-    copies_together: bool = False,
+    identical_together: bool = False,
 ) -> KChoice:
     """The number of clusters for `scaled` (contracts.SCALED_FEATURES), with the evidence for every k from 1.
 
@@ -34,7 +34,7 @@ def k_choice(
         settings: Settings of the run.
         jobs: Threads that share the work; they do not change the result.
         champion_k: Current number of segments, kept if the evidence supports no number.
-        copies_together: Whether identical users count as one observation, which halves and bootstraps keep together.
+        identical_together: Whether identical users count as one observation, which halves and bootstraps keep together.
             Reviewers of one product are identical if the source states the product's rating instead of theirs.
 
     Raises:
@@ -45,7 +45,7 @@ def k_choice(
     if min(settings.k, distinct) > max_k:
         raise ModelError(too_many_segments(settings.k, scaling))
     largest = min(max(settings.k_max, settings.k), max_k, distinct)
-    evidence = k_evidence(scaled, scaling, settings, largest=largest, jobs=jobs, copies_together=copies_together)
+    evidence = k_evidence(scaled, scaling, settings, largest=largest, jobs=jobs, identical_together=identical_together)
     return choice_on(evidence, settings, champion_k=champion_k)
 
 

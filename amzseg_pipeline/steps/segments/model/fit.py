@@ -33,7 +33,7 @@ def cluster_model(
     trained_at: str,
     jobs: int,
     champion_k: int | None = None,
-    copies_together: bool = False,
+    identical_together: bool = False,
 ) -> Model:
     """The model of a scaled training sample; its row order does not matter.
 
@@ -46,13 +46,15 @@ def cluster_model(
         trained_at: ISO time recorded in the model.
         jobs: Threads for the evidence of k.
         champion_k: Current number of segments, kept if the evidence supports no number.
-        copies_together: Whether identical users are one observation.
+        identical_together: Whether identical users are one observation.
 
     Raises:
         ModelError: As k_choice.
     """
     scaled = scaled.sort_values("user_id")
-    choice = k_choice(scaled, scaling, settings, jobs=jobs, champion_k=champion_k, copies_together=copies_together)
+    choice = k_choice(
+        scaled, scaling, settings, jobs=jobs, champion_k=champion_k, identical_together=identical_together
+    )
     points = scaled_points(scaled, scaling)
     found = clusters(points, choice.k, seed=settings.seed, n_init=settings.n_init)
     named = named_segments(found.centroids, scaling)

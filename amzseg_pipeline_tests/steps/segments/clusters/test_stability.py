@@ -90,11 +90,11 @@ def test_identical_users_are_fitted_as_one_weighted_point() -> None:
 def test_copies_drawn_together_are_one_observation() -> None:
     users = np.random.default_rng(5).normal(size=(8, 2))[np.repeat(np.arange(8), 30)]
     weights, labels = np.ones(240), np.repeat(np.arange(8), 30)
-    for copies_together, expected in ((False, 1.0), (True, 0.0)):
-        drawn = {"seed": 1, "copies_together": copies_together}
+    for identical_together, expected in ((False, 1.0), (True, 0.0)):
+        drawn = {"seed": 1, "identical_together": identical_together}
         assert prediction_strengths(users, weights, 8, splits=3, **drawn) == [expected] * 3
         assert jaccard(users, weights, labels, 8, bootstraps=3, **drawn) == expected
-    assert prediction_strengths(BLOBS, ONES, 3, splits=3, seed=2, copies_together=True) == pytest.approx([1.0] * 3)
+    assert prediction_strengths(BLOBS, ONES, 3, splits=3, seed=2, identical_together=True) == pytest.approx([1.0] * 3)
 
 
 @pytest.mark.parametrize("points", [np.zeros((20, 2)), np.repeat([[0.0, 0.0], [5.0, 5.0]], 10, axis=0)])
