@@ -56,7 +56,7 @@ class Settings(BaseModel):
         0.05,
         ge=0,
         le=1,
-        description="A run stops above this share of rejected rows, or of unreadable values in a column.",
+        description="A run stops at or above this share of rejected rows, or of unreadable values in a column.",
     )
     min_rows_share: float = Field(
         0.5,

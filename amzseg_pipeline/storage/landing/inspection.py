@@ -96,8 +96,8 @@ def _rejections(rows: pa.Table) -> list[str]:
         reasons = rows["read_error"].combine_chunks().cast(pa.string())
     for name, reason in _MISSING.items():
         if name in rows.column_names:
-            is_missing = pc.not_equal(pc.coalesce(rows[name].combine_chunks().cast(pa.string()), ""), "")
-            reasons = pc.coalesce(reasons, pc.if_else(is_missing, None, pa.scalar(str(reason))))
+            has_value = pc.not_equal(pc.coalesce(rows[name].combine_chunks().cast(pa.string()), ""), "")
+            reasons = pc.coalesce(reasons, pc.if_else(has_value, None, pa.scalar(str(reason))))
     found: list[str] = reasons.drop_null().to_pylist()
     return found
 

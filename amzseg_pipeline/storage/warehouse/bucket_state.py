@@ -140,7 +140,7 @@ def _write_from_base(base: _Base, number: int, build: BuildContext, folder: Path
 
     # The earlier rows that share a key with new rows, and the reviews of these keys before and after the update.
     is_searched = bool(base.added) and build.settings.deduplication == "on"
-    known = engine.cached(reviews.with_keys_of(kept, added) if is_searched else _none(kept))
+    known = engine.cached(reviews.with_keys_of(kept, added) if is_searched else _empty_like(kept))
     new_rows = nw.concat([known, added])
     new_deduplicated = engine.cached(_deduplicated(new_rows, build))
     deduplicated_before, deduplicated_elsewhere = reviews.split_by_keys_of(deduplicated, known)
@@ -151,16 +151,16 @@ def _write_from_base(base: _Base, number: int, build: BuildContext, folder: Path
     times = ["user_id", "reviewed_at_ms"]
     lost_time = before.filter(~nw.col("reviewed_at_ms").is_null()).join(after.select(times), on=times, how="anti")
     on_date = features.filter(users.depends_on_date(as_of=as_of))
-    recounted = engine.cached(nw.concat([f.select("user_hash") for f in (removed, on_date, lost_time)]).unique())
-    others = partial(nw.LazyFrame.join, other=recounted, on="user_hash", how="anti")
-    rows = _none(kept)
-    if recounted.select(nw.len()).collect("pyarrow").item():
-        rows = engine.cached(nw.concat([kept, added]).join(recounted, on="user_hash", how="semi"))
-    recounted_deduplicated = engine.cached(_deduplicated(rows, build))
+    reaggregated = engine.cached(nw.concat([f.select("user_hash") for f in (removed, on_date, lost_time)]).unique())
+    others = partial(nw.LazyFrame.join, other=reaggregated, on="user_hash", how="anti")
+    rows = _empty_like(kept)
+    if reaggregated.select(nw.len()).collect("pyarrow").item():
+        rows = engine.cached(nw.concat([kept, added]).join(reaggregated, on="user_hash", how="semi"))
+    reaggregated_deduplicated = engine.cached(_deduplicated(rows, build))
 
-    parts = [others(deduplicated_elsewhere), others(new_deduplicated), recounted_deduplicated]
+    parts = [others(deduplicated_elsewhere), others(new_deduplicated), reaggregated_deduplicated]
     engine.write(nw.concat(parts), folder / DEDUPLICATED_FILE)
-    touched = engine.cached(nw.concat([added.select("user_hash"), recounted]).unique())
+    touched = engine.cached(nw.concat([added.select("user_hash"), reaggregated]).unique())
     sums = features.select(*SUM_COLUMNS)
     merged = merged_sums(
         nw.concat(
@@ -168,7 +168,7 @@ def _write_from_base(base: _Base, number: int, build: BuildContext, folder: Path
                 others(sums).join(touched, on="user_hash", how="semi"),
                 _sums(others(after), engine, as_of=as_of),
                 _sums(others(before), engine, as_of=as_of, sign=-1),
-                _sums(reviews.unique_reviews(rows, recounted_deduplicated), engine, as_of=as_of),
+                _sums(reviews.unique_reviews(rows, reaggregated_deduplicated), engine, as_of=as_of),
             ]
         ),
         engine,
@@ -195,10 +195,10 @@ def _valid(
 ) -> nw.LazyFrame:
     """The valid rows of the batches in a bucket; if there are no files, an empty frame with the columns of `like`."""
     files = [path for batch in batches for path in batch.valid_files(number)]
-    return _none(like) if like is not None and not files else engine.scan(files)
+    return _empty_like(like) if like is not None and not files else engine.scan(files)
 
 
-def _none(rows: nw.LazyFrame) -> nw.LazyFrame:
+def _empty_like(rows: nw.LazyFrame) -> nw.LazyFrame:
     return rows.filter(nw.col("user_hash") < 0)
 
 
