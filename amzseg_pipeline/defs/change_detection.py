@@ -150,18 +150,26 @@ def run_decision(pipeline: PipelineResource, instance: dg.DagsterInstance, *, lo
     if skips_refused:
         skipped, unreadable = sorted([*skipped, *unreadable]), ()
     if not listing.files and not unreadable:
-        return RunDecision(_nothing_to_read(data_root, found, settling=settling))
+        return _delivery(data_root) or RunDecision(_nothing_to_read(data_root, found, settling=settling))
     if found.reason_to_wait:
-        return RunDecision(found.reason_to_wait)
+        return _delivery(data_root) or RunDecision(found.reason_to_wait)
     changes = [*found.changes, *([f"cannot be read: {names(unreadable)}"] if unreadable else [])]
     if changes:
         state_key = hashlib.sha256(repr((changes, listing.files)).encode()).hexdigest()
         return RunDecision("; ".join(changes), starts_run=True, state_key=state_key)
-    if undelivered := undelivered_snapshot(data_root.published, delivery_url()):
-        return RunDecision(undelivered, starts_run=True, state_key=undelivered, only_delivers=True)
+    if delivery := _delivery(data_root):
+        return delivery
     unread = (("still settling", settling), ("refused and skipped", skipped))
     details = "".join(f"; {why}: {names(paths)}" for why, paths in unread if paths)
     return RunDecision(f"{found.reason_to_skip}{details}", is_up_to_date=True)
+
+
+def _delivery(data_root: DataRoot) -> RunDecision | None:
+    """A run that only delivers the published snapshot, if the database does not have it yet."""
+    undelivered = undelivered_snapshot(data_root.published, delivery_url())
+    if not undelivered:
+        return None
+    return RunDecision(undelivered, starts_run=True, state_key=undelivered, only_delivers=True)
 
 
 def _nothing_to_read(data_root: DataRoot, found: SnapshotChanges, *, settling: list[str]) -> str:

@@ -63,6 +63,13 @@ def test_failed_delivery_unpublishes_nothing_and_the_next_run_delivers(one_expor
     assert "nothing changed since snapshot 2" in skip_reason(one_export)
 
 
+@pytest.mark.usefixtures("database")
+def test_a_missed_delivery_does_not_wait_for_exports(one_export):
+    for export in one_export.landing.iterdir():
+        export.unlink()
+    assert evaluated_schedule(one_export).asset_selection == [dg.AssetKey("delivered_segments")]
+
+
 def test_delivery_follows_publishing():
     graph = dg.Definitions.merge(scenario.defs, dg.Definitions(assets=[delivered_segments])).resolve_asset_graph()
     parents = graph.get(delivered_segments.key).parent_keys
