@@ -28,7 +28,7 @@ from amzseg_pipeline.storage.warehouse.user_sums import SUM_COLUMNS, merged_sums
 STATES_FOLDER = "bucket_states"
 DEDUPLICATED_FILE = "deduplicated.parquet"
 FEATURES_FILE = "user_features.parquet"
-"""Has the columns of USER_FEATURES, and those of merged_sums that USER_FEATURES lacks."""
+"""Has the columns of USER_FEATURES, and the other columns of merged_sums."""
 
 _SUMMARY_FILE = "summary.json"
 _MAX_CHANGED_SHARE = 0.3

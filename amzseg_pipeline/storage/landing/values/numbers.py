@@ -1,4 +1,7 @@
-"""Prices, percentages, ratings and counts: separators, symbols and scale, decided per column."""
+"""Prices, percentages, ratings and counts: separators, symbols and scale, decided per column.
+
+Over 250 lines: the rules for one column, which depend on each other.
+"""
 
 import re
 from collections.abc import Callable
