@@ -2,6 +2,8 @@
 
 Lines are read as text and parsed with DuckDB's JSON functions. DuckDB's JSON reader is not used: it turns a bad line
 into a row of nulls without naming the line.
+
+Over 250 lines: the search for line ends, the query over lines and the faults of lines belong together.
 """
 
 import json
