@@ -57,8 +57,8 @@ def test_shows_rejected_rows_with_column_rule_and_value(tmp_path: Path) -> None:
     assert damaged.startswith("rejected: 3 rows: unreadable record: its fields do not match the format, such as: ")
     for details in (
         'rating is not a number but "five"',
-        'timestamp is not a number or an ISO 8601 time but "soon"',
-        "user_id is not a text of at most 4,096 bytes",
+        'timestamp is not a number, an ISO 8601 time or an RFC date but "soon"',
+        "user_id is not a text in quotes of at most 4,096 bytes",
     ):
         assert details in damaged
     assert missing == "rejected: 1 rows: the user id is empty"

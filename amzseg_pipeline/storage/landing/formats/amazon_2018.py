@@ -60,7 +60,7 @@ def _item_2014_rows(export: Export) -> Iterator[pa.Table]:
 
 REVIEWS_2018 = ParsedFormat(
     name="Amazon Reviews 2018",
-    version="reviews2018-3",
+    version="reviews2018-4",
     file_types=JSON,
     table=RAW_REVIEWS,
     required_names=("reviewerID", "asin", "overall", "unixReviewTime"),

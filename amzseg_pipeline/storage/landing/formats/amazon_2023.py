@@ -111,7 +111,7 @@ _ITEM_TYPES = {
 
 REVIEWS_2023 = ParsedFormat(
     name="Amazon Reviews 2023",
-    version="reviews2023-3",
+    version="reviews2023-4",
     file_types=JSON,
     table=RAW_REVIEWS,
     required_names=_REVIEW_NAMES,

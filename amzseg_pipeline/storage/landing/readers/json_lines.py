@@ -45,7 +45,7 @@ which the first is read. PRICE is a number or a text, which is cut: some are pag
 """
 
 _RULES = {
-    TEXT: f"a text of at most {MAX_TEXT_BYTES:,} bytes",
+    TEXT: f"a text in quotes of at most {MAX_TEXT_BYTES:,} bytes",
     TEXT_LIST: "a list of texts",
     TEXT_LISTS: "a list of lists of texts",
     NUMBER: "a number",
@@ -56,6 +56,8 @@ _RULES = {
 
 _SHOWN_CHARACTERS = 40
 
+_RFC_DATE = f"try_strptime(regexp_replace({_TEXT}, ' (GMT|UTC|Z)$', ' +0000'), '%a, %d %b %Y %H:%M:%S %z')"
+
 _DIGITS_IN = {"seconds": "{digits} || '000'", "milliseconds": "{digits}"}
 _DIGITS_IN |= {
     unit: f"coalesce(nullif(left({{digits}}, -{digits}), ''), '0')"
@@ -64,7 +66,7 @@ _DIGITS_IN |= {
 
 
 def time_type(export: Export, key: str, *, documented_unit: str) -> str:
-    """SQL for the milliseconds since 1970 UTC of a number, or of a text with a number or an ISO 8601 time.
+    """SQL for the milliseconds since 1970 UTC of a number, or of a text with a number, an ISO 8601 time or an RFC date.
 
     The unit of numbers is decided from the first records by plausibility; `json_rows` checks all others.
     """
@@ -74,11 +76,14 @@ def time_type(export: Export, key: str, *, documented_unit: str) -> str:
     scaled = _DIGITS_IN[unit or documented_unit]
     number = scaled.format(digits="{json}")
     fraction = scaled.format(digits="split_part({json}, '.', 1)")
+    if (unit or documented_unit) == "seconds":
+        fraction = "split_part({json}, '.', 1) || left(split_part({json}, '.', 2) || '000', 3)"
     quoted = scaled.format(digits=_TEXT)
     return f"""CASE WHEN regexp_full_match({{json}}, '-?[0-9]{{{{1,18}}}}') THEN {number}
-        WHEN regexp_full_match({{json}}, '-?[0-9]{{{{1,18}}}}[.]0+') THEN {fraction}
+        WHEN regexp_full_match({{json}}, '-?[0-9]{{{{1,18}}}}[.][0-9]+') THEN {fraction}
         WHEN starts_with({{json}}, '"') AND regexp_full_match({_TEXT}, '-?[0-9]{{{{1,18}}}}') THEN {quoted}
-        WHEN starts_with({{json}}, '"') THEN CAST(epoch_ms(TRY_CAST({_TEXT} AS TIMESTAMP)) AS VARCHAR) END"""
+        WHEN starts_with({{json}}, '"') THEN CAST(
+            epoch_ms(coalesce(TRY_CAST({_TEXT} AS TIMESTAMPTZ), {_RFC_DATE})) AS VARCHAR) END"""
 
 
 class _TimeCheck:
@@ -166,7 +171,7 @@ class JsonRow:
             # Ids are not shown, and else only what has no blank: it may be a person's text.
             is_shown = f"regexp_full_match({found}, '\\S{{1,{_SHOWN_CHARACTERS}}}') AND {value_type != TEXT}"
             value = f"CASE WHEN {is_shown} THEN ' but ' || {found} ELSE '' END"
-            rule = _RULES.get(value_type, "a number or an ISO 8601 time")
+            rule = _RULES.get(value_type, "a number, an ISO 8601 time or an RFC date")
             cases.append(f"WHEN \"{key}\" IS NULL AND {found} <> 'null' THEN '{key} is not {rule}' || {value}")
         reason = f"{RejectionReason.DAMAGED_RECORD.value}{DETAILS_SEPARATOR}"
         return f"CASE WHEN damaged THEN '{reason}' || CASE {' '.join(cases)} END END"
@@ -188,6 +193,7 @@ def json_rows(export: Export, row: JsonRow) -> Iterator[pa.Table]:
     refusals: list[RefusedInput] = []
     lines = pa.RecordBatchReader.from_batches(_LINES, _lines(export, refusals))
     with duckdb.connect(config={"threads": 1, "temp_directory": ""}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")  # of ISO 8601 times without an offset
         connection.register("lines", lines)
         try:
             for batch in connection.sql(row.sql).to_arrow_reader(_BATCH_ROWS):
@@ -231,13 +237,13 @@ def _blocks_of_lines(export: Export) -> Iterator[tuple[int, bytes]]:
         pieces = [block[end:]]
     block = b"".join(pieces)
     if block and not block.endswith(b"\n"):
-        if not compression_of(export.path) and export.file_type == "JSON Lines":
-            line = first + block.count(b"\n")
-            if not _is_object(block[block.rfind(b"\n") + 1 :]):
-                raise RefusedInput(
-                    f"the file looks cut: the last record (line {line:,}) has no line end; deliver it again."
-                )
+        line = first + block.count(b"\n")
+        if _is_object(block[block.rfind(b"\n") + 1 :]):
             export.assume(f"the last record (line {line:,}) is complete although it has no line end")
+        elif not compression_of(export.path):
+            raise RefusedInput(
+                f"the file looks cut: the last record (line {line:,}) has no line end; deliver it again."
+            )
         block += b"\n"
     if block:
         yield first, _without_nan(block)

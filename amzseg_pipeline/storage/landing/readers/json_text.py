@@ -5,10 +5,8 @@ from ast import literal_eval
 from collections.abc import Iterator
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.storage.landing.readers.decompression import decompressed_chunks
-from amzseg_pipeline.storage.landing.scan.export import Export
-
-MAX_LINE_BYTES = 4 * 2**20
+from amzseg_pipeline.storage.landing.readers.plain_text import utf_8_chunks
+from amzseg_pipeline.storage.landing.scan.export import MAX_LINE_BYTES, Export
 
 _WHITE_SPACE = b" \t\r\n"
 
@@ -18,7 +16,7 @@ def json_line_chunks(export: Export) -> Iterator[bytes]:
 
     RefusedInput as by `decompressed_chunks`, and where an array is damaged or not closed.
     """
-    chunks = decompressed_chunks(export.path, export.settings, content_hash=export.content_hash)
+    chunks = utf_8_chunks(export, content_hash=export.content_hash)
     if export.file_type == "JSON array":
         return _array_lines(chunks)
     if export.file_type == "Python literals":

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline.storage.landing.readers.decompression import compression_of, decompressed_chunks
+from amzseg_pipeline.storage.landing.readers.decompression import ContentHash, compression_of, decompressed_chunks
 from amzseg_pipeline.storage.landing.scan.export import Export
 
 _UTF_8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
@@ -27,10 +27,8 @@ def plain_text_file(export: Export) -> Iterator[Path]:
     with TemporaryDirectory(prefix="amzseg-") as folder:
         plain = Path(folder) / "export"
         with plain.open("wb") as stream:
-            for chunk in _utf_8_chunks(export) if export.is_utf_16 else _chunks(export):
+            for chunk in utf_8_chunks(export):
                 stream.write(chunk)
-        if export.is_utf_16:
-            export.assume("the text is UTF-16")
         yield plain
 
 
@@ -48,12 +46,13 @@ def windows_1252_as_utf_8(export: Export, plain: Path, refusal: RefusedInput) ->
         yield copy
 
 
-def _chunks(export: Export) -> Iterator[bytes]:
-    return decompressed_chunks(export.path, export.settings)
-
-
-def _utf_8_chunks(export: Export) -> Iterator[bytes]:
-    chunks = _chunks(export)
+def utf_8_chunks(export: Export, *, content_hash: ContentHash | None = None) -> Iterator[bytes]:
+    """The text's bytes, decompressed, and in UTF-8 where the export is UTF-16. RefusedInput where it is damaged."""
+    chunks = decompressed_chunks(export.path, export.settings, content_hash=content_hash)
+    if not export.is_utf_16:
+        yield from chunks
+        return
+    export.assume("the text is UTF-16")
     first = next(chunks, b"")
     encoding = "utf-16-be" if first.startswith(codecs.BOM_UTF16_BE) or first[:1] == b"\0" else "utf-16-le"
     decoder = codecs.getincrementaldecoder(encoding)("strict")

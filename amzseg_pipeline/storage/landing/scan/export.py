@@ -26,6 +26,9 @@ from amzseg_pipeline.storage.landing.scan.column_mapping import ColumnMapping, c
 FileType = Literal["CSV", "JSON Lines", "JSON array", "Python literals", "Excel", "parquet"]
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
+MAX_LINE_BYTES = 4 * 2**20
+"""The longest JSON record that is read."""
+
 _HEAD_BYTES = 2**20
 _HEAD_RECORDS = 100
 
@@ -69,25 +72,35 @@ def opened_export(path: Path, settings: Settings, *, now: float) -> Export:
         footer = parquet_footer(path)
         names = tuple(footer.schema.to_arrow_schema().names)
         return Export(path, settings, "parquet", (names,), now, footer, mapping=mapping)
-    head = b""
-    for chunk in decompressed_chunks(path, settings):
-        head += chunk
-        if len(head) >= _HEAD_BYTES:
-            break
+    chunks = decompressed_chunks(path, settings)
+    head = _next_bytes(chunks, _HEAD_BYTES)
     if head.startswith(EXCEL_MAGIC) and not compression_of(path):
         return Export(path, settings, "Excel", (sheet_names(path, settings),), now, mapping=mapping)
     wide = is_utf_16(head)
-    head = checked_head(head)
-    if wide:
-        head = _decoded_utf_16(head)
-    first = head.lstrip()[:1]
-    if first not in (b"{", b"[") or wide:
-        delimiter, names = csv_header(head, delimiter=mapping.delimiter if mapping else "")
+    text = _decoded_utf_16(head) if wide else checked_head(head)
+    if text.lstrip()[:1] not in (b"{", b"["):
+        delimiter, names = csv_header(text, delimiter=mapping.delimiter if mapping else "")
         return Export(path, settings, "CSV", (names,), now, delimiter=delimiter, is_utf_16=wide, mapping=mapping)
-    _refuse_json_of_another_form(head)
-    file_type, records = _json_head(head)
-    keys = tuple(tuple(record) for record in records) or ((),)
-    return Export(path, settings, file_type, keys, now, head_records=records, mapping=mapping)
+    _refuse_json_of_another_form(text)
+    file_type, records = _json_head(text)
+    if not records:  # the first one may be long
+        head += _next_bytes(chunks, MAX_LINE_BYTES)
+        file_type, records = _json_head(_decoded_utf_16(head) if wide else checked_head(head))
+    if not records:
+        raise RefusedInput(
+            f"no JSON object of at most {MAX_LINE_BYTES:,} bytes is at the start of the file; "
+            "deliver an object for each record, one per line or in one array."
+        )
+    keys = tuple(map(tuple, records))
+    return Export(path, settings, file_type, keys, now, is_utf_16=wide, head_records=records, mapping=mapping)
+
+
+def _next_bytes(chunks: Iterator[bytes], size: int) -> bytes:
+    """The next bytes: at least `size`, unless there are no more."""
+    found = b""
+    while len(found) < size and (chunk := next(chunks, b"")):
+        found += chunk
+    return found
 
 
 _PANDAS_FIX = 'write it with to_json(path, orient="records", lines=True)'

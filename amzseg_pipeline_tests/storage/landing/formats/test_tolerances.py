@@ -1,5 +1,6 @@
 """Shapes that people's exports have: what is read and what is assumed, and what must still be refused."""
 
+import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -190,11 +191,23 @@ ARRAY = json.dumps(REVIEWS).encode()
         json_lines(review | {"timestamp": float(review["timestamp"])} for review in REVIEWS),
         json_lines(review | {"timestamp": review["timestamp"] * 1000} for review in REVIEWS),
         json_lines(review | {"timestamp": str(review["timestamp"])} for review in REVIEWS),
+        json_lines(review | {"timestamp": review["timestamp"] / 1000} for review in REVIEWS),
         json_lines(review | {"helpful_vote": float("nan")} for review in REVIEWS),
+        json_lines(REVIEWS).decode().encode("utf-16"),
+        json.dumps(REVIEWS).encode("utf-16-le"),
+        gzip.compress(json_lines(REVIEWS).decode().encode("utf-16")),
+        json_lines([REVIEWS[0] | {"text": "x" * 2**21}, *REVIEWS[1:]]),
+        json.dumps([REVIEWS[0] | {"text": "x" * 2**21}, *REVIEWS[1:]], indent=1).encode(),
+        "".join(f"{REVIEWS[number] | {'text': 'x' * 2**21}}\n" for number in range(3)).encode(),
+        "\n".join(map(str, REVIEWS)).encode(),
         csv_of([{name: str(value) for name, value in review.items()} for review in REVIEWS]),
         parquet([review | {"timestamp": review["timestamp"] * 1000} for review in REVIEWS]),
     ],
-    ids=["array", "indented", "mark", "objects", "zstd", "no end", "floats", "µs", "texts", "NaN", "csv", "parquet µs"],
+    ids=[
+        *("array", "indented", "mark", "objects", "zstd", "no end", "floats", "µs", "texts", "float seconds", "NaN"),
+        *("UTF-16", "array in UTF-16", "UTF-16 in gzip", "long record", "long object", "long literals"),
+        *("literals without end", "csv", "parquet µs"),
+    ],
 )
 def test_reads_2023_in_another_shape(tmp_path: Path, content: bytes) -> None:
     rows, _ = read(tmp_path, content)
@@ -211,6 +224,11 @@ def test_reads_2023_in_another_shape(tmp_path: Path, content: bytes) -> None:
         (ARRAY[:-20], "object 3 of the JSON array is damaged or cut"),
         (ARRAY + b"[", "text follows the end of the JSON array"),
         (json_lines(REVIEWS)[:-9], "looks cut"),
+        ("\n".join(map(str, REVIEWS)).encode()[:-9], r"looks cut: the last record \(line 3\) has no line end"),
+        (json_lines(REVIEWS).decode().encode("utf-16")[:-1], "damaged or cut UTF-16"),
+        (b"[]", "no JSON object .* at the start of the file"),
+        (b"[1, 2]\n", "no JSON object .* at the start of the file"),
+        (json_lines([review_2023(1, text="x" * 2**23)]), "no JSON object of at most 4,194,304 bytes is at the start"),
         (json_lines([*REVIEWS, review_2023(4, timestamp=MAY_2020)]), "in seconds and in milliseconds"),
         (json_lines(review_2023(number, timestamp=number) for number in (1, 2)), "no number is a time between 1995"),
         (parquet([*REVIEWS, review_2023(4, timestamp=MAY_2020)]), "in seconds and in milliseconds"),
@@ -219,6 +237,28 @@ def test_reads_2023_in_another_shape(tmp_path: Path, content: bytes) -> None:
 def test_refuses_damaged_or_mixed_json(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(RefusedInput, match=message):
         read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("time", "milliseconds"),
+    [
+        (MAY_2020 + 0.5, f"{MAY_2020}500"),
+        ("Tue, 05 May 2020 14:08:48 +0000", f"{MAY_2020}000"),
+        ("Tue, 05 May 2020 14:08:48 GMT", f"{MAY_2020}000"),
+        ("2020-05-05T14:08:48.923Z", f"{MAY_2020}923"),
+        ("2020-05-05 16:08:48+02:00", f"{MAY_2020}000"),
+    ],
+)
+def test_reads_times_in_json(tmp_path: Path, time: object, milliseconds: str) -> None:
+    rows, _ = read(tmp_path, json_lines([review_2023(1, timestamp=time)]))
+    assert [row["reviewed_at"] for row in rows] == [milliseconds]
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress])
+def test_a_complete_last_record_without_line_end_is_reported(tmp_path: Path, packed: Any) -> None:
+    rows, assumed = read(tmp_path, packed(json_lines(REVIEWS)[:-1]))
+    assert len(rows) == 3
+    assert "the last record (line 3) is complete although it has no line end" in assumed
 
 
 def test_python_literals_are_never_executed(tmp_path: Path) -> None:

@@ -112,8 +112,8 @@ LINE = json.dumps(GOOD).encode()
         ({"stars": True}, "stars is not a number but true"),
         ({"stars": "a whole sentence"}, "stars is not a number"),
         ({"time": 1.5, "stars": "?"}, 'stars is not a number but "?"'),
-        ({"id": 12345}, "id is not a text of at most 4,096 bytes"),
-        ({"id": {"name": "Ann"}}, "id is not a text of at most 4,096 bytes"),
+        ({"id": 12345}, "id is not a text in quotes of at most 4,096 bytes"),
+        ({"id": {"name": "Ann"}}, "id is not a text in quotes of at most 4,096 bytes"),
     ],
 )
 def test_a_damaged_line_names_key_rule_and_value_but_no_id(
