@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, RejectionReason
 from amzseg_pipeline.storage.landing.readers.decompression import compression_of
-from amzseg_pipeline.storage.landing.readers.json_text import MAX_LINE_BYTES, json_line_chunks
+from amzseg_pipeline.storage.landing.readers.json_text import json_line_chunks
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTERS, MAX_TEXT_BYTES
-from amzseg_pipeline.storage.landing.scan.export import Export
+from amzseg_pipeline.storage.landing.scan.export import MAX_LINE_BYTES, Export
 from amzseg_pipeline.storage.landing.values.column import Examples
 from amzseg_pipeline.storage.landing.values.times import implausible, mixed_units, plausible_unit
 
