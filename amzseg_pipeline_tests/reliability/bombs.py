@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from openpyxl import Workbook
 
 from amzseg_pipeline_tests.reliability.processes import PROJECT
 from amzseg_pipeline_tests.storage.landing.parquet_footers import set_footer_number
@@ -85,6 +86,15 @@ def _packed_lines(path: Path) -> int:
     return 32 * len(lines)
 
 
+def _zstd_lines(path: Path) -> int:
+    """256 MiB of reviews in a .zst."""
+    lines = LINE * (2**23 // len(LINE))
+    with pa.CompressedOutputStream(str(path), "zstd") as stream:
+        for _ in range(32):
+            stream.write(lines)
+    return 32 * len(lines)
+
+
 def _packed_line_without_end(path: Path) -> int:
     """One oversized line after many normal ones; the file is below the limits."""
     path.write_bytes(gzip.compress(LINE * 20_000 + LINE[:-3] + b" " * 2**23 + LINE[-3:], mtime=0))
@@ -147,6 +157,33 @@ def _sheet_behind_a_false_size(path: Path) -> int:
     return expanded_bytes
 
 
+def _cells_far_apart(path: Path) -> int:
+    """A sheet of two cells, one of them in the last row and column that there can be: 2^34 cells."""
+    workbook = Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet["A1"], sheet["XFD1048576"] = "user_id", "x"
+    workbook.save(path)
+    return 2**34
+
+
+def _other_workbook_in_disguise(path: Path) -> int:
+    """An OpenDocument sheet of 2^34 repeated cells in an archive that looks like an Excel workbook."""
+    content = (
+        b'<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+        b'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"><office:body><office:spreadsheet>'
+        b'<table:table table:name="a"><table:table-row table:number-rows-repeated="1048576">'
+        b'<table:table-cell table:number-columns-repeated="16384" office:value-type="float" office:value="1"/>'
+        b"</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", content)
+        archive.writestr("META-INF/manifest.xml", "<manifest/>")
+        archive.writestr("xl/worksheets/sheet1.xml", "<worksheet/>")
+    return 2**34
+
+
 BOMBS = (
     Bomb("256 MiB of lines in a .gz", "reviews.jsonl.gz", _packed_lines, "expands to more than"),
     Bomb("a line of 8 MiB in a .gz", "reviews.jsonl.gz", _packed_line_without_end, "longer than"),
@@ -154,5 +191,18 @@ BOMBS = (
     Bomb("512 MiB of text in a Parquet file", "reviews.parquet", _texts_of_one_letter, "expands to"),
     Bomb("the same with a false footer", "reviews.parquet", _texts_behind_a_lying_footer, "expands to"),
     Bomb("256 MiB of text in an Excel sheet", "reviews.xlsx", _sheet_of_one_letter, "expands to more than"),
-    Bomb("the same with a false size", "reviews.xlsx", _sheet_behind_a_false_size, "expands to more than"),
+    Bomb("2^34 empty cells in an Excel sheet", "reviews.xlsx", _cells_far_apart, "most of them empty"),
+    Bomb(
+        "2^34 repeated cells of OpenDocument in it",
+        "reviews.xlsx",
+        _other_workbook_in_disguise,
+        "this is a zip archive",
+    ),
+    Bomb("256 MiB of lines in a .zst", "reviews.jsonl.zst", _zstd_lines, "expands to more than"),
+    Bomb(
+        "256 MiB of text in an Excel sheet with a false size",
+        "reviews.xlsx",
+        _sheet_behind_a_false_size,
+        "expands to more than",
+    ),
 )

@@ -1,5 +1,7 @@
 """Checks of an Excel workbook before a parser reads it, and the header of its first sheet that is not empty."""
 
+import functools
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,6 +13,11 @@ from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
 EXCEL_MAGIC = b"PK\x03\x04"
 _SMALL_BYTES = 2**24
 _CHUNK_BYTES = 2**20
+_SMALL_CELLS = 2**22
+_REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,9})["']""")
+_MAX_REFERENCE_BYTES = 64
+_OTHER_WORKBOOKS = frozenset({"content.xml", "xl/workbook.bin"})
+"""What makes the parser read a zip file as OpenDocument or as a binary workbook, which are not checked here."""
 
 
 def check_workbook(path: Path, settings: Settings) -> None:
@@ -21,30 +28,48 @@ def check_workbook(path: Path, settings: Settings) -> None:
             with path.open("rb") as file, zipfile.ZipFile(file) as archive:
                 members = archive.infolist()
                 ceiling = min(max(size_bytes * settings.max_expansion_ratio, _SMALL_BYTES), settings.max_expanded_bytes)
-                expanded_bytes = _expanded_bytes(archive, members, int(ceiling))
+                expanded_bytes, cells = _expanded_size(archive, members, int(ceiling))
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             raise RefusedInput(f"the zip file is damaged or cut ({error}); deliver it again.") from error
-    if not any(member.filename.startswith("xl/worksheets/") for member in members):
+    names = {member.filename.lower() for member in members}
+    if names & _OTHER_WORKBOOKS or not any(name.startswith("xl/worksheets/") for name in names):
         raise RefusedInput("this is a zip archive, which cannot be read; deliver the plain text file inside it.")
     if expanded_bytes > ceiling:
         raise RefusedInput(
             f"the workbook of {size_bytes:,} bytes expands to more than {int(ceiling):,}; deliver it in smaller files, "
             "or raise max_expansion_ratio or max_expanded_bytes."
         )
+    if cells > max(expanded_bytes, _SMALL_CELLS):
+        raise RefusedInput(
+            f"the workbook has {cells:,} cells between the first and the last one of a sheet, most of them empty; "
+            "delete the cells far away from the table, or save it as CSV."
+        )
 
 
-def _expanded_bytes(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], ceiling: int) -> int:
-    """The size of the members by decompressing them, because readers do not obey the sizes that the archive states.
+def _expanded_size(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], ceiling: int) -> tuple[int, int]:
+    """The bytes of the members, and the most cells that the last row and column of one member span.
 
-    Decompression stops above `ceiling`.
+    Members are decompressed, because readers do not obey the sizes that the archive states, and readers keep every
+    cell of the span. Decompression stops above `ceiling`.
     """
-    expanded_bytes = 0
+    expanded_bytes = cells = 0
     for member in members:
         member.file_size = ceiling + 2 * _CHUNK_BYTES  # so that the end that is stated is never reached
+        rows = columns = 0
+        text = b""
         with archive.open(member) as stream:
             while expanded_bytes <= ceiling and (chunk := stream.read(_CHUNK_BYTES)):
                 expanded_bytes += len(chunk)
-    return expanded_bytes
+                text = text[-_MAX_REFERENCE_BYTES:] + chunk
+                for letters, digits in set(_REFERENCE.findall(text)):
+                    rows, columns = max(rows, int(digits)), max(columns, _column_number(letters))
+        cells = max(cells, rows * columns)
+    return expanded_bytes, cells
+
+
+def _column_number(letters: bytes) -> int:
+    """1 for A, 27 for AA; 0 for no letters."""
+    return functools.reduce(lambda number, letter: 26 * number + letter - ord("A") + 1, letters.upper(), 0)
 
 
 def sheet_names(path: Path, settings: Settings) -> tuple[str, ...]:
