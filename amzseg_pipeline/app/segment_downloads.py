@@ -45,9 +45,8 @@ async def segment_response(request: Request) -> Response:
     sequence, segment_id, campaign, file_format = (
         parameters[name] for name in ("sequence", "segment_id", "campaign", "file_format")
     )
-    if not hmac.compare_digest(
-        parameters["signature"], _signature(f"{sequence}/{segment_id}/{campaign}/{file_format}")
-    ):
+    signature = _signature(f"{sequence}/{segment_id}/{campaign}/{file_format}")
+    if not hmac.compare_digest(parameters["signature"].encode(errors="replace"), signature.encode()):
         return PlainTextResponse("There is no such file; open the page of the segment again.", status_code=404)
     decoded = _decoded(campaign)
     try:

@@ -9,6 +9,7 @@ from amzseg_pipeline.presentation.actions import actions
 from amzseg_pipeline.presentation.formatting import day
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
+from amzseg_pipeline.storage.snapshots.snapshot import pointer_to, snapshot_at
 from amzseg_pipeline_tests.app.pages import one_line, opened, prose
 from amzseg_pipeline_tests.app.snapshots import publish_again, rewrite_manifest
 
@@ -65,6 +66,16 @@ def test_snapshots_are_compared_only_with_their_predecessor(shown_data_root: Dat
     session = opened()
     assert "share unchanged" not in prose(session)
     assert session.metric[0].delta == ""
+
+
+def test_only_the_table_that_is_read_of_the_predecessor_is_verified(shown_data_root: DataRoot) -> None:
+    before = read_latest(shown_data_root.root)
+    for damaged, delta in (("segment_assignments", "0"), ("segment_profiles", "")):
+        publish_again(shown_data_root)
+        path = snapshot_at(shown_data_root.published, pointer_to(shown_data_root.published, 1)).table_path(damaged)
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+        rewrite_manifest(shown_data_root, predecessor=before.sequence)
+        assert opened().metric[0].delta == delta
 
 
 @pytest.mark.usefixtures("sample_data_root")

@@ -12,7 +12,8 @@ from amzseg_pipeline.app.segment_downloads import PATH, segment_download_path, s
 from amzseg_pipeline.storage.serving.exports import FileFormat
 from amzseg_pipeline.storage.serving.snapshot_queries import Campaign
 from amzseg_pipeline.storage.snapshots import Snapshot
-from amzseg_pipeline_tests.app.asgi import Answer, answer
+from amzseg_pipeline.storage.snapshots.rewrite import erase_users
+from amzseg_pipeline_tests.app.asgi import Answer, answer, quoted
 
 pytestmark = pytest.mark.usefixtures("shown_data_root")
 
@@ -59,10 +60,28 @@ def test_files_are_streamed(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch)
         pytest.param(lambda path: path.replace("/csv", "/parquet"), id="another format"),
         pytest.param(lambda path: path.replace("/csv", "x/csv"), id="another campaign"),
         pytest.param(lambda path: path.replace(path.split("/")[1], "0" * 64), id="another signature"),
+        pytest.param(lambda path: path.replace(path.split("/")[1], quoted("é" * 64)), id="not ASCII"),
+        pytest.param(lambda path: path.replace(path.split("/")[1], quoted("\0\ud7ff")), id="not text"),
     ],
 )
 def test_unsigned_paths_are_not_found(changed) -> None:
     assert download(changed(path_of("S0001"))).status == 404
+
+
+def test_no_changed_character_of_a_path_is_accepted() -> None:
+    path = path_of("S0001")
+    start = path.index("/") + 1
+    forged = (f"{path[:at]}{'0' if path[at] != '0' else '1'}{path[at + 1 :]}" for at in range(start, len(path)))
+    assert {download(each).status for each in forged} == {404}
+
+
+def test_a_path_that_was_issued_earlier_has_no_user_erased_since(snapshot: Snapshot) -> None:
+    assignments = snapshot.segment_assignments()
+    path, user = path_of("S0001"), assignments.loc[assignments["segment_id"] == "S0001", "user_id"].iloc[0]
+    assert user.encode() in download(path).body
+    erase_users(snapshot.path.parents[1], lambda _: [user])
+    replayed = download(path)
+    assert (replayed.status, user.encode() in replayed.body) == (200, False)
 
 
 def test_damaged_or_missing_snapshots_give_the_reason(snapshot: Snapshot) -> None:
