@@ -15,6 +15,7 @@ from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionCrit
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES
 from amzseg_pipeline.contracts.schema import Column, Table
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
+from amzseg_pipeline.presentation.formatting import markdown_escaped
 from amzseg_pipeline.presentation.segment_texts import k_confidence_text
 from amzseg_pipeline.steps.reviews import RowReconciliation
 from amzseg_pipeline.storage.data_root import DataRoot
@@ -324,7 +325,7 @@ def _rounded(value: float | None, digits: int = 3) -> float | None:
 
 
 def _bullets(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in _first_lines(lines)) or "none"
+    return "\n".join(f"- {markdown_escaped(line)}" for line in _first_lines(lines)) or "none"
 
 
 def _first_lines(lines: Sequence[str]) -> list[str]:

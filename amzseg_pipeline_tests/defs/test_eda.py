@@ -11,6 +11,7 @@ from PIL import Image
 from amzseg_pipeline import has_snapshot
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS, EDA_CODE_VERSION
+from amzseg_pipeline.presentation.formatting import markdown_escaped
 from amzseg_pipeline.steps.figures import history as runs
 from amzseg_pipeline.steps.figures import reviews, segments, users
 from amzseg_pipeline.storage.serving.plots import PLOTS_FILE, REPORT_FILE, plots_of
@@ -121,7 +122,7 @@ def test_ui_shows_thumbnail_caption_and_path_of_each_plot(run):
             opened = Image.open(io.BytesIO(image))
             assert len(image) <= 12 * 1024
             assert len(opened.getcolors()) <= 128
-            assert plot["caption"] in shown["plots"]
+            assert markdown_escaped(plot["caption"]) in shown["plots"]
             assert f"artifacts/{result.run_id}/{plot['file']}" in shown["plots"]
 
 

@@ -170,7 +170,7 @@ def test_refuses_to_publish_tables_of_different_runs(one_export):
 
 
 def test_metadata_lists_new_skipped_and_published(data_root):
-    deliver(data_root, more=MORE, broken=b"nonsense\n", more_again=MORE)
+    deliver(data_root, more=MORE, more_again=MORE, **{"<b>[x](javascript:y)": b"nonsense\n"})
     with dg.DagsterInstance.ephemeral() as instance:
         result = scenario.run(data_root, instance=instance, settings=SKIP, settle=True)
         tags = instance.get_run_by_id(result.run_id).tags
@@ -187,8 +187,8 @@ def test_metadata_lists_new_skipped_and_published(data_root):
     assert counts == {"files_read": 3, "files_new": 1, "files_refused": 1, "files_skipped": 1, "records": 17}
     assert {"file": "more.csv", "content": "new"}.items() <= files["more.csv"].items()
     assert files["export.csv"]["content"] == "unchanged"
-    assert "- broken.csv: it is CSV of no known format" in raw["refused"].value
-    assert "more_again.csv: same content as more.csv" in raw["skipped"].value
+    assert r"- \<b\>\[x\]\(javascript\:y\)\.csv\: it is CSV of no known format" in raw["refused"].value
+    assert r"more\_again\.csv\: same content as more\.csv" in raw["skipped"].value
     assert published["snapshot"].value == 2
     assert published["row_reconciliation"].value == "34 raw rows = 34 cleaned + 0 duplicates + 0 rejected"
     assert published["rejected_share"].value == 0

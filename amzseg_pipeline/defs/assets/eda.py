@@ -18,6 +18,7 @@ from amzseg_pipeline.defs.code_versions import EDA_CODE_VERSION
 from amzseg_pipeline.defs.documents import upstream_document
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.ui_metadata import document_asset
+from amzseg_pipeline.presentation.formatting import markdown_escaped
 from amzseg_pipeline.steps import figures
 from amzseg_pipeline.steps.figures import facts
 from amzseg_pipeline.steps.reviews import RowReconciliation
@@ -154,8 +155,8 @@ def _markdown(gallery: figures.Gallery, *, folder: str) -> str:
     images = figures.thumbnails([plot.png for plot in gallery.plots])
     plots = [
         (
-            f"![{_cell(plot.title)}](data:image/png;base64,{base64.b64encode(image).decode()})",
-            _cell(plot.caption),
+            f"![{markdown_escaped(plot.title)}](data:image/png;base64,{base64.b64encode(image).decode()})",
+            markdown_escaped(plot.caption),
             f"`{folder}/{artifacts.plot_file(gallery.group, plot.name)}`",
         )
         for plot, image in zip(gallery.plots, images, strict=True)
@@ -165,9 +166,5 @@ def _markdown(gallery: figures.Gallery, *, folder: str) -> str:
     return "\n".join([f"| {gallery.group} | |", "|---|---|", *rows])
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
 def _skipped(gallery: figures.Gallery) -> str:
-    return "\n".join(f"- {missing.name}: {missing.reason}" for missing in gallery.missing) or "none"
+    return "\n".join(f"- {missing.name}: {markdown_escaped(missing.reason)}" for missing in gallery.missing) or "none"
