@@ -14,6 +14,7 @@ from amzseg_pipeline.steps.reviews import RULE_NAMES, values
 from amzseg_pipeline.storage.landing.formats.detection import format_of
 from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards.parquet import check_engine_can_open
+from amzseg_pipeline.storage.landing.guards.text import printable
 from amzseg_pipeline.storage.landing.ingest.batch_files import no_record_can_be_read
 from amzseg_pipeline.storage.landing.readers.decompression import compression_of
 from amzseg_pipeline.storage.landing.readers.plain_text import WINDOWS_1252
@@ -127,8 +128,8 @@ def _file_lines(export: Export, export_format: ExportFormat) -> Iterator[str]:
         name for name in export.names[0] if name in (*export_format.required_names, *export_format.optional_names)
     ]
     yield f"columns used: {', '.join(used)}"
-    ignored = [name for name in export.names[0] if name not in set(used)]
-    yield f"columns ignored: {', '.join(name[:40] or '(no name)' for name in ignored) or 'none'}"
+    ignored = [printable(name[:40]) or "(no name)" for name in export.names[0] if name not in set(used)]
+    yield f"columns ignored: {', '.join(ignored) or 'none'}"
 
 
 def _value_lines(columns: Mapping[str, _Column]) -> Iterator[str]:

@@ -43,6 +43,13 @@ def test_never_shows_names_titles_or_texts(tmp_path: Path) -> None:
     assert not any(secret in text for secret in ("Ann", "Bob", "Works", "Very good", "braided"))
 
 
+def test_names_of_columns_contain_no_commands_for_a_terminal(tmp_path: Path) -> None:
+    row = {"user_id": "A", "item_id": "B", "rating": "5", "paid_price": "9.50", "currency": "USD"}
+    lines = inspected(tmp_path, csv_of([row | {"x\x1b]0;y\x07\x9b": ""}]))
+    assert r"columns ignored: x\x1b]0;y\x07\x9b" in lines
+    assert not any(ord(character) < 32 for line in lines for character in line)
+
+
 def test_shows_parquet_that_is_read_in_place(tmp_path: Path) -> None:
     lines = inspected(tmp_path, parquet([review_2023(1), review_2023(2)]))
     assert lines[:2] == ["a.csv: Amazon Reviews 2023 parquet", "file: parquet"]

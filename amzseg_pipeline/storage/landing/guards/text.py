@@ -4,6 +4,7 @@ Parsers accept half a file as a complete one, and skip bytes that are not text.
 """
 
 import codecs
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -11,6 +12,9 @@ from typing import BinaryIO
 from amzseg_pipeline.contracts.errors import RefusedForNow, RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.fs.object_store import access_errors
+
+UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
+"""Control characters, which a terminal may take for commands, and what is not text."""
 
 _CHUNK_BYTES = 2**20
 _TAR_MAGIC_AT = 257
@@ -140,3 +144,8 @@ def _line(stream: BinaryIO, offset: int) -> int:
         line += chunk.count(b"\n")
         offset -= len(chunk)
     return line
+
+
+def printable(text: str) -> str:
+    """The text with escapes for UNPRINTABLE characters."""
+    return UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)

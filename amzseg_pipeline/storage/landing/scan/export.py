@@ -19,7 +19,7 @@ from amzseg_pipeline.storage.fs.atomic_writes import copied_file, staging_folder
 from amzseg_pipeline.storage.fs.object_store import first_bytes, store_of
 from amzseg_pipeline.storage.landing.guards.excel import EXCEL_MAGIC, sheet_names
 from amzseg_pipeline.storage.landing.guards.parquet import is_parquet, parquet_footer
-from amzseg_pipeline.storage.landing.guards.text import checked_head, is_utf_16, refuse_unreadable
+from amzseg_pipeline.storage.landing.guards.text import checked_head, is_utf_16, printable, refuse_unreadable
 from amzseg_pipeline.storage.landing.readers.decompression import ContentHash, compression_of, decompressed_chunks
 from amzseg_pipeline.storage.landing.scan.column_mapping import ColumnMapping, column_mapping
 
@@ -60,9 +60,9 @@ class Export:
     content_hash: ContentHash | None = None
 
     def assume(self, assumption: str) -> None:
-        """Adds to `assumptions`."""
-        if assumption not in self.assumptions:
-            self.assumptions.append(assumption)
+        """Adds to `assumptions`, which people read, maybe in a terminal."""
+        if (text := printable(assumption)) not in self.assumptions:
+            self.assumptions.append(text)
 
 
 def opened_export(path: Path, settings: Settings, *, now: float) -> Export:

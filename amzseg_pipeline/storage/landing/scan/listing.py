@@ -15,6 +15,7 @@ from pathlib import Path
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.storage.fs.atomic_writes import FileState, object_state, object_states
 from amzseg_pipeline.storage.fs.object_store import access_errors, store_of
+from amzseg_pipeline.storage.landing.guards.text import UNPRINTABLE, printable
 from amzseg_pipeline.storage.landing.scan.column_mapping import FOLDER_MAPPING, MAPPING_SUFFIX, mapping_file
 
 UNFINISHED_SUFFIXES = (".tmp", ".part", ".crdownload", ".filepart", ".download", ".partial")
@@ -29,7 +30,6 @@ _OTHER_FILES = re.compile(
 )
 """Names of files that come with exports and are none. A file that holds an export under such a name must be renamed."""
 _NOT_AN_EXPORT = "its name says that it is not an export"
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _NANOSECONDS = 10**9
 
 
@@ -155,7 +155,7 @@ def _excluded_parts(path: str) -> Iterator[SkippedFile | RefusedFile]:
     """What the names of the folders in a key, and of the object, say about it."""
     parts = path.split("/")
     if "" in parts:
-        yield RefusedFile(_printable(path), "the key has an empty part (//); rename the object.")
+        yield RefusedFile(printable(path), "the key has an empty part (//); rename the object.")
     for depth, name in enumerate(parts, start=1):
         classified = _by_name(name, "/".join(parts[:depth]), is_folder=depth < len(parts))
         if classified is not None:
@@ -217,9 +217,9 @@ def _by_name(name: str, path: str, *, is_folder: bool) -> SkippedFile | RefusedF
     """A file or folder whose name says that it is not read."""
     reason = reason_to_skip(name)
     if reason and not (reason == _NOT_AN_EXPORT and is_folder):
-        return SkippedFile(_printable(path), reason)
-    if _UNPRINTABLE.search(name):
-        return RefusedFile(_printable(path), "the name has control characters or is not UTF-8; rename it.")
+        return SkippedFile(printable(path), reason)
+    if UNPRINTABLE.search(name):
+        return RefusedFile(printable(path), "the name has control characters or is not UTF-8; rename it.")
     return None
 
 
@@ -265,7 +265,3 @@ def _landing_file(path: str, status: os.stat_result, file: Path) -> LandingFile:
     mapping = mapping_file(file)
     changed_ns = status.st_ctime_ns + (mapping.stat().st_ctime_ns if mapping else 0)
     return LandingFile(path, status.st_size, status.st_mtime_ns, changed_ns)
-
-
-def _printable(path: str) -> str:
-    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], path)
