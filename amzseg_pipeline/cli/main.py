@@ -133,8 +133,10 @@ def _erase(data_root: DataRoot, options: argparse.Namespace) -> int:
         print("No kept snapshot has this id; check its spelling, upper and lower case included.")
     for name in result.deleted:
         print(f"{name}/ was deleted")
-    if result.unreadable_records:
-        print(f"{result.unreadable_records:,} records in landing/ cannot be read, so they were not searched.")
+    if result.exports.unreadable_records:
+        print(f"{result.exports.unreadable_records:,} records in landing/ cannot be read, so they were not searched.")
+    for path in result.exports.refused:
+        print(f"{path}: no run can read this file; it was searched as plain text only.")
     if result.snapshots or result.deleted:
         print(
             f"The user's id is no longer in {data_root.root}. "

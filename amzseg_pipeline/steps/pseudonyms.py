@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import unicodedata
 from dataclasses import dataclass, field
 
 from amzseg_pipeline.contracts.errors import SettingsError
@@ -31,8 +32,13 @@ class UserKey:
         return hashlib.sha256(b"amzseg user key\0" + self.secret).hexdigest()[:8]
 
     def pseudonym(self, source_id: str) -> str:
-        """The pseudonym of a source id, 64 hexadecimal digits."""
-        return hmac.digest(self.secret, source_id.encode(), "sha256").hex()
+        """The pseudonym of a source id, 64 hexadecimal digits; ids with the same normalized_id have the same."""
+        return hmac.digest(self.secret, normalized_id(source_id).encode(), "sha256").hex()
+
+
+def normalized_id(source_id: str) -> str:
+    """The id without outer white space and in Unicode normal form C; upper and lower case stay different."""
+    return unicodedata.normalize("NFC", source_id.strip())
 
 
 def user_key_from(text: str | None) -> UserKey | None:

@@ -6,7 +6,7 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,9 @@ def _texts(text: str) -> Iterator[str]:
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
+        if value[:1] in ("{", "["):
+            with suppress(ValueError):
+                yield from _strings(json.loads(value))
     elif isinstance(value, bytes):
         yield value.decode("utf-8", "replace")
     elif isinstance(value, dict):

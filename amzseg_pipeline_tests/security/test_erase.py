@@ -9,7 +9,8 @@ from amzseg_pipeline import read_latest
 from amzseg_pipeline.cli.main import main
 from amzseg_pipeline.contracts.errors import ErasureError
 from amzseg_pipeline.steps.pseudonyms import FORMER_KEYS_VARIABLE, USER_KEY_VARIABLE, UserKey
-from amzseg_pipeline.storage.data_root import DataRoot, user_keys_from_environment
+from amzseg_pipeline.storage.data_root import DataRoot, settings_of, user_keys_from_environment
+from amzseg_pipeline.storage.engines.open_engine import temporary_folder
 from amzseg_pipeline.storage.erasure.erase import erase
 from amzseg_pipeline_tests.security.conftest import KEY
 from amzseg_pipeline_tests.security.marked_exports import sales, user
@@ -113,6 +114,33 @@ def test_an_unknown_user_changes_nothing_and_the_command_says_so(
     assert "no longer" not in printed
     assert read_latest(keyed_data_root.root) == before
     assert keyed_data_root.warehouse.exists()
+
+
+def test_erases_what_killed_processes_left(keyed_data_root: DataRoot) -> None:
+    remove_from_landing(keyed_data_root)
+    (keyed_data_root.root / "settings.toml").write_text('temporary_folder = "spill"')
+    erase(keyed_data_root, USER, keys=[A_KEY])
+    table = read_latest(keyed_data_root.root).table_path("segment_assignments").read_bytes()
+    spilled = temporary_folder(keyed_data_root, settings_of(keyed_data_root)) / "block"
+    staged = keyed_data_root.published / ".staging/000009/segment_assignments.parquet"
+    for path in (spilled, staged):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(table[:-9])
+    erase(keyed_data_root, USER, keys=[A_KEY])
+    assert not spilled.exists()
+    assert not staged.exists()
+
+
+def test_exports_that_no_run_can_read_are_named(
+    keyed_data_root: DataRoot, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remove_from_landing(keyed_data_root)
+    cut = keyed_data_root.landing / "cut.parquet"
+    cut.write_bytes(b"PAR1 not Parquet")
+    monkeypatch.setenv("AMZSEG_DATA", str(keyed_data_root.root))
+    monkeypatch.setenv(USER_KEY_VARIABLE, KEY)
+    assert main(["erase", USER]) == 0
+    assert f"{cut}: no run can read this file; it was searched as plain text only" in capsys.readouterr().out
 
 
 def test_rejects_a_missing_data_root(tmp_path: Path) -> None:

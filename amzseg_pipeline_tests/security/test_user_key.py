@@ -21,6 +21,7 @@ from amzseg_pipeline.storage.landing import (
     raw_reviews_frame,
     raw_reviews_from_document,
 )
+from amzseg_pipeline.storage.landing.readers.pseudonymized import pseudonymized_rows
 from amzseg_pipeline.storage.parquet.user_hash import user_hashes
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.security.conftest import KEY
@@ -35,6 +36,12 @@ def test_a_pseudonym_is_the_hmac_of_the_id() -> None:
     expected = hmac.new(KEY.encode(), b"A1", hashlib.sha256).hexdigest()
     assert UserKey(KEY.encode()).pseudonym("A1") == expected
     assert UserKey(OTHER_KEY.encode()).pseudonym("A1") != expected
+
+
+def test_an_empty_id_gets_no_pseudonym() -> None:
+    ids = pa.table({"user_id": ["", None, "A1"], "review_id": ["R1", "", None]})
+    expected = {"user_id": ["", None, A_KEY.pseudonym("A1")], "review_id": [A_KEY.pseudonym("R1"), "", None]}
+    assert pseudonymized_rows(ids, A_KEY).to_pydict() == expected
 
 
 @pytest.mark.parametrize("text", ["x", "x" * (MIN_KEY_BYTES - 1), "  " + "x" * (MIN_KEY_BYTES - 1) + "\n"])

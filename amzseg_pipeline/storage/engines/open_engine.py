@@ -16,10 +16,10 @@ def opened_engine(data_root: DataRoot, settings: Settings) -> Engine:
     Raises:
         SettingsError: `temporary_folder` leaves the data root through a link.
     """
-    return Engine(settings, temporary=_temporary_folder(data_root, settings), store=store_of(data_root.root))
+    return Engine(settings, temporary=temporary_folder(data_root, settings), store=store_of(data_root.root))
 
 
-def _temporary_folder(data_root: DataRoot, settings: Settings) -> Path:
+def temporary_folder(data_root: DataRoot, settings: Settings) -> Path:
     """A folder that no other data root uses: engines empty it when they open and delete it when they close."""
     if not settings.temporary_folder:
         return data_root.local / "warehouse" / ".temporary"

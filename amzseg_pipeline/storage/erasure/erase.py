@@ -7,9 +7,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from amzseg_pipeline.contracts.errors import ErasureError
+from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.data_root import DataRoot, settings_of
-from amzseg_pipeline.storage.erasure.search import files_containing, search_exports
+from amzseg_pipeline.storage.engines.open_engine import temporary_folder
+from amzseg_pipeline.storage.erasure.search import ExportSearch, files_containing, search_exports
 from amzseg_pipeline.storage.erasure.user_ids import UserIds, stored_ids, user_ids
 from amzseg_pipeline.storage.fs.atomic_writes import delete
 from amzseg_pipeline.storage.snapshots.layout import snapshot_names
@@ -25,12 +27,12 @@ class ErasureResult:
 
     Without snapshots and folders no file contained the id, and nothing was changed.
 
-    `unreadable_records` are records in landing/ that no reader can read: they may contain the id, but no run uses them.
+    What `exports` says is unreadable may contain the id, but no run uses it.
     """
 
     snapshots: tuple[ErasedSnapshot, ...]
     deleted: tuple[str, ...]
-    unreadable_records: int = 0
+    exports: ExportSearch
 
 
 def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) -> ErasureResult:
@@ -51,12 +53,15 @@ def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) ->
     if not data_root.root.is_dir():
         raise ErasureError(f"{data_root.root}: there is no such folder; set AMZSEG_DATA to the data root.")
     data_root.local.mkdir(parents=True, exist_ok=True)
-    unreadable_records = _require_gone_from_landing(data_root, ids)
+    settings = settings_of(data_root)
+    exports = _require_gone_from_landing(data_root, ids, settings)
     try:
         with FileLock(data_root.lock_file).acquire(timeout=0):
             _require_known_keys(data_root, ids)
+            if (spilled := temporary_folder(data_root, settings)).exists():
+                delete(spilled)  # of a killed run: the engine compresses what it writes there
             if not _files_containing(data_root, ids):
-                return ErasureResult((), (), unreadable_records)
+                return ErasureResult((), (), exports)
             erased: tuple[ErasedSnapshot, ...] = ()
             if data_root.published.is_dir():
                 erased = erase_users(data_root.published, lambda snapshot: stored_ids(snapshot, ids))
@@ -65,8 +70,11 @@ def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) ->
     except Timeout:
         raise ErasureError(f"{data_root.lock_file}: a run is active; wait for it to end, then erase.") from None
     if remaining:
-        raise ErasureError(f"{data_root.root}: the user's id is still in {_listed(remaining)}; delete these files.")
-    return ErasureResult(erased, deleted, unreadable_records)
+        raise ErasureError(
+            f"{data_root.root}: the user's id is still in {_listed(remaining)}; delete these files. A damaged table "
+            "or database counts as containing it."
+        )
+    return ErasureResult(erased, deleted, exports)
 
 
 def _files_containing(data_root: DataRoot, ids: UserIds) -> list[Path]:
@@ -74,14 +82,14 @@ def _files_containing(data_root: DataRoot, ids: UserIds) -> list[Path]:
     return [path for folder in folders for path in files_containing(ids.all, folder, without=data_root.landing)]
 
 
-def _require_gone_from_landing(data_root: DataRoot, ids: UserIds) -> int:
-    search = search_exports(data_root.landing, ids.given, settings_of(data_root))
+def _require_gone_from_landing(data_root: DataRoot, ids: UserIds, settings: Settings) -> ExportSearch:
+    search = search_exports(data_root.landing, ids.given, settings)
     if search.containing:
         raise ErasureError(
             f"{data_root.landing}: the user is still in {_listed(search.containing)}. Remove the user's records from "
             "these files first, or the next run brings the user back. Nothing was changed."
         )
-    return search.unreadable_records
+    return search
 
 
 def _require_known_keys(data_root: DataRoot, ids: UserIds) -> None:

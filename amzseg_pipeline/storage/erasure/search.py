@@ -1,17 +1,20 @@
 """Searches files for the ids of a user, each file as its format says where ids are.
 
 Exports: the id column of their reader. Parquet tables: the values of user_id. All other files have no place for ids,
-so they are searched for the text of an id, if it is distinctive: a `42` in a report is no user.
+so their bytes, and the values of SQLite databases, are searched for the text of an id, if it is distinctive: a `42` in
+a report is no user. A table or database that is too damaged to be searched counts as containing the id.
 """
 
 import gzip
 import html
 import json
 import re
+import sqlite3
 import time
 import unicodedata
 import zlib
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -42,18 +45,19 @@ _PART_AFTER = re.compile(rb"[-.@+]?[0-9A-Za-z_\x80-\xff]")
 
 @dataclass(frozen=True)
 class ExportSearch:
-    """Exports that contain the user, and the records of all exports that cannot be read, so not searched."""
+    """Exports that contain the user, and what could not be searched: single records, and files that no reader accepts.
+
+    The text of `refused` files was searched, which finds neither short ids nor those in compressed or damaged parts.
+    """
 
     containing: tuple[Path, ...]
     unreadable_records: int
+    refused: tuple[Path, ...] = ()
 
 
 def search_exports(landing: Path, user_id: str, settings: Settings) -> ExportSearch:
-    """Searches every file below `landing` for the normalised id `user_id`.
-
-    A file that no reader accepts is searched for the text of the id.
-    """
-    containing, unreadable = [], 0
+    """Searches every file below `landing` for the normalised id `user_id`."""
+    containing, refused, unreadable = [], [], 0
     for path in files_below(landing):
         if path.name.endswith(SIDECAR_SUFFIXES):
             continue
@@ -61,17 +65,22 @@ def search_exports(landing: Path, user_id: str, settings: Settings) -> ExportSea
             found, damaged = _is_in_export(path, user_id, settings)
         except RefusedInput:
             found, damaged = _is_in_text(path, _pattern([user_id])), 0
+            refused.append(path)
         unreadable += damaged
         if found:
             containing.append(path)
-    return ExportSearch(tuple(containing), unreadable)
+    return ExportSearch(tuple(containing), unreadable, tuple(refused))
 
 
 def files_containing(ids: Collection[str], folder: Path, *, without: Path | None = None) -> list[Path]:
     """The files below `folder`, except below `without`, that contain one of the normalised `ids`; links are skipped."""
     pattern, wanted = _pattern(ids), frozenset(ids)
     paths = (path for path in files_below(folder) if not (without and str(path).startswith(f"{without}/")))
-    return [path for path in paths if _is_in_table(path, wanted) or _is_in_text(path, pattern)]
+    return [
+        path
+        for path in paths
+        if _is_in_table(path, wanted) or _is_in_text(path, pattern) or _is_in_database(path, pattern)
+    ]
 
 
 def _is_in_export(path: Path, user_id: str, settings: Settings) -> tuple[bool, int]:
@@ -90,12 +99,31 @@ def _is_in_export(path: Path, user_id: str, settings: Settings) -> tuple[bool, i
 
 def _is_in_table(path: Path, wanted: frozenset[str]) -> bool:
     try:
-        with path.open("rb") as stream:
-            if stream.read(4) != b"PAR1":
-                return False
-        return bool(matching_ids(user_columns(path), wanted))
-    except (pa.ArrowException, OSError, KeyError):
+        return _starts_with(path, b"PAR1") and bool(matching_ids(user_columns(path), wanted))
+    except FileNotFoundError:
         return False
+    except (pa.ArrowException, OSError, KeyError):
+        return True  # damaged: a killed process left it
+
+
+def _is_in_database(path: Path, pattern: re.Pattern[bytes] | None) -> bool:
+    """Searches the values, because SQLite divides a long one among pages."""
+    if pattern is None or not _starts_with(path, b"SQLite format 3\0"):
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
+            database.text_factory = bytes
+            names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            rows = (row for (name,) in names for row in database.execute(f'SELECT * FROM "{name.decode()}"'))
+            texts = (b"\n" + value + b"\n" for row in rows for value in row if isinstance(value, bytes))
+            return any(_is_entire(match) for text in texts for match in pattern.finditer(text, 1))
+    except sqlite3.Error:
+        return True
+
+
+def _starts_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(magic)) == magic
 
 
 def _is_in_text(path: Path, pattern: re.Pattern[bytes] | None) -> bool:

@@ -19,12 +19,13 @@ _ID_COLUMNS = ("user_id", "review_id")
 def pseudonymized_rows(rows: pa.Table, user_key: UserKey) -> pa.Table:
     """The rows with pseudonyms for the ids of users and reviews, and `user_hash` computed from the pseudonym.
 
-    A review id identifies its author on the shop's pages, so it is replaced like the user id.
+    A review id identifies its author on the shop's pages, so it is replaced like the user id. An empty id stays empty.
     """
     for name in _ID_COLUMNS:
         if name in rows.column_names:
             ids = rows[name].combine_chunks().dictionary_encode()
-            pseudonyms = pa.array(map(user_key.pseudonym, ids.dictionary.to_pylist()), pa.string())
+            given = ids.dictionary.to_pylist()
+            pseudonyms = pa.array([each and user_key.pseudonym(each) for each in given], pa.string())
             rows = rows.set_column(rows.column_names.index(name), name, pseudonyms.take(ids.indices))
     if "user_hash" in rows.column_names:
         hashes = user_hashes(rows["user_id"].combine_chunks())
