@@ -31,6 +31,18 @@ def started_commands() -> dict[str, list[str]]:
     return {name: [Path(arguments[0]).name, *arguments[1:]] for name, arguments in lines.items()}
 
 
+def test_the_sbom_has_every_locked_package_with_its_hashes():
+    lock = (REPO / "requirements.lock").read_text()
+    blocks = re.findall(r"^([\w.-]+)(?:\[\S+\])?==(\S+)((?:.*\\\n)*.*)", lock, re.M)
+    locked = {
+        f"pkg:pypi/{name.lower()}@{version}": {*re.findall("[0-9a-f]{64}", rest)} for name, version, rest in blocks
+    }
+    components = json.loads((REPO / "sbom.cdx.json").read_text())["components"]
+    assert {each["purl"]: {each["content"] for each in each["hashes"]} for each in components} == locked
+    table = (REPO / "docs/licences.md").read_text()
+    assert len(re.findall(r"^\| [\w.-]+ \| [\d.]", table, re.M)) == len(locked) > 100
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_systemd_accepts_the_units(tmp_path):
     for unit in UNITS:
