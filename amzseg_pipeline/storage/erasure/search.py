@@ -76,11 +76,14 @@ def files_containing(ids: Collection[str], folder: Path, *, without: Path | None
     """The files below `folder`, except below `without`, that contain one of the normalised `ids`; links are skipped."""
     pattern, wanted = _pattern(ids), frozenset(ids)
     paths = (path for path in files_below(folder) if not (without and str(path).startswith(f"{without}/")))
-    return [
-        path
-        for path in paths
-        if _is_in_table(path, wanted) or _is_in_text(path, pattern) or _is_in_database(path, pattern)
-    ]
+    return [path for path in paths if _contains(path, wanted, pattern)]
+
+
+def _contains(path: Path, wanted: frozenset[str], pattern: re.Pattern[bytes] | None) -> bool:
+    try:
+        return _is_in_table(path, wanted) or _is_in_text(path, pattern) or _is_in_database(path, pattern)
+    except FileNotFoundError:
+        return False  # it was deleted meanwhile, as pruning does
 
 
 def _is_in_export(path: Path, user_id: str, settings: Settings) -> tuple[bool, int]:
@@ -101,7 +104,7 @@ def _is_in_table(path: Path, wanted: frozenset[str]) -> bool:
     try:
         return _starts_with(path, b"PAR1") and bool(matching_ids(user_columns(path), wanted))
     except FileNotFoundError:
-        return False
+        raise
     except (pa.ArrowException, OSError, KeyError):
         return True  # damaged: a killed process left it
 

@@ -6,6 +6,7 @@ import html
 import io
 import json
 import sqlite3
+import threading
 import unicodedata
 from contextlib import closing
 from pathlib import Path
@@ -106,6 +107,25 @@ def test_finds_ids_that_a_database_divides_among_pages(tmp_path: Path) -> None:
     assert files_containing(["AE2XQ7ZP1"], tmp_path) == []
     path.write_bytes(path.read_bytes()[:50_000])
     assert files_containing(["AE2XQ7ZP1"], tmp_path) == [path]
+
+
+def test_files_that_are_deleted_during_the_search_contain_nothing(tmp_path: Path) -> None:
+    is_over = threading.Event()
+
+    def change() -> None:
+        while not is_over.is_set():
+            for number in range(40):
+                (tmp_path / str(number)).write_bytes(b"x")
+            for number in range(40):
+                (tmp_path / str(number)).unlink()
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        assert [files_containing([ID], tmp_path) for _ in range(200)] == [[]] * 200
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def test_skips_links_and_excluded_folders(tmp_path: Path) -> None:
