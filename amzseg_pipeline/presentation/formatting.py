@@ -10,6 +10,7 @@ NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 _SYMBOLS = {code: symbol for symbol, code in CURRENCY_BY_SYMBOL.items()}
 _SCALES = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 _STRENGTHS = ((0.1, "hardly"), (0.3, "weakly"), (0.5, "moderately"))
+_MAX_NAME_CHARACTERS = 60
 _MINUTES = {"days": 1440, "hours": 60, "minutes": 1}
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
 
@@ -80,9 +81,10 @@ def joined(phrases: list[str]) -> str:
 
 
 def category_name(category: str) -> str:
-    """A category with spaces added: `HomeTheater,TV&Video` is Home Theater, TV & Video."""
+    """A category with spaces added: `HomeTheater,TV&Video` is Home Theater, TV & Video. A long one is cut."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", category)
-    return re.sub(r"\s+", " ", spaced.replace("&", " & ").replace(",", ", ")).strip()
+    name = re.sub(r"\s+", " ", spaced.replace("&", " & ").replace(",", ", ")).strip()
+    return name if len(name) <= _MAX_NAME_CHARACTERS else f"{name[: _MAX_NAME_CHARACTERS - 1]}…"
 
 
 def sentence_case(identifier: str) -> str:

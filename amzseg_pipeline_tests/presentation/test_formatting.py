@@ -54,6 +54,7 @@ def test_percentages_can_have_fixed_decimals():
         ("Headphones,Earbuds&Accessories", "Headphones, Earbuds & Accessories"),
         ("Gift Cards", "Gift Cards"),
         ("USBCables", "USBCables"),
+        ("x" * 4_000, "x" * 59 + "…"),
     ],
 )
 def test_categories_get_spaces_between_nouns(category, name):
