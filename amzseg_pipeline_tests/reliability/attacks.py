@@ -61,7 +61,7 @@ def mutations(content: bytes, path: Path, *, seed: int, count: int) -> Iterator[
         start, end = rng.choice(spans[region])
         mutated = bytearray(content)
         for _ in range(rng.randint(1, 3)):
-            at = rng.randrange(start, end)
+            at = rng.randrange(start, min(end, len(mutated)))
             change = rng.random()
             if change < 0.7:
                 mutated[at] = rng.randrange(256)
