@@ -5,6 +5,7 @@ import pytest
 from filelock import FileLock
 
 from amzseg_pipeline import has_snapshot, read_latest
+from amzseg_pipeline.defs.dead_runs import MESSAGE
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.schedules import nightly
 from amzseg_pipeline.storage.data_root import DataRoot
@@ -48,4 +49,6 @@ def test_a_killed_run_frees_the_lock_at_once(tmp_path):
             assert isinstance(nightly(context), dg.RunRequest)
         result = scenario.run(data_root, instance=instance, settle=True)
         assert result.success, scenario.failure(result)
+        found = instance.get_run_by_id(killed.run_id)
+        assert (found.status, found.tags["amzseg/outcome"]) == (dg.DagsterRunStatus.FAILURE, f"failed: {MESSAGE}")
     assert [batch["path"] for batch in read_latest(data_root.root).inputs] == ["export.csv", "more.csv"]

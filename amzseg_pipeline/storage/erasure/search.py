@@ -27,6 +27,7 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.erasure.user_ids import MAX_ID_BYTES, USER_COLUMN, matching_ids, user_columns
 from amzseg_pipeline.storage.fs.atomic_writes import files_below
+from amzseg_pipeline.storage.fs.object_store import store_of
 from amzseg_pipeline.storage.landing.formats.detection import format_of
 from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows
 from amzseg_pipeline.storage.landing.scan.export import readable_export
@@ -111,7 +112,7 @@ def _is_in_table(path: Path, wanted: frozenset[str]) -> bool:
 
 def _is_in_database(path: Path, pattern: re.Pattern[bytes] | None) -> bool:
     """Searches the values, because SQLite divides a long one among pages."""
-    if pattern is None or not _starts_with(path, b"SQLite format 3\0"):
+    if pattern is None or store_of(path) is not None or not _starts_with(path, b"SQLite format 3\0"):
         return False
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
