@@ -20,8 +20,9 @@ help: ## list the targets
 run: $(VENV)/.run instance ## segment the users of the exports in data/landing/
 	@$(BIN)/python -m amzseg_pipeline run $(ARGS)
 
+erase: export USER_ID = $(value ID)
 erase: $(VENV)/.run ## erase a user who is no longer in any export: make erase ID=...
-	@$(BIN)/python -m amzseg_pipeline erase -- '$(ID)'
+	@$(BIN)/python -m amzseg_pipeline erase -- "$$USER_ID"
 
 # One thread per worker: more would wait for each other on the cores of the other workers.
 test: $(VENV)/.test ## run the tests, except the slow ones

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +18,11 @@ from amzseg_pipeline_tests.storage.landing.parquet_footers import set_footer_num
 
 MAX_ADDED_MIB = 200
 LINE = b'{"rating": 5.0, "parent_asin": "B000000001", "user_id": "A1", "timestamp": 1600000000000}\n'
+SMALL = (
+    b"user_id,item_id,rating,paid_price,currency,total_reviews,avg_rating,avg_discount,avg_spend\n"
+    b"A1,B1,5,9.50,USD,1,5,0,9.50\n"
+)
+"""A file that both a run and the app read."""
 
 _READ = """
 import resource, sys, time
@@ -25,15 +31,23 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing import raw_reviews
+from amzseg_pipeline.storage.serving.uploads import opened_upload
 
-def read(root):
+def run(path):
+    raw_reviews(DataRoot(path.parents[1]), Settings(), now=time.time(), settle=False)
+
+def app(path):
+    with path.open("rb") as stream:
+        assert sum(len(rows.rows) for rows in opened_upload(stream).text_rows())
+
+def read(path):
     try:
-        raw_reviews(DataRoot(Path(root)), Settings(), now=time.time(), settle=False)
+        {"run": run, "app": app}[reader](Path(path))
     except RefusedInput as error:
         return str(error).replace("\\n", " ")
     return "read"
 
-small, bomb = sys.argv[1:]
+reader, small, bomb = sys.argv[1:]
 print(read(small))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(read(bomb))
@@ -64,17 +78,17 @@ class Defused:
     added_mib: int
 
 
-def defused(root: Path, bomb: Bomb) -> Defused:
-    """Reads an export of one line, then the bomb, in a separate process."""
-    for data_root in ("small", "bomb"):
-        (root / data_root / "landing").mkdir(parents=True)
-    (root / "small/landing/reviews.jsonl").write_bytes(LINE)
-    path = root / "bomb/landing" / bomb.name
+def defused(root: Path, bomb: Bomb, reader: Literal["run", "app"] = "run") -> Defused:
+    """Reads a small file, then the bomb, in a separate process, as a run reads exports or the app reads uploads."""
+    small, path = root / "small/landing/reviews.csv", root / "bomb/landing" / bomb.name
+    for each in (small, path):
+        each.parent.mkdir(parents=True)
+    small.write_bytes(SMALL)
     unpacked_bytes = bomb.write(path)
-    command = [sys.executable, "-c", _READ, str(root / "small"), str(root / "bomb")]
+    command = [sys.executable, "-c", _READ, reader, str(small), str(path)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
-    small, said, added_mib = done.stdout.splitlines()
-    assert small == "read"
+    said_of_small, said, added_mib = done.stdout.splitlines()
+    assert said_of_small == "read", said_of_small
     return Defused(path.stat().st_size, unpacked_bytes, said, int(added_mib))
 
 

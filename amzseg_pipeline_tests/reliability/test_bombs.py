@@ -17,5 +17,13 @@ def test_rejects_a_bomb_in_bounded_memory(tmp_path: Path, bomb: Bomb) -> None:
     assert read.added_mib < MAX_ADDED_MIB
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("bomb", BOMBS, ids=str)
+def test_an_uploaded_bomb_is_refused_in_bounded_memory(tmp_path: Path, bomb: Bomb) -> None:
+    read = defused(tmp_path, bomb, "app")
+    assert read.said != "read"
+    assert read.added_mib < MAX_ADDED_MIB
+
+
 def test_the_json_bomb_contains_reviews() -> None:
     assert json.loads(LINE)["rating"] == 5

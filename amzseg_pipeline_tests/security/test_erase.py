@@ -1,5 +1,6 @@
 """Erasure of a user: from the exports first, then from everything the pipeline wrote."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from amzseg_pipeline.steps.pseudonyms import FORMER_KEYS_VARIABLE, USER_KEY_VARI
 from amzseg_pipeline.storage.data_root import DataRoot, settings_of, user_keys_from_environment
 from amzseg_pipeline.storage.engines.open_engine import temporary_folder
 from amzseg_pipeline.storage.erasure.erase import erase
+from amzseg_pipeline_tests.reliability.processes import PROJECT
 from amzseg_pipeline_tests.security.conftest import KEY
 from amzseg_pipeline_tests.security.marked_exports import sales, user
 from amzseg_pipeline_tests.security.text_search import files_containing_text
@@ -141,6 +143,19 @@ def test_exports_that_no_run_can_read_are_named(
     monkeypatch.setenv(USER_KEY_VARIABLE, KEY)
     assert main(["erase", USER]) == 0
     assert f"{cut}: no run can read this file; it was searched as plain text only" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "user_id", ["AE2X", "U7 ", "o'hara", 'a "b"', "a$b", "$(shell id)", "`id`; #", "--help", "用户 1"]
+)
+def test_make_passes_on_any_id(tmp_path: Path, user_id: str) -> None:
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\nshift 4\nprintf "%s" "$1"\n')
+    python.chmod(0o755)
+    (tmp_path / ".run").touch()
+    command = ["make", "erase", f"VENV={tmp_path}", f"ID={user_id}"]
+    assert subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout == user_id
 
 
 def test_rejects_a_missing_data_root(tmp_path: Path) -> None:
