@@ -169,18 +169,18 @@ def _partition(batches: Sequence[Batch], items: nw.LazyFrame, engine: Engine, fo
             engine.write(valid.drop("batch"), bucket / "part.parquet")
         else:
             engine.write_buckets(valid, folder, buckets=buckets)
-    for batch in batches:
-        part = batch_folder(folder, batch_id(batch.sha256))
-        files = list(part.rglob("*.parquet"))
-        if not files:
-            _write_empty(bucket_folder(part, 0) / "part.parquet", CLEANED_REVIEWS, VALID_COLUMNS)
-        footers = [footer(path) for path in files]
-        (part / _NEWEST_FILE).write_text(json.dumps(_newest(footers)), encoding="utf-8")
-        if sum(found.num_rows for found in footers) < batch.rows:
-            checked = reviews.validated_reviews(raw_reviews_frame([batch], engine))
-            engine.write(reviews.rejected_reviews(checked), part / _REJECTED_FILE)
-        else:
-            _write_empty(part / _REJECTED_FILE, REJECTED_REVIEWS, REJECTED_REVIEWS.column_names)
+        for batch in batches:
+            part = batch_folder(folder, batch_id(batch.sha256))
+            files = list(part.rglob("*.parquet"))
+            if not files:
+                _write_empty(bucket_folder(part, 0) / "part.parquet", CLEANED_REVIEWS, VALID_COLUMNS)
+            footers = [footer(path) for path in files]
+            (part / _NEWEST_FILE).write_text(json.dumps(_newest(footers)), encoding="utf-8")
+            if sum(found.num_rows for found in footers) < batch.rows:
+                checked = reviews.validated_reviews(raw_reviews_frame([batch], engine))
+                engine.write(reviews.rejected_reviews(checked), part / _REJECTED_FILE)
+            else:
+                _write_empty(part / _REJECTED_FILE, REJECTED_REVIEWS, REJECTED_REVIEWS.column_names)
 
 
 def _newest(footers: Iterable[pq.FileMetaData]) -> int | None:

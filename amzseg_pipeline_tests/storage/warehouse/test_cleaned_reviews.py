@@ -10,12 +10,14 @@ from datetime import date
 import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amzseg_pipeline.contracts.errors import TableError
+from amzseg_pipeline.contracts.errors import RefusedForNow, TableError
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS
+from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.steps.table_contract import duplicate_keys, rule_violations, schema_violations
@@ -103,6 +105,32 @@ def test_buckets_equal_all_rows_at_once(tmp_path, engine, bucket_rows):
     assert row_reconciliation.reconciles
     assert row_reconciliation.duplicates > 10
     assert row_reconciliation.rejected == tables.partitioned.rejected.rows == 100
+
+
+@pytest.mark.parametrize("bucket_rows", [10_000, 400])
+def test_an_export_that_is_replaced_while_it_is_partitioned_is_refused(tmp_path, engine, bucket_rows):
+    others = {} if bucket_rows == 10_000 else {"b": THIRD}
+    data_root = data_root_of(tmp_path / "data", a=FIRST, meta=ITEMS, **others)
+
+    class ReplacingEngine(Engine):
+        """Someone replaces an export at the moment at which the engine starts to read it."""
+
+        def write(self, frame, path):
+            if path.name == "part.parquet":
+                pq.write_table(SECOND, data_root.landing / "a.parquet")
+            super().write(frame, path)
+
+        def write_buckets(self, frame, folder, *, buckets):
+            pq.write_table(SECOND, data_root.landing / "a.parquet")
+            super().write_buckets(frame, folder, buckets=buckets)
+
+    replacing = ReplacingEngine(Settings(threads=1), temporary=tmp_path / "temporary")
+    with pytest.raises(RefusedForNow, match=r"a\.parquet: it changed"):
+        built_tables(data_root, replacing, bucket_rows=bucket_rows)
+    replacing.close()
+    pq.write_table(FIRST, data_root.landing / "a.parquet")
+    tables = built_tables(data_root, engine, bucket_rows=bucket_rows)
+    assert tables.rows("cleaned_reviews") == recomputed(data_root, tmp_path, engine).rows("cleaned_reviews")
 
 
 def test_bucketed_tables_satisfy_their_contracts(tmp_path, engine):

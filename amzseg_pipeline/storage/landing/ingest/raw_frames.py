@@ -43,19 +43,22 @@ def raw_items_frame(reviews: Sequence[Batch], items: Sequence[Batch], engine: En
 
 @contextmanager
 def refuse_damaged_exports(batches: Sequence[Batch]) -> Iterator[None]:
-    """Turns an engine's error on the rows of `batches` into a RefusedInput where pages of an export are damaged.
+    """RefusedForNow where an export that is read in place changes in the block, RefusedInput for damaged pages.
 
     Only footers are checked beforehand: checking every page would read every export twice.
     """
+    in_place = [batch for batch in batches if batch.is_read_in_place]
     try:
         yield
     except RefusedInput:
         raise
     except Exception:
-        for batch in batches:
-            if batch.is_read_in_place:
-                _check_pages(batch)
+        for batch in in_place:
+            _check_unchanged(batch)
+            _check_pages(batch)
         raise
+    for batch in in_place:
+        _check_unchanged(batch)
 
 
 def _check_pages(batch: Batch) -> None:
@@ -82,13 +85,17 @@ def _frames_in_place(batches: Sequence[Batch], engine: Engine) -> Iterator[nw.La
 
 def _types(batch: Batch) -> tuple[str, ...]:
     """The format and the column types of this export, after checking that it did not change since it was listed."""
+    _check_unchanged(batch)
+    schema = parquet_footer(batch.parquet_path).schema.to_arrow_schema()
+    return (batch.format, *(str(schema.field(name).type) for name in batch.export_format.required_names))
+
+
+def _check_unchanged(batch: Batch) -> None:
     root = batch.parquet_path.parents[batch.path.count("/")]
     with refuse_unreadable():
         now = landing_file(root, batch.path)
     if (now.size_bytes, now.modified_ns, now.etag) != (batch.size_bytes, batch.modified_ns, batch.etag):
         raise RefusedForNow(f"{batch.path}: it changed after raw_reviews read it; materialise raw_reviews again.")
-    schema = parquet_footer(batch.parquet_path).schema.to_arrow_schema()
-    return (batch.format, *(str(schema.field(name).type) for name in batch.export_format.required_names))
 
 
 def _as_text(frame: nw.LazyFrame) -> nw.LazyFrame:
