@@ -1,5 +1,10 @@
-"""Seeded attacks on the landing zone and on published snapshots, and what each of them leads to."""
+"""Seeded attacks on the landing zone and on published snapshots, and what each of them leads to.
 
+Over 250 lines: each attack with the outcomes that it may have.
+"""
+
+import gzip
+import json
 import random
 import threading
 import time
@@ -114,29 +119,50 @@ def expected_rows(path: Path) -> pa.Table:
 
 
 def changing_file_outcomes(root: Path, *, seed: int, rounds: int) -> Counter[str]:
-    """Reads a CSV while another thread appends to it or replaces it; rows must be those of one of its states."""
+    """Reads an export while another thread appends to it or replaces it; rows must be those of one of its states."""
     rng = random.Random(seed)
-    header = b"user_id,parent_asin,rating,timestamp\n"
-    record = b"A%07d,B000000001,5.0,1588687728923\n"
+    names = ("a.csv", "a.jsonl", "a.jsonl.gz", "a.parquet")
+    long, short = ({name: _export(name, rows) for name in names} for rows in (20_000, 1))
     outcomes: Counter[str] = Counter()
     for number in range(rounds):
-        records = [record % (number * 1_000_000 + row) for row in range(20_000)]
-        data_root = landing_zone(root / str(number), {"a.csv": header + b"".join(records)})
-        change = (
-            partial(_replace, content=header + record % 1)
-            if rng.random() < 0.5
-            else partial(_append, content=record % 1)
-        )
-        thread = threading.Timer(rng.random() * 0.08, change, [data_root.landing / "a.csv"])
+        name = names[number % len(names)]
+        data_root = landing_zone(root / str(number), {name: long[name]})
+        is_replaced = name == "a.parquet" or rng.random() < 0.5
+        added = short[name].partition(b"\n")[2] if name == "a.csv" and not is_replaced else short[name]
+        change = partial(_replace if is_replaced else _append, data_root.landing / name, added)
+        thread = threading.Timer(rng.random() * 0.15, change)
         thread.start()
         try:
-            raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)
-            outcomes["read" if raw.rows in (20_000, 20_001, 1) else f"FAULT: {raw.rows} rows"] += 1
+            found = _rows_read(data_root)
+            outcome = "read" if found in (20_000, 20_001, 1) else f"FAULT: {found} rows"
         except RefusedInput as error:
-            outcomes["refused for now" if "changed while it was being read" in str(error) else f"FAULT: {error}"] += 1
+            outcome = "refused for now" if "it changed " in str(error) else f"FAULT: {error}"
         finally:
             thread.join()
+        outcomes[f"{name}: {outcome}"] += 1
     return outcomes
+
+
+def _rows_read(data_root: DataRoot) -> int:
+    raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)
+    engine = Engine(Settings(threads=1), temporary=data_root.root / "spill")
+    try:
+        with refuse_damaged_exports(raw.reviews):
+            return len(raw_reviews_frame(raw.reviews, engine).select("user_id").collect("pyarrow"))
+    finally:
+        engine.close()
+
+
+def _export(name: str, rows: int) -> bytes:
+    columns = {"user_id": "A1", "parent_asin": "B000000001", "rating": 5.0, "timestamp": 1_588_687_728_923}
+    if name == "a.parquet":
+        stream = pa.BufferOutputStream()
+        pq.write_table(pa.table({key: [value] * rows for key, value in columns.items()}), stream)
+        return bytes(stream.getvalue())
+    if name == "a.csv":
+        return f"{','.join(columns)}\n{(','.join(map(str, columns.values())) + chr(10)) * rows}".encode()
+    lines = (json.dumps(columns) + "\n").encode() * rows
+    return gzip.compress(lines) if name.endswith(".gz") else lines
 
 
 def _replace(path: Path, content: bytes) -> None:
