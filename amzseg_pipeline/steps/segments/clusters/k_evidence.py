@@ -1,6 +1,6 @@
 """Quality measures of every number of clusters, on bounded, weighted samples of users."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +9,11 @@ import pandas as pd
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureScaling, KEvidence, KLimits
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments.clusters.distances import squared_distances
+from amzseg_pipeline.steps.segments.clusters.distances import Indices, squared_distances
 from amzseg_pipeline.steps.segments.clusters.kmeans import Clusters, clusters
 from amzseg_pipeline.steps.segments.clusters.null_reference import null_inertia_ratios, null_silhouettes
 from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
-from amzseg_pipeline.steps.segments.clusters.stability import jaccard, prediction_strengths
+from amzseg_pipeline.steps.segments.clusters.stability import StopRule, jaccard, prediction_strengths
 from amzseg_pipeline.steps.segments.features.sampling import weighted_sample
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
 
@@ -67,39 +67,52 @@ def k_evidence(
     from joblib import Parallel, delayed
     from threadpoolctl import threadpool_limits
 
-    selection, silhouette_sample, stability_sample = (
-        weighted_points(scaled, scaling, users=min(users, settings.selection_users))
-        for users in (settings.selection_users, settings.silhouette_users, settings.stability_users)
-    )
+    sizes = (settings.selection_users, settings.silhouette_users, settings.stability_users)
+    samples = {users: weighted_points(scaled, scaling, users=min(users, sizes[0])) for users in {*sizes}}
+    selection, silhouette_sample, stability_sample = (samples[users] for users in sizes)
     # Threads, because starting processes costs 2 s. The limit is set here, or the first thread to finish would lift
     # it for the others. The largest k takes longest and starts first.
     with threadpool_limits(limits=1):
-        measured: list[_Measured] = Parallel(n_jobs=jobs, backend="threading")(
-            delayed(_measured)(selection, stability_sample, settings, k, identical_together=identical_together)
+        fits: list[Clusters] = Parallel(n_jobs=jobs, backend="threading")(
+            delayed(clusters)(
+                selection.points, k, seed=settings.seed, n_init=settings.n_init, weights=selection.weights
+            )
             for k in range(largest, 0, -1)
         )[::-1]
-    rows = np.searchsorted(selection.user_ids, silhouette_sample.user_ids)
-    labellings = {k: each.clusters.labels[rows] for k, each in enumerate(measured, 1)}
-    compared = [labellings[k] for k in range(2, largest + 1)]
-    silhouette = [None, *silhouettes(silhouette_sample.points, compared, weights=silhouette_sample.weights)]
-    names, ks = [feature.name for feature in scaling.features], range(2, largest + 1)
-    sample, weights = silhouette_sample.points, silhouette_sample.weights
-    reference = [None, *null_silhouettes(sample, weights, ks, names=names, seed=settings.seed)]
-    ratios = null_inertia_ratios(sample, weights, labellings, names=names, seed=settings.seed)
-    inertias = [each.clusters.inertia for each in measured]
-    return tuple(
-        _evidence(
-            each,
-            selection,
-            settings,
-            silhouettes=(silhouette[i], reference[i]),
-            type_gain=ratios[i + 1] - inertias[i] / inertias[i - 1]
-            if i + 1 in ratios and inertias[i - 1] > 0
-            else None,
-            total=inertias[0],
+        rows = np.searchsorted(selection.user_ids, silhouette_sample.user_ids)
+        labellings = {k: found.labels[rows] for k, found in enumerate(fits, 1)}
+        compared = [labellings[k] for k in range(2, largest + 1)]
+        silhouette = [None, *silhouettes(silhouette_sample.points, compared, weights=silhouette_sample.weights)]
+        names, ks = [feature.name for feature in scaling.features], range(2, largest + 1)
+        sample, weights = silhouette_sample.points, silhouette_sample.weights
+        reference = [None, *null_silhouettes(sample, weights, ks, names=names, seed=settings.seed)]
+        ratios = null_inertia_ratios(sample, weights, labellings, names=names, seed=settings.seed)
+        without_stability = [
+            _evidence(
+                found,
+                selection,
+                settings,
+                silhouettes=(silhouette[i], reference[i]),
+                type_gain=ratios[i + 1] - found.inertia / fits[i - 1].inertia
+                if i + 1 in ratios and fits[i - 1].inertia > 0
+                else None,
+                total=fits[0].inertia,
+            )
+            for i, found in enumerate(fits)
+        ]
+        rows = np.searchsorted(selection.user_ids, stability_sample.user_ids)
+        return tuple(
+            Parallel(n_jobs=jobs, backend="threading")(
+                delayed(_with_stability)(
+                    evidence,
+                    stability_sample,
+                    fits[evidence.k - 1].labels[rows],
+                    settings,
+                    identical_together=identical_together,
+                )
+                for evidence in without_stability[::-1]
+            )[::-1]
         )
-        for i, each in enumerate(measured)
-    )
 
 
 def limits(settings: Settings) -> KLimits:
@@ -116,46 +129,8 @@ def limits(settings: Settings) -> KLimits:
     )
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """Clusters of the selection sample and their stability; None for one cluster."""
-
-    clusters: Clusters
-    prediction_strength: float | None
-    prediction_strength_error: float | None
-    jaccard: float | None
-
-
-def _measured(
-    selection: WeightedPoints, stability_sample: WeightedPoints, settings: Settings, k: int, *, identical_together: bool
-) -> _Measured:
-    seed = settings.seed
-    found = clusters(selection.points, k, seed=seed, n_init=settings.n_init, weights=selection.weights)
-    if k == 1:
-        return _Measured(found, None, None, None)
-    labels = found.labels[np.searchsorted(selection.user_ids, stability_sample.user_ids)]
-    points, weights, splits = stability_sample.points, stability_sample.weights, settings.prediction_splits
-    strengths = prediction_strengths(
-        points, weights, k, splits=splits, seed=seed, identical_together=identical_together
-    )
-    return _Measured(
-        clusters=found,
-        prediction_strength=float(np.mean(strengths)),
-        prediction_strength_error=float(np.std(strengths) / np.sqrt(splits)),
-        jaccard=jaccard(
-            points,
-            weights,
-            labels,
-            k,
-            bootstraps=settings.jaccard_bootstraps,
-            seed=seed,
-            identical_together=identical_together,
-        ),
-    )
-
-
 def _evidence(
-    measured: _Measured,
+    found: Clusters,
     selection: WeightedPoints,
     settings: Settings,
     *,
@@ -163,19 +138,12 @@ def _evidence(
     type_gain: float | None,
     total: float,
 ) -> KEvidence:
-    found, (silhouette, null_silhouette) = measured.clusters, silhouettes
+    """The evidence without stability."""
+    silhouette, null_silhouette = silhouettes
     gain = None if silhouette is None or null_silhouette is None else silhouette - null_silhouette
     users = np.bincount(found.labels, weights=selection.weights, minlength=len(found.sizes))
     smallest_share = float(users.min() / users.sum())
     lower = limits(settings)
-    criteria = (
-        ("prediction strength", measured.prediction_strength, lower.prediction_strength),
-        ("Jaccard index", measured.jaccard, lower.jaccard),
-        ("silhouette", silhouette, lower.silhouette),
-        ("silhouette gain over a single population", gain, lower.silhouette_gain),
-        ("gain over one type fewer", type_gain, lower.type_gain),
-        ("smallest share", smallest_share, lower.smallest_share),
-    )
     return KEvidence(
         k=len(found.sizes),
         inertia=found.inertia,
@@ -183,17 +151,56 @@ def _evidence(
         smallest_share=smallest_share,
         silhouette=silhouette,
         null_silhouette=null_silhouette,
-        prediction_strength=measured.prediction_strength,
-        prediction_strength_error=measured.prediction_strength_error,
-        jaccard=measured.jaccard,
+        prediction_strength=None,
+        jaccard=None,
         type_gain=type_gain,
         davies_bouldin=_davies_bouldin(found, selection),
         calinski_harabasz=_calinski_harabasz(found, users=float(users.sum()), total=total),
-        failed_criteria=tuple(
-            f"{name} is not defined" if value is None else f"{name} {value:.3f} is below {limit:g}"
-            for name, value, limit in criteria
-            if value is None or value < limit
+        failed_criteria=_failed(
+            ("silhouette", silhouette, lower.silhouette),
+            ("silhouette gain over a single population", gain, lower.silhouette_gain),
+            ("gain over one type fewer", type_gain, lower.type_gain),
+            ("smallest share", smallest_share, lower.smallest_share),
         ),
+    )
+
+
+def _with_stability(
+    evidence: KEvidence, sample: WeightedPoints, labels: Indices, settings: Settings, *, identical_together: bool
+) -> KEvidence:
+    """`evidence` with the stability of the clusters `labels` of `sample`; None for one cluster."""
+    lower, seed, k = limits(settings), settings.seed, evidence.k
+    strength = error = index = None
+    if k > 1:
+        points, weights, together = sample.points, sample.weights, identical_together
+        is_decided, splits = bool(evidence.failed_criteria), settings.prediction_splits
+        stop = StopRule(lower.prediction_strength, is_decided)
+        strengths = prediction_strengths(
+            points, weights, k, splits=splits, seed=seed, identical_together=together, stop=stop
+        )
+        strength, error = float(np.mean(strengths)), float(np.std(strengths) / np.sqrt(len(strengths)))
+        stop = StopRule(lower.jaccard, is_decided or strength + error < lower.prediction_strength)
+        bootstraps = settings.jaccard_bootstraps
+        index = jaccard(
+            points, weights, labels, k, bootstraps=bootstraps, seed=seed, identical_together=together, stop=stop
+        )
+    failed = _failed(
+        ("prediction strength", strength, lower.prediction_strength), ("Jaccard index", index, lower.jaccard)
+    )
+    return replace(
+        evidence,
+        prediction_strength=strength,
+        prediction_strength_error=error,
+        jaccard=index,
+        failed_criteria=failed + evidence.failed_criteria,
+    )
+
+
+def _failed(*criteria: tuple[str, float | None, float]) -> tuple[str, ...]:
+    return tuple(
+        f"{name} is not defined" if value is None else f"{name} {value:.3f} is below {limit:g}"
+        for name, value, limit in criteria
+        if value is None or value < limit
     )
 
 

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from amzseg_pipeline.steps.segments.clusters.stability import distinct_point_labels, jaccard, prediction_strengths
+from amzseg_pipeline.steps.segments.clusters.stability import (
+    StopRule,
+    distinct_point_labels,
+    jaccard,
+    prediction_strengths,
+)
 
 RNG = np.random.default_rng(0)
 BLOBS = np.concatenate([RNG.normal(at, 0.5, (60, 2)) for at in ((0, 0), (6, 0), (0, 6))])
@@ -115,3 +120,38 @@ def test_points_equal_to_six_decimals_share_a_label() -> None:
     points = np.array([[0.0, 1.0], [0.0, 1.0 + 1e-8], [0.0, 1.1]])
     assert distinct_point_labels(points).tolist() == [0, 0, 1]
     assert distinct_point_labels(np.empty((3, 0))).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("measured", "limit", "ends"),
+    [
+        ([[0.95]] * 7, 0.8, False),
+        ([[0.95]] * 8, 0.8, True),
+        ([[0.5]] * 8, 0.8, True),
+        ([[0.81]] * 24, 0.8, False),
+        ([[0.95, 0.81]] * 8, 0.8, False),
+        ([[0.95, 0.3]] * 8, 0.8, True),
+        ([[1.0], [0.5]] * 8, 0.8, False),
+    ],
+)
+def test_repetitions_end_where_the_verdict_is_certain(measured: list[list[float]], limit: float, ends: bool) -> None:
+    assert StopRule(limit).ends(np.array(measured)) == ends
+
+
+def test_a_decided_number_of_clusters_needs_less_certainty() -> None:
+    measured = np.array([[0.83]] * 8)
+    assert not StopRule(0.8).ends(measured)
+    assert StopRule(0.8, is_decided=True).ends(measured)
+
+
+@pytest.mark.parametrize(("points", "k"), [(BLOBS, 3), (BLOBS, 5), (NOISE, 4)])
+def test_measures_that_end_early_have_the_same_verdict(points: np.ndarray, k: int) -> None:
+    every = prediction_strengths(points, ONES, k, splits=25, seed=4)
+    early = prediction_strengths(points, ONES, k, splits=25, stop=StopRule(0.8), seed=4)
+    assert early == every[: len(early)] and len(early) < 25
+    assert (np.mean(early) >= 0.8) == (np.mean(every) >= 0.8)
+    index = [
+        jaccard(points, ONES, labels_of(points, k), k, bootstraps=30, stop=stop, seed=4)
+        for stop in (None, StopRule(0.75))
+    ]
+    assert (index[0] >= 0.75) == (index[1] >= 0.75)
