@@ -55,7 +55,7 @@ defs = dg.Definitions(
         models.unique_segments,
         segments.segment_assignments_contract,
         segments.everyone_assigned,
-        segments.no_moves_by_model,
+        segments.unchanged_model_keeps_segments,
         segments.segment_profiles_contract,
         segments.users_add_up,
         segments.names_fit,

@@ -253,7 +253,7 @@ class Job:
         features = nw.from_native(users).lazy()
         before = None if self.assignments is None else nw.from_native(self.assignments).lazy()
         scaling = segments.feature_scaling(users, transform="log", shrinkages=segments.shrinkages(features))
-        drift = segments.drift(users, champion, settings) if champion else segments.no_drift(len(users))
+        drift = segments.drift(users, champion, settings) if champion else segments.drift_without_champion(len(users))
         challenger = segments.challenger_of_run(
             features,
             segments.scaled_features(users, scaling),
@@ -265,8 +265,8 @@ class Job:
             previous_assignments=before,
             drift=drift,
             now=now,
-            forced=False,
-            approved="",
+            training_requested=False,
+            approved_version="",
         )
         report = segments.promotion_report(champion, challenger, drift, self.state, settings, now=now)
         model = segments.serving_model(report, challenger, champion, self.state)
@@ -274,7 +274,7 @@ class Job:
         self.state = segments.promotion_state_after(self.state, report, challenger, settings, drift=drift, now=now)
         joined = segments.with_previous_segments(features, before).collect("pandas").to_native()
         run_date = now.date()
-        self.assignments = segments.followed_users(
+        self.assignments = segments.assigned_users(
             joined, self.model, champion=champion, as_of=run_date, run_date=run_date
         )
         self.drift_triggers = drift.triggers

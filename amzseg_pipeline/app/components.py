@@ -11,16 +11,16 @@ import streamlit as st
 from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.presentation.formatting import percent
 
-_LINE = "color-mix(in srgb, currentColor 16%, transparent)"
-_OUTLINE = "box-shadow:0 0 0 1px color-mix(in srgb, currentColor 45%, transparent)"
-_CELL = f"padding:.42rem .9rem .42rem 0;border-bottom:1px solid {_LINE};vertical-align:top"
-_TEXT = "text-align:left;overflow-wrap:break-word"
-_NUMBER = "text-align:right;font-variant-numeric:tabular-nums"
-_MAX_PHONE_WIDTH = 5
+_BORDER_COLOUR = "color-mix(in srgb, currentColor 16%, transparent)"
+_OUTLINE_STYLE = "box-shadow:0 0 0 1px color-mix(in srgb, currentColor 45%, transparent)"
+_CELL_STYLE = f"padding:.42rem .9rem .42rem 0;border-bottom:1px solid {_BORDER_COLOUR};vertical-align:top"
+_TEXT_STYLE = "text-align:left;overflow-wrap:break-word"
+_NUMBER_STYLE = "text-align:right;font-variant-numeric:tabular-nums"
+_MAX_PHONE_COLUMNS = 5
 _PHONE_STYLE = (
     "<style>@media(max-width:640px){"
     ".amz-wide thead{display:none}"
-    f".amz-wide tr{{display:block;padding:.55rem 0;border-bottom:1px solid {_LINE}}}"
+    f".amz-wide tr{{display:block;padding:.55rem 0;border-bottom:1px solid {_BORDER_COLOUR}}}"
     ".amz-wide td{display:flex;justify-content:space-between;gap:1.2rem;border:0!important;padding:.12rem 0!important;"
     "text-align:right!important}"
     ".amz-wide td::before{content:attr(data-head);flex:none;opacity:.7;font-weight:400}"
@@ -57,7 +57,7 @@ def share_bar(shown: ShownSnapshot, shares: Mapping[str, float]) -> None:
     )
     st.html(
         f'<div role="img" aria-label="{escape(", ".join(texts.values()))}" style="display:flex;gap:2px;height:1.4rem;'
-        f'border-radius:.4rem;overflow:hidden;{_OUTLINE}">{parts}</div>'
+        f'border-radius:.4rem;overflow:hidden;{_OUTLINE_STYLE}">{parts}</div>'
     )
 
 
@@ -112,9 +112,9 @@ def html_table(
         _row("td", row, header, text_columns=text_columns, style=f"font-weight:{weight}")
         for row, weight in zip(contents, weights, strict=True)
     )
-    names = [escape(name) for name in header]
-    thead = _row("th", names, header, text_columns=text_columns, style="opacity:.75") if any(header) else ""
-    is_wide = len(header) + text_columns > _MAX_PHONE_WIDTH
+    header_cells = [escape(name) for name in header]
+    thead = _row("th", header_cells, header, text_columns=text_columns, style="opacity:.75") if any(header) else ""
+    is_wide = len(header) + text_columns > _MAX_PHONE_COLUMNS
     st.html(
         f'{_PHONE_STYLE if is_wide else ""}<div style="overflow-x:auto"><table{" class=amz-wide" if is_wide else ""} '
         f'style="border-collapse:collapse;width:100%;font-size:.95rem">'
@@ -123,11 +123,11 @@ def html_table(
 
 
 def _row(tag: str, contents: Sequence[str], header: Sequence[str], *, text_columns: int, style: str) -> str:
-    title = 0 if header[0] else 1
+    title_column = 0 if header[0] else 1
     cells = []
     for column, (name, content) in enumerate(zip(header, contents, strict=True)):
-        css_class = "amz-title" if column == title else "amz-mark" if column < title else ""
-        cell_style = f"{_CELL};{_TEXT if column < text_columns else _NUMBER};{style}"
+        css_class = "amz-title" if column == title_column else "amz-mark" if column < title_column else ""
+        cell_style = f"{_CELL_STYLE};{_TEXT_STYLE if column < text_columns else _NUMBER_STYLE};{style}"
         cells.append(f'<{tag} class="{css_class}" data-head="{escape(name)}" style="{cell_style}">{content}</{tag}>')
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -140,5 +140,5 @@ def _with_swatch(content: str, colour: str | None) -> str:
 def _swatch(colour: str) -> str:
     return (
         f'<span aria-hidden="true" style="flex:none;width:.8em;height:.8em;border-radius:.2em;background:{colour};'
-        f'{_OUTLINE}"></span>'
+        f'{_OUTLINE_STYLE}"></span>'
     )

@@ -1,8 +1,8 @@
-"""The code version of each stage: a hash of its asset modules and of every module of the package that they import.
+"""The code version of each stage: a hash of its asset modules and the modules of the package that they import.
 
 An upgrade that changes how a table is made starts a run without new data, and no version number needs maintenance.
 Imports are followed through the syntax tree, so nothing is executed. Modules that only connect code to Dagster or to
-its UI shape no table and are left out.
+its UI (_NOT_FOLLOWED) shape no table and are left out.
 """
 
 import ast
@@ -12,53 +12,55 @@ from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent.parent
-_NAME = _PACKAGE.name
+_PACKAGE_NAME = _PACKAGE.name
 
-_ASSETS = f"{_NAME}.defs.assets"
+_ASSETS = f"{_PACKAGE_NAME}.defs.assets"
 STAGE_MODULES = {
     "reviews": (f"{_ASSETS}.reviews",),
     "users": (f"{_ASSETS}.users",),
     # The champion comes from the previous run.
     "segments": tuple(
-        f"{_NAME}.{name}"
+        f"{_PACKAGE_NAME}.{name}"
         for name in ("defs.assets.segments", "defs.assets.models", "defs.assets.algorithms", "storage.previous_run")
     ),
     "publish": (f"{_ASSETS}.publish",),
 }
-"""Stage -> the modules of its assets, and what reaches them as a resource."""
+"""Stage -> the modules of its assets, and modules that they use through a resource."""
 
 _EDA_MODULES = (f"{_ASSETS}.eda",)
 
 _NOT_FOLLOWED = frozenset(
-    f"{_NAME}.defs.{name}"
+    f"{_PACKAGE_NAME}.defs.{name}"
     for name in (
         *("change_detection", "checks", "code_versions", "column_lineage", "dead_runs", "documents", "launch_checks"),
         *("previous_run", "run_record", "settings_config", "ui_metadata"),
     )
 )
-"""Modules for Dagster's runs, checks, UI and resources; none shapes a table."""
+"""Modules that connect code to Dagster; none shapes a table."""
 
 
 def imported_modules(modules: Iterable[str]) -> tuple[str, ...]:
     """These modules and every module of the package that they import, directly or not, sorted by name."""
     found: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        module = waiting.pop()
+    to_visit = list(modules)
+    while to_visit:
+        module = to_visit.pop()
         if module not in found:
             found.add(module)
-            waiting += _imports(module) - _NOT_FOLLOWED
+            to_visit += _imports(module) - _NOT_FOLLOWED
     return tuple(sorted(found))
 
 
 @cache
 def _imports(module: str) -> frozenset[str]:
     tree = ast.parse(_path(module).read_text(encoding="utf-8"))
-    return frozenset(name for name in _imported_names(tree) if name.startswith(f"{_NAME}.") and _is_module(name))
+    return frozenset(
+        name for name in _imported_names(tree) if name.startswith(f"{_PACKAGE_NAME}.") and _is_module(name)
+    )
 
 
 def _imported_names(tree: ast.Module) -> Iterator[str]:
-    """The dotted names of every import, inside functions too; of `from a import b` both a and a.b."""
+    """The dotted names of every import, inside functions too; of `from a import b` a.b, and a unless b is a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -76,7 +78,7 @@ def _path(module: str) -> Path:
 
 
 def _is_module(name: str) -> bool:
-    return name.split(".")[0] == _NAME and _path(name).is_file()
+    return name.split(".")[0] == _PACKAGE_NAME and _path(name).is_file()
 
 
 def _source_hash(modules: Iterable[str]) -> str:
@@ -90,7 +92,7 @@ CODE_VERSIONS = {stage: _source_hash(modules) for stage, modules in STAGE_MODULE
 """Stage -> code version of its assets."""
 
 EDA_CODE_VERSION = _source_hash(_EDA_MODULES)
-"""The code version of the plots. CODE_VERSION does not contain it: other plots are no reason to segment again."""
+"""The code version of the plots. CODE_VERSION does not contain it: changed plots are no reason to segment again."""
 
 CODE_VERSION = hashlib.sha256("".join(CODE_VERSIONS.values()).encode()).hexdigest()[:16]
-"""The code version of the pipeline, as the manifest holds it."""
+"""The code version of the pipeline, as stored in the manifest."""

@@ -45,11 +45,13 @@ class PipelineResource(dg.ConfigurableResource):
     skip_settling: bool = Field(
         default=False, description="skip files younger than settle_seconds, as scheduled runs do"
     )
-    run_at: str = Field(default="", description="ISO 8601 time to use as now; empty uses the clock")
+    run_at: str = Field(
+        default="", description="ISO 8601 time to use as now, local time without an offset; empty uses the clock"
+    )
 
     @property
     def data_root(self) -> DataRoot:
-        """The directories."""
+        """The data root: `root`, else AMZSEG_DATA, else data/."""
         return data_root_from_environment({**os.environ, **({"AMZSEG_DATA": self.root} if self.root else {})})
 
     @property
@@ -59,7 +61,7 @@ class PipelineResource(dg.ConfigurableResource):
 
     @property
     def user_key(self) -> UserKey | None:
-        """The key of users' ids. It comes from the environment only, because Dagster stores the config of runs."""
+        """The key for pseudonyms; from the environment only, because Dagster stores the config of runs."""
         return user_key_from_environment()
 
     @property
@@ -78,7 +80,7 @@ class PipelineResource(dg.ConfigurableResource):
 
 
 class EngineResource(dg.ConfigurableResource[Engine]):
-    """The engine of a run. The run that has it holds the run lock; any other run waits until that one ends."""
+    """The engine of a run. The run that has it holds the run lock; other runs on this machine wait."""
 
     pipeline: dg.ResourceDependency[PipelineResource]
 
@@ -92,7 +94,7 @@ class EngineResource(dg.ConfigurableResource[Engine]):
         run_id = context.run.run_id if context.run else None
         try:
             data_root, settings = self.pipeline.data_root, self.pipeline.resolved_settings
-            with living_run(data_root, run_id), self._lock(context, data_root):
+            with living_run(data_root, run_id), self._run_lock(context, data_root):
                 if context.instance and run_id:
                     fail_dead_runs(data_root, context.instance, run_id=run_id, now=datetime.now(UTC))
                 if data_root.local_folder_path is not None:
@@ -112,7 +114,7 @@ class EngineResource(dg.ConfigurableResource[Engine]):
 
     @staticmethod
     @contextmanager
-    def _lock(context: dg.InitResourceContext, data_root: DataRoot) -> Iterator[None]:
+    def _run_lock(context: dg.InitResourceContext, data_root: DataRoot) -> Iterator[None]:
         data_root.local.mkdir(parents=True, exist_ok=True)
         lock = FileLock(data_root.lock_file)
         try:

@@ -26,10 +26,10 @@ from amzseg_pipeline.storage.snapshots.layout import snapshot_names
 
 OWNERS = ["team:data-engineering"]
 
-_MAX_FILES_SHOWN = 50
+_MAX_LINES_SHOWN = 50
 _BYTES_PER_MB = 1e6
 
-_K_RULES = {
+_K_RULE_DESCRIPTIONS = {
     "knee": "knee of the inertia",
     "knee_near_best_silhouette": "knee, if its silhouette is near the best; else the best",
     "best_silhouette": "best silhouette",
@@ -86,15 +86,15 @@ def table_value(rows: Iterable[Mapping[str, Any]], *, columns: Sequence[str]) ->
     return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn(name) for name in columns]))
 
 
-def skipped_file_lines(raw: RawReviews) -> list[str]:
-    """One log line for each file that was not read, and for each assumption about one that was."""
+def landing_log_lines(raw: RawReviews) -> list[str]:
+    """Log lines: assumptions, refused and skipped files; if there are too many, the first ones and a count."""
     lines = [f"assumed: {assumption}" for assumption in raw.assumptions]
     lines += [f"refused: {file.path}: {file.reason}" for file in raw.refused]
     return _first_lines(lines + [f"skipped: {file.path}: {file.reason}" for file in raw.skipped])
 
 
 def landing_metadata(raw: RawReviews, *, known_sha256: frozenset[str]) -> dict[str, Any]:
-    """The files of the landing zone; `known_sha256` are the batches of the previous snapshot."""
+    """The files of the landing zone; `known_sha256` are the hashes of the batches in the previous snapshot."""
     batches = sorted(raw.batches, key=lambda batch: (batch.sha256 in known_sha256, batch.path))
     files = [
         {
@@ -104,7 +104,7 @@ def landing_metadata(raw: RawReviews, *, known_sha256: frozenset[str]) -> dict[s
             "bytes": batch.size_bytes,
             "rows": batch.rows,
         }
-        for batch in batches[:_MAX_FILES_SHOWN]
+        for batch in batches[:_MAX_LINES_SHOWN]
     ]
     return {
         "files": table_value(files, columns=("file", "content", "format", "bytes", "rows")),
@@ -145,23 +145,23 @@ def k_choice_metadata(choice: KChoice) -> dict[str, Any]:
     """The evidence for every number of segments, what each rule would choose, and the choice."""
     evidence = [
         {
-            "k": each.k,
-            "chosen": "chosen" if each.k == choice.k else None,
-            "result": "; ".join(each.failed_criteria) or "passes",
-            "inertia": round(each.inertia, 1),
-            "silhouette": _rounded(each.silhouette),
-            "silhouette of the null": _rounded(each.null_silhouette),
-            "prediction strength": _rounded(each.prediction_strength),
-            "Jaccard": _rounded(each.jaccard),
-            "gain over one type fewer": _rounded(each.type_gain),
-            "smallest share": f"{each.smallest_share:.1%}",
-            "Davies-Bouldin": _rounded(each.davies_bouldin),
-            "Calinski-Harabasz": _rounded(each.calinski_harabasz, 1),
-            "sizes in the sample": " / ".join(f"{size:,}" for size in each.sizes),
+            "k": row.k,
+            "chosen": "chosen" if row.k == choice.k else None,
+            "result": "; ".join(row.failed_criteria) or "passes",
+            "inertia": round(row.inertia, 1),
+            "silhouette": _rounded(row.silhouette),
+            "silhouette of the null": _rounded(row.null_silhouette),
+            "prediction strength": _rounded(row.prediction_strength),
+            "Jaccard": _rounded(row.jaccard),
+            "gain over one type fewer": _rounded(row.type_gain),
+            "smallest share": f"{row.smallest_share:.1%}",
+            "Davies-Bouldin": _rounded(row.davies_bouldin),
+            "Calinski-Harabasz": _rounded(row.calinski_harabasz, 1),
+            "sizes in the sample": " / ".join(f"{size:,}" for size in row.sizes),
         }
-        for each in choice.evidence
+        for row in choice.evidence
     ]
-    rules = [{"rule": rule, "k": getattr(choice, field) or None} for field, rule in _K_RULES.items()]
+    rules = [{"rule": rule, "k": getattr(choice, field) or None} for field, rule in _K_RULE_DESCRIPTIONS.items()]
     chosen = choice.evidence[choice.k - 1]
     figures = {
         "silhouette": chosen.silhouette,
@@ -180,7 +180,7 @@ def k_choice_metadata(choice: KChoice) -> dict[str, Any]:
 
 
 def drift_metadata(drift: Drift) -> dict[str, Any]:
-    """Every measure of drift with its limit; each is a number of its own as well, so that the UI plots it over runs."""
+    """Every measure of drift with its limit; each value is separate metadata as well, which the UI plots."""
     rows = [
         {
             "measure": figure.name,
@@ -203,14 +203,14 @@ def challenger_metadata(challenger: Challenger) -> dict[str, Any]:
     """Whether a challenger was trained, why, and how it compares with the champion."""
     if challenger.model is None:
         return {"trained": False, "reason": challenger.reason}
-    compared = asdict(challenger.comparison) if challenger.comparison else {}
+    comparison = asdict(challenger.comparison) if challenger.comparison else {}
     return {
         "trained": True,
         "reason": challenger.reason,
         "model_version": challenger.model.version,
         "start": challenger.start,
         "segments": len(challenger.model.segments),
-        **{name: value for name, value in compared.items() if value is not None},
+        **{name: value for name, value in comparison.items() if value is not None},
     }
 
 
@@ -263,17 +263,18 @@ def algorithms_metadata(comparison: pd.DataFrame) -> dg.TableMetadataValue:
             {
                 "algorithm": f"{row['algorithm']}({row['parameters']})",
                 "clusters": None if has_failed else int(row["clusters"]),
-                "sizes": row["failure"] if has_failed else row["sizes"],
+                "sizes": row["sizes"],
+                "failure": row["failure"],
                 "noise": None if has_failed else f"{row['noise_share']:.1%}",
                 "silhouette": _rounded(row["silhouette"]),
                 "adjusted Rand, subsamples of 80%": _rounded(row["adjusted_rand_subsamples"]),
-                "adjusted Rand, champion": _rounded(row["adjusted_rand_champion"]),
+                "adjusted Rand, published segments": _rounded(row["adjusted_rand_champion"]),
                 "seconds": _rounded(row["seconds"], 2),
             }
         )
     columns = (
         *("algorithm", "clusters", "sizes", "noise", "silhouette"),
-        *("adjusted Rand, subsamples of 80%", "adjusted Rand, champion", "seconds"),
+        *("adjusted Rand, subsamples of 80%", "adjusted Rand, published segments", "seconds", "failure"),
     )
     return table_value(rows, columns=columns)
 
@@ -310,7 +311,7 @@ def snapshot_metadata(
 
 
 def disk_use_metadata(data_root: DataRoot) -> dict[str, float]:
-    """Megabytes of each directory and free ones, as numbers, so that the UI plots them over runs."""
+    """Megabytes used by each directory, and megabytes free, as numbers, so that the UI plots them over runs."""
     return {f"disk: {name} MB": round(size / _BYTES_PER_MB, 1) for name, size in disk_use_bytes(data_root).items()}
 
 
@@ -329,5 +330,5 @@ def _bullets(lines: Sequence[str]) -> str:
 
 
 def _first_lines(lines: Sequence[str]) -> list[str]:
-    more = len(lines) - _MAX_FILES_SHOWN
-    return [*lines[:_MAX_FILES_SHOWN], *([f"{more:,} more"] if more > 0 else [])]
+    more = len(lines) - _MAX_LINES_SHOWN
+    return [*lines[:_MAX_LINES_SHOWN], *([f"{more:,} more"] if more > 0 else [])]

@@ -1,4 +1,4 @@
-"""The colours of segments, identical in every figure and on every page."""
+"""The colours of segments."""
 
 from collections.abc import Iterable
 
@@ -24,13 +24,13 @@ In this order the first six stay at least 16 apart (CIE76) for readers with prot
 def segment_colours(segment_ids: Iterable[str]) -> dict[str, str]:
     """Segment id -> colour, in the order of ids: the colour of its number, or the first free one if that is taken.
 
-    Ids are never reused, so a segment keeps its colour whatever happens to the others. Beyond ten segments colours
-    repeat.
+    Ids are never reused, so S0001 to S0010 always have the same colours. From S0011 on a colour depends on which other
+    ids are shown, and with more than ten segments colours repeat.
     """
     colours: dict[str, str] = {}
     for segment_id in sorted(set(segment_ids)):
-        own = SEGMENT_COLOURS[(int(segment_id.removeprefix("S")) - 1) % len(SEGMENT_COLOURS)]
+        preferred = SEGMENT_COLOURS[(int(segment_id.removeprefix("S")) - 1) % len(SEGMENT_COLOURS)]
         taken = set(colours.values())
         free = [colour for colour in SEGMENT_COLOURS if colour not in taken]
-        colours[segment_id] = own if own in free or not free else free[0]
+        colours[segment_id] = preferred if preferred in free or not free else free[0]
     return colours

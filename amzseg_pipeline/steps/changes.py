@@ -64,9 +64,7 @@ def unfinished_delivery(
     removed = sorted(batch["path"] for batch in manifest["inputs"] if batch["sha256"] not in present)
     if not removed:
         return ""
-    return (
-        f"delivery in progress: {names(removed)} removed or changed while {names(sorted(settling))} is still settling"
-    )
+    return f"upload in progress: {names(removed)} removed or changed while {names(sorted(settling))} is still settling"
 
 
 def names(paths: Collection[str]) -> str:

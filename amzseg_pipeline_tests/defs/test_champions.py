@@ -172,7 +172,7 @@ def test_after_rollback_promotion_needs_approval_and_ids_are_new(approved, monke
     deliver(approved, more=people(12, first=91, day=2))
     snapshot = published_run(approved, {**THREE, "seed": 5})
     report = snapshot.run()["promotion"]
-    assert (report["decision"], report["reason"]) == ("HOLD", "it is better, but failed unattended")
+    assert (report["decision"], report["reason"]) == ("HOLD", "it is better, but failed no_approval_needed")
     assert set(names(snapshot)) == {"S0001", "S0002", "S0003"}
     waiting = snapshot.run()["promotion_state"]["pending"]["model"]
     assert waiting["next_segment_number"] > max(given_up)

@@ -166,7 +166,7 @@ def test_waits_while_a_file_is_being_replaced(data_root, name):
     (data_root.landing / "other.csv").unlink()
     deliver(data_root, **{name: OTHER.replace(b"A,C", b"A,E")}, age_seconds=5)
     assert skip_reason(data_root) == (
-        f"delivery in progress: other.csv removed or changed while {name}.csv is still settling"
+        f"upload in progress: other.csv removed or changed while {name}.csv is still settling"
     )
     touch(data_root.landing / f"{name}.csv")
     assert "other.csv" in changes(data_root)

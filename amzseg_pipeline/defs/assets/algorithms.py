@@ -33,7 +33,7 @@ def algorithm_comparison(
     segment_assignments: nw.LazyFrame,
     pipeline: PipelineResource,
 ) -> Iterator[dg.Output[pd.DataFrame]]:
-    """Skipped without a challenger: users have hardly changed, and the latest comparison is still valid."""
+    """Skipped without a challenger; the latest comparison stays."""
     if challenger_model.model is None:
         context.log.info(f"algorithms are not compared without a challenger: {challenger_model.reason}")
         return

@@ -49,7 +49,11 @@ def segment_drift(
     """Measured on the training sample."""
     champion = previous.value.champion
     sample = _sample(user_features, pipeline.resolved_settings)
-    drift = segments.drift(sample, champion, pipeline.resolved_settings) if champion else segments.no_drift(len(sample))
+    drift = (
+        segments.drift(sample, champion, pipeline.resolved_settings)
+        if champion
+        else segments.drift_without_champion(len(sample))
+    )
     context.add_output_metadata(drift_metadata(drift))
     return drift
 
@@ -97,8 +101,8 @@ def challenger_model(
         previous_assignments=engine.scan([assignments]) if assignments else None,
         drift=segment_drift,
         now=pipeline.now,
-        forced=pipeline.train,
-        approved=pipeline.approve,
+        training_requested=pipeline.train,
+        approved_version=pipeline.approve,
         rating_meaning=raw_reviews.rating_meaning,
     )
     context.add_output_metadata(challenger_metadata(challenger))
@@ -107,7 +111,7 @@ def challenger_model(
 
 @dg.asset(
     **document_asset(
-        "The decision on the challenger with every criterion: PROMOTE, HOLD, REJECT, or KEEP if there is none.",
+        "The decision on the challenger with every criterion: PROMOTE, HOLD, REJECT, or KEEP if none is new.",
         stage="segments",
         kinds={"python"},
     )
@@ -166,7 +170,7 @@ def no_model_pending(
         version = pending.model.version
         message = (
             f"model {version} is pending: {pending.report.reason}. To approve it, launch approve_pending_model "
-            f'with model_version: "{version}", or run python -m amzseg_pipeline run --approve {version}'
+            f'with model_version: "{version}", or run amzseg run --approve {version}'
         )
     days = (pipeline.now - datetime.fromisoformat(pending.since)).days if pending and pending.since else 0
     return dg.AssetCheckResult(

@@ -1,10 +1,11 @@
-"""The publish stage: the one asset that changes what readers see. storage/snapshots/ writes a snapshot atomically."""
+"""The publish stage: the asset that publishes a snapshot. storage/snapshots/ writes a snapshot atomically."""
 
 import json
 from datetime import timedelta
 
 import dagster as dg
 
+from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.promotion import Challenger, Drift, PromotionReport
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES, RUN_FILE, Provenance
@@ -64,7 +65,7 @@ def published_segments(
         ),
         files={"refused": raw_reviews.refused, "skipped": raw_reviews.skipped},
     )
-    continued_from = previous.value.snapshot
+    predecessor = previous.value.snapshot
     provenance = Provenance(
         run_id=run_id,
         created=pipeline.now,
@@ -73,7 +74,7 @@ def published_segments(
         currency=raw_reviews.currency,
         inputs=tuple(batch.identity for batch in raw_reviews.batches),
         user_key_id=raw_reviews.user_key_id,
-        predecessor=None if continued_from is None else continued_from.sequence,
+        predecessor=None if predecessor is None else predecessor.sequence,
     )
     snapshot = snapshots.publish(
         data_root.published,
@@ -88,6 +89,9 @@ def published_segments(
 
 @dg.asset_check(asset=published_segments, description="The snapshot is intact: every hash matches.")
 def snapshot_is_intact(pipeline: PipelineResource) -> dg.AssetCheckResult:
-    """Reads the published snapshot as any reader does."""
-    snapshot = snapshots.read_latest(pipeline.data_root.root)
+    """Reads the published snapshot as any reader does, and fails if a hash differs."""
+    try:
+        snapshot = snapshots.read_latest(pipeline.data_root.root)
+    except SnapshotError as error:
+        return dg.AssetCheckResult(passed=False, description=str(error))
     return dg.AssetCheckResult(passed=True, metadata={"snapshot": snapshot.sequence})

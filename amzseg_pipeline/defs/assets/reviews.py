@@ -16,7 +16,7 @@ from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
 from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import keep_check_results, tag_run
-from amzseg_pipeline.defs.ui_metadata import document_asset, landing_metadata, skipped_file_lines, table_asset
+from amzseg_pipeline.defs.ui_metadata import document_asset, landing_log_lines, landing_metadata, table_asset
 from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.engines import Engine
@@ -48,7 +48,7 @@ def raw_reviews(
         user_key=pipeline.user_key,
         run=partial(calls, build=build),
     )
-    for line in skipped_file_lines(raw):
+    for line in landing_log_lines(raw):
         context.log.info(line)
     found = raw_review_changes(pipeline, raw)
     if found.reason_to_skip and not pipeline.request_reason:

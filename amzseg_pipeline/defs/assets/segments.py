@@ -22,7 +22,7 @@ from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.tables import FrameStream, pandas_frame
 from amzseg_pipeline.storage.previous_run import PreviousRun
 
-_SCORING_ROWS = 200_000
+_SCORING_BATCH_ROWS = 200_000
 
 
 @dg.asset(
@@ -69,10 +69,12 @@ def segment_assignments(
     """Scores every user and adds the segment of the previous run, batch by batch."""
     last = previous.value
     as_of = user_features.select(nw.col("as_of").max()).collect("pyarrow").item()
-    followed = segments.with_previous_segments(user_features, _previous_table(last, SEGMENT_ASSIGNMENTS, engine))
-    batches = engine.pandas_chunks(followed.sort("user_id"), chunk_rows=_SCORING_ROWS)
+    users_with_previous = segments.with_previous_segments(
+        user_features, _previous_table(last, SEGMENT_ASSIGNMENTS, engine)
+    )
+    batches = engine.pandas_chunks(users_with_previous.sort("user_id"), chunk_rows=_SCORING_BATCH_ROWS)
     return FrameStream(
-        segments.followed_users(users, cluster_model, champion=last.champion, as_of=as_of, run_date=pipeline.now.date())
+        segments.assigned_users(users, cluster_model, champion=last.champion, as_of=as_of, run_date=pipeline.now.date())
         for users in batches
     )
 
@@ -84,7 +86,7 @@ segment_assignments_contract = contract_check(SEGMENT_ASSIGNMENTS)
     asset=segment_assignments,
     additional_ins={"user_features": dg.AssetIn("user_features")},
     blocking=True,
-    description="Every user has a segment, and only users have one.",
+    description="Every user has a segment, and every assignment belongs to a user.",
 )
 def everyone_assigned(segment_assignments: nw.LazyFrame, user_features: nw.LazyFrame) -> dg.AssetCheckResult:
     """Fails if users are missing from, or unknown to, the assignments."""
@@ -100,20 +102,28 @@ def everyone_assigned(segment_assignments: nw.LazyFrame, user_features: nw.LazyF
     blocking=True,
     description="The same model assigns unchanged users to the same segments.",
 )
-def no_moves_by_model(
+def unchanged_model_keeps_segments(
     segment_assignments: nw.LazyFrame, cluster_model: Model, previous: PreviousRunResource
 ) -> dg.AssetCheckResult:
-    """Fails if the champion assigns users of the previous run, with the same features, to other segments."""
+    """Fails if the same model as before assigns the previous features of users to other segments."""
     champion = previous.value.champion
     moved = segments.moved_by_model(segment_assignments)
     same_model = champion is not None and champion.version == cluster_model.version
-    fault = (
-        f"model {cluster_model.version} assigns {moved:,} users with the same features to other segments than in the "
-        "previous run: the scoring code changed. Restore the previous code, or train and promote a new model"
-    )
+    if champion is None:
+        message = "there is no previous run"
+    elif not same_model:
+        message = f"the new model moved {moved:,} users"
+    elif not moved:
+        message = "the model is the same and moved no user"
+    else:
+        message = (
+            f"model {cluster_model.version} assigns {moved:,} users, scored with their previous features, to other "
+            "segments than the previous run did: the scoring code changed. Restore the previous code, or train and "
+            "promote a new model"
+        )
     return dg.AssetCheckResult(
         passed=not (same_model and moved),
-        description=fault if same_model and moved else f"another model moved {moved:,} users",
+        description=message,
         metadata={"moved_by_model": moved},
     )
 
@@ -151,12 +161,14 @@ def users_add_up(segment_profiles: pd.DataFrame, segment_assignments: nw.LazyFra
 @dg.asset_check(asset=segment_profiles, description="Segment names describe what sets their segments apart.")
 def names_fit(segment_profiles: pd.DataFrame, pipeline: PipelineResource) -> dg.AssetCheckResult:
     """Warns of every segment whose name describes it poorly; its profile describes it better."""
-    weak = segment_profiles[segment_profiles["name_fit"] < pipeline.resolved_settings.min_name_fit]
-    poor = [f"{row['segment_id']} {row['segment_name']} ({row['name_fit']:.2f})" for row in weak.to_dict("records")]
+    poor_fits = segment_profiles[segment_profiles["name_fit"] < pipeline.resolved_settings.min_name_fit]
+    labels = [
+        f"{row['segment_id']} {row['segment_name']} ({row['name_fit']:.2f})" for row in poor_fits.to_dict("records")
+    ]
     return dg.AssetCheckResult(
-        passed=not poor,
+        passed=not labels,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"use the profile, not the name, of {', '.join(poor)}" if poor else "every name fits",
+        description=f"use the profile, not the name, of {', '.join(labels)}" if labels else "every name fits",
         metadata={
             f"{row['segment_id']} {row['segment_name']}": float(row["name_fit"])
             for row in segment_profiles.to_dict("records")
@@ -171,9 +183,9 @@ def segment_migrations(
     previous: PreviousRunResource,
     engine: dg.ResourceParam[Engine],
 ) -> pd.DataFrame:
-    """Counts the users who moved between segments since the previous snapshot, by cause."""
-    before = _previous_table(previous.value, SEGMENT_ASSIGNMENTS, engine)
-    migrations = segments.segment_migrations(segment_assignments, before)
+    """Counts users by previous segment, segment and cause, including users who stayed, joined or left."""
+    previous_assignments = _previous_table(previous.value, SEGMENT_ASSIGNMENTS, engine)
+    migrations = segments.segment_migrations(segment_assignments, previous_assignments)
     causes = migrations.groupby("cause")["users"].sum()
     context.add_output_metadata({f"users: {cause}": int(causes.get(cause.value, 0)) for cause in Cause})
     return migrations
@@ -196,13 +208,17 @@ def migrations_add_up(
 ) -> dg.AssetCheckResult:
     """Fails if the migrations miss users of either snapshot or count too many."""
     users = segment_migrations["users"]
-    arrived = int(users[segment_migrations["to_segment_id"] != NO_SEGMENT].sum())
-    started = int(users[segment_migrations["from_segment_id"] != NO_SEGMENT].sum())
-    before = _previous_table(previous.value, SEGMENT_ASSIGNMENTS, engine)
-    assigned, assigned_before = row_count(segment_assignments), 0 if before is None else row_count(before)
+    previous_assignments = _previous_table(previous.value, SEGMENT_ASSIGNMENTS, engine)
+    figures = {
+        "users_in_migrations": int(users[segment_migrations["to_segment_id"] != NO_SEGMENT].sum()),
+        "users": row_count(segment_assignments),
+        "previous_users_in_migrations": int(users[segment_migrations["from_segment_id"] != NO_SEGMENT].sum()),
+        "previous_users": 0 if previous_assignments is None else row_count(previous_assignments),
+    }
     return dg.AssetCheckResult(
-        passed=(arrived, started) == (assigned, assigned_before),
-        metadata={"arrived": arrived, "assigned": assigned, "started": started, "assigned_before": assigned_before},
+        passed=figures["users_in_migrations"] == figures["users"]
+        and figures["previous_users_in_migrations"] == figures["previous_users"],
+        metadata=figures,
     )
 
 
@@ -217,9 +233,9 @@ def segment_history(
     engine: dg.ResourceParam[Engine],
 ) -> pd.DataFrame:
     """The history of the previous snapshot, and a row per segment for this run."""
-    before = _previous_table(previous.value, SEGMENT_HISTORY, engine)
+    history = _previous_table(previous.value, SEGMENT_HISTORY, engine)
     return segments.segment_history(
-        None if before is None else before.collect("pyarrow").to_native().to_pandas(types_mapper=pd.ArrowDtype),
+        None if history is None else history.collect("pyarrow").to_native().to_pandas(types_mapper=pd.ArrowDtype),
         segment_profiles,
         segment_migrations,
         segment_drift,

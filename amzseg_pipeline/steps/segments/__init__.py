@@ -9,11 +9,11 @@ from amzseg_pipeline.steps.segments.features.sampling import training_sample
 from amzseg_pipeline.steps.segments.features.scaling import feature_scaling, scaled_features
 from amzseg_pipeline.steps.segments.features.shrinkage import shrinkages
 from amzseg_pipeline.steps.segments.lifecycle.challenger import challenger, challenger_of_run, training_reason
-from amzseg_pipeline.steps.segments.lifecycle.drift import drift, no_drift, training_reference
+from amzseg_pipeline.steps.segments.lifecycle.drift import drift, drift_without_champion, training_reference
 from amzseg_pipeline.steps.segments.lifecycle.history import segment_history
 from amzseg_pipeline.steps.segments.lifecycle.lineage import next_segment_number
 from amzseg_pipeline.steps.segments.lifecycle.migrations import (
-    followed_users,
+    assigned_users,
     moved_by_model,
     segment_migrations,
     with_previous_segments,
@@ -36,23 +36,23 @@ from amzseg_pipeline.steps.segments.model.serialization import (
 
 __all__ = [
     "approved_report",
+    "assigned_users",
     "challenger",
     "challenger_of_run",
     "cluster_model",
     "document",
     "drift",
+    "drift_without_champion",
     "exported_pipeline",
     "feature_scaling",
     "feature_scaling_document",
     "feature_scaling_from_document",
     "fitted_model",
-    "followed_users",
     "from_document",
     "model_document",
     "model_from_document",
     "moved_by_model",
     "next_segment_number",
-    "no_drift",
     "pending_model",
     "promotion_report",
     "promotion_state_after",

@@ -17,9 +17,9 @@ from amzseg_pipeline.storage.serving.snapshot_queries import PublishedUsers
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline.storage.snapshots.layout import pointer_of
 
-_MAX_OPEN = 3
+_MAX_OPEN_SNAPSHOTS = 3
 _lock = threading.Lock()
-_open: OrderedDict[tuple[str, ...], "ServedSnapshot"] = OrderedDict()
+_open_snapshots: OrderedDict[tuple[str, ...], "ServedSnapshot"] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,23 @@ class ServedSnapshot:
 
 
 def served_snapshot(data_root: DataRoot) -> ServedSnapshot:
-    """The latest snapshot, opened and verified again only if the pointer or a file of it changed.
+    """The latest snapshot, opened and verified again only if the pointer or a file of the snapshot changed.
 
     Raises:
         SnapshotError: nothing is published, or it is damaged or of another contract.
         ModelError: its model cannot be read.
     """
-    key = snapshot_key(data_root)
     with _lock:
-        if key not in _open:
+        while (key := snapshot_key(data_root)) not in _open_snapshots:
             snapshot = read_latest(data_root.root)
+            if snapshot_key(data_root) != key:
+                continue  # another snapshot was published meanwhile
             model = model_from_document(snapshot.model_document(), location=str(snapshot.path / "model.json"))
-            _open[key] = ServedSnapshot(key[1], snapshot, model, PublishedUsers(snapshot))
-            while len(_open) > _MAX_OPEN:
-                _open.popitem(last=False)
-        _open.move_to_end(key)
-        return _open[key]
+            _open_snapshots[key] = ServedSnapshot(key[1], snapshot, model, PublishedUsers(snapshot))
+            while len(_open_snapshots) > _MAX_OPEN_SNAPSHOTS:
+                _open_snapshots.popitem(last=False)
+        _open_snapshots.move_to_end(key)
+        return _open_snapshots[key]
 
 
 def snapshot_key(data_root: DataRoot) -> tuple[str, ...]:

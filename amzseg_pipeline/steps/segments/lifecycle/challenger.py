@@ -45,8 +45,8 @@ def challenger_of_run(
     previous_assignments: nw.LazyFrame[Any] | None,
     drift: Drift,
     now: datetime,
-    forced: bool,
-    approved: str,
+    training_requested: bool,
+    approved_version: str,
     rating_meaning: RatingMeaning = "user",
 ) -> Challenger:
     """The challenger of this run, or the reason why none is trained.
@@ -62,13 +62,15 @@ def challenger_of_run(
         previous_assignments: contracts.SEGMENT_ASSIGNMENTS of the previous snapshot.
         drift: Drift measured in this run.
         now: Time of the run.
-        forced: Train in any case.
-        approved: Version of a pending model that this run promotes, or "".
+        training_requested: Train in any case.
+        approved_version: Version of a pending model that this run promotes, or "".
         rating_meaning: Whose opinion a rating is; with "product", reviewers of one product are copies of each other.
     """
-    is_due, reason = training_reason(champion, promotion_state, drift, settings, now=now, forced=forced)
-    if approved:
-        is_due, reason = False, f"this run promotes the approved model {approved}"
+    is_due, reason = training_reason(
+        champion, promotion_state, drift, settings, now=now, training_requested=training_requested
+    )
+    if approved_version:
+        is_due, reason = False, f"this run promotes the approved model {approved_version}"
     if not is_due:
         return Challenger(reason, None, "", None)
     sample = training_sample(user_features, users=settings.training_users)
@@ -96,7 +98,7 @@ def training_reason(
     settings: Settings,
     *,
     now: datetime,
-    forced: bool,
+    training_requested: bool,
 ) -> tuple[bool, str]:
     """Whether to train a challenger in this run, and why.
 
@@ -109,11 +111,11 @@ def training_reason(
         drift: Drift measured in this run.
         settings: Settings of the run.
         now: Time of the run.
-        forced: Train in any case.
+        training_requested: Train in any case.
     """
     if champion is None:
         return True, "there is no champion yet"
-    if forced:
+    if training_requested:
         return True, "requested by the run's configuration"
     if promotion_state.challenger_settings != settings.model_hash:
         return True, "the settings that shape the model changed"

@@ -65,7 +65,7 @@ def drift(sample: pd.DataFrame, champion: Model, settings: Settings) -> Drift:
     )
 
 
-def no_drift(users: int) -> Drift:
+def drift_without_champion(users: int) -> Drift:
     """The drift of a run without a champion."""
     return Drift("", users, (), (), (), "there is no champion yet")
 

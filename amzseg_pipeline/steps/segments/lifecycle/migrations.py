@@ -30,7 +30,7 @@ def with_previous_segments(
     return user_features.join(before, on="user_id", how="left")
 
 
-def followed_users(
+def assigned_users(
     users: pd.DataFrame, model: Model, *, champion: Model | None, as_of: date, run_date: date
 ) -> pd.DataFrame:
     """contracts.SEGMENT_ASSIGNMENTS of `users` (with_previous_segments), with previous segments and causes.

@@ -169,7 +169,7 @@ def _relative_criteria(
             f"same number of segments; {comparison.survivors} are kept",
         ),
         PromotionCriterion(
-            "unattended",
+            "no_approval_needed",
             "relative",
             None,
             0,

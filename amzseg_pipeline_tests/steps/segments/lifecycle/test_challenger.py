@@ -285,6 +285,6 @@ PENDING = replace(SIX_DAYS_OLD, pending=PendingModel(CHAMPION, PromotionReport("
     ],
 )
 def test_reasons_to_train_a_challenger(champion, promotion_state, drift, forced, expected) -> None:
-    is_due, reason = training_reason(champion, promotion_state, drift, SETTINGS, now=NOW, forced=forced)
+    is_due, reason = training_reason(champion, promotion_state, drift, SETTINGS, now=NOW, training_requested=forced)
     assert is_due == expected[0]
     assert expected[1] in reason

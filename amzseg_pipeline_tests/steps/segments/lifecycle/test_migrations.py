@@ -15,7 +15,7 @@ from amzseg_pipeline.contracts.history import NO_SEGMENT, SEGMENT_MIGRATIONS
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.steps.segments import (
-    followed_users,
+    assigned_users,
     moved_by_model,
     scored_users,
     segment_migrations,
@@ -60,7 +60,7 @@ def run(users: pd.DataFrame, before: pd.DataFrame | None, *, model: Model | None
     )
     frame = joined.to_pandas(types_mapper=pd.ArrowDtype).sort_values("user_id", ignore_index=True)
     previous = None if before is None else champion()
-    return followed_users(frame, model or champion(), champion=previous, as_of=as_of, run_date=as_of)
+    return assigned_users(frame, model or champion(), champion=previous, as_of=as_of, run_date=as_of)
 
 
 @cache
@@ -187,10 +187,10 @@ def test_splitting_into_batches_changes_no_bit(cuts: list[int]) -> None:
     changed = with_high_prices(USERS, slice(0, 150))
     frame = with_previous_segments(lazy(changed), lazy(first_run())).collect("pyarrow").to_native()
     joined = frame.to_pandas(types_mapper=pd.ArrowDtype).sort_values("user_id", ignore_index=True)
-    complete = followed_users(joined, other(), champion=champion(), as_of=SECOND, run_date=SECOND)
+    complete = assigned_users(joined, other(), champion=champion(), as_of=SECOND, run_date=SECOND)
     edges = [0, *sorted(cuts), len(joined)]
     parts = [
-        followed_users(joined.iloc[a:b], other(), champion=champion(), as_of=SECOND, run_date=SECOND)
+        assigned_users(joined.iloc[a:b], other(), champion=champion(), as_of=SECOND, run_date=SECOND)
         for a, b in itertools.pairwise(edges)
     ]
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), complete, check_exact=True)

@@ -80,7 +80,7 @@ def test_better_and_within_every_limit_is_promoted() -> None:
     assert {criterion.name: criterion.kind for criterion in found.criteria} == {
         **dict.fromkeys(("k_criteria", "finite", "unique_names"), "absolute"),
         **dict.fromkeys(("better", "silhouette", "adjusted_rand", "moved_share"), "relative"),
-        **dict.fromkeys(("centroid_shift", "same_segments", "unattended"), "relative"),
+        **dict.fromkeys(("centroid_shift", "same_segments", "no_approval_needed"), "relative"),
     }
 
 
@@ -258,7 +258,7 @@ PROMISE = "an operator rolled back from snapshot 5 to 3"
 
 def test_after_a_rollback_a_promotion_needs_approval() -> None:
     found = report(promotion_state=replace(STATE, approval_needed=PROMISE))
-    assert (found.decision, failed(found)) == ("HOLD", {"unattended"})
+    assert (found.decision, failed(found)) == ("HOLD", {"no_approval_needed"})
     assert PROMISE in {criterion.meaning for criterion in found.criteria}
 
 
