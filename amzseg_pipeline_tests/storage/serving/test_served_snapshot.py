@@ -1,5 +1,7 @@
 """The snapshot that pages and API show."""
 
+from collections import OrderedDict
+
 import pytest
 
 from amzseg_pipeline.storage.data_root import DataRoot
@@ -20,6 +22,7 @@ def test_hash_and_content_are_of_one_snapshot_if_another_is_published_meanwhile(
         return read_latest(root)
 
     monkeypatch.setattr(served, "read_latest", published_before_reading)
+    monkeypatch.setattr(served, "_open_snapshots", OrderedDict())
     shown = served.served_snapshot(published_data_root)
     pointer = pointer_of(published_data_root.published)
     assert pointer is not None
