@@ -1,14 +1,20 @@
 """JSON Lines: the values of keys become columns of text, an unreadable line becomes a reader fault.
 
-Lines are read as text and parsed with DuckDB's JSON functions. DuckDB's JSON reader is not used: it turns a bad line
-into a row of nulls without naming the line.
+Lines are read as text and parsed with DuckDB's JSON functions, several blocks of lines at a time. DuckDB's JSON reader
+is not used: it turns a bad line into a row of nulls without naming the line.
 
-Over 250 lines: the search for line ends, the query over lines and the faults of lines belong together.
+A block is first read by a short query, which knows the usual form of each value. Only lines that it does not accept are
+read by the query that knows all forms and gives the reason of a fault.
+
+Over 250 lines: the search for line ends, the queries over lines and the faults of lines belong together.
 """
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +22,7 @@ import pyarrow.compute as pc
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, RejectionReason
+from amzseg_pipeline.storage.engines.machine import cores
 from amzseg_pipeline.storage.landing.readers.decompression import compression_of
 from amzseg_pipeline.storage.landing.readers.json_text import json_line_chunks
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTERS, MAX_TEXT_BYTES
@@ -23,36 +30,55 @@ from amzseg_pipeline.storage.landing.scan.export import MAX_LINE_BYTES, Export
 from amzseg_pipeline.storage.landing.values.column import Examples
 from amzseg_pipeline.storage.landing.values.times import implausible, mixed_units, plausible_unit
 
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class ValueType:
+    """SQL for the text of the value whose JSON is {json}, null where the value is of another type.
+
+    `rule` says for messages what a value is. If `is_usual` is given and true, `usual` is the same text with less work.
+    """
+
+    sql: str
+    rule: str
+    is_usual: str = ""
+    usual: str = "{json}"
+
+
 _TEXT = "({json} ->> '$')"
 _IS_SHORT = f"strlen({{json}}) <= {MAX_TEXT_BYTES} AND NOT contains({{json}}, '\\u0000')"
 _IS_NUMBER = "regexp_full_match({json}, '-?[0-9][0-9.eE+-]{{0,31}}')"
+_TEXTS = """CASE WHEN starts_with({{json}}, '[') AND {is_short}
+    THEN array_to_string(from_json({found}, '["VARCHAR"]'), '|') END"""
 
-TEXT = f"CASE WHEN starts_with({{json}}, '\"') AND {_IS_SHORT} THEN {_TEXT} END"
-TEXT_LIST = f"""CASE WHEN starts_with({{json}}, '[') AND {_IS_SHORT}
-    THEN array_to_string(from_json({{json}}, '["VARCHAR"]'), '|') END"""
-NUMBER = f"""CASE WHEN {_IS_NUMBER} THEN {{json}}
-    WHEN regexp_full_match({{json}}, '"-?[0-9][0-9.eE+-]{{{{0,31}}}}"') THEN {_TEXT} END"""
-INTEGER = "CASE WHEN regexp_full_match({json}, '-?[0-9]{{1,18}}') THEN {json} END"
-PRICE = f"""CASE WHEN starts_with({{json}}, '\"')
+TEXT = ValueType(
+    f"CASE WHEN starts_with({{json}}, '\"') AND {_IS_SHORT} THEN {_TEXT} END",
+    f"a text in quotes of at most {MAX_TEXT_BYTES:,} bytes",
+    f"starts_with({{json}}, '\"') AND strlen({{json}}) <= {MAX_TEXT_BYTES} AND NOT contains({{json}}, '\\')",
+    "{json}[2:-2]",
+)
+TEXT_LIST = ValueType(_TEXTS.format(is_short=_IS_SHORT, found="{json}"), "a list of texts")
+TEXT_LISTS = ValueType(
+    _TEXTS.format(is_short=_IS_SHORT, found="json_extract({json}, '$[0]')"), "a list of lists of texts"
+)
+NUMBER = ValueType(
+    f"""CASE WHEN {_IS_NUMBER} THEN {{json}}
+    WHEN regexp_full_match({{json}}, '"-?[0-9][0-9.eE+-]{{{{0,31}}}}"') THEN {_TEXT} END""",
+    "a number",
+    "{json} IN ('1.0', '2.0', '3.0', '4.0', '5.0', '1', '2', '3', '4', '5')",
+)
+INTEGER = ValueType("CASE WHEN regexp_full_match({json}, '-?[0-9]{{1,18}}') THEN {json} END", "a whole number")
+PRICE = ValueType(
+    f"""CASE WHEN starts_with({{json}}, '\"')
     THEN left(regexp_replace({_TEXT}, '^\\s+|\\s+$', '', 'g'), {MAX_PRICE_CHARACTERS})
-    WHEN {_IS_NUMBER} THEN {{json}} END"""
-TEXT_LISTS = f"""CASE WHEN starts_with({{json}}, '[') AND {_IS_SHORT}
-    THEN array_to_string(from_json(json_extract({{json}}, '$[0]'), '["VARCHAR"]'), '|') END"""
-"""Value types: SQL for the text of the value whose JSON is {json}, null where the value is of another type.
-
-NUMBER is a number, or a text with one. TEXT_LIST is a list of texts, joined by |; TEXT_LISTS a list of such lists, of
-which the first is read. PRICE is a number or a text, which is cut: some are pages of markup.
+    WHEN {_IS_NUMBER} THEN {{json}} END""",
+    "a number or a text",
+)
+"""NUMBER is a number, or a text with one. TEXT_LIST is a list of texts, joined by |; TEXT_LISTS a list of such lists,
+of which the first is read. PRICE is a number or a text, which is cut: some are pages of markup.
 """
-
-_RULES = {
-    TEXT: f"a text in quotes of at most {MAX_TEXT_BYTES:,} bytes",
-    TEXT_LIST: "a list of texts",
-    TEXT_LISTS: "a list of lists of texts",
-    NUMBER: "a number",
-    INTEGER: "a whole number",
-    PRICE: "a number or a text",
-}
-"""What a value of each type is, for messages; all others are times."""
 
 _SHOWN_CHARACTERS = 40
 
@@ -65,8 +91,8 @@ _DIGITS_IN |= {
 }
 
 
-def time_type(export: Export, key: str, *, documented_unit: str) -> str:
-    """SQL for the milliseconds since 1970 UTC of a number, or of a text with a number, an ISO 8601 time or an RFC date.
+def time_type(export: Export, key: str, *, documented_unit: str) -> ValueType:
+    """The milliseconds since 1970 UTC of a number, or of a text with a number, an ISO 8601 time or an RFC date.
 
     The unit of numbers is decided from the first records by plausibility; `json_rows` checks all others.
     """
@@ -79,11 +105,13 @@ def time_type(export: Export, key: str, *, documented_unit: str) -> str:
     if (unit or documented_unit) == "seconds":
         fraction = "split_part({json}, '.', 1) || left(split_part({json}, '.', 2) || '000', 3)"
     quoted = scaled.format(digits=_TEXT)
-    return f"""CASE WHEN regexp_full_match({{json}}, '-?[0-9]{{{{1,18}}}}') THEN {number}
+    is_integer = "regexp_full_match({json}, '-?[0-9]{{1,18}}')"
+    every_form = f"""CASE WHEN {is_integer} THEN {number}
         WHEN regexp_full_match({{json}}, '-?[0-9]{{{{1,18}}}}[.][0-9]+') THEN {fraction}
         WHEN starts_with({{json}}, '"') AND regexp_full_match({_TEXT}, '-?[0-9]{{{{1,18}}}}') THEN {quoted}
         WHEN starts_with({{json}}, '"') THEN CAST(
             epoch_ms(coalesce(TRY_CAST({_TEXT} AS TIMESTAMPTZ), {_RFC_DATE})) AS VARCHAR) END"""
+    return ValueType(every_form, "a number, an ISO 8601 time or an RFC date", is_integer, number)
 
 
 class _TimeCheck:
@@ -114,9 +142,7 @@ class _TimeCheck:
             raise implausible(self._first, name=self._key)
 
 
-_BLOCK_BYTES = 4 * 2**20
-_BATCH_ROWS = 2**16
-_LINES = pa.schema([("row_number", pa.int64()), ("text", pa.string())])
+_BLOCK_BYTES = 16 * 2**20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -129,29 +155,43 @@ class JsonRow:
     `time_key` is the key whose values must become plausible milliseconds in `reviewed_at`.
     """
 
-    value_types: Mapping[str, str]
+    value_types: Mapping[str, ValueType]
     columns: Mapping[str, str]
     optional: tuple[str, ...] = ()
     reads_line: bool = False
     time_key: str = ""
 
     @property
+    def usual_sql(self) -> str:
+        """The query on a table `lines` (row_number, text) that sets `is_usual` where a row is right; "" if none is."""
+        if not all(value_type.is_usual for value_type in self.value_types.values()):
+            return ""
+        json = self._json()
+        checks = " AND ".join(
+            value_type.is_usual.format(json=json[key]) for key, value_type in self.value_types.items()
+        )
+        values = (
+            f'{value_type.usual.format(json=json[key])} AS "{key}"' for key, value_type in self.value_types.items()
+        )
+        columns = (f"{sql} AS {name}" for name, sql in self.columns.items())
+        return f"""
+            WITH parsed AS ({self._parsed_sql}), usual AS (
+                SELECT row_number, line, coalesce({checks}, false) AS is_usual, {_joined(values)} FROM parsed
+            )
+            SELECT row_number, is_usual, {_joined(columns)} FROM usual"""
+
+    @property
     def sql(self) -> str:
-        """The query on a table `lines` (row_number, text), in the order of the lines."""
-        json = {key: f"json[{position}]" for position, key in enumerate(self.value_types, start=1)}
+        """The query on a table `lines` (row_number, text) for every line, with its `read_error`."""
+        json = self._json()
         faults = ["json IS NULL"]
         faults += [f"{json[key]} IS NULL" for key in self.value_types if key not in self.optional]
         faults += [f"(\"{key}\" IS NULL AND {json[key]} <> 'null')" for key in self.value_types]
         error = self._error_sql(json)
-        typed = (f'{value_type.format(json=json[key])} AS "{key}"' for key, value_type in self.value_types.items())
+        typed = (f'{value_type.sql.format(json=json[key])} AS "{key}"' for key, value_type in self.value_types.items())
         columns = (f"CASE WHEN NOT damaged THEN {sql} END AS {name}" for name, sql in self.columns.items())
-        paths = _joined(f"'$.{key}'" for key in self.value_types)
-        line = "TRY(json(text))" if self.reads_line else "NULL"
         return f"""
-            WITH parsed AS (
-                SELECT row_number, {line} AS line, CAST(TRY(json_extract(text, [{paths}])) AS VARCHAR[]) AS json
-                FROM lines
-            ), typed AS (
+            WITH parsed AS ({self._parsed_sql}), typed AS (
                 SELECT *, {_joined(typed)}
                 FROM parsed
             ), checked AS (
@@ -160,6 +200,16 @@ class JsonRow:
             SELECT row_number, {error} AS read_error,
                 {_joined(columns)}
             FROM checked"""
+
+    def _json(self) -> dict[str, str]:
+        return {key: f"json[{position}]" for position, key in enumerate(self.value_types, start=1)}
+
+    @property
+    def _parsed_sql(self) -> str:
+        line = "TRY(json(text))" if self.reads_line else "NULL"
+        paths = _joined(f"'$.{key}'" for key in self.value_types)
+        return f"""SELECT row_number, {line} AS line, CAST(TRY(json_extract(text, [{paths}])) AS VARCHAR[]) AS json
+                FROM lines"""
 
     def _error_sql(self, json: Mapping[str, str]) -> str:
         """SQL for the read_error of a row; evaluated for damaged rows only."""
@@ -171,8 +221,9 @@ class JsonRow:
             # Ids are not shown, and else only what has no blank: it may be a person's text.
             is_shown = f"regexp_full_match({found}, '\\S{{1,{_SHOWN_CHARACTERS}}}') AND {value_type != TEXT}"
             value = f"CASE WHEN {is_shown} THEN ' but ' || {found} ELSE '' END"
-            rule = _RULES.get(value_type, "a number, an ISO 8601 time or an RFC date")
-            cases.append(f"WHEN \"{key}\" IS NULL AND {found} <> 'null' THEN '{key} is not {rule}' || {value}")
+            cases.append(
+                f"WHEN \"{key}\" IS NULL AND {found} <> 'null' THEN '{key} is not {value_type.rule}' || {value}"
+            )
         reason = f"{RejectionReason.DAMAGED_RECORD.value}{DETAILS_SEPARATOR}"
         return f"CASE WHEN damaged THEN '{reason}' || CASE {' '.join(cases)} END END"
 
@@ -190,34 +241,51 @@ def json_rows(export: Export, row: JsonRow) -> Iterator[pa.Table]:
     import duckdb
 
     check = _TimeCheck(row.time_key, export) if row.time_key else None
-    refusals: list[RefusedInput] = []
-    lines = pa.RecordBatchReader.from_batches(_LINES, _lines(export, refusals))
-    with duckdb.connect(config={"threads": 1, "temp_directory": ""}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")  # of ISO 8601 times without an offset
-        connection.register("lines", lines)
-        try:
-            for batch in connection.sql(row.sql).to_arrow_reader(_BATCH_ROWS):
-                if check:
-                    check.add(batch["reviewed_at"])
-                yield pa.Table.from_batches([batch])
-        except (duckdb.Error, pa.ArrowException, OSError):
-            if refusals:
-                raise refusals[0] from None
-            raise
+    threads = export.settings.threads or cores()
+    with (
+        duckdb.connect(config={"threads": 1, "temp_directory": ""}) as connection,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        pending: deque[Future[pa.Table]] = deque()
+        blocks = _blocks_of_lines(export)
+        while True:
+            while len(pending) <= threads and (block := next(blocks, None)):
+                pending.append(pool.submit(_rows_of_block, row, connection.cursor(), *block))
+            if not pending:
+                break
+            rows = pending.popleft().result()
+            if check:
+                check.add(rows["reviewed_at"])
+            yield rows
     if check:
         check.finish()
 
 
-def _lines(export: Export, refusals: list[RefusedInput]) -> Iterator[pa.RecordBatch]:
-    """The lines with their numbers. DuckDB loses the type of an error, so a refusal is also put in `refusals`."""
-    try:
-        for first, block in _blocks_of_lines(export):
-            texts = _texts(block, first=first)
-            numbers = pa.array(np.arange(first, first + len(texts)))
-            yield pa.record_batch([numbers, texts], schema=_LINES)
-    except RefusedInput as error:
-        refusals.append(error)
-        raise
+def _rows_of_block(row: JsonRow, connection: "duckdb.DuckDBPyConnection", first: int, block: bytes) -> pa.Table:
+    connection.execute("SET TimeZone = 'UTC'")  # of ISO 8601 times without an offset
+    texts = _texts(block, first=first)
+    if row.reads_line:
+        texts = _without_nan(texts)
+    lines = pa.table({"row_number": np.arange(first, first + len(texts)), "text": texts})
+    if not row.usual_sql:
+        return _all_forms(row, connection, lines)
+    usual = _query(row.usual_sql, connection, lines)
+    is_usual = usual["is_usual"]
+    usual = usual.drop_columns("is_usual").add_column(1, "read_error", pa.nulls(len(usual), pa.string()))
+    if pc.all(is_usual).as_py():
+        return usual
+    others = _all_forms(row, connection, lines.filter(pc.invert(is_usual)))
+    return pa.concat_tables([usual.filter(is_usual), others]).sort_by("row_number")
+
+
+def _all_forms(row: JsonRow, connection: "duckdb.DuckDBPyConnection", lines: pa.Table) -> pa.Table:
+    texts = _without_nan(lines["text"].combine_chunks())
+    return _query(row.sql, connection, lines.set_column(1, "text", texts))
+
+
+def _query(sql: str, connection: "duckdb.DuckDBPyConnection", lines: pa.Table) -> pa.Table:
+    connection.register("lines", lines)
+    return connection.sql(sql).to_arrow_table()
 
 
 def _blocks_of_lines(export: Export) -> Iterator[tuple[int, bytes]]:
@@ -231,13 +299,13 @@ def _blocks_of_lines(export: Export) -> Iterator[tuple[int, bytes]]:
         block = b"".join(pieces)
         end = block.rfind(b"\n") + 1
         if len(block) - end > MAX_LINE_BYTES:
-            raise _too_long(first + block.count(b"\n"))
-        yield first, _without_nan(block[:end])
-        first += block.count(b"\n")
+            raise _too_long(first + _line_ends(block))
+        yield first, block[:end]
+        first += _line_ends(block)
         pieces = [block[end:]]
     block = b"".join(pieces)
     if block and not block.endswith(b"\n"):
-        line = first + block.count(b"\n")
+        line = first + _line_ends(block)
         if _is_object(block[block.rfind(b"\n") + 1 :]):
             export.assume(f"the last record (line {line:,}) is complete although it has no line end")
         elif not compression_of(export.path):
@@ -246,7 +314,11 @@ def _blocks_of_lines(export: Export) -> Iterator[tuple[int, bytes]]:
             )
         block += b"\n"
     if block:
-        yield first, _without_nan(block)
+        yield first, block
+
+
+def _line_ends(block: bytes) -> int:
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
 
 
 def _is_object(line: bytes) -> bool:
@@ -256,22 +328,23 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _without_nan(block: bytes) -> bytes:
-    """The block with null for the NaN and Infinity that Python writes; texts that contain these words are unchanged."""
-    if b"NaN" not in block and b"Infinity" not in block:
-        return block
-    return b"".join(map(_line_without_nan, block.splitlines(keepends=True)))
+def _without_nan(texts: pa.Array) -> pa.Array:
+    """The lines with null for the NaN and Infinity that Python writes; texts that contain these words are unchanged."""
+    has_constant = pc.or_(pc.match_substring(texts, "NaN"), pc.match_substring(texts, "Infinity"))
+    if not pc.any(has_constant).as_py():
+        return texts
+    return pa.array([line and _line_without_nan(line) for line in texts.to_pylist()], pa.string())
 
 
-def _line_without_nan(line: bytes) -> bytes:
-    if b"NaN" not in line and b"Infinity" not in line:
+def _line_without_nan(line: str) -> str:
+    if "NaN" not in line and "Infinity" not in line:
         return line
     constants: list[str] = []
     try:
         record = json.loads(line, parse_constant=constants.append)  # which returns None, and so null
     except (ValueError, RecursionError):
         return line
-    return json.dumps(record).encode() + b"\n" if constants else line
+    return json.dumps(record) if constants else line
 
 
 def _texts(block: bytes, *, first: int) -> pa.Array:
