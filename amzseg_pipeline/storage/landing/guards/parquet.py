@@ -67,8 +67,8 @@ def parquet_footer(path: Path) -> pq.FileMetaData:
     """The footer of the file. RefusedInput where it is damaged or missing, or its schema is not one of Arrow's."""
     try:
         footer = footer_of(path)
-        footer.schema.to_arrow_schema()
-    except access_errors(pa.ArrowException) as error:
+        _ = footer.schema.to_arrow_schema().names, [chunk.path_in_schema for chunk in _chunks(footer)]
+    except access_errors(pa.ArrowException, UnicodeDecodeError) as error:
         raise damaged_parquet(error) from error
     return footer
 
@@ -99,12 +99,7 @@ def checked_row_count(
         raise damaged_parquet(ValueError(f"its footer states {footer.num_rows:,} rows and its row groups {rows:,}"))
     if rows == 0:
         raise RefusedInput("the file has columns but no rows; deliver it again or remove it.")
-    chunks = [
-        footer.row_group(group).column(column)
-        for group in range(footer.num_row_groups)
-        for column in range(footer.num_columns)
-    ]
-    read_chunks = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in column_types]
+    read_chunks = [chunk for chunk in _chunks(footer) if chunk.path_in_schema.partition(".")[0] in column_types]
     try:
         stated_bytes = sum(chunk.total_uncompressed_size for chunk in read_chunks)
         expanded_bytes = max(stated_bytes, uncompressed_page_bytes(path, read_chunks), rows)
@@ -118,6 +113,11 @@ def checked_row_count(
             "deliver it in smaller files, or raise max_expansion_ratio or max_expanded_bytes."
         )
     return int(rows)
+
+
+def _chunks(footer: pq.FileMetaData) -> list[pq.ColumnChunkMetaData]:
+    groups = map(footer.row_group, range(footer.num_row_groups))
+    return [group.column(column) for group in groups for column in range(footer.num_columns)]
 
 
 def check_engine_can_open(path: Path) -> None:

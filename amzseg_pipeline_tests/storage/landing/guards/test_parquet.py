@@ -25,7 +25,13 @@ from amzseg_pipeline.storage.landing.guards.parquet import (
 )
 from amzseg_pipeline.storage.landing.readers.parquet_texts import parquet_texts
 from amzseg_pipeline_tests.storage.landing.parquet_footers import set_footer_number
-from amzseg_pipeline_tests.storage.landing.synthetic_exports import opened, parquet
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import (
+    landing_zone,
+    opened,
+    parquet,
+    review_2023,
+    reviews_read,
+)
 
 COLUMN_TYPES = {"user_id": TEXT, "rating": NUMBER}
 COMPLETE = parquet([{"user_id": f"U{n}", "rating": n / 2, "text": "x" * 100} for n in range(1000)])
@@ -62,6 +68,16 @@ def test_counts_the_rows_of_a_complete_file(tmp_path: Path) -> None:
 def test_a_cut_or_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(RefusedInput, match=r"the parquet file is damaged or cut \(.*\); deliver it again"):
         opened(written(tmp_path, content))
+
+
+REVIEWS = parquet([review_2023(1), review_2023(2)]).split(b"user_id")
+
+
+@pytest.mark.parametrize("occurrence", range(1, len(REVIEWS)))
+def test_a_column_name_that_is_not_text_is_refused(tmp_path: Path, occurrence: int) -> None:
+    damaged = b"user_id".join(REVIEWS[:occurrence]) + b"us\xc7r_id" + b"user_id".join(REVIEWS[occurrence:])
+    with pytest.raises(RefusedInput, match=r"a\.parquet: the parquet file is damaged or cut"):
+        reviews_read(landing_zone(tmp_path, {"a.parquet": damaged}))
 
 
 def test_refuses_damaged_pages(tmp_path: Path) -> None:
