@@ -20,7 +20,7 @@ def test_a_scheduled_run_publishes_to_the_store_once(store: Store) -> None:
         config.write((PROJECT / "deploy/queue.yaml").read_text())
     with history(data_root) as instance:
         assert instance.get_runs_count() == 0
-        with daemon(data_root, AMZSEG_LOCAL=str(data_root.local)):
+        with daemon(data_root, AMZSEG_LOCAL=str(data_root.local), AMZSEG_SETTLE_SECONDS="0"):
             ticks = ScheduleTicks(instance)
             run = ticks.run()
             assert run.status == dg.DagsterRunStatus.SUCCESS
