@@ -19,7 +19,7 @@ import pandas as pd
 from filelock import FileLock
 
 from amzseg_pipeline.cli.console_log import line_per_asset
-from amzseg_pipeline.contracts.errors import PipelineError, SettingsError
+from amzseg_pipeline.contracts.errors import PipelineError, RefusedInput, SettingsError
 from amzseg_pipeline.contracts.users import FEATURE_COLUMNS
 from amzseg_pipeline.presentation.segment_texts import k_confidence_text
 from amzseg_pipeline.steps.run_document import PROMOTION_STATE_KEY
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         "show how a file would be read, without running",
         "Prints format, columns, first values, counts and assumptions.",
     )
-    inspect.add_argument("file", type=Path, metavar="FILE", help="the export")
+    inspect.add_argument("path", type=Path, metavar="FILE", help="the export, or a folder of exports")
     erasure = command(
         "erase",
         _erase,
@@ -106,9 +106,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _inspect(data_root: DataRoot, options: argparse.Namespace) -> int:
-    for line in inspection_lines(options.file, settings_of(data_root), now=time.time()):
-        print(line)
-    return 0
+    """Prints what a run would read from a file, or from each file of a folder."""
+    settings, path = settings_of(data_root), options.path
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    failed = 0
+    for file in files:
+        try:
+            print("\n".join(inspection_lines(file, settings, now=time.time())), end="\n\n" if path.is_dir() else "\n")
+        except RefusedInput as refusal:
+            print(f"refused: {refusal}", file=sys.stderr)
+            failed = 1
+    return failed
 
 
 def _rollback(data_root: DataRoot, options: argparse.Namespace) -> int:

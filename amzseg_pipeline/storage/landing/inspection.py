@@ -8,14 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, RAW_REVIEWS, READ_ERRORS, RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.reviews import RULE_NAMES, values
 from amzseg_pipeline.storage.landing.formats.detection import format_of
 from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards.parquet import check_engine_can_open
-from amzseg_pipeline.storage.landing.guards.text import printable
-from amzseg_pipeline.storage.landing.ingest.batch_files import no_record_can_be_read
+from amzseg_pipeline.storage.landing.guards.text import check_size, printable
+from amzseg_pipeline.storage.landing.ingest.batch_files import currency_with, no_record_can_be_read
 from amzseg_pipeline.storage.landing.readers.decompression import compression_of
 from amzseg_pipeline.storage.landing.readers.plain_text import WINDOWS_1252
 from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows
@@ -53,20 +54,29 @@ def inspection_lines(path: Path, settings: Settings, *, now: float) -> list[str]
     """
     if reason := reason_to_skip(path.name):
         return [f"{path.name}: a run skips this file: {reason}; rename it if it is an export"]
-    with readable_export(path, settings, now=now) as opened:
-        export_format, export = format_of(opened)
-        if isinstance(export_format, InPlaceFormat):
-            check_engine_can_open(path)
-        return _lines(path.name, export_format, export)
+    if not path.exists():
+        raise RefusedInput(f"{path}: there is no such file.")
+    try:
+        if path.is_file():
+            check_size(path.stat().st_size, settings)
+        with readable_export(path, settings, now=now) as opened:
+            export_format, export = format_of(opened)
+            if isinstance(export_format, InPlaceFormat):
+                check_engine_can_open(path)
+            return _lines(path, export_format, export)
+    except RefusedInput as refusal:
+        raise RefusedInput(f"{path.name}: {refusal}") from refusal
 
 
-def _lines(file_name: str, export_format: ParsedFormat | InPlaceFormat, export: Export) -> list[str]:
+def _lines(path: Path, export_format: ParsedFormat | InPlaceFormat, export: Export) -> list[str]:
     columns: dict[str, _Column] = {}
     rejected: Counter[str] = Counter()
     details: dict[str, dict[str, None]] = {}
     rows = records = 0
+    currency: str | None = None
     for table in parsed_rows(export_format, export):
         rows += len(table)
+        currency = currency_with(table, currency)
         records = table["row_number"][-1].as_py()
         for error in _rejections(table):
             reason, _, detail = error.partition(DETAILS_SEPARATOR)
@@ -79,8 +89,8 @@ def _lines(file_name: str, export_format: ParsedFormat | InPlaceFormat, export: 
     if rows and sum(rejected[reason] for reason in READ_ERRORS) == rows:
         raise no_record_can_be_read(next(iter(details.get(next(iter(rejected)), {})), next(iter(rejected))))
     return [
-        f"{file_name}: {export_format.name}",
-        *_file_lines(export, export_format),
+        f"{path.name}: {export_format.name}",
+        *_file_lines(path, export, export_format),
         f"records: {records:,}, rows: {rows:,}, of which rejected: {rejected.total():,}",
         *_value_lines(columns),
         *_meaning_lines(export_format),
@@ -115,9 +125,9 @@ def _add(column: _Column, name: str, texts: pa.Array) -> None:
             column.examples |= dict.fromkeys(originals)
 
 
-def _file_lines(export: Export, export_format: ExportFormat) -> Iterator[str]:
+def _file_lines(path: Path, export: Export, export_format: ExportFormat) -> Iterator[str]:
     description: str = export.file_type
-    if compression := compression_of(export.path):
+    if compression := compression_of(path):
         description = f"{description}, {compression}"
     if export.file_type == "CSV":
         encoding = "UTF-16" if export.is_utf_16 else "UTF-8"

@@ -32,6 +32,15 @@ _REVIEW_COLUMNS = {
     "rating": "overall",
     "reviewed_at": "unixReviewTime",
 }
+IGNORED_REVIEW_NAMES = (
+    *("reviewerName", "helpful", "reviewTime", "verified", "vote", "style", "image"),
+    *("reviewText", "summary"),
+)
+_IGNORED_ITEM_NAMES = (
+    *("title", "description", "brand", "feature", "features", "rank", "salesRank", "date", "details", "fit"),
+    *("also_buy", "also_view", "related", "similar_item", "main_cat", "tech1", "tech2"),
+    *("image", "imUrl", "imageURL", "imageURLHighRes"),
+)
 _ITEM = JsonRow(
     value_types={"asin": TEXT, "price": PRICE, "category": TEXT_LIST},
     columns={"item_id": "asin", "price": "price", "category": "category"},
@@ -64,6 +73,7 @@ REVIEWS_2018 = ParsedFormat(
     file_types=JSON,
     table=RAW_REVIEWS,
     required_names=("reviewerID", "asin", "overall", "unixReviewTime"),
+    ignored_names=IGNORED_REVIEW_NAMES,
     raw_rows=_review_rows,
 )
 ITEMS_2018 = ParsedFormat(
@@ -74,6 +84,7 @@ ITEMS_2018 = ParsedFormat(
     required_names=("asin", "price"),
     optional_names=("category",),
     excluded_names=("reviewerID", "overall", "user_id", "parent_asin"),
+    ignored_names=_IGNORED_ITEM_NAMES,
     raw_rows=_item_rows,
 )
 ITEMS_2014 = ParsedFormat(
@@ -84,5 +95,6 @@ ITEMS_2014 = ParsedFormat(
     required_names=("asin", "categories"),
     optional_names=("price",),
     excluded_names=("reviewerID", "overall", "user_id", "parent_asin"),
+    ignored_names=_IGNORED_ITEM_NAMES,
     raw_rows=_item_2014_rows,
 )

@@ -29,6 +29,11 @@ from amzseg_pipeline.storage.landing.scan.export import Export
 from amzseg_pipeline.storage.parquet.user_hash import DUCKDB_USER_HASH
 
 _REVIEW_NAMES = ("user_id", "parent_asin", "rating", "timestamp")
+IGNORED_REVIEW_NAMES = ("title", "text", "images", "asin", "helpful_vote", "verified_purchase", "history")
+_IGNORED_ITEM_NAMES = (
+    *("title", "subtitle", "author", "average_rating", "rating_number", "features", "description", "images", "videos"),
+    *("store", "details", "bought_together"),
+)
 _REVIEW_COLUMNS = {
     "user_id": "user_id",
     "user_hash": DUCKDB_USER_HASH.format(user_id="user_id"),
@@ -115,6 +120,7 @@ REVIEWS_2023 = ParsedFormat(
     file_types=JSON,
     table=RAW_REVIEWS,
     required_names=_REVIEW_NAMES,
+    ignored_names=IGNORED_REVIEW_NAMES,
     raw_rows=_review_rows,
 )
 ITEMS_2023 = ParsedFormat(
@@ -125,14 +131,16 @@ ITEMS_2023 = ParsedFormat(
     required_names=("parent_asin", "price"),
     optional_names=("categories", "main_category"),
     excluded_names=("user_id", "rating"),
+    ignored_names=_IGNORED_ITEM_NAMES,
     raw_rows=_item_rows,
 )
 REVIEWS_2023_PARQUET = InPlaceFormat(
     name="Amazon Reviews 2023 parquet",
-    version="reviews2023parquet-1",
+    version="reviews2023parquet-2",
     file_types=("parquet",),
     table=RAW_REVIEWS,
     required_names=_REVIEW_NAMES,
+    ignored_names=IGNORED_REVIEW_NAMES,
     column_types=_REVIEW_TYPES,
     raw_frame=_raw_frame,
     is_readable=_is_readable_in_place,
@@ -145,5 +153,6 @@ ITEMS_2023_PARQUET = ParsedFormat(
     required_names=("parent_asin", "price"),
     optional_names=("categories", "main_category"),
     excluded_names=("user_id", "rating"),
+    ignored_names=_IGNORED_ITEM_NAMES,
     raw_rows=_parquet_item_rows,
 )

@@ -20,6 +20,7 @@ from amzseg_pipeline.storage.landing.readers.raw_text import check_lengths, know
 from amzseg_pipeline.storage.landing.readers.records import RecordsReadTwice, text_records
 from amzseg_pipeline.storage.landing.scan.export import Export
 from amzseg_pipeline.storage.landing.values.column import ColumnStyle
+from amzseg_pipeline.storage.landing.values.ids import check_ids
 from amzseg_pipeline.storage.parquet.user_hash import user_hashes
 
 VALUE_COLUMNS = {
@@ -58,12 +59,14 @@ def _raw_rows(export: Export) -> Iterator[pa.Table]:
         export.assume(f"there is no column {missing}")
     styles = decided_styles(export, records, names=names, time_unit="milliseconds")
     for block in records.again():
-        yield from _exploded(block, styles)
+        for rows in _exploded(block, styles):
+            check_ids(rows, {"user_id": export.columns["user_id"], "review_id": export.columns["review_id"]})
+            yield rows
 
 
 SALES_CSV = ParsedFormat(
     name="Amazon Sales Dataset CSV",
-    version="sales3",
+    version="sales4",
     file_types=("CSV", "Excel", "parquet"),
     table=RAW_REVIEWS,
     rating_meaning="product",

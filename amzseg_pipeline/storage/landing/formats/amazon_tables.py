@@ -8,23 +8,24 @@ import re
 from dataclasses import replace
 
 from amzseg_pipeline.contracts.errors import RefusedInput
+from amzseg_pipeline.storage.landing.formats import amazon_2018, amazon_2023
 from amzseg_pipeline.storage.landing.formats.tabular import TableLayout, tabular_format
 from amzseg_pipeline.storage.landing.scan.export import Export
 
 REVIEWS_2023_TABLE = tabular_format(
     name="Amazon Reviews 2023 table",
-    version="reviews2023table-2",
+    version="reviews2023table-3",
     layout=TableLayout(
         columns={"user_id": "user_id", "parent_asin": "item_id", "rating": "rating", "timestamp": "reviewed_at"}
     ),
     required=("user_id", "parent_asin", "rating", "timestamp"),
-    ignored=("title", "text", "images", "asin", "helpful_vote", "verified_purchase", "history"),
+    ignored=amazon_2023.IGNORED_REVIEW_NAMES,
     excluded=("paid_price",),
 )
 _TEXTS = ("reviewText", "summary")
 REVIEWS_2018_TABLE = tabular_format(
     name="Amazon Reviews 2018 table",
-    version="reviews2018table-2",
+    version="reviews2018table-3",
     layout=TableLayout(
         columns={
             "reviewerID": "user_id",
@@ -37,11 +38,11 @@ REVIEWS_2018_TABLE = tabular_format(
     ),
     required=("reviewerID", "asin", "overall", "unixReviewTime"),
     hashed=_TEXTS,
-    ignored=("reviewerName", "helpful", "reviewTime", "verified", "vote", "style", "image", *_TEXTS),
+    ignored=amazon_2018.IGNORED_REVIEW_NAMES,
 )
 RATINGS_WITHOUT_HEADER = tabular_format(
     name="Amazon ratings without header",
-    version="ratings-2",
+    version="ratings-3",
     layout=TableLayout(
         columns={"user": "user_id", "item": "item_id", "rating": "rating", "timestamp": "reviewed_at"},
         time_unit="seconds",
@@ -53,7 +54,7 @@ RATINGS_WITHOUT_HEADER = tabular_format(
 )
 RATINGS = tabular_format(
     name="Amazon ratings",
-    version="ratingstable-1",
+    version="ratingstable-2",
     layout=TableLayout(
         columns={"user": "user_id", "item": "item_id", "rating": "rating", "timestamp": "reviewed_at"},
         time_unit="seconds",
@@ -63,7 +64,7 @@ RATINGS = tabular_format(
 )
 RATINGS_OF_PRODUCTS = tabular_format(
     name="Amazon ratings of products",
-    version="ratingsproducts-1",
+    version="ratingsproducts-2",
     layout=TableLayout(
         columns={"UserId": "user_id", "ProductId": "item_id", "Rating": "rating", "Timestamp": "reviewed_at"},
         time_unit="seconds",

@@ -4,7 +4,7 @@ from amzseg_pipeline.storage.landing.formats.tabular import TableLayout, tabular
 
 AWS_CUSTOMER_REVIEWS = tabular_format(
     name="AWS Customer Reviews",
-    version="awsreviews2",
+    version="awsreviews3",
     layout=TableLayout(
         columns={
             "customer_id": "user_id",

@@ -12,14 +12,14 @@ _LAYOUT = TableLayout(columns={name: name for name in COLUMNS})
 
 CANONICAL_CSV = tabular_format(
     name="canonical CSV",
-    version="canonical3",
+    version="canonical4",
     layout=_LAYOUT,
     required=REQUIRED_COLUMNS,
     file_types=("CSV", "Excel"),
 )
 CANONICAL_PARQUET = tabular_format(
     name="canonical parquet",
-    version="canonicalparquet3",
+    version="canonicalparquet4",
     layout=_LAYOUT,
     required=REQUIRED_COLUMNS,
     file_types=("parquet",),

@@ -41,7 +41,7 @@ class ExportFormat:
 
     All `required_names` must be present and no `excluded_names`, which belong to another format. `ignored_names` are
     known and not read. Other names are ignored and reported, unless one resembles a name of the format that is missing.
-    Names of CSV and Excel files may differ in case, spaces and underscores. `version` is part of the names of cached
+    Names of tables may differ in case, spaces and underscores. `version` is part of the names of cached
     batch files: change it when the same bytes would give other rows. `table` is the contract of the rows. `has_quotes`
     is False where quotes in a TSV are plain characters.
     """
@@ -77,18 +77,17 @@ class ExportFormat:
         known = {key(name) for name in (*used, *self.ignored_names)}
         extra = [name for name in actual.values() if key(name) not in known]
         is_header = 2 * len(missing) < len(self.required_names)
-        similar = {} if is_exact or not is_header else _similar([name for name in used if name not in columns], extra)
-        problems = []
-        if missing:
-            problems.append(f"missing {', '.join(map(repr, missing))}")
+        similar = _similar([name for name in used if name not in columns], extra) if is_header else {}
+        problems = [
+            f"{_shortened(wrong)} may be meant as {name!r}: rename or remove it" for name, wrong in similar.items()
+        ]
+        if absent := [name for name in missing if name not in similar]:
+            problems.append(f"missing {', '.join(map(repr, absent))}")
         foreign = [name for name in self.excluded_names if key(name) in actual]
         if foreign:
             problems.append(f"names of another format: {', '.join(map(repr, foreign))}")
         if is_header and (again := [name for name in repeated if key(name) in known]):
             problems.append(f"repeated {', '.join(_shortened(name) for name in again)}")
-        problems += [
-            f"{_shortened(wrong)} may be meant as {name!r}: rename or remove it" for name, wrong in similar.items()
-        ]
         return Match(
             columns,
             tuple(extra) if is_header else (),

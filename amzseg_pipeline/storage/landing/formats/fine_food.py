@@ -4,7 +4,7 @@ from amzseg_pipeline.storage.landing.formats.tabular import TableLayout, tabular
 
 FINE_FOOD_REVIEWS = tabular_format(
     name="Amazon Fine Food Reviews",
-    version="finefood2",
+    version="finefood3",
     layout=TableLayout(
         columns={"UserId": "user_id", "ProductId": "item_id", "Score": "rating", "Time": "reviewed_at"},
         time_unit="seconds",

@@ -21,12 +21,12 @@ from amzseg_pipeline.storage.landing.guards import parquet as parquet_guard
 from amzseg_pipeline.storage.landing.readers.csv_records import Numbers, Records
 from amzseg_pipeline.storage.landing.readers.raw_text import check_lengths, currencies_of, known_texts, missing_texts
 from amzseg_pipeline.storage.landing.readers.records import RecordsReadTwice, text_records
-from amzseg_pipeline.storage.landing.scan.column_mapping import ColumnMapping, MappedColumns
+from amzseg_pipeline.storage.landing.scan.column_mapping import ColumnMapping
 from amzseg_pipeline.storage.landing.scan.export import Export, FileType
 from amzseg_pipeline.storage.landing.values.column import ColumnStyle
+from amzseg_pipeline.storage.landing.values.ids import IdStyle
 from amzseg_pipeline.storage.landing.values.numbers import (
     CountStyle,
-    IdStyle,
     PercentStyle,
     PriceStyle,
     RatingStyle,
@@ -43,7 +43,7 @@ COLUMN_TYPES = {
     **dict.fromkeys(("user_id", "item_id", "review_id"), parquet_guard.ID),
     "reviewed_at": parquet_guard.TIME,
 }
-_NOTHING_STATED = ColumnMapping(columns=MappedColumns(user_id="user_id", item_id="item_id", rating="rating"))
+_NOTHING_STATED = ColumnMapping()
 _CURRENCY = "^[A-Z]{3}$"
 _CODE_BEFORE_AMOUNT = r"^(?P<code>[A-Z]{3}) "
 

@@ -16,7 +16,7 @@ MAX_RECORD_BYTES = 4 * 2**20
 _QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
 
 
-def csv_record_count(stream: BinaryIO, *, delimiter: str = ",", has_quotes: bool = True) -> int:
+def csv_record_count(stream: BinaryIO, *, delimiter: str = ",", has_quotes: bool = True, needs_end: bool = True) -> int:
     """The number of records of a CSV, its header included and blank lines not, by counting quotes and line ends.
 
     A record ends at a line end with an even number of quotes before it (RFC 4180); without `has_quotes`, quotes are
@@ -29,7 +29,7 @@ def csv_record_count(stream: BinaryIO, *, delimiter: str = ",", has_quotes: bool
     records = in_quotes = opened_at = 0
     last_end = -1
     last = b"\n"
-    for offset, chunk in text_chunks(stream):
+    for offset, chunk in text_chunks(stream, needs_end=needs_end):
         text = np.frombuffer(last + chunk, dtype=np.uint8)
         before, current = text[:-1], text[1:]
         quotes = np.flatnonzero(current == _QUOTE) if has_quotes else np.empty(0, dtype=np.intp)
@@ -57,7 +57,7 @@ def csv_record_count(stream: BinaryIO, *, delimiter: str = ",", has_quotes: bool
         last = chunk[-1:]
     if in_quotes:
         raise refusal_at(stream, opened_at, "the quoted cell is never closed: the file looks cut; deliver it again")
-    return records
+    return records + (last not in b"\n\r")
 
 
 def _stray_quotes(

@@ -1,4 +1,4 @@
-"""Checks of an Excel workbook before a parser reads it, and the header of its first sheet that is not empty."""
+"""Checks of an Excel workbook before a parser reads it, and the sheet that is read."""
 
 import functools
 import re
@@ -18,6 +18,7 @@ _REFERENCE = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,9})["']""")
 _MAX_REFERENCE_BYTES = 64
 _OTHER_WORKBOOKS = frozenset({"content.xml", "xl/workbook.bin"})
 """What makes the parser read a zip file as OpenDocument or as a binary workbook, which are not checked here."""
+_MIN_COLUMNS = 3
 
 
 def check_workbook(path: Path, settings: Settings) -> None:
@@ -72,23 +73,39 @@ def _column_number(letters: bytes) -> int:
     return functools.reduce(lambda number, letter: 26 * number + letter - ord("A") + 1, letters.upper(), 0)
 
 
-def sheet_names(path: Path, settings: Settings) -> tuple[str, ...]:
-    """The column names in the first row of the first sheet that is not empty."""
+def sheet_names(path: Path, settings: Settings) -> tuple[tuple[str, ...], str]:
+    """The column names of the sheet that is read, and what is assumed where there are others ("" where not)."""
     check_workbook(path, settings)
-    rows = sheet_rows(path)
-    return tuple(str(cell) for cell in rows[0])
+    name, rows, others = _sheet(path)
+    header = tuple(map(str, rows[0]))
+    if same := [other for other, first in others.items() if tuple(map(str, first)) == header]:
+        raise RefusedInput(f"sheets {name!r} and {same[0]!r} have the same columns; save each as a file of its own.")
+    return header, f"sheet {name!r} is read, and not {', '.join(map(repr, others))}" if others else ""
 
 
 def sheet_rows(path: Path) -> list[list[object]]:
-    """The rows of the first sheet that is not empty, header included. RefusedInput where there is none."""
+    """The rows of the sheet that is read, header included."""
+    return _sheet(path)[1]
+
+
+def _sheet(path: Path) -> tuple[str, list[list[object]], dict[str, list[object]]]:
+    """Name and rows of the first sheet with at least _MIN_COLUMNS names, and the first rows of the other sheets.
+
+    Without such a sheet, the first one that is not empty. RefusedInput where there is none.
+    """
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
         with path.open("rb") as file:
             workbook = CalamineWorkbook.from_filelike(file)
-        for name in workbook.sheet_names:
-            if rows := workbook.get_sheet_by_name(name).to_python(skip_empty_area=True):
-                return [list(row) for row in rows]
+        sheets = {
+            name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=True) for name in workbook.sheet_names
+        }
     except CalamineError as error:
         raise RefusedInput(f"the workbook cannot be read ({error}); save it again as .xlsx or CSV.") from error
-    raise RefusedInput("the workbook has no rows; deliver it again or remove it.")
+    filled: dict[str, list[list[object]]] = {name: [list(row) for row in rows] for name, rows in sheets.items() if rows}
+    if not filled:
+        raise RefusedInput("the workbook has no rows; deliver it again or remove it.")
+    wide = (name for name, rows in filled.items() if sum(cell != "" for cell in rows[0]) >= _MIN_COLUMNS)
+    read = next(wide, next(iter(filled)))
+    return read, filled[read], {name: rows[0] for name, rows in filled.items() if name != read}

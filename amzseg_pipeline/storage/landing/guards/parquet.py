@@ -14,7 +14,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.fs.object_store import DuckDBReads, access_errors, first_bytes, store_of
 from amzseg_pipeline.storage.fs.object_store import footer as footer_of
 from amzseg_pipeline.storage.landing.guards.parquet_pages import uncompressed_page_bytes
-from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
+from amzseg_pipeline.storage.landing.guards.text import NoRecords, refuse_unreadable
 from amzseg_pipeline.storage.landing.readers.decompression import SMALL_BYTES
 
 PARQUET_MAGIC = b"PAR1"
@@ -52,7 +52,8 @@ VALUE = ColumnTypeCheck(
     "text or a number", lambda data_type: _is_text(data_type) or _is_number(data_type) or pt.is_null(data_type)
 )
 TIME = ColumnTypeCheck(
-    "text, an integer or a timestamp", lambda data_type: VALUE.accepts(data_type) or pt.is_temporal(data_type)
+    "text, an integer, a date or a timestamp",
+    lambda data_type: VALUE.accepts(data_type) or pt.is_timestamp(data_type) or pt.is_date(data_type),
 )
 TEXT_LIST = ColumnTypeCheck("a list of texts", lambda data_type: _is_text_list(data_type) or pt.is_null(data_type))
 
@@ -98,7 +99,7 @@ def checked_row_count(
     if rows != footer.num_rows:
         raise damaged_parquet(ValueError(f"its footer states {footer.num_rows:,} rows and its row groups {rows:,}"))
     if rows == 0:
-        raise RefusedInput("the file has columns but no rows; deliver it again or remove it.")
+        raise NoRecords("the file has columns but no rows; deliver it again or remove it.")
     read_chunks = [chunk for chunk in _chunks(footer) if chunk.path_in_schema.partition(".")[0] in column_types]
     try:
         stated_bytes = sum(chunk.total_uncompressed_size for chunk in read_chunks)

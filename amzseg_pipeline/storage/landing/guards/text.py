@@ -38,13 +38,13 @@ _OTHER_FORMATS = {
 
 _BINARY_FORMATS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook in a compressed file",
+    b"PAR1": "a compressed parquet file",
     b"\x1f\x8b": "a gzip file in a gzip file",
     b"BZh": "a bzip2 file",
     b"\xfd7zXZ\x00": "an xz file",
     b"\x28\xb5\x2f\xfd": "a zstd file in a compressed file",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"Rar!\x1a\x07": "a rar archive",
-    b"PAR1": "a compressed parquet file",
 }
 
 
@@ -73,7 +73,7 @@ def refuse_unreadable() -> Iterator[None]:
 def check_size(size_bytes: int, settings: Settings) -> None:
     """RefusedInput where the file is empty or larger than `max_file_bytes`; the file is not opened."""
     if size_bytes == 0:
-        raise RefusedInput("the file is empty; deliver it again or remove it.")
+        raise NoRecords("the file is empty; deliver it again or remove it.")
     if size_bytes > settings.max_file_bytes:
         raise RefusedInput(
             f"{size_bytes:,} bytes are more than max_file_bytes = {settings.max_file_bytes:,}; "
@@ -104,10 +104,15 @@ def is_utf_16(head: bytes) -> bool:
     return [byte == 0 for byte in head[:4]] in ([False, True] * 2, [True, False] * 2)
 
 
-def text_chunks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+class NoRecords(RefusedInput):
+    """An export without a record."""
+
+
+def text_chunks(stream: BinaryIO, *, needs_end: bool = True) -> Iterator[tuple[int, bytes]]:
     """The stream's bytes without a byte order mark, in checked chunks with their offset.
 
-    RefusedInput, naming line and byte, for a NUL, for bytes that are not UTF-8, and for a last line without a line end.
+    RefusedInput, naming line and byte, for a NUL, for bytes that are not UTF-8, for a cut character at the end, and, if
+    the text `needs_end`, for a last line without a line end.
     """
     offset = 0
     undecoded = last = b""
@@ -125,9 +130,10 @@ def text_chunks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         yield offset + mark_bytes, chunk[mark_bytes:]
         offset += len(chunk)
         last = chunk[-1:]
-    if last not in (b"\n", b"\r"):
+    if undecoded or (needs_end and last not in (b"\n", b"\r")):
         raise RefusedInput(
-            f"the file looks cut: the last record (line {_line(stream, offset):,}) has no line end; deliver it again."
+            f"the file looks cut: the last record (line {_line(stream, offset):,}) has no line end; deliver it again, "
+            "or, if it is complete, add the line end (Google Sheets writes none)."
         )
 
 

@@ -25,6 +25,7 @@ from amzseg_pipeline.storage.fs.object_store import content_of, footer, store_of
 from amzseg_pipeline.storage.landing.formats.detection import FORMAT_BY_NAME, format_of
 from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards.parquet import check_engine_can_open, checked_row_count
+from amzseg_pipeline.storage.landing.readers.parquet_texts import check_first_ids
 from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows, pseudonymized_rows
 from amzseg_pipeline.storage.landing.scan.export import Export, readable_export
 from amzseg_pipeline.storage.landing.scan.identity import check_unchanged, sha256_now, with_mapping
@@ -167,7 +168,9 @@ def _checked_in_place(export: Export, export_format: InPlaceFormat, settings: Se
     assert export.footer is not None
     rows = checked_row_count(export.path, export.footer, settings, column_types=export_format.column_types)
     check_engine_can_open(export.path)
-    return BatchFile(export.path, export_format.name, rows, records=rows, read_errors=0, currency=None)
+    check_first_ids(export, ("user_id", "parent_asin"))
+    assumptions = tuple(export.assumptions)
+    return BatchFile(export.path, export_format.name, rows, rows, read_errors=0, currency=None, assumptions=assumptions)
 
 
 def _checked_before(folder: Path, sha256: str, export: Path) -> BatchFile | None:
@@ -218,7 +221,7 @@ def _written(
         for group in _row_groups(tables):
             if "read_error" in group.column_names and not rows:
                 first_error = next(iter(group["read_error"].drop_null().slice(0, 1).to_pylist()), "")
-            currency = _currency_with(group, currency)
+            currency = currency_with(group, currency)
             rows += group.num_rows
             records = group["row_number"][-1].as_py()
             if "read_error" in group.column_names:
@@ -266,7 +269,7 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(pending)
 
 
-def _currency_with(rows: pa.Table, currency: str | None) -> str | None:
+def currency_with(rows: pa.Table, currency: str | None) -> str | None:
     """The one currency of `rows` and earlier rows; RefusedInput naming the first record in another one."""
     if "currency" not in rows.column_names:
         return currency

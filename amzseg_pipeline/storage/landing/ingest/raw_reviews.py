@@ -18,7 +18,7 @@ from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.fs.object_store import store_of
 from amzseg_pipeline.storage.landing.formats.detection import FORMAT_BY_NAME, FORMATS
 from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat, ParsedFormat
-from amzseg_pipeline.storage.landing.guards.text import check_size
+from amzseg_pipeline.storage.landing.guards.text import NoRecords, check_size
 from amzseg_pipeline.storage.landing.ingest.batch_files import (
     BatchFile,
     cached_batch_file,
@@ -34,7 +34,15 @@ from amzseg_pipeline.storage.landing.scan.identity import (
     saved_sha256,
     sha256_now,
 )
-from amzseg_pipeline.storage.landing.scan.listing import LandingFile, Listing, RefusedFile, SkippedFile, landing_listing
+from amzseg_pipeline.storage.landing.scan.listing import (
+    LandingFile,
+    Listing,
+    RefusedFile,
+    SkippedFile,
+    is_part,
+    landing_listing,
+    missing_shards,
+)
 from amzseg_pipeline.storage.landing.scan.refusals import save_refused_files, saved_refused_files
 from amzseg_pipeline.storage.landing.scan.sidecars import ENDINGS, check_sidecars
 
@@ -125,8 +133,10 @@ class RawReviews:
 
     @property
     def assumptions(self) -> tuple[str, ...]:
-        """What readers assumed, each with the path of the export."""
-        return tuple(f"{batch.path}: {assumption}" for batch in self.batches for assumption in batch.assumptions)
+        """What readers assumed, each with the path of the export, and which shards are missing."""
+        read = (f"{batch.path}: {assumption}" for batch in self.batches for assumption in batch.assumptions)
+        paths = (path for batch in self.batches for path in (batch.path, *batch.also_at))
+        return (*read, *missing_shards([*paths, *(file.path for file in self.skipped)]))
 
     @property
     def user_key_id(self) -> str | None:
@@ -196,7 +206,16 @@ def raw_reviews(
             batches.append(_batch(sha256, files, batch_file))
 
     save_refused_files(data_root, (file for file, error in errors.items() if not isinstance(error, RefusedForNow)))
-    refused = [*listing.refused, *(RefusedFile(file.path, str(error)) for file, error in errors.items())]
+    read_folders = {file.rpartition("/")[0] for batch in batches for file in (batch.path, *batch.also_at)}
+    empty_parts = [
+        file
+        for file, error in errors.items()
+        if isinstance(error, NoRecords) and is_part(file.path) and file.path.rpartition("/")[0] in read_folders
+    ]
+    refused = [
+        *listing.refused,
+        *(RefusedFile(file.path, str(error)) for file, error in errors.items() if file not in empty_parts),
+    ]
     if refused and (settings.on_refused_file == "fail" or not batches):
         raise RefusedInput(_refusals(data_root.landing, refused))
     if len({batch.currency for batch in batches} - {None}) > 1:
@@ -204,6 +223,7 @@ def raw_reviews(
     same = [
         SkippedFile(path, f"same content as {batch.path}, read once") for batch in batches for path in batch.also_at
     ]
+    same += [SkippedFile(file.path, "an empty part of a folder of which others are read") for file in empty_parts]
     raw = RawReviews(tuple(batches), tuple(sorted((*listing.skipped, *same))), tuple(sorted(refused)))
     if not raw.reviews:
         raise RefusedInput(_items_only(data_root.landing, raw))

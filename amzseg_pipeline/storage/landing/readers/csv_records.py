@@ -3,6 +3,7 @@
 No record is lost: the parser must find as many as the quotes and line ends delimit.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,11 +20,14 @@ from numpy.typing import NDArray
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, RejectionReason
 from amzseg_pipeline.storage.landing.guards.csv import MAX_RECORD_BYTES, csv_record_count
-from amzseg_pipeline.storage.landing.guards.text import NotUtf8, refuse_unreadable
+from amzseg_pipeline.storage.landing.guards.text import NoRecords, NotUtf8, refuse_unreadable
 from amzseg_pipeline.storage.landing.readers.plain_text import plain_text_file, windows_1252_as_utf_8
 from amzseg_pipeline.storage.landing.scan.export import Export
 
 Numbers = NDArray[np.int64]
+
+_MIN_RECORDS = 20
+"""Fewer cells may have one length by chance."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,16 @@ def csv_records(export: Export, columns: Sequence[str]) -> Iterator[Records]:
         except NotUtf8 as refusal:
             plain = stack.enter_context(windows_1252_as_utf_8(export, plain, refusal))
             lines = _line_count(plain, export.delimiter, has_quotes)
+        last = None if _has_last_line_end(plain) else _LastCells(export.names[0][-1])
         records = lines - export.has_header
         if records == 0:
-            raise RefusedInput("the file has a header but no record; deliver it again or remove it.")
+            raise NoRecords("the file has a header but no record; deliver it again or remove it.")
 
         found = 0
         for block in _blocks(plain, export, columns, has_quotes=has_quotes):
             found += len(block.numbers) + len(block.damaged)
+            if last:
+                last.add(block)
             if len(block.numbers) or len(block.damaged):
                 yield _without_headers(block) if export.has_header else block
         if found != records:
@@ -74,11 +81,43 @@ def csv_records(export: Export, columns: Sequence[str]) -> Iterator[Records]:
                 f"the parser found {found:,} records but quotes and line ends delimit {records:,}; "
                 "quote every cell that contains commas, quotes or line ends, and double the quotes inside."
             )
+        if last and not last.are_complete(records):
+            _line_count(plain, export.delimiter, has_quotes, needs_end=True)  # which refuses the file
+        elif last:
+            export.assume(f"the last record ({records:,}) is complete although it has no line end")
 
 
-def _line_count(plain: Path, delimiter: str, has_quotes: bool) -> int:
+def _line_count(plain: Path, delimiter: str, has_quotes: bool, *, needs_end: bool = False) -> int:
     with refuse_unreadable(), plain.open("rb") as stream:
-        return csv_record_count(stream, delimiter=delimiter, has_quotes=has_quotes)
+        return csv_record_count(stream, delimiter=delimiter, has_quotes=has_quotes, needs_end=needs_end)
+
+
+def _has_last_line_end(plain: Path) -> bool:
+    with refuse_unreadable(), plain.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) in b"\n\r"
+
+
+class _LastCells:
+    """The last cells of records, which show whether a last record without a line end is complete.
+
+    It is if they are all of one length, as days, times and codes are: a cut would have shortened the last of them.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lengths: set[int] = set()
+        self._last_number = 0
+
+    def add(self, block: Records) -> None:
+        if self._name in block.cells.schema.names and len(block.numbers):
+            self._lengths |= set(pc.unique(pc.binary_length(block.cells[self._name])).to_pylist())
+            self._last_number = int(block.numbers[-1])
+
+    def are_complete(self, records: int) -> bool:
+        """Whether the last of `records` records is complete."""
+        is_read = self._last_number == records >= _MIN_RECORDS
+        return is_read and len(self._lengths) == 1 and 0 not in self._lengths
 
 
 def _blocks(plain: Path, export: Export, columns: Sequence[str], *, has_quotes: bool) -> Iterator[Records]:
@@ -123,7 +162,8 @@ def _blocks(plain: Path, export: Export, columns: Sequence[str], *, has_quotes: 
                 yield Records(cells, numbers, damaged[damaged < first], details)
                 damaged = damaged[damaged >= first]
     except (pa.ArrowException, OSError) as error:
-        raise RefusedInput(f"the CSV parser failed ({error}); export it again.") from error
+        reason = str(error).partition(" columns, got")[0]  # a record follows
+        raise RefusedInput(f"the CSV parser failed ({reason}); export it again.") from None
 
 
 def _without_headers(block: Records) -> Records:

@@ -28,6 +28,7 @@ from amzseg_pipeline.storage.landing.readers.json_text import json_line_chunks
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTERS, MAX_TEXT_BYTES
 from amzseg_pipeline.storage.landing.scan.export import MAX_LINE_BYTES, Export
 from amzseg_pipeline.storage.landing.values.column import Examples
+from amzseg_pipeline.storage.landing.values.ids import check_ids
 from amzseg_pipeline.storage.landing.values.times import implausible, mixed_units, plausible_unit
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def time_type(export: Export, key: str, *, documented_unit: str) -> ValueType:
 
     The unit of numbers is decided from the first records by plausibility; `json_rows` checks all others.
     """
-    unit = plausible_unit([record.get(key) for record in export.head_records], now=export.now)  # type: ignore[misc]
+    stated = export.mapping.time_unit if export.mapping else ""
+    unit = stated or plausible_unit([record.get(key) for record in export.head_records], now=export.now)  # type: ignore[misc]
     if unit and unit != documented_unit:
         export.assume(f"{key} is in {unit} since 1970")
     scaled = _DIGITS_IN[unit or documented_unit]
@@ -256,6 +258,7 @@ def json_rows(export: Export, row: JsonRow) -> Iterator[pa.Table]:
             rows = pending.popleft().result()
             if check:
                 check.add(rows["reviewed_at"])
+                check_ids(rows, {name: row.columns[name] for name in ("user_id", "item_id")})
             yield rows
     if check:
         check.finish()

@@ -1,6 +1,6 @@
 """Columns of a Parquet export as columns of text, batch by batch in bounded memory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,11 @@ from amzseg_pipeline.storage.landing.guards.parquet import (
 )
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_TEXT_BYTES
 from amzseg_pipeline.storage.landing.scan.export import Export
+from amzseg_pipeline.storage.landing.values.ids import check_ids
 from amzseg_pipeline.storage.landing.values.times import UNITS, is_plausible, plausible_unit
 
 _BATCH_ROWS = 2**14
+_SAMPLE_ROWS = 2**10
 
 
 def parquet_texts(export: Export, *, column_types: Mapping[str, ColumnTypeCheck]) -> Iterator[pa.RecordBatch]:
@@ -32,6 +34,19 @@ def parquet_texts(export: Export, *, column_types: Mapping[str, ColumnTypeCheck]
     assert export.footer is not None
     checked_row_count(export.path, export.footer, export.settings, column_types=column_types)
     yield from _texts(export.path, export.footer, column_types)
+
+
+def check_first_ids(export: Export, names: Sequence[str]) -> None:
+    """RefusedInput where ids at the start of a row group are in scientific notation; a column has one notation."""
+    try:
+        with parquet_file(export.path, metadata=export.footer) as file:
+            for group in range(file.num_row_groups):
+                batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS, row_groups=[group], columns=list(names)), None)
+                if batch:
+                    texts = {name: batch[name].cast(pa.string()) for name in names}
+                    check_ids(pa.table(texts), {name: name for name in names})
+    except access_errors(pa.ArrowException) as error:
+        raise damaged_parquet(error) from error
 
 
 def parquet_time_unit(export: Export, name: str) -> str | None:

@@ -10,6 +10,7 @@ from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.landing.formats.export_format import InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.readers.parquet_texts import parquet_texts
 from amzseg_pipeline.storage.landing.scan.export import Export
+from amzseg_pipeline.storage.landing.values.ids import check_ids
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline.storage.parquet.user_hash import user_hashes
 
@@ -34,7 +35,7 @@ def pseudonymized_rows(rows: pa.Table, user_key: UserKey) -> pa.Table:
 
 
 def parsed_rows(export_format: ParsedFormat | InPlaceFormat, export: Export) -> Iterator[pa.Table]:
-    """The rows of an export of any format, as a ParsedFormat gives them."""
+    """The rows of an export of any format, as a ParsedFormat gives them. RefusedInput where ids lost digits."""
     if isinstance(export_format, ParsedFormat):
         yield from export_format.raw_rows(export)
         return
@@ -45,4 +46,5 @@ def parsed_rows(export_format: ParsedFormat | InPlaceFormat, export: Export) -> 
         for name in ("source_file", "batch", "user_hash"):
             columns = columns.append_column(name, pa.nulls(len(columns), schema.field(name).type))
         rows = export_format.raw_frame(nw.from_native(columns).lazy()).collect().to_arrow()
+        check_ids(rows, {"user_id": "user_id", "item_id": "parent_asin"})
         yield rows.select([field.name for field in fields]).cast(pa.schema(fields))

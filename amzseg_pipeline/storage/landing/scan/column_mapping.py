@@ -1,4 +1,7 @@
-"""`<name>.columns.toml` next to an export, or `columns.toml` for its folder: which column is which canonical column."""
+"""`<name>.columns.toml` next to an export, or `columns.toml` for its folder.
+
+It says which column is which canonical column, and what cannot be detected; for a known format, the latter only.
+"""
 
 import tomllib
 from pathlib import Path
@@ -34,11 +37,11 @@ class MappedColumns(BaseModel):
 
 
 class ColumnMapping(BaseModel):
-    """A mapping file: the columns, and what cannot be detected. Empty settings are detected."""
+    """A mapping file. Empty settings are detected; without `columns`, the format is, too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    columns: MappedColumns
+    columns: MappedColumns | None = None
     currency: Annotated[str, Field(pattern="^([A-Z]{3})?$")] = ""
     time_unit: Literal["", "seconds", "milliseconds", "microseconds", "nanoseconds"] = ""
     date_format: str = ""
@@ -48,7 +51,8 @@ class ColumnMapping(BaseModel):
     @property
     def names(self) -> dict[str, str]:
         """Canonical column -> column of the file, for those that are mapped."""
-        return {name: column for name, column in self.columns.model_dump().items() if column}
+        columns = self.columns.model_dump() if self.columns else {}
+        return {name: column for name, column in columns.items() if column}
 
 
 def mapping_file(export: Path) -> Path | None:

@@ -18,7 +18,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.fs.atomic_writes import copied_file, staging_folder
 from amzseg_pipeline.storage.fs.object_store import first_bytes, store_of
 from amzseg_pipeline.storage.landing.guards.excel import EXCEL_MAGIC, sheet_names
-from amzseg_pipeline.storage.landing.guards.parquet import is_parquet, parquet_footer
+from amzseg_pipeline.storage.landing.guards.parquet import PARQUET_MAGIC, is_parquet, parquet_footer
 from amzseg_pipeline.storage.landing.guards.text import checked_head, is_utf_16, printable, refuse_unreadable
 from amzseg_pipeline.storage.landing.readers.decompression import ContentHash, compression_of, decompressed_chunks
 from amzseg_pipeline.storage.landing.scan.column_mapping import ColumnMapping, column_mapping
@@ -40,7 +40,8 @@ class Export:
     `names` are its column names, or the keys of each of the first objects, which `head_records` holds. `columns` maps
     the names of the format to those of the file; `mapping` is what a mapping file states. `footer` is that of a Parquet
     file, parsed once. `now` is the time of the run in seconds since 1970 UTC. Readers add to `assumptions` what they
-    assume, once each. `content_hash` gets the sha256 of a file that is read as a stream.
+    assume, once each. `content_hash` gets the sha256 of a file that is read as a stream. `is_copy` if `path` is that
+    of a decompressed copy, which engines cannot read in place.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class Export:
     mapping: ColumnMapping | None = None
     assumptions: list[str] = field(default_factory=list)
     content_hash: ContentHash | None = None
+    is_copy: bool = False
 
     def assume(self, assumption: str) -> None:
         """Adds to `assumptions`, which people read, maybe in a terminal."""
@@ -75,7 +77,11 @@ def opened_export(path: Path, settings: Settings, *, now: float) -> Export:
     chunks = decompressed_chunks(path, settings)
     head = _next_bytes(chunks, _HEAD_BYTES)
     if head.startswith(EXCEL_MAGIC) and not compression_of(path):
-        return Export(path, settings, "Excel", (sheet_names(path, settings),), now, mapping=mapping)
+        names, unread = sheet_names(path, settings)
+        export = Export(path, settings, "Excel", (names,), now, mapping=mapping)
+        if unread:
+            export.assume(unread)
+        return export
     wide = is_utf_16(head)
     text = _decoded_utf_16(head) if wide else checked_head(head)
     if text.lstrip()[:1] not in (b"{", b"["):
@@ -139,8 +145,17 @@ def readable_export(path: Path, settings: Settings, *, now: float) -> Iterator[E
     """As opened_export; an export in a store has a `content_hash`, and can be read by any reader within the block.
 
     Readers of CSV and Excel go through a file several times, so an object of these types is copied to the local folder
-    and the copy is deleted at the end. Other types are read from the store, as a stream or in ranges.
+    and the copy is deleted at the end. Other types are read from the store, as a stream or in ranges. Excel and Parquet
+    in a compressed file are decompressed to such a copy.
     """
+    if compression_of(path) and next(decompressed_chunks(path, settings), b"").startswith((EXCEL_MAGIC, PARQUET_MAGIC)):
+        with staging_folder() as folder:
+            copy, content_hash = folder / path.name, ContentHash()
+            with copy.open("wb") as target:
+                target.writelines(decompressed_chunks(path, settings, content_hash=content_hash))
+            packed = opened_export(copy, settings, now=now)
+            yield replace(packed, is_copy=True, content_hash=content_hash, mapping=column_mapping(path))
+        return
     if store_of(path) is None:
         yield opened_export(path, settings, now=now)
         return

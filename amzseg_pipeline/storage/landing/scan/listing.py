@@ -8,7 +8,7 @@ Over 250 lines: the same rules for folders and for the keys of a store.
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -113,6 +113,25 @@ def landing_listing(landing: Path, *, now: float, settle_seconds: float | None) 
         files = [file for file in files if file not in young]
     sidecars = frozenset(entry.path for entry in entries if isinstance(entry, _Sidecar))
     return Listing(tuple(sorted(files)), tuple(sorted(skipped)), tuple(sorted(refused)), sidecars)
+
+
+def is_part(path: str) -> bool:
+    """Whether the file at `path` is one of the files that a parallel writer such as Spark writes, some without rows."""
+    return re.match("part-[0-9]+", path.rpartition("/")[2]) is not None
+
+
+def missing_shards(paths: Iterable[str]) -> list[str]:
+    """For each set of files such as train-00000-of-00010.parquet, the numbers of those that are not there."""
+    found: dict[tuple[str, int, str], set[int]] = {}
+    for path in paths:
+        if match := re.fullmatch(r"(.*-)([0-9]{5})-of-([0-9]{5})(.*)", path):
+            found.setdefault((match[1], int(match[3]), match[4]), set()).add(int(match[2]))
+    return [
+        f"{prefix}*{suffix}: {len(numbers)} of {total} shards are there; missing: "
+        + ", ".join(f"{number:05}" for number in sorted(set(range(total)) - numbers)[:10])
+        for (prefix, total, suffix), numbers in found.items()
+        if len(numbers) < total
+    ]
 
 
 def is_sample(path: str) -> bool:

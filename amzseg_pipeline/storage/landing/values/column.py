@@ -1,5 +1,6 @@
 """The interface of column styles: collect what a column holds, decide once, then rewrite its cells."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import pyarrow as pa
@@ -45,6 +46,12 @@ class Examples:
 
     def __str__(self) -> str:
         return quoted(self._values)
+
+
+def mapped(column: pa.Array, function: Callable[[str], str]) -> pa.Array:
+    """The texts as `function` rewrites them; called once for each distinct text."""
+    unique = column.dictionary_encode()
+    return pa.array(map(function, unique.dictionary.to_pylist()), pa.string()).take(unique.indices)
 
 
 def quoted(values: object) -> str:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from amzseg_pipeline.contracts.reviews import CURRENCY_BY_SYMBOL
 from amzseg_pipeline.steps.reviews import values
 from amzseg_pipeline.storage.landing.scan.export import Export
-from amzseg_pipeline.storage.landing.values.column import MIN_UNREADABLE, Examples, quoted, refuse
+from amzseg_pipeline.storage.landing.values.column import MIN_UNREADABLE, mapped, quoted, refuse
 
 _MOJIBAKE = {"â‚¹": "₹", "â‚¬": "€", "Â£": "£", "Â¥": "¥"}
 _CODES = r"[A-Za-z]{3}"
@@ -115,7 +115,7 @@ class PriceStyle:
 
     def rewritten(self, texts: pa.Array) -> pa.Array:
         # A text that cannot be read must stay unreadable: `1,234` in a column of decimal commas is not 1234.
-        return _mapped(texts, lambda text: self._read[text] or f"{values.UNREADABLE_MARK}{text}")
+        return mapped(texts, lambda text: self._read[text] or f"{values.UNREADABLE_MARK}{text}")
 
 
 def currency_code(text: str) -> str:
@@ -123,15 +123,27 @@ def currency_code(text: str) -> str:
     return _code(text) or text
 
 
-class PercentStyle:
-    """A column of percentages; rewritten as 0 to 100. Fractions (0.65) are recognised per column."""
+class _Texts:
+    """The distinct texts of a column."""
 
     def __init__(self) -> None:
         self._texts: dict[str, None] = {}
-        self._factor = 1
+        self._count = 0
 
     def add(self, texts: pa.Array) -> None:
+        self._count += len(texts) - texts.null_count
         self._texts |= dict.fromkeys(pc.unique(texts.drop_null()).to_pylist())
+
+    def _require_some(self, name: str, rewritten: Callable[[str], str], pattern: str, *, rule: str, fix: str) -> None:
+        """Refuses a column of many texts, none of which matches the pattern once it is rewritten."""
+        if self._count >= MIN_UNREADABLE and not any(re.match(pattern, rewritten(text)) for text in self._texts):
+            raise refuse(name, f"no value is {rule}, such as {quoted(self._texts)}", fix)
+
+
+class PercentStyle(_Texts):
+    """A column of percentages; rewritten as 0 to 100. Fractions (0.65) are recognised per column."""
+
+    _factor = 1
 
     def decide(self, name: str, export: Export) -> None:
         signed = [text for text in self._texts if text.endswith("%")]
@@ -142,6 +154,8 @@ class PercentStyle:
                 name, f"percentages ({quoted(signed)}) and fractions ({quoted(small)})", "write all of them as 65%"
             )
         if signed or not small:
+            fix = "write percentages as 65%"
+            self._require_some(name, self._percent, values.PERCENT, rule="a percentage from 0 to 100", fix=fix)
             return
         if len(small) == len([text for text in plain if _number(text)]):
             if all(_number(text) == 1 for text in small):
@@ -152,7 +166,7 @@ class PercentStyle:
             raise refuse(name, f"fractions and percentages, such as {quoted(plain)}", "write all of them as 65%")
 
     def rewritten(self, texts: pa.Array) -> pa.Array:
-        return _mapped(texts, self._percent)
+        return mapped(texts, self._percent)
 
     def _percent(self, text: str) -> str:
         text = re.sub(r"(?<=[0-9]),(?=[0-9])", ".", text)
@@ -165,32 +179,18 @@ class PercentStyle:
         return f"{round(Decimal(text) * 100, 2).normalize():f}"
 
 
-class RatingStyle:
+class RatingStyle(_Texts):
     """A column of ratings; rewritten with a decimal point and without `out of 5 stars`."""
 
-    def __init__(self) -> None:
-        self._texts: dict[str, None] = {}
-        self._count = 0
-
-    def add(self, texts: pa.Array) -> None:
-        self._count += len(texts) - texts.null_count
-        self._texts |= dict.fromkeys(pc.unique(texts.drop_null()).to_pylist())
-
-    @property
-    def has_decimal_commas(self) -> bool:
-        """Whether a rating such as 4,1 was collected."""
-        return any(re.match(r"^[1-5],[0-9]", text) for text in self._texts)
-
     def decide(self, name: str, export: Export) -> None:
-        read = {text: self._rating(text) for text in self._texts}
-        readable = [text for text, rating in read.items() if re.match(values.STARS, rating)]
-        if self._count >= MIN_UNREADABLE and not readable:
-            raise refuse(name, f"no value is a rating from 1 to 5, such as {quoted(self._texts)}", "write 1 to 5 stars")
-        if self.has_decimal_commas:
+        self._require_some(name, self._rating, values.STARS, rule="a rating from 1 to 5", fix="write 1 to 5 stars")
+        if any(re.match(r"^[1-5],[0-9]", text) for text in self._texts):
             export.assume(f"{name} has decimal commas")
+        if words := [text for text in self._texts if "star" in text]:
+            export.assume(f"{name} has words, such as {quoted(words)}")
 
     def rewritten(self, texts: pa.Array) -> pa.Array:
-        return _mapped(texts, self._rating)
+        return mapped(texts, self._rating)
 
     @staticmethod
     def _rating(text: str) -> str:
@@ -198,53 +198,20 @@ class RatingStyle:
         return match[1].replace(",", ".") if match else text
 
 
-class CountStyle:
+class CountStyle(_Texts):
     """A column of counts; rewritten without a fraction of zero (57303.0)."""
 
-    def add(self, texts: pa.Array) -> None:
-        pass
-
     def decide(self, name: str, export: Export) -> None:
-        pass
+        self._require_some(name, _without_zero_fraction, values.COUNT, rule="a count", fix="write counts as digits")
+        if floats := [text for text in self._texts if text.endswith(".0")]:
+            export.assume(f"{name} has counts as decimal numbers, such as {quoted(floats)}")
 
     def rewritten(self, texts: pa.Array) -> pa.Array:
-        return pc.replace_substring_regex(texts, r"^([0-9]+)\.0+$", r"\1")
+        return mapped(texts, _without_zero_fraction)
 
 
-class IdStyle:
-    """A column of ids, unchanged. Ids that a spreadsheet or a data frame rounded are refused."""
-
-    def __init__(self) -> None:
-        self._scientific = Examples()
-        self._floats = Examples()
-        self._long_floats = Examples()
-        self._count = 0
-
-    def add(self, texts: pa.Array) -> None:
-        texts = texts.drop_null()
-        self._count += len(texts)
-        for examples, pattern in (
-            (self._scientific, r"^[0-9](\.[0-9]+)?[eE]\+[0-9]{2,3}$"),
-            (self._floats, r"^[0-9]+\.0+$"),
-            (self._long_floats, r"^[0-9]{16,}\.0+$"),
-        ):
-            matching = pc.match_substring_regex(texts, pattern)
-            if pc.any(matching).as_py():
-                examples.add(texts.filter(matching))
-
-    def decide(self, name: str, export: Export) -> None:
-        fix = "format the column as text before exporting, so that every digit is kept"
-        if self._scientific.count:
-            raise refuse(name, f"ids in scientific notation merge different ids, such as {self._scientific}", fix)
-        if self._long_floats.count:
-            raise refuse(name, f"ids as decimal numbers lost digits, such as {self._long_floats}", fix)
-        if self._floats.count:
-            export.assume(f"{name} has ids as decimal numbers, such as {self._floats}, read without .0")
-
-    def rewritten(self, texts: pa.Array) -> pa.Array:
-        if not self._floats.count:
-            return texts
-        return pc.replace_substring_regex(texts, r"^([0-9]+)\.0+$", r"\1")
+def _without_zero_fraction(text: str) -> str:
+    return re.sub(r"^([0-9]+)\.0+$", r"\1", text)
 
 
 def _matched(text: str) -> re.Match[str] | None:
@@ -306,8 +273,3 @@ def _assume_rewritten(name: str, read: dict[str, str | None], export: Export) ->
     named = [text for text in read if read[text] and re.search("[A-Za-z]", text)]
     if named:
         export.assume(f"{name} names its currency in letters, such as {quoted(named)}")
-
-
-def _mapped(column: pa.Array, function: Callable[[str], str]) -> pa.Array:
-    unique = column.dictionary_encode()
-    return pa.array(map(function, unique.dictionary.to_pylist()), pa.string()).take(unique.indices)

@@ -5,7 +5,7 @@ after the run), an order by a value that only one of them can explain.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.storage.landing.scan.export import Export
-from amzseg_pipeline.storage.landing.values.column import MIN_UNREADABLE, Examples, quoted, refuse
+from amzseg_pipeline.storage.landing.values.column import MIN_UNREADABLE, Examples, mapped, quoted, refuse
 
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 """Name -> units per second."""
@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = r"^-?[0-9]{1,19}(\.[0-9]{1,9})?$"
 _EXPONENT = r"^-?[0-9](\.[0-9]+)?[eE]\+?[0-9]{1,2}$"
 _ISO_8601 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"[0-9]{4}([/-])[0-9]{2}\1[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?(?:Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
 _SLASHES = re.compile(
@@ -67,7 +67,9 @@ def implausible(examples: object, *, name: str) -> RefusedInput:
         f"no number is a time between 1995 and a year from now in seconds, milliseconds, microseconds or nanoseconds "
         f"since 1970, such as {examples}"
     )
-    return refuse(name, problem, "export the time of each review")
+    return refuse(
+        name, problem, "write times as YYYY-MM-DD or as seconds since 1970 (a spreadsheet: format them as dates)"
+    )
 
 
 class TimeStyle:
@@ -88,13 +90,17 @@ class TimeStyle:
         self._day_first = Examples()
         self._month_first = Examples()
         self._slashes = Examples()
-        self._is_day_first = False
+        self._is_day_first = self._has_stated = False
         self._count = 0
         self._unknown = Examples()
 
     def add(self, texts: pa.Array) -> None:
         texts = texts.drop_null()
         self._count += len(texts)
+        if self._date_format:
+            self._unknown.add(texts)
+            self._has_stated = self._has_stated or any(map(self._stated, pc.unique(texts).to_pylist()))
+            return
         is_number = pc.match_substring_regex(texts, _NUMBER)
         numbers = texts.filter(is_number)
         self._numbers.add(numbers)
@@ -128,6 +134,9 @@ class TimeStyle:
 
     def decide(self, name: str, export: Export) -> None:
         if self._date_format:
+            if self._count and not self._has_stated:
+                problem = f"no value has the form {self._date_format!r}, such as {self._unknown}"
+                raise refuse(name, problem, "correct date_format in the columns.toml file")
             return
         if self._lost_digits.count:
             raise refuse(
@@ -175,19 +184,17 @@ class TimeStyle:
             is_plain = pc.match_substring_regex(texts, "^-?[0-9]{1,18}$")
             if pc.all(pc.fill_null(is_plain, True)).as_py():
                 return texts
-        return _mapped(texts, self._milliseconds)
+        return mapped(texts, self._milliseconds)
 
     def _milliseconds(self, text: str) -> str:
         if self._date_format:
-            try:
-                return _milliseconds_of(datetime.strptime(text, self._date_format))
-            except ValueError:
-                return text
+            return self._stated(text) or text
         if re.match(_NUMBER, text) or re.match(_EXPONENT, text):
             return self._scaled(text)
         try:
             if _ISO_8601.fullmatch(text):
-                return _milliseconds_of(datetime.fromisoformat(text.replace(" UTC", "Z").replace("UTC", "Z")))
+                text = text.replace("/", "-").replace("UTC", "Z")
+                return _milliseconds_of(datetime.fromisoformat(re.sub(r" (?=[Z+-])", "", text)))
             if match := _SLASHES.fullmatch(text):
                 return _milliseconds_of(self._date(match))
             if _RFC.fullmatch(text):
@@ -195,6 +202,12 @@ class TimeStyle:
         except (ValueError, TypeError):
             pass
         return text
+
+    def _stated(self, text: str) -> str | None:
+        try:
+            return _milliseconds_of(datetime.strptime(text, self._date_format))
+        except ValueError:
+            return None
 
     def _scaled(self, text: str) -> str:
         per_second = UNITS[self._unit or self._documented_unit]
@@ -231,8 +244,3 @@ def _exact_integer(text: str) -> str | None:
 def _milliseconds_of(time: datetime) -> str:
     since = (time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH
     return str((since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000)
-
-
-def _mapped(column: pa.Array, function: Callable[[str], str]) -> pa.Array:
-    unique = column.dictionary_encode()
-    return pa.array(map(function, unique.dictionary.to_pylist()), pa.string()).take(unique.indices)

@@ -114,7 +114,7 @@ def test_detects_compressed_text(tmp_path: Path, known: str, compression: str) -
     ("content", "message"),
     [
         (b'{"a": 1}\n', "it is JSON Lines of no known format: it has none of their keys"),
-        (b"{\n", "it is JSON Lines of no known format"),
+        (b"{\n", "no JSON object of at most 4,194,304 bytes is at the start of the file"),
         (b"a,b\n1,2\n", "it is CSV of no known format: it has none of their columns"),
         (canonical_csv([{"list_prices": "5"}]), "'list_prices' may be meant as 'list_price': rename or remove it"),
         (canonical_csv([{}]).replace(b"rating", b"stars"), "most like canonical CSV, but: missing 'rating'"),

@@ -56,8 +56,8 @@ READ = [
     ("paid_price", ["1 234,50 $", "12,5"], ["$1234.50", "12.5"], "decimal commas"),
     ("paid_price", ["1'234.50", "12.5"], ["1234.50", "12.5"], ""),
     ("rating", ["4,5", "3"], ["4.5", "3"], "decimal commas"),
-    ("rating", ["4.0 out of 5 stars", "3"], ["4.0", "3"], ""),
-    ("rating_count", ["57303.0", "1,234"], ["57303", "1,234"], ""),
+    ("rating", ["4.0 out of 5 stars", "3"], ["4.0", "3"], "rating has words"),
+    ("rating_count", ["57303.0", "1,234"], ["57303", "1,234"], "counts as decimal numbers"),
     ("discount_percent", ["0.65", "0.4"], ["65", "40"], "fraction of 1"),
     ("discount_percent", ["65%", "40 %"], ["65%", "40 %"], ""),
     ("discount_percent", ["65", "40"], ["65", "40"], ""),
@@ -73,6 +73,8 @@ READ = [
     ("reviewed_at", ["05/13/2020 2:08 PM"], ["1589378880000"], "MM/DD/YYYY"),
     ("reviewed_at", ["2020-05-05 14:08:48 UTC"], ["1588687728000"], ""),
     ("reviewed_at", ["Tue, 05 May 2020 14:08:48 +0000"], ["1588687728000"], ""),
+    ("reviewed_at", ["2020/05/05"], ["1588636800000"], ""),
+    ("reviewed_at", ["2020-05-05 14:08:48 -0700"], ["1588712928000"], ""),
     ("user_id", ["12345.0", "12346.0"], ["12345", "12346"], "read without .0"),
 ]
 
@@ -102,6 +104,9 @@ REFUSED = [
     ("reviewed_at", ["13/05/2020", "05/13/2020"], ",", "the day first .* and the month first"),
     ("user_id", ["2.02400E+14", "A"], ",", "ids in scientific notation merge different ids"),
     ("item_id", ["2.024e+14", "A"], ",", "column item_id: ids in scientific notation"),
+    ("user_id", ["2,02400E+14", "A"], ";", "column user_id: ids in scientific notation merge different ids"),
+    ("user_id", ["2.024E14", "A"], ",", "column user_id: ids in scientific notation merge different ids"),
+    ("review_id", ["2.024e+14", "A"], ",", "column review_id: ids in scientific notation"),
     ("user_id", ["12345678901234567.0"], ",", "ids as decimal numbers lost digits"),
 ]
 
@@ -112,6 +117,26 @@ def test_refuses_a_column_that_is_not_certain(
 ) -> None:
     with pytest.raises(RefusedInput, match=message):
         column(tmp_path, name, values, delimiter=delimiter)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (json_lines([review_2023(1, user_id="2.02400E+14")]), "user_id"),
+        (json_lines([review_2018(1, reviewerID="2.02400E+14")]), "reviewerID"),
+        (parquet([review_2023(1, user_id="2.02400E+14")]), "user_id"),
+        (parquet([review_2023(1, parent_asin="2.02400E+14")]), "parent_asin"),
+        (sales_csv([{"user_id": "2.02400E+14,A"}]), "user_id"),
+    ],
+)
+def test_refuses_ids_in_scientific_notation_in_every_format(tmp_path: Path, content: bytes, name: str) -> None:
+    with pytest.raises(RefusedInput, match=f"column {name}: ids in scientific notation merge different ids"):
+        read(tmp_path, content)
+
+
+def test_ids_that_only_resemble_numbers_are_read(tmp_path: Path) -> None:
+    ids = ["5E14", "12E3", "0E+1X", "1.2.3"]
+    assert column(tmp_path, "user_id", ids) == (ids, "")
 
 
 def test_a_value_unlike_its_column_stays_unreadable(tmp_path: Path) -> None:
