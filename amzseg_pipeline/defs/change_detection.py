@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from amzseg_pipeline.contracts.errors import PipelineError
 from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES
+from amzseg_pipeline.contracts.reviews import RAW_REVIEWS
 from amzseg_pipeline.defs.code_versions import CODE_VERSION
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.steps import segments
@@ -22,9 +23,9 @@ from amzseg_pipeline.steps.changes import changes_since, names, unfinished_deliv
 from amzseg_pipeline.steps.pseudonyms import check_user_ids
 from amzseg_pipeline.storage import landing, snapshots
 from amzseg_pipeline.storage.data_root import DataRoot
-from amzseg_pipeline.storage.parquet.tables import table_path
 from amzseg_pipeline.storage.previous_run import previous_run
 from amzseg_pipeline.storage.serving.delivery import delivery_url, undelivered_snapshot
+from amzseg_pipeline.storage.warehouse.catalog import has_table
 
 DELIVERY_ASSET = "delivered_segments"
 
@@ -121,9 +122,7 @@ def _changes(
 
 
 def _has_warehouse(data_root: DataRoot) -> bool:
-    files = [data_root.warehouse / "raw_reviews.json"]
-    files += [table_path(data_root.warehouse, table.name) for table in PUBLISHED_TABLES]
-    return all(path.exists() for path in files)
+    return all(has_table(data_root.warehouse, table.name) for table in (RAW_REVIEWS, *PUBLISHED_TABLES))
 
 
 def run_decision(pipeline: PipelineResource, instance: dg.DagsterInstance, *, log: logging.Logger) -> RunDecision:

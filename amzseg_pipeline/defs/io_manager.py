@@ -85,12 +85,8 @@ class WarehouseIOManager(dg.IOManager):
                 self._engine.write(obj, temporary)
         elif isinstance(obj, pd.DataFrame):
             tables.write_frames([obj], TABLES[name], path)
-        elif isinstance(obj, tables.FrameStream):
-            tables.write_frames(obj.frames, TABLES[name], path)
         else:
-            raise TableError(
-                f"{name}: {type(obj).__name__} is not a table; return a LazyFrame, a DataFrame or a FrameStream."
-            )
+            raise TableError(f"{name}: {type(obj).__name__} is not a table; return a LazyFrame or a DataFrame.")
 
 
 class WarehouseIOManagerFactory(dg.ConfigurableIOManagerFactory[WarehouseIOManager]):

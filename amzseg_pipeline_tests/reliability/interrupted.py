@@ -18,7 +18,6 @@ from amzseg_pipeline.contracts.tables import TABLES
 from amzseg_pipeline.defs.io_manager import WarehouseIOManager
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
-from amzseg_pipeline.storage.parquet.tables import FrameStream
 from amzseg_pipeline.storage.snapshots import repoint
 from amzseg_pipeline.storage.snapshots.rewrite import erase_users
 from amzseg_pipeline_tests.faults import Killed, faults
@@ -94,7 +93,6 @@ def _table(kind: str) -> Write:
         pq.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), source)
         handed = {
             "a pandas frame": lambda: frame,
-            "a stream of frames": lambda: FrameStream(iter([frame])),
             "a frame of the engine": lambda: engine.scan([source]),
         }[kind]()
         try:
@@ -149,7 +147,6 @@ def _users_seen(root: Path) -> int:
 
 WRITES: Mapping[str, Write] = {
     "a table from a pandas frame": _table("a pandas frame"),
-    "a table from a stream of frames": _table("a stream of frames"),
     "a table from the engine": _table("a frame of the engine"),
     "publishing a snapshot, another expires": Write(_first_run, _next_run, _run_seen),
     "rollback": Write(_two_published, _rollback, _run_seen),

@@ -28,7 +28,7 @@ TRIGGER_FILES = (
     "warehouse/raw_reviews/.*.tmp",
     "warehouse/partitioned_reviews/.*.tmp",
     "warehouse/bucket_states/.*.tmp",
-    "warehouse/.segment_assignments.parquet.tmp",
+    "warehouse/segment_assignments/.*.tmp",
     "published/.staging/*/segment_assignments.parquet",
     "published/.staging/*/datapackage.json",
     "published/snapshots/{next:06d}-*",

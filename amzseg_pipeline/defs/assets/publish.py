@@ -19,9 +19,12 @@ from amzseg_pipeline.steps import segments
 from amzseg_pipeline.steps.reviews import RowReconciliation
 from amzseg_pipeline.steps.run_document import run_document
 from amzseg_pipeline.storage import landing, snapshots
+from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.fs.write_lease import require_lease
-from amzseg_pipeline.storage.parquet.tables import record_batches, table_path
 from amzseg_pipeline.storage.snapshots.model_files import model_files
+from amzseg_pipeline.storage.warehouse.catalog import table_frame
+
+_BATCH_ROWS = 2**17
 
 
 @dg.asset(
@@ -36,7 +39,10 @@ from amzseg_pipeline.storage.snapshots.model_files import model_files
     freshness_policy=dg.FreshnessPolicy.time_window(warn_window=timedelta(days=3), fail_window=timedelta(days=8)),
 )
 def published_segments(
-    context: dg.AssetExecutionContext, pipeline: PipelineResource, previous: PreviousRunResource
+    context: dg.AssetExecutionContext,
+    pipeline: PipelineResource,
+    previous: PreviousRunResource,
+    engine: dg.ResourceParam[Engine],
 ) -> dg.MaterializeResult:
     """Publishes the checked tables; until the pointer moves, readers see the previous snapshot."""
     require_consistent_tables(context.instance, context.run.run_id, asset_key=context.asset_key)
@@ -79,7 +85,12 @@ def published_segments(
     snapshot = snapshots.publish(
         data_root.published,
         provenance,
-        tables={table: record_batches(table_path(data_root.warehouse, table.name)) for table in PUBLISHED_TABLES},
+        tables={
+            table: engine.record_batches(
+                table_frame(data_root.warehouse, table.name, engine).sort(*table.key), batch_rows=_BATCH_ROWS
+            )
+            for table in PUBLISHED_TABLES
+        },
         files={RUN_FILE: json.dumps(run, indent=1).encode(), **model_files(cluster_model)},
         settings=pipeline.resolved_settings,
     )

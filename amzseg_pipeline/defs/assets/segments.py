@@ -13,16 +13,18 @@ from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.contracts.segments import SCALED_FEATURES, SEGMENT_ASSIGNMENTS, SEGMENT_PROFILES
 from amzseg_pipeline.defs.checks import contract_check, row_count
+from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
 from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.ui_metadata import document_asset, scaling_metadata, table_asset
 from amzseg_pipeline.steps import segments
 from amzseg_pipeline.storage import snapshots
 from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline.storage.parquet.tables import FrameStream, pandas_frame
+from amzseg_pipeline.storage.parquet.partitions import TableParts
+from amzseg_pipeline.storage.parquet.tables import pandas_frame
 from amzseg_pipeline.storage.previous_run import PreviousRun
-
-_SCORING_BATCH_ROWS = 200_000
+from amzseg_pipeline.storage.warehouse import assignments
+from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 
 
 @dg.asset(
@@ -60,23 +62,23 @@ scaled_features_contract = contract_check(SCALED_FEATURES)
 
 @dg.asset(**table_asset(SEGMENT_ASSIGNMENTS, stage="segments", kinds={"pandas"}))
 def segment_assignments(
-    user_features: nw.LazyFrame,
+    context: dg.AssetExecutionContext,
+    user_features: TableParts,
     cluster_model: Model,
     pipeline: PipelineResource,
     previous: PreviousRunResource,
     engine: dg.ResourceParam[Engine],
-) -> FrameStream:
-    """Scores every user and adds the segment of the previous run, batch by batch."""
+) -> TableParts:
+    """Scores every user and adds the segment of the previous run, bucket by bucket."""
     last = previous.value
-    as_of = user_features.select(nw.col("as_of").max()).collect("pyarrow").item()
-    users_with_previous = segments.with_previous_segments(
-        user_features, _previous_table(last, SEGMENT_ASSIGNMENTS, engine)
+    scoring = assignments.Scoring(
+        model=cluster_model,
+        champion=last.champion,
+        previous=last.table(SEGMENT_ASSIGNMENTS),
+        as_of=engine.scan(user_features.paths).select(nw.col("as_of").max()).collect("pyarrow").item(),
+        run_date=pipeline.now.date(),
     )
-    batches = engine.pandas_chunks(users_with_previous.sort("user_id"), chunk_rows=_SCORING_BATCH_ROWS)
-    return FrameStream(
-        segments.assigned_users(users, cluster_model, champion=last.champion, as_of=as_of, run_date=pipeline.now.date())
-        for users in batches
-    )
+    return assignments.segment_assignments(user_features, scoring, _build(context, pipeline, engine))
 
 
 segment_assignments_contract = contract_check(SEGMENT_ASSIGNMENTS)
@@ -130,10 +132,15 @@ def unchanged_model_keeps_segments(
 
 @dg.asset(**table_asset(SEGMENT_PROFILES, stage="segments", kinds={"pandas"}))
 def segment_profiles(
-    context: dg.AssetExecutionContext, segment_assignments: nw.LazyFrame, cluster_model: Model
+    context: dg.AssetExecutionContext,
+    segment_assignments: TableParts,
+    cluster_model: Model,
+    pipeline: PipelineResource,
+    engine: dg.ResourceParam[Engine],
 ) -> pd.DataFrame:
     """Size and means of each segment."""
-    profiles = segments.segment_profiles(segment_assignments, cluster_model)
+    build = _build(context, pipeline, engine)
+    profiles = assignments.segment_profiles(segment_assignments, cluster_model, build)
     context.add_output_metadata(
         {
             f"share of {row['segment_id']} {row['segment_name']}": float(row["share"])
@@ -245,6 +252,11 @@ def segment_history(
 
 
 segment_history_contract = contract_check(SEGMENT_HISTORY)
+
+
+def _build(context: dg.AssetExecutionContext, pipeline: PipelineResource, engine: Engine) -> BuildContext:
+    warehouse, settings = pipeline.data_root.warehouse, pipeline.resolved_settings
+    return BuildContext(engine, warehouse, CODE_VERSIONS["segments"], settings, log=context.log.info)
 
 
 def _previous_table(last: PreviousRun, table: Table, engine: Engine) -> nw.LazyFrame | None:

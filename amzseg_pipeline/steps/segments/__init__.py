@@ -13,6 +13,7 @@ from amzseg_pipeline.steps.segments.lifecycle.drift import drift, drift_without_
 from amzseg_pipeline.steps.segments.lifecycle.history import segment_history
 from amzseg_pipeline.steps.segments.lifecycle.lineage import next_segment_number
 from amzseg_pipeline.steps.segments.lifecycle.migrations import (
+    PREVIOUS_COLUMNS,
     assigned_users,
     moved_by_model,
     segment_migrations,
@@ -23,7 +24,7 @@ from amzseg_pipeline.steps.segments.lifecycle.promotion_state import pending_mod
 from amzseg_pipeline.steps.segments.model.export import exported_pipeline
 from amzseg_pipeline.steps.segments.model.fit import cluster_model, fitted_model
 from amzseg_pipeline.steps.segments.model.member_names import renamed_segments, with_member_names
-from amzseg_pipeline.steps.segments.model.profiles import segment_profiles
+from amzseg_pipeline.steps.segments.model.profiles import ProfileCounts, profile_counts, segment_profiles
 from amzseg_pipeline.steps.segments.model.scoring import scored_users
 from amzseg_pipeline.steps.segments.model.serialization import (
     document,
@@ -35,6 +36,8 @@ from amzseg_pipeline.steps.segments.model.serialization import (
 )
 
 __all__ = [
+    "PREVIOUS_COLUMNS",
+    "ProfileCounts",
     "approved_report",
     "assigned_users",
     "challenger",
@@ -54,6 +57,7 @@ __all__ = [
     "moved_by_model",
     "next_segment_number",
     "pending_model",
+    "profile_counts",
     "promotion_report",
     "promotion_state_after",
     "renamed_segments",

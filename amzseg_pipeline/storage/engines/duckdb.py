@@ -27,7 +27,7 @@ _BUCKET_GROUP_ROWS = 2**15
 memory for every bucket of every batch, and cost more time than they save."""
 
 _MAX_OPEN_FILES = 600
-_HASH_BITS = 32
+HASH_BITS = 32
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 1000, PARQUET_VERSION v2"
 """Ids and times seldom repeat within a row group: trying a dictionary first costs a fifth of the write time.
 
@@ -168,19 +168,24 @@ class Engine:
         """
         self._connection.execute(f"SET partitioned_write_flush_threshold = {_BUCKET_GROUP_ROWS}")
         self._connection.execute(f"SET partitioned_write_max_open_files = {_MAX_OPEN_FILES}")
-        rows = nw.to_native(frame).project(f"*, user_hash >> {_HASH_BITS - (buckets - 1).bit_length()} AS bucket")
+        rows = nw.to_native(frame).project(f"*, user_hash >> {HASH_BITS - (buckets - 1).bit_length()} AS bucket")
         self._copy(rows, folder, options=f"{_PARQUET}, PARTITION_BY (batch, bucket), OVERWRITE_OR_IGNORE")
 
     def pandas_chunks(self, frame: nw.LazyFrame, *, chunk_rows: int) -> Iterator[pd.DataFrame]:
-        """The rows as pandas frames with Arrow types, at most `chunk_rows` rows each, in the frame's order."""
+        """Like record_batches, as pandas frames with Arrow types."""
+        for batch in self.record_batches(frame, batch_rows=chunk_rows):
+            yield pa.Table.from_batches([batch]).to_pandas(types_mapper=pd.ArrowDtype)
+
+    def record_batches(self, frame: nw.LazyFrame, *, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """The rows in batches of at most `batch_rows` rows, in order if the frame is sorted."""
         with self._disk_errors_as_write_errors():
-            reader = nw.to_native(frame).to_arrow_reader(chunk_rows)
+            reader = nw.to_native(frame).to_arrow_reader(batch_rows)
         while True:
             with self._disk_errors_as_write_errors():
                 batch = next(reader, None)
             if batch is None:
                 return
-            yield pa.Table.from_batches([batch]).to_pandas(types_mapper=pd.ArrowDtype)
+            yield batch
 
     def usage(self) -> EngineUsage:
         """The peaks since the engine was opened."""

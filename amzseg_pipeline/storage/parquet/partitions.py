@@ -25,17 +25,24 @@ _FILES_FILE = "files.json"
 
 @dataclass(frozen=True)
 class TableParts:
-    """A table whose rows are in the files matching `files` in the folders `names` of `folder`."""
+    """A table whose rows are in the file `file` of each of the folders `names` of `folder`."""
 
     folder: Path
     names: tuple[str, ...]
     rows: int
-    files: str = "*.parquet"
+    file: str
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The Parquet files, in a fixed order."""
-        return tuple(path for name in self.names for path in sorted((self.folder / name).glob(self.files)))
+        """The Parquet files, in a fixed order.
+
+        Raises:
+            TableError: A part is missing or damaged: without its rows, results would be wrong.
+        """
+        for part in self.parts:
+            if not is_complete(part):
+                raise _damaged(part, "files are missing or have other sizes")
+        return tuple(part / self.file for part in self.parts)
 
     @property
     def parts(self) -> tuple[Path, ...]:
@@ -98,7 +105,7 @@ def rows_by_file(part: Path) -> dict[str, int]:
         written = json.loads(content_of(part / _FILES_FILE))
         return {name: rows for name, (_, rows) in written.items() if rows is not None}
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise TableError(f"{part}: the part is damaged ({error}); run again with the warehouse deleted.") from error
+        raise _damaged(part, str(error)) from error
 
 
 def bytes_in(parts: Iterable[Path]) -> int:
@@ -117,6 +124,10 @@ def table_parts_from_document(document: dict[str, Any], *, location: str) -> Tab
     fix = f"materialise {Path(location).stem} again"
     parts = parsed_document(document, TableParts, location=location, error=TableError, fix=fix)
     return replace(parts, folder=path_at(location).parent / parts.folder.name)
+
+
+def _damaged(part: Path, reason: str) -> TableError:
+    return TableError(f"{part}: the part is damaged ({reason}); run again with the warehouse deleted.")
 
 
 def _row_count(path: Path) -> int | None:

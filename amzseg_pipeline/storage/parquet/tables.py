@@ -1,7 +1,6 @@
 """Tables of the warehouse: one Parquet file per table, written atomically, with the types of its contract."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import narwhals as nw
@@ -14,13 +13,6 @@ from amzseg_pipeline.contracts.schema import Table
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_write
 from amzseg_pipeline.storage.fs.object_store import footer, parquet_file
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
-
-
-@dataclass(frozen=True)
-class FrameStream:
-    """A table as a sequence of pandas frames, for tables that do not fit in memory."""
-
-    frames: Iterable[pd.DataFrame]
 
 
 def write_frames(frames: Iterable[pd.DataFrame], table: Table, path: Path) -> None:

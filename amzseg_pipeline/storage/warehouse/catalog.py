@@ -38,6 +38,11 @@ def read_document(path: Path, from_document: Callable[..., _Document]) -> _Docum
     return from_document(document, location=str(path))
 
 
+def has_table(warehouse: Path, name: str) -> bool:
+    """Whether the table, or its index, exists."""
+    return document_path(warehouse, name).exists() or table_path(warehouse, name).exists()
+
+
 def table_frame(warehouse: Path, name: str, engine: Engine) -> nw.LazyFrame:
     """The rows of a table.
 

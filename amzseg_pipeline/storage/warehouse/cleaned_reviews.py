@@ -85,7 +85,7 @@ def user_features(cleaned: CleanedReviews) -> TableParts:
     """user_features: the features in the states of the buckets."""
     folder, names = cleaned.warehouse / STATES_FOLDER, tuple(bucket.state for bucket in cleaned.buckets)
     rows = sum(rows_by_file(folder / name)[FEATURES_FILE] for name in names)
-    return TableParts(folder, names, rows=rows, files=FEATURES_FILE)
+    return TableParts(folder, names, rows=rows, file=FEATURES_FILE)
 
 
 def cleaned_reviews_document(cleaned: CleanedReviews) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def item_tables(raw: RawReviews, build: BuildContext) -> tuple[TableParts, Table
     write_part(folder / name, partial(_write, raw, build))
     rows = rows_by_file(folder / name)
     items, rejected = (
-        TableParts(folder, (name,), rows=rows[file], files=file) for file in (_ITEMS_FILE, _REJECTED_FILE)
+        TableParts(folder, (name,), rows=rows[file], file=file) for file in (_ITEMS_FILE, _REJECTED_FILE)
     )
     return items, rejected
 

@@ -102,7 +102,7 @@ class PartitionedReviews:
     def rejected(self) -> TableParts:
         """rejected_reviews."""
         rows = sum(batch.rejected_rows for batch in self.batches)
-        return TableParts(self.folder, self.names, rows=rows, files=_REJECTED_FILE)
+        return TableParts(self.folder, self.names, rows=rows, file=_REJECTED_FILE)
 
 
 def bucket_count(rows: int, *, bucket_rows: int) -> int:

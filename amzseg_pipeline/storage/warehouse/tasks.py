@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -45,7 +45,7 @@ def is_in_process(settings: Settings) -> bool:
 
 
 def results(tasks: Sequence[Task[Result]], build: BuildContext) -> Iterator[tuple[int, Result]]:
-    """The results of the tasks, each with the position of its task: as they end, with Ray once all have ended.
+    """The results of the tasks, each with the position of its task: as they end.
 
     A single task runs in this process, not in a local worker, which has only a part of the machine's memory and cores.
 
@@ -153,8 +153,8 @@ def _backend(build: BuildContext) -> Iterator[tuple[Callable[[Any], Iterator[Any
         with _dask_client(address, settings) as client, joblib.parallel_config(backend="dask", client=client):
             yield joblib.Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered"), worker
     else:
-        with _ray_cluster(address, settings), joblib.parallel_config(backend="ray"):
-            yield joblib.Parallel(n_jobs=-1, batch_size=1), worker
+        with _ray_cluster(address, settings):
+            yield _ray_results, worker
 
 
 @contextmanager
@@ -175,16 +175,28 @@ def _dask_client(address: str, settings: Settings) -> Iterator[Any]:
 def _ray_cluster(address: str, settings: Settings) -> Iterator[None]:
     try:
         import ray
-        from ray.util.joblib import register_ray
     except ImportError as error:
         raise _missing("ray", settings) from error
     try:
         connection = ray.init(address, ignore_reinit_error=True, log_to_driver=False)
     except (ConnectionError, ValueError) as error:
         raise _unreachable(settings, error) from error
-    register_ray()
     with connection:
         yield
+
+
+def _ray_results(jobs: Iterable[Any]) -> Iterator[Any]:
+    """The results of joblib's jobs as they end. joblib's own backend for Ray gives none before all have ended."""
+    import ray
+
+    remote = ray.remote(max_retries=_MAX_LOSSES)(_result)
+    running = [remote.remote(*arguments) for _, arguments, _ in jobs]
+    while running:
+        (ended, *_), running = ray.wait(running)
+        try:
+            yield ray.get(ended)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from error
 
 
 def _missing(extra: str, settings: Settings) -> SettingsError:

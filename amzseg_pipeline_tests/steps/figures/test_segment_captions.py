@@ -15,7 +15,7 @@ from amzseg_pipeline.presentation.labels import FEATURE_NOUNS, feature_value
 from amzseg_pipeline.steps.figures import segments as segment_plots
 from amzseg_pipeline.steps.figures.gallery import Plot
 from amzseg_pipeline.steps.figures.style import drawing_style
-from amzseg_pipeline.steps.segments import scaled_features, scored_users, segment_profiles
+from amzseg_pipeline.steps.segments import profile_counts, scaled_features, scored_users, segment_profiles
 from amzseg_pipeline_tests.frames import frame
 from amzseg_pipeline_tests.steps.figures.captions import Fragments, assert_all_numbers, rupees, users_named
 from amzseg_pipeline_tests.steps.segments.users import model_of
@@ -36,7 +36,7 @@ class Segments:
         self.scaled = scaled[self.axes].astype(float).reindex(self.features.index)
         assignments = frame(SEGMENT_ASSIGNMENTS, pa.Table.from_pandas(scored, preserve_index=False).to_pylist())
         users = frame(USER_FEATURES, pa.Table.from_pandas(self.users, preserve_index=False).to_pylist())
-        profiles = segment_profiles(assignments, self.model)
+        profiles = segment_profiles([profile_counts(assignments)], self.model)
         self.data = segment_plots.segment_data(assignments, users, profiles, self.model, currency="INR")
 
 

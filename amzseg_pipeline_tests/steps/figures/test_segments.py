@@ -16,7 +16,7 @@ from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.segments import DRAWINGS, SegmentData, segment_data
 from amzseg_pipeline.steps.figures.style import drawing_style
-from amzseg_pipeline.steps.segments import scored_users, segment_profiles
+from amzseg_pipeline.steps.segments import profile_counts, scored_users, segment_profiles
 from amzseg_pipeline_tests.frames import ENGINES, frame
 from amzseg_pipeline_tests.steps.figures.synthetic import assert_presentable
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
@@ -41,7 +41,7 @@ def rows(table: pd.DataFrame) -> list[dict]:
 def data_of(*, engine: str = "duckdb", max_users: int = 5_000, **changed) -> SegmentData:
     assignments = frame(SEGMENT_ASSIGNMENTS, rows(users_scored()), engine=engine)
     users = frame(USER_FEATURES, rows(USERS.set_index("user_id")), engine=engine)
-    profiles = segment_profiles(assignments, model())
+    profiles = segment_profiles([profile_counts(assignments)], model())
     data = segment_data(assignments, users, profiles, model(), currency="INR", max_users=max_users)
     return replace(data, **changed)
 

@@ -1,6 +1,8 @@
 """Segment profiles: size and feature means of every segment."""
 
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import narwhals as nw
 import pandas as pd
@@ -14,15 +16,39 @@ from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 _BILLION = 10**9
 
 
-def segment_profiles(assignments: nw.LazyFrame[Any], model: Model) -> pd.DataFrame:
-    """contracts.SEGMENT_PROFILES: one row per segment of `model`.
+class ProfileCounts(NamedTuple):
+    """Integers of some users, which add up to the same profiles in any order and split."""
+
+    sums: dict[str, Counter[str]]
+    """By segment: users, cents, and for every feature the nulls and the sum as units and billionths."""
+    close: Counter[tuple[str, str]]
+    """Users with a margin below LOOKALIKE_MARGIN by segment and second segment."""
+
+
+def profile_counts(assignments: nw.LazyFrame[Any]) -> ProfileCounts:
+    """The counts of the users in contracts.SEGMENT_ASSIGNMENTS."""
+    close = assignments.filter(nw.col("margin") < LOOKALIKE_MARGIN).group_by("segment_id", "second_segment_id")
+    rows = close.agg(users=nw.len()).collect().rows(named=True)
+    return ProfileCounts(
+        {row.pop("segment_id"): Counter({name: int(row[name]) for name in row}) for row in _sums(assignments)},
+        Counter({(row["segment_id"], row["second_segment_id"]): int(row["users"]) for row in rows}),
+    )
+
+
+def segment_profiles(parts: Iterable[ProfileCounts], model: Model) -> pd.DataFrame:
+    """contracts.SEGMENT_PROFILES: one row per segment of `model`, from the counts of all users in one or more parts.
 
     Segments without users say so in their name: they have a row because users can be second closest to them.
 
     Values are rounded to nine decimals and summed as integers, so means are identical on every engine and in every
     order and split. Raises ModelError for a segment that the model does not have.
     """
-    by_id = {row["segment_id"]: row for row in _sums(assignments)}
+    by_id: dict[str, Counter[str]] = {}
+    close: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        close.update(part.close)
+        for segment_id, sums in part.sums.items():
+            by_id.setdefault(segment_id, Counter()).update(sums)
     unknown = by_id.keys() - {segment.segment_id for segment in model.segments}
     if unknown:
         raise ModelError(
@@ -30,12 +56,12 @@ def segment_profiles(assignments: nw.LazyFrame[Any], model: Model) -> pd.DataFra
             "score the users again."
         )
     users = sum(row["users"] for row in by_id.values())
-    cents = sum(int(row["spend_cents"]) for row in by_id.values())
-    lookalikes = _lookalikes(assignments, by_id)
+    cents = sum(row["spend_cents"] for row in by_id.values())
+    lookalikes = _lookalikes(close, by_id)
     rows = [
         {
             **_profile(segment, by_id.get(segment.segment_id), model=model, users=users, all_cents=cents),
-            "lookalikes": lookalikes.get(segment.segment_id, 0) if cents else None,
+            "lookalikes": lookalikes[segment.segment_id] if cents else None,
         }
         for segment in model.segments
     ]
@@ -71,28 +97,26 @@ def _sums(assignments: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
     return sums.collect().rows(named=True)
 
 
-def _lookalikes(assignments: nw.LazyFrame[Any], by_id: dict[str, dict[str, Any]]) -> dict[str, int]:
+def _lookalikes(close: Counter[tuple[str, str]], by_id: dict[str, Counter[str]]) -> Counter[str]:
     """Segment -> users of segments with less spend per user who are close to it."""
-    close = assignments.filter(nw.col("margin") < LOOKALIKE_MARGIN).group_by("segment_id", "second_segment_id")
-    spend = {segment_id: int(row["spend_cents"]) / int(row["users"]) for segment_id, row in by_id.items()}
-    counts: dict[str, int] = {}
-    for row in close.agg(users=nw.len()).collect().rows(named=True):
-        own, second = row["segment_id"], row["second_segment_id"]
+    spend = {segment_id: row["spend_cents"] / row["users"] for segment_id, row in by_id.items()}
+    counts: Counter[str] = Counter()
+    for (own, second), users in close.items():
         if spend[own] < spend.get(second, 0.0):
-            counts[second] = counts.get(second, 0) + int(row["users"])
+            counts[second] += users
     return counts
 
 
 def _profile(
-    segment: Segment, sums: dict[str, Any] | None, *, model: Model, users: int, all_cents: int
+    segment: Segment, sums: Counter[str] | None, *, model: Model, users: int, all_cents: int
 ) -> dict[str, Any]:
-    has_spend = sums is not None and int(sums["spend_null"]) < int(sums["users"])
-    cents = int(sums["spend_cents"]) if sums else 0
+    has_spend = sums is not None and sums["spend_null"] < sums["users"]
+    cents = sums["spend_cents"] if sums else 0
     return {
         "segment_id": segment.segment_id,
         "segment_name": segment.name,
-        "users": int(sums["users"]) if sums else 0,
-        "share": int(sums["users"]) / users if sums else 0.0,
+        "users": sums["users"] if sums else 0,
+        "share": sums["users"] / users if sums else 0.0,
         **{name: _mean(sums, name) if sums else None for name in FEATURES},
         "total_spend": cents / 100 if has_spend else None,
         "spend_share": cents / all_cents if has_spend and all_cents else None,
@@ -103,7 +127,7 @@ def _profile(
     }
 
 
-def _mean(sums: dict[str, Any], name: str) -> float | None:
-    known = int(sums["users"]) - int(sums[f"{name}_null"])
-    billionths = int(sums[f"{name}_units"]) * _BILLION + int(sums[f"{name}_billionths"])
+def _mean(sums: Counter[str], name: str) -> float | None:
+    known = sums["users"] - sums[f"{name}_null"]
+    billionths = sums[f"{name}_units"] * _BILLION + sums[f"{name}_billionths"]
     return billionths / (known * _BILLION) if known else None

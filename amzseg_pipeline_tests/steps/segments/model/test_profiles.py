@@ -11,11 +11,12 @@ from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.segments import SEGMENT_PROFILES
 from amzseg_pipeline.contracts.users import FEATURES
-from amzseg_pipeline.steps.segments import scored_users, segment_profiles
+from amzseg_pipeline.steps.segments import profile_counts, scored_users, segment_profiles
 from amzseg_pipeline_tests.frames import ENGINES
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
 
 USERS = three_types(900, unknown=0.05)
+SPLITS = ((0, 5), (5, 5), (5, 900))
 
 
 @cache
@@ -30,7 +31,7 @@ def users_scored() -> pd.DataFrame:
 
 def profiles_of(scored: pd.DataFrame, engine: str = "pandas") -> pd.DataFrame:
     native = ENGINES[engine](pa.Table.from_pandas(scored, preserve_index=False))
-    return segment_profiles(nw.from_native(native).lazy(), model())
+    return segment_profiles([profile_counts(nw.from_native(native).lazy())], model())
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -48,9 +49,14 @@ def test_profiles_are_the_sizes_and_means_of_the_segments(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("seed", range(3))
-def test_neither_engine_nor_order_changes_a_bit(engine: str, seed: int) -> None:
+def test_neither_engine_nor_order_nor_split_changes_a_bit(engine: str, seed: int) -> None:
     shuffled = users_scored().sample(frac=1, random_state=seed)
-    pd.testing.assert_frame_equal(profiles_of(shuffled, engine), profiles_of(users_scored()), check_exact=True)
+    parts = [nw.from_native(ENGINES[engine](pa.Table.from_pandas(shuffled[a:b]))).lazy() for a, b in SPLITS]
+    for profiles in (
+        profiles_of(shuffled, engine),
+        segment_profiles([profile_counts(part) for part in parts], model()),
+    ):
+        pd.testing.assert_frame_equal(profiles, profiles_of(users_scored()), check_exact=True)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
