@@ -58,6 +58,8 @@ lock: $(VENV)/.test ## update the lock files from pyproject.toml
 		-o requirements-dev.lock pyproject.toml
 	@$(BIN)/uv pip compile $(LOCK) -c requirements-dev.lock --extra s3 --extra postgres --extra dask \
 		-o requirements-deploy.lock pyproject.toml
+	@$(BIN)/uv pip compile $(LOCK) -c requirements-dev.lock --extra s3 --extra postgres --extra ray \
+		-o requirements-ray.lock pyproject.toml
 
 LOCK := --quiet --generate-hashes --no-strip-extras --no-annotate --no-header --python-version 3.11
 

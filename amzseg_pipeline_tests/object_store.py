@@ -68,9 +68,14 @@ class Server:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
+    @property
+    def endpoint(self) -> str:
+        """The address of the server."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
     def store(self) -> Store:
         """A new bucket."""
-        store = Store(f"bucket-{len(self._stores)}", f"http://127.0.0.1:{self._server.server_port}")
+        store = Store(f"bucket-{len(self._stores)}", self.endpoint)
         with urlopen(Request(f"{store.endpoint}/{store.bucket}", method="PUT")):
             pass
         self._stores[store.bucket] = store

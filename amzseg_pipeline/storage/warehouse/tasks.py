@@ -150,39 +150,39 @@ def _backend(build: BuildContext) -> Iterator[tuple[Callable[[Any], Iterator[Any
     limits = {"threads": settings.worker_threads, "memory_limit_mib": settings.worker_memory_mib}
     worker = replace(worker, settings=_with(settings, limits))
     if backend == "dask":
-        with _dask_client(address, settings) as client, joblib.parallel_config(backend="dask", client=client):
+        with _dask_client(address, settings.workers) as client, joblib.parallel_config(backend="dask", client=client):
             yield joblib.Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered"), worker
     else:
-        with _ray_cluster(address, settings):
-            yield _ray_results, worker
+        _connect_to_ray(address, settings.workers)
+        yield _ray_results, worker
 
 
 @contextmanager
-def _dask_client(address: str, settings: Settings) -> Iterator[Any]:
+def _dask_client(address: str, workers: str) -> Iterator[Any]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise _missing("dask", settings) from error
+        raise _missing("dask", workers) from error
     try:
         client = Client(address, set_as_default=False)
     except OSError as error:
-        raise _unreachable(settings, error) from error
+        raise _unreachable(workers, error) from error
     with client:
         yield client
 
 
-@contextmanager
-def _ray_cluster(address: str, settings: Settings) -> Iterator[None]:
+@lru_cache(maxsize=1)
+def _connect_to_ray(address: str, workers: str) -> None:
+    """Connects this process until it ends: each new connection costs the cluster seconds for a process of its own."""
     try:
         import ray
     except ImportError as error:
-        raise _missing("ray", settings) from error
+        raise _missing("ray", workers) from error
+    ray.shutdown()
     try:
-        connection = ray.init(address, ignore_reinit_error=True, log_to_driver=False)
+        ray.init(address, log_to_driver=False)
     except (ConnectionError, ValueError) as error:
-        raise _unreachable(settings, error) from error
-    with connection:
-        yield
+        raise _unreachable(workers, error) from error
 
 
 def _ray_results(jobs: Iterable[Any]) -> Iterator[Any]:
@@ -199,16 +199,13 @@ def _ray_results(jobs: Iterable[Any]) -> Iterator[Any]:
             raise error.cause from error
 
 
-def _missing(extra: str, settings: Settings) -> SettingsError:
-    return SettingsError(
-        f'settings: workers = {settings.workers!r} needs {extra}: pip install "amzseg-pipeline[{extra}]".'
-    )
+def _missing(extra: str, workers: str) -> SettingsError:
+    return SettingsError(f'settings: workers = {workers!r} needs {extra}: pip install "amzseg-pipeline[{extra}]".')
 
 
-def _unreachable(settings: Settings, error: Exception) -> SettingsError:
+def _unreachable(workers: str, error: Exception) -> SettingsError:
     return SettingsError(
-        f"settings: workers = {settings.workers!r} cannot be reached ({error}); start the cluster, or correct "
-        "the address."
+        f"settings: workers = {workers!r} cannot be reached ({error}); start the cluster, or correct the address."
     )
 
 

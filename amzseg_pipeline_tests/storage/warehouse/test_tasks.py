@@ -1,15 +1,8 @@
-"""Tasks give the same published bytes in this process, in local processes and on Dask, and survive killed workers.
+"""Tasks give the same published bytes in this process and in local processes, and survive killed workers."""
 
-Over 250 lines: each backend needs its own cluster and its own way to lose a worker.
-"""
-
-import csv
-import importlib.util
 import os
 import random
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -27,22 +20,10 @@ from amzseg_pipeline.contracts.errors import RefusedInput, SettingsError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.data_root import data_root_at
 from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.tasks import WorkersLost, results
-from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.runs import people
 from amzseg_pipeline_tests.object_store import Store
-from amzseg_pipeline_tests.storage.landing.synthetic_exports import csv_of
-
-SAMPLE_RUN = {"n_init": 1, "k": 3, "bucket_rows": 200, "plots": "off"}
-needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra ray is missing")
-needs_dask = pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="the extra dask is missing")
-
-
-def table_hashes(snapshot: Snapshot) -> dict[str, str]:
-    files = {resource["path"]: resource["hash"] for resource in snapshot.manifest["resources"]}
-    return {name: sha256 for name, sha256 in files.items() if name.endswith(".parquet")}
+from amzseg_pipeline_tests.workers.builds import published
 
 
 @pytest.fixture(scope="module")
@@ -54,21 +35,6 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[s
         return published(exports, tmp_path_factory.mktemp(exports), workers="1")
 
     return hashes
-
-
-def published(exports: str, root: Path | str, *, workers: str) -> dict[str, str]:
-    """The hashes of the published tables of a run on two exports, of people or of the sample."""
-    if exports == "sample":
-        with scenario.SAMPLE.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        first, second = (csv_of(half) for half in (rows[::2], rows[1::2]))
-    else:
-        first, second = people(60), people(80, first=40, day=2)
-    data_root = scenario.data_root_with(data_root_at(root).root, first=first, second=second)
-    settings = SAMPLE_RUN if exports == "sample" else {**scenario.QUICK, "bucket_rows": 50}
-    result = scenario.run(data_root, settings={**settings, "workers": workers})
-    assert result.success, scenario.failure(result)
-    return table_hashes(read_latest(data_root.root))
 
 
 SIZES = ["people", pytest.param("sample", marks=pytest.mark.slow)]
@@ -186,73 +152,3 @@ def test_unusable_workers_are_refused_with_the_fix(
         monkeypatch.setitem(sys.modules, hidden, None)
     with pytest.raises(SettingsError, match=message):
         list(results([partial(square, 1)], build))
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
-@contextmanager
-def dask_cluster(folder: Path) -> Iterator[tuple[str, list[psutil.Process]]]:
-    """A scheduler and two workers with directories of their own; the address of the scheduler, and the workers."""
-    port = free_port()
-    address = f"tcp://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", "--host", "127.0.0.1"]
-    started = [subprocess.Popen([*command, "--port", port], stderr=subprocess.DEVNULL, cwd=folder)]
-    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--no-dashboard"]
-    try:
-        for name in ("first", "second"):
-            own = folder / name
-            own.mkdir()
-            environment = {**os.environ, "AMZSEG_LOCAL": str(own / "local"), "TMPDIR": str(own)}
-            options = ["--nthreads", "1", "--local-directory", str(own)]
-            started.append(subprocess.Popen([*command, *options], env=environment, cwd=own, stderr=subprocess.DEVNULL))
-        yield address, [psutil.Process(each.pid) for each in started[1:]]
-    finally:
-        for each in reversed(started):
-            each.kill()
-            each.wait()
-
-
-@needs_dask
-@pytest.mark.slow
-@pytest.mark.parametrize("exports", ["people", "sample"])
-def test_dask_workers_publish_the_same_bytes_on_a_store(
-    store: Store, tmp_path: Path, expected: Callable[[str], dict[str, str]], exports: str
-) -> None:
-    with dask_cluster(tmp_path) as (address, _):
-        assert published(exports, store.address, workers=f"dask:{address}") == expected(exports)
-    assert not list((tmp_path / "first").rglob("*.parquet"))
-
-
-@needs_dask
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
-def test_a_run_survives_a_killed_dask_worker(
-    store: Store, tmp_path: Path, expected: Callable[[str], dict[str, str]], seed: int
-) -> None:
-    with dask_cluster(tmp_path) as (address, workers):
-        timer = threading.Timer(random.Random(seed).uniform(1, 8), workers[seed % 2].kill)
-        timer.start()
-        assert published("people", store.address, workers=f"dask:{address}") == expected("people")
-        timer.join()
-
-
-@needs_ray
-@pytest.mark.slow
-def test_ray_workers_publish_the_same_bytes_on_a_store(
-    store: Store, tmp_path: Path, expected: Callable[[str], dict[str, str]]
-) -> None:
-    own = {**os.environ, "AMZSEG_LOCAL": str(tmp_path / "worker"), "RAY_USAGE_STATS_ENABLED": "0"}
-    ports = [free_port() for _ in range(2)]
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--num-cpus", "2", "--block"]
-    options = ["--port", ports[0], "--ray-client-server-port", ports[1], "--include-dashboard", "false"]
-    options += ["--node-ip-address", "127.0.0.1", "--temp-dir", f"/tmp/ray-{ports[0]}"]
-    head = subprocess.Popen([*command, *options], env=own, cwd=tmp_path, start_new_session=True)
-    try:
-        assert published("people", store.address, workers=f"ray:ray://127.0.0.1:{ports[1]}") == expected("people")
-    finally:
-        os.killpg(head.pid, signal.SIGKILL)
-        head.wait()

@@ -303,7 +303,7 @@ def _files_by_sha256(
         else:
             new += [] if file.content_key in cache else [file]
     found: dict[LandingFile, Any] = {}
-    for group in _groups(new):
+    for group in [new] if store_of(reading.data_root.landing) is None else _groups(new):
         tasks = [partial(_new_sha256, reading, file) for file in group]
         found |= zip(group, _results(tasks, run), strict=True)
     errors |= {file: sha256 for file, sha256 in found.items() if isinstance(sha256, RefusedInput)}
@@ -316,12 +316,12 @@ def _files_by_sha256(
 
 
 def _groups(files: Sequence[LandingFile]) -> list[list[LandingFile]]:
-    """The files in groups of different sizes: of files with the same content, the first is read before the others."""
+    """The objects in groups without the same content twice: of those, the first writes the rows for all."""
     groups: list[list[LandingFile]] = []
-    number_of_size: Counter[int] = Counter()
+    found: Counter[tuple[int, str]] = Counter()
     for file in files:
-        number = number_of_size[file.size_bytes]
-        number_of_size[file.size_bytes] += 1
+        number = found[file.size_bytes, file.etag]
+        found[file.size_bytes, file.etag] += 1
         groups += [] if number < len(groups) else [[]]
         groups[number].append(file)
     return groups

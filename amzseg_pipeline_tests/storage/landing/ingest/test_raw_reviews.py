@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,7 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.data_root import DataRoot
-from amzseg_pipeline.storage.landing.ingest.raw_reviews import raw_reviews
+from amzseg_pipeline.storage.landing.ingest.raw_reviews import in_process, raw_reviews
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline_tests.storage.landing.synthetic_exports import landing_zone, raw_rows, reviews_read, sales_csv
 
@@ -285,3 +286,16 @@ def test_the_real_export_gives_the_known_rows(tmp_path: Path) -> None:
 def batch_files_after_reading(data_root: DataRoot) -> dict[str, bytes]:
     reviews_read(data_root)
     return batch_files(data_root)
+
+
+def test_files_of_equal_size_are_hashed_together(tmp_path: Path) -> None:
+    """Workers would hash them one after another if they were handed out one by one."""
+    data_root = landing_zone(tmp_path, {f"{name}.csv": sales_csv([{"product_id": name}]) for name in "ABC"})
+    counts = []
+
+    def run(tasks: Sequence[Callable[[], Any]]) -> Iterator[tuple[int, Any]]:
+        counts.append(len(tasks))
+        return in_process(tasks)
+
+    raw_reviews(data_root, Settings(), now=time.time(), settle=False, run=run)
+    assert counts == [3, 3]

@@ -1,0 +1,129 @@
+"""Tables made with workers: published by a run, or by the tasks alone, without Dagster, in seconds."""
+
+import csv
+import hashlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from functools import cache, partial
+from io import BytesIO
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+
+from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.storage import landing
+from amzseg_pipeline.storage.data_root import data_root_at
+from amzseg_pipeline.storage.engines import Engine
+from amzseg_pipeline.storage.engines.open_engine import opened_engine
+from amzseg_pipeline.storage.parquet.partitions import TableParts
+from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
+from amzseg_pipeline.storage.warehouse.assignments import Scoring, segment_assignments, segment_profiles
+from amzseg_pipeline.storage.warehouse.build_context import BuildContext
+from amzseg_pipeline.storage.warehouse.cleaned_reviews import deduplicated_reviews, user_features
+from amzseg_pipeline.storage.warehouse.items import item_tables
+from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
+from amzseg_pipeline.storage.warehouse.tasks import calls
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.defs.runs import people
+from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import csv_of
+
+AS_OF = date(2026, 2, 1)
+STAGES = ("partitioned_reviews/", "bucket_states/", "segment_assignments/")
+"""Folders of the warehouse that tasks write to: partitioning, aggregating and scoring."""
+
+
+@cache
+def model() -> Model:
+    """A model that no table depends on."""
+    return model_of(three_types(300), k=3)
+
+
+def hashes_of_tables(root: Path | str, *, workers: str) -> dict[str, str]:
+    """The sha256 of user_features, segment_assignments and segment_profiles of six exports, in four buckets."""
+    exports = {f"day{day}": people(30, first=20 * day, day=day) for day in range(1, 7)}
+    data_root = scenario.data_root_with(data_root_at(root).root, **exports)
+    settings = Settings(workers=workers, bucket_rows=150, threads=1, memory_limit_mib=500)
+    engine = opened_engine(data_root, settings)
+    try:
+        build = BuildContext(engine, data_root.warehouse, "1", settings, log=[].append)
+        raw = landing.raw_reviews(data_root, settings, now=time.time(), settle=False, run=partial(calls, build=build))
+        items, _ = item_tables(raw, build)
+        partitioned = partitioned_reviews(raw, partial(Engine.scan, paths=items.paths), build)
+        users = user_features(deduplicated_reviews(partitioned, build, as_of=AS_OF))
+        scoring = Scoring(model(), champion=None, previous=None, as_of=AS_OF, run_date=AS_OF)
+        assignments = segment_assignments(users, scoring, build)
+        profiles = segment_profiles(assignments, model(), build)
+        return {
+            "user_features": _hash_of(users, engine),
+            "segment_assignments": _hash_of(assignments, engine),
+            "segment_profiles": hashlib.sha256(profiles.to_json().encode()).hexdigest(),
+        }
+    finally:
+        engine.close()
+
+
+def published(exports: str | Path, root: Path | str, *, workers: str) -> dict[str, str]:
+    """The hashes of the tables that a run publishes: of people, of the sample, or of the exports in a folder."""
+    data_root = data_root_at(root)
+    settings: dict[str, object] = {"n_init": 1, "k": 3, "bucket_rows": 200, "plots": "off"}
+    if isinstance(exports, Path):
+        settings["bucket_rows"] = 300_000 if "million" in exports.name else 500
+        data_root.landing.mkdir(parents=True, exist_ok=True)
+        for path in sorted(exports.iterdir()):
+            if path.name != "README.md":
+                (data_root.landing / path.name).write_bytes(path.read_bytes())
+    elif exports == "sample":
+        with scenario.SAMPLE.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        scenario.data_root_with(data_root.root, first=csv_of(rows[::2]), second=csv_of(rows[1::2]))
+    else:
+        settings = {**scenario.QUICK, "bucket_rows": 50}
+        scenario.data_root_with(data_root.root, first=people(60), second=people(80, first=40, day=2))
+    result = scenario.run(data_root, settings={**settings, "workers": workers})
+    assert result.success, scenario.failure(result)
+    return table_hashes(read_latest(data_root.root))
+
+
+def table_hashes(snapshot: Snapshot) -> dict[str, str]:
+    """The sha256 of each published table."""
+    files = {resource["path"]: resource["hash"] for resource in snapshot.manifest["resources"]}
+    return {name: sha256 for name, sha256 in files.items() if name.endswith(".parquet")}
+
+
+def _hash_of(table: TableParts, engine: Engine) -> str:
+    rows = engine.scan(table.paths).sort("user_id").collect("pyarrow").to_native()
+    content = BytesIO()
+    pq.write_table(rows, content)
+    return hashlib.sha256(content.getvalue()).hexdigest()
+
+
+@contextmanager
+def killed_while_writing(
+    writes: Sequence[str], processes: Callable[[], list[psutil.Process]], *, seed: int
+) -> Iterator[list[str]]:
+    """Kills one of the processes at a seeded one of the first writes of a stage; the list gets the key."""
+    rng, ended, killed = random.Random(seed), threading.Event(), list[str]()
+    stage, number = STAGES[seed % len(STAGES)], rng.randrange(1, 5)
+
+    def kill() -> None:
+        while not ended.wait(0.001):
+            keys = [key for key in tuple(writes) if f"warehouse/{stage}" in key]
+            if len(keys) >= number and (found := processes()):
+                rng.choice(found).kill()
+                killed.append(keys[-1])
+                return
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        ended.set()
+        thread.join()
