@@ -20,7 +20,8 @@ from amzseg_pipeline_tests.workers.clusters import Cluster, dask_cluster
 from amzseg_pipeline_tests.workers.processes import started_run
 
 pytestmark = pytest.mark.slow
-KILLS = 10
+KILLS = 5
+"""In each of four tests per backend."""
 SETTINGS = {**scenario.QUICK, "bucket_rows": 50}
 
 
@@ -32,10 +33,13 @@ def dask(_s3_server: Server, store: Store, tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("group", range(4))
 @pytest.mark.parametrize("backend", ["local", "dask"])
-def test_the_next_run_completes_after_each_kill(store: Store, request: pytest.FixtureRequest, backend: str) -> None:
+def test_the_next_run_completes_after_each_kill(
+    store: Store, request: pytest.FixtureRequest, backend: str, group: int
+) -> None:
     workers = "local:2" if backend == "local" else request.getfixturevalue("dask").workers
-    settings, rng = {**SETTINGS, "workers": workers}, random.Random(backend)
+    settings, rng = {**SETTINGS, "workers": workers}, random.Random(f"{backend} {group}")
     assert deliver_and_run(store, settings, day=0) == 0
     writes = len(store.writes)
     for day in range(1, KILLS + 1):
