@@ -13,7 +13,7 @@ from amzseg_pipeline.steps.segments.lifecycle.drift import drift, drift_without_
 from amzseg_pipeline.steps.segments.lifecycle.history import segment_history
 from amzseg_pipeline.steps.segments.lifecycle.lineage import next_segment_number
 from amzseg_pipeline.steps.segments.lifecycle.migrations import (
-    PREVIOUS_COLUMNS,
+    CARRIED_COLUMNS,
     assigned_users,
     moved_by_model,
     segment_migrations,
@@ -36,7 +36,7 @@ from amzseg_pipeline.steps.segments.model.serialization import (
 )
 
 __all__ = [
-    "PREVIOUS_COLUMNS",
+    "CARRIED_COLUMNS",
     "ProfileCounts",
     "approved_report",
     "assigned_users",

@@ -119,7 +119,7 @@ def _previous_assignments(published: Path | None, build: BuildContext, *, parts:
     part = folder / part_name("previous", str(published), buckets, build.code_version)
 
     def write(folder: Path) -> None:
-        columns = {name: name for name in segments.PREVIOUS_COLUMNS}
+        columns = {name: name for name in segments.CARRIED_COLUMNS}
         hashed = {"batch": "''", "user_hash": DUCKDB_USER_HASH.format(user_id="user_id")}
         rows = build.engine.projected(build.engine.scan([published]), columns | hashed)
         build.engine.write_buckets(rows, folder, buckets=buckets)

@@ -19,7 +19,7 @@ _SCORED = (*FEATURES, *(column.name for column in SCORING_COLUMNS))
 _CARRIED = ("segment_id", "segment_name", "segment_since", *_SCORED)
 _BEFORE = "before_"
 
-PREVIOUS_COLUMNS = ("user_id", *_CARRIED)
+CARRIED_COLUMNS = ("user_id", *_CARRIED)
 """The columns of the previous assignments that with_previous_segments needs."""
 
 
