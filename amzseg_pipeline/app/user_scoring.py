@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from amzseg_pipeline.app import charts
@@ -17,9 +15,9 @@ from amzseg_pipeline.presentation.actions import actions_markdown
 from amzseg_pipeline.presentation.formatting import percent
 from amzseg_pipeline.presentation.labels import FEATURE_LABELS
 from amzseg_pipeline.presentation.segment_texts import confidence
-from amzseg_pipeline.steps.segments import scored_users
-from amzseg_pipeline.steps.segments.features.scaling import scaled_matrix
+from amzseg_pipeline.steps.segments.features.scaling import Users, scaled_matrix
 from amzseg_pipeline.steps.segments.model.drivers import driver_contributions
+from amzseg_pipeline.steps.segments.model.scoring import score_columns
 
 _FAR_REACH = 2.0
 _MIN_EXCESS_SD = 1e-9
@@ -57,25 +55,26 @@ def scored_user(user: Mapping[str, float | None], model: Model) -> UserScore:
     Raises:
         ModelError: a value is outside the range of its contract.
     """
-    columns = (*FEATURES, *(column.name for column in SCORING_COLUMNS))
-    frame = pd.DataFrame({name: np.array([user.get(name)], dtype=np.float64) for name in columns}).assign(user_id="")
-    row = scored_users(frame, model, as_of=datetime.now(UTC).date()).iloc[0]
-    matrix = scaled_matrix(frame, model.scaling)
+    names = (*FEATURES, *(column.name for column in SCORING_COLUMNS))
+    users = {name: np.array([user.get(name)], dtype=np.float64) for name in names}
+    scores = score_columns(users, model)
+    matrix = scaled_matrix(users, model.scaling)
     segment_ids = [segment.segment_id for segment in model.segments]
-    own = segment_ids.index(row["segment_id"])
-    second_segment_id = None if pd.isna(row["second_segment_id"]) else str(row["second_segment_id"])
+    own = segment_ids.index(scores["segment_id"][0].as_py())
+    second_segment_id = scores["second_segment_id"][0].as_py()
     second = own if second_segment_id is None else segment_ids.index(second_segment_id)
     centroids = np.array([segment.centroid for segment in model.segments]).reshape(len(segment_ids), -1)
     contributions = driver_contributions(matrix, centroids, own=np.array([own]), second=np.array([second]))[0]
-    names = [feature.name for feature in model.scaling.features]
     return UserScore(
         features={name: user[name] for name in FEATURES},
         segment_id=segment_ids[own],
         second_segment_id=second_segment_id,
-        margin=None if pd.isna(row["margin"]) else float(row["margin"]),
-        contributions={name: float(value) for name, value in zip(names, contributions, strict=True)},
-        reach=float(row["distance"]) / max(model.segments[own].outlier_distance, 1e-9),
-        clipped=_clipped(frame, model.scaling),
+        margin=None if second_segment_id is None else float(scores["margin"][0]),
+        contributions={
+            feature.name: float(value) for feature, value in zip(model.scaling.features, contributions, strict=True)
+        },
+        reach=float(scores["distance"][0]) / max(model.segments[own].outlier_distance, 1e-9),
+        clipped=_clipped(users, model.scaling),
         imputed=_imputed(user, model.scaling),
     )
 
@@ -152,8 +151,8 @@ def _imputed(user: Mapping[str, float | None], scaling: FeatureScaling) -> tuple
     return tuple(each.name for each in scaling.features if user[each.name] is None and each.name not in derived)
 
 
-def _clipped(frame: pd.DataFrame, scaling: FeatureScaling) -> tuple[str, ...]:
+def _clipped(users: Users, scaling: FeatureScaling) -> tuple[str, ...]:
     """The features of a user above the upper bounds from training."""
     unbounded = replace(scaling, features=tuple(replace(feature, high=None) for feature in scaling.features))
-    is_clipped = scaled_matrix(frame, unbounded)[0] > scaled_matrix(frame, scaling)[0] + _MIN_EXCESS_SD
+    is_clipped = scaled_matrix(users, unbounded)[0] > scaled_matrix(users, scaling)[0] + _MIN_EXCESS_SD
     return tuple(feature.name for feature, clipped in zip(scaling.features, is_clipped, strict=True) if clipped)

@@ -2,7 +2,7 @@
 
 import hmac
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ipaddress import ip_address
 
 from fastapi import HTTPException, Request
@@ -58,10 +58,10 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def token_check(token: str) -> Callable[[Request], None]:
+def token_check(token: str) -> Callable[[Request], Awaitable[None]]:
     """A dependency that refuses requests without the bearer token; with no token every request passes."""
 
-    def check(request: Request) -> None:
+    async def check(request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         is_valid = scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
         if token and not is_valid:

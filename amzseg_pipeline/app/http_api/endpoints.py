@@ -1,12 +1,11 @@
 """The endpoints of the API, with FastAPI, which validates requests and generates the OpenAPI description."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from io import BytesIO
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -20,9 +19,9 @@ from amzseg_pipeline.app.http_api.documents import (
     UserDocument,
     UserPage,
     UsersToScore,
+    UserToScore,
 )
 from amzseg_pipeline.contracts.errors import ModelError, PipelineError, SnapshotError
-from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
 from amzseg_pipeline.steps.segments.model.scoring import score_columns
 from amzseg_pipeline.storage.data_root import data_root_from_environment, user_key_from_environment
 from amzseg_pipeline.storage.serving.served_snapshot import ServedSnapshot, served_snapshot
@@ -32,7 +31,7 @@ MAX_PAGE_USERS = 10_000
 
 _VERSION = "1.0.0"
 _SCORED_COLUMNS = list(ScoredUserDocument.model_fields)
-_SCORING = [column.name for column in SCORING_COLUMNS]
+_GIVEN = [name for name in UserToScore.model_fields if name != "user_id"]
 _UNMODIFIED: dict[int | str, dict[str, Any]] = {
     304: {"description": "The snapshot in If-None-Match is still the latest."},
     503: {"description": "No snapshot can be read; the message gives the reason."},
@@ -55,7 +54,7 @@ def latest(response: Response, if_none_match: Annotated[str | None, Header()] = 
 Latest = Annotated[ServedSnapshot, Depends(latest)]
 
 
-def api(check_token: Callable[[Request], None]) -> FastAPI:
+def api(check_token: Callable[[Request], Awaitable[None]]) -> FastAPI:
     """The application, mounted below a prefix. `check_token` runs before every endpoint."""
     app = FastAPI(
         title="Customer segments",
@@ -70,7 +69,7 @@ def api(check_token: Callable[[Request], None]) -> FastAPI:
     app.get("/segments", responses=_UNMODIFIED)(segments)
     app.get("/segments/{segment_id}/users", responses=_UNMODIFIED | _NOT_FOUND | _ARROW)(segment_users)
     app.get("/users/{user_id}", responses=_UNMODIFIED | _NOT_FOUND)(user)
-    app.post("/score", responses={503: _UNMODIFIED[503]})(score)
+    app.post("/score", response_model=ScoredUsers, responses={503: _UNMODIFIED[503]})(score)
     app.add_exception_handler(SnapshotError, _error_response(503))
     app.add_exception_handler(ModelError, _error_response(422))
     app.add_exception_handler(PipelineError, _error_response(500))
@@ -142,24 +141,20 @@ def user(user_id: str, served: Latest) -> UserDocument:  # type: ignore[valid-ty
     raise HTTPException(404, "There is no published user with this id.")
 
 
-def score(request: UsersToScore) -> ScoredUsers:
+def score(request: UsersToScore) -> Response:
     """Scores users with the model of the latest snapshot, by the function that scores published users."""
     served = served_snapshot(data_root_from_environment())
-    given = [each.model_dump() for each in request.users]
-    frame = pd.DataFrame(
-        {
-            "user_id": [each["user_id"] for each in given],
-            **{name: np.array([each.get(name) for each in given], dtype=np.float64) for name in (*FEATURES, *_SCORING)},
-        }
-    )
-    frame["engagement_score"] = frame["total_reviews"] * frame["avg_rating"]
-    columns = {"user_id": frame["user_id"], **score_columns(frame, served.model)}
+    users = {name: np.array([getattr(user, name) for user in request.users], dtype=np.float64) for name in _GIVEN}
+    users["engagement_score"] = users["total_reviews"] * users["avg_rating"]
+    columns = {"user_id": [user.user_id for user in request.users], **score_columns(users, served.model)}
     rows = pa.table({name: pa.array(columns[name]) for name in _SCORED_COLUMNS})
-    return ScoredUsers.model_construct(
+    scored = ScoredUsers.model_construct(
         sequence=served.snapshot.sequence,
         model_version=served.model.version,
         users=[ScoredUserDocument.model_construct(**row) for row in _json_rows(rows)],
     )
+    # FastAPI would validate a document in yet another thread, and threads wait for each other.
+    return Response(scored.model_dump_json(), media_type="application/json")
 
 
 def _json_rows(table: pa.Table) -> list[dict[str, Any]]:

@@ -27,6 +27,8 @@ from amzseg_pipeline.steps.segments.features.sampling import strata
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 
 Matrix = npt.NDArray[np.float64]
+Users = pd.DataFrame | Mapping[str, Matrix]
+"""User features by column: a frame, or arrays with NaN where unknown, which cost less for a few users."""
 
 MIN_VARIANCE = 1e-12
 WINSORISED_PERCENTILES = (0.5, 99.5)
@@ -76,7 +78,7 @@ def feature_scaling(
         raise ModelError(f"settings: transform is {transform!r}; give none or log.")
     if sample.empty:
         raise ModelError("user_features: there are no users to fit a model on; add an export to landing/.")
-    values = _feature_values(sample)
+    values = feature_values(sample)
     if transform == "none":
         fitted = [_plain(name, values) for name in FEATURES]
     else:
@@ -102,15 +104,17 @@ def scaled_features(sample: pd.DataFrame, scaling: FeatureScaling) -> pd.DataFra
     return contract_frame(SCALED_FEATURES, {**keys, **by_name, **missing})
 
 
-def scaled_matrix(users: pd.DataFrame, scaling: FeatureScaling) -> Matrix:
+def scaled_matrix(users: Users, scaling: FeatureScaling) -> Matrix:
     """The scaled features of `users`: users x features, in the order of the scaling.
 
-    `users` has the five features and, if known, the counts of reviews behind the means; a missing or null count is
-    total_reviews. Each row depends on its own user only, so batches can be split anywhere. Raises ModelError as
-    feature_scaling.
+    Each row depends on its own user only, so batches can be split anywhere. Raises ModelError as feature_scaling.
     """
-    values = _feature_values(users)
-    matrix = np.empty((len(users), len(scaling.features)), order="F")
+    return scaled_values(feature_values(users), scaling)
+
+
+def scaled_values(values: Mapping[str, Matrix], scaling: FeatureScaling) -> Matrix:
+    """As scaled_matrix, from feature_values."""
+    matrix = np.empty((len(values["total_reviews"]), len(scaling.features)), order="F")
     for i, feature in enumerate(scaling.features):
         matrix[:, i] = (_bounded(_axis(feature, values), feature) - feature.mean) / feature.scale * feature.weight
     return matrix
@@ -119,15 +123,6 @@ def scaled_matrix(users: pd.DataFrame, scaling: FeatureScaling) -> Matrix:
 def in_standard_deviations(coordinates: Matrix, scaling: FeatureScaling) -> Matrix:
     """Scaled users or centroids without the weights of features, in standard deviations of all users."""
     return np.asarray(coordinates / np.array([feature.weight for feature in scaling.features]))
-
-
-def typical_prices(users: pd.DataFrame) -> Matrix:
-    """The typical price of each user; NaN if unknown.
-
-    It is the column typical_price if given, else computed from log_paid_sum, else avg_spend (as for one review). It is
-    never above avg_spend, which rounding of log_paid_sum would allow.
-    """
-    return _feature_values(users)["typical_price"]
 
 
 def _plain(name: str, values: Mapping[str, Matrix]) -> ScaledFeature | DroppedFeature:
@@ -236,35 +231,41 @@ def _mean(values: Matrix) -> float:
         return math.inf
 
 
-def _feature_values(users: pd.DataFrame) -> dict[str, Matrix]:
-    """The five features, the counts of reviews behind the means and typical prices; NaN where unknown."""
-    missing = [name for name in FEATURES if name not in users.columns]
+def feature_values(users: Users) -> dict[str, Matrix]:
+    """The five features, the counts of reviews behind the means and typical prices; NaN where unknown.
+
+    A missing or null count is total_reviews. The typical price is that of `users` if given, else computed from
+    log_paid_sum, else avg_spend (as for one review). It is never above avg_spend, which rounding of log_paid_sum would
+    allow. Raises ModelError as feature_scaling.
+    """
+    missing = [name for name in FEATURES if name not in users]
     if missing:
         raise ModelError(f"user_features: no column {', '.join(missing)}; give all of {', '.join(FEATURES)}.")
     values = {column.name: _numbers(users, column) for column in FEATURE_COLUMNS}
     for column in COUNT_COLUMNS:
-        given = _numbers(users, column) if column.name in users.columns else np.full(len(users), np.nan)
-        values[column.name] = np.where(np.isnan(given), values["total_reviews"], given)
+        total = values["total_reviews"]
+        given = _numbers(users, column) if column.name in users else total
+        values[column.name] = np.where(np.isnan(given), total, given)
     values[TYPICAL_PRICE.name] = _typical_prices(users, values)
     return values
 
 
-def _typical_prices(users: pd.DataFrame, values: Mapping[str, Matrix]) -> Matrix:
-    prices = np.full(len(users), np.nan)
-    if TYPICAL_PRICE.name in users.columns:
-        prices = _numbers(users, TYPICAL_PRICE)
-    if _LOG_PAID_SUM.name in users.columns:
+def _typical_prices(users: Users, values: Mapping[str, Matrix]) -> Matrix:
+    spend = values["avg_spend"]
+    prices = _numbers(users, TYPICAL_PRICE) if TYPICAL_PRICE.name in users else np.full(len(spend), np.nan)
+    if _LOG_PAID_SUM.name in users:
         reviews = values["priced_reviews"]
         with np.errstate(all="ignore"):
             computed = np.expm1(_numbers(users, _LOG_PAID_SUM) / 1000 / reviews)
-        is_computed = np.isnan(prices) & (reviews > 1) & ~np.isnan(values["avg_spend"])
+        is_computed = np.isnan(prices) & (reviews > 1) & ~np.isnan(spend)
         prices = np.where(is_computed, computed, prices)
-    return np.asarray(np.fmin(values["avg_spend"], prices))
+    return np.asarray(np.fmin(spend, prices))
 
 
-def _numbers(users: pd.DataFrame, column: Column) -> Matrix:
+def _numbers(users: Users, column: Column) -> Matrix:
+    values = users[column.name]
     try:
-        given = users[column.name].to_numpy(dtype=np.float64, na_value=np.nan)
+        given = values if isinstance(values, np.ndarray) else values.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
         raise ModelError(f"user_features: column {column.name} holds values that are not numbers.") from None
     low = -math.inf if column.minimum is None else column.minimum
@@ -272,7 +273,7 @@ def _numbers(users: pd.DataFrame, column: Column) -> Matrix:
     wrong = int(np.count_nonzero(np.isinf(given) | (given < low) | (given > high)))
     if wrong:
         raise ModelError(
-            f"user_features: {column.name} of {wrong} of {len(users)} users is infinite or not within {low:g} to "
+            f"user_features: {column.name} of {wrong} of {len(given)} users is infinite or not within {low:g} to "
             f"{high:g} {column.unit}; fix the step that computed it, or set unknown values to null."
         )
     return np.asarray(given)

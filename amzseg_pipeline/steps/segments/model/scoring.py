@@ -20,7 +20,7 @@ from amzseg_pipeline.contracts.users import (
     RfmGroup,
 )
 from amzseg_pipeline.steps.segments.clusters.distances import Nearest, nearest_centroids
-from amzseg_pipeline.steps.segments.features.scaling import Matrix, scaled_matrix, typical_prices
+from amzseg_pipeline.steps.segments.features.scaling import Matrix, Users, feature_values, scaled_matrix, scaled_values
 from amzseg_pipeline.steps.segments.model.contract_frame import contract_frame
 from amzseg_pipeline.steps.segments.model.drivers import driver_contributions, strongest_drivers
 
@@ -42,9 +42,10 @@ def scored_users(users: pd.DataFrame, model: Model, *, as_of: date) -> pd.DataFr
     return contract_frame(SEGMENT_ASSIGNMENTS, {**computed, **{name: users.get(name, unknown) for name in copied}})
 
 
-def score_columns(users: pd.DataFrame, model: Model) -> dict[str, Any]:
-    """The columns of scored_users that the model computes, as arrays; fast for a single user."""
-    matrix = scaled_matrix(users, model.scaling)
+def score_columns(users: Users, model: Model) -> dict[str, Any]:
+    """The columns of scored_users that the model computes, as arrays; fast for a single user given as arrays."""
+    values = feature_values(users)
+    matrix = scaled_values(values, model.scaling)
     centroids = _centroids(model)
     nearest = nearest_centroids(matrix, centroids)
     distance, second_distance = np.sqrt(nearest.own_square), np.sqrt(nearest.second_square)
@@ -60,11 +61,11 @@ def score_columns(users: pd.DataFrame, model: Model) -> dict[str, Any]:
         "second_segment_id": ids.take(pa.array(nearest.second, mask=np.isnan(second_distance))),
         "margin": margin,
         "is_outlier": distance > outlier_distance[nearest.own],
-        "is_low_evidence": users["total_reviews"] == 1,
+        "is_low_evidence": values["total_reviews"] == 1,
         **_drivers(matrix, centroids, nearest, [feature.name for feature in model.scaling.features]),
-        TYPICAL_PRICE.name: typical_prices(users),
-        RFM_GROUP.name: _rfm_groups(users),
-        TOTAL_SPEND.name: _total_spend(users),
+        TYPICAL_PRICE.name: values[TYPICAL_PRICE.name],
+        RFM_GROUP.name: _rfm_groups(users, values["total_reviews"]),
+        TOTAL_SPEND.name: _total_spend(users, values["avg_spend"]),
     }
 
 
@@ -74,11 +75,10 @@ def segments_of(users: pd.DataFrame, model: Model) -> np.ndarray[Any, np.dtype[n
     return ids[nearest_centroids(scaled_matrix(users, model.scaling), _centroids(model)).own]
 
 
-def _rfm_groups(users: pd.DataFrame) -> pa.Array:
-    if "recency_days" not in users:
-        return pa.nulls(len(users), pa.string())
+def _rfm_groups(users: Users, reviews: Matrix) -> pa.Array:
+    if not isinstance(users, pd.DataFrame) or "recency_days" not in users:
+        return pa.nulls(len(reviews), pa.string())
     days = users["recency_days"].to_numpy(np.float64, na_value=np.nan)
-    reviews = users["total_reviews"].to_numpy(np.float64)
     is_active, is_lapsing = days <= ACTIVE_DAYS, days <= LAPSING_DAYS
     groups = np.select(
         [
@@ -94,12 +94,11 @@ def _rfm_groups(users: pd.DataFrame) -> pa.Array:
     return pa.array(groups.astype(object), pa.string(), mask=np.isnan(days))
 
 
-def _total_spend(users: pd.DataFrame) -> Matrix:
+def _total_spend(users: Users, avg_spend: Matrix) -> Matrix:
     """In the currency of the source; NaN without prices."""
-    if "paid_minor_sum" not in users:
-        return np.full(len(users), np.nan)
-    has_price = ~np.isnan(users["avg_spend"].to_numpy(np.float64, na_value=np.nan))
-    return np.where(has_price, users["paid_minor_sum"].to_numpy(np.float64, na_value=np.nan) / 100, np.nan)
+    if not isinstance(users, pd.DataFrame) or "paid_minor_sum" not in users:
+        return np.full(len(avg_spend), np.nan)
+    return np.where(~np.isnan(avg_spend), users["paid_minor_sum"].to_numpy(np.float64, na_value=np.nan) / 100, np.nan)
 
 
 def _centroids(model: Model) -> Matrix:

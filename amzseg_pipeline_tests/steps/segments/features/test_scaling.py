@@ -20,10 +20,10 @@ from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps.segments.features.scaling import (
     REVIEW_COUNTS,
     feature_scaling,
+    feature_values,
     in_standard_deviations,
     scaled_features,
     scaled_matrix,
-    typical_prices,
 )
 from amzseg_pipeline_tests.steps.segments.users import scaling_of, three_types, users_of, with_sums
 
@@ -61,7 +61,7 @@ def test_log_scaling_transforms_shrinks_and_winsorises() -> None:
     n, known = users["total_reviews"], users["rated_reviews"].where(users["avg_rating"].notna(), 0)
     rating = (2 * 4 + known * users["avg_rating"].fillna(0)) / (2 + known)
     discount = ((0.5 * 40 + n * users["avg_discount"]) / (0.5 + n)).fillna(40)
-    spend = ((3 * 6 + n * np.log1p(pd.Series(typical_prices(users)))) / (3 + n)).fillna(6)
+    spend = ((3 * 6 + n * np.log1p(pd.Series(feature_values(users)["typical_price"]))) / (3 + n)).fillna(6)
     engagement = np.log1p(n * rating)
     axes = [np.log2(n), rating, discount, *(v.clip(*np.percentile(v, [0.5, 99.5])) for v in (spend, engagement))]
     weights = [math.sqrt(0.5), 1, 1, 1, math.sqrt(0.5)]
@@ -109,10 +109,13 @@ def test_spend_does_not_grow_with_the_number_of_reviews() -> None:
 def test_the_typical_price_is_given_computed_or_the_mean() -> None:
     users = users_of([(1, 4.0, 0.0, 50.0), (2, 4.0, 0.0, 50.0), (2, 4.0, 0.0, None), (2, 4.0, 0.0, 50.0)])
     sums = [3932, round(1000 * (math.log(11) + math.log(91))), 0, 3 * 3932]
-    computed = typical_prices(users.assign(log_paid_sum=sums))
+    computed = feature_values(users.assign(log_paid_sum=sums))["typical_price"]
     assert computed == pytest.approx([50.0, math.sqrt(11 * 91) - 1, np.nan, 50.0], rel=1e-3, nan_ok=True)
-    assert typical_prices(users.drop(columns="log_paid_sum")).tolist()[:2] == [50.0, 50.0]
-    assert typical_prices(users.assign(typical_price=[9.0, 8.0, None, 99.0])).tolist()[:2] == [9.0, 8.0]
+    assert feature_values(users.drop(columns="log_paid_sum"))["typical_price"].tolist()[:2] == [50.0, 50.0]
+    assert feature_values(users.assign(typical_price=[9.0, 8.0, None, 99.0]))["typical_price"].tolist()[:2] == [
+        9.0,
+        8.0,
+    ]
 
 
 def test_missing_or_null_counts_are_total_reviews() -> None:
