@@ -57,14 +57,15 @@ class RunDecision:
     """Whether to start a run, and why or why not.
 
     `is_up_to_date` means that everything is published already. `state_key` differs for every state of landing zone,
-    code and settings. `only_delivers` means that the run need only deliver the published snapshot to the database.
+    code and settings. `undelivered` is why the published snapshot should be delivered to the database, in a run of its
+    own: it must not wait for exports that cannot be read. It is empty if no delivery is missing.
     """
 
     reason: str
     starts_run: bool = False
     is_up_to_date: bool = False
     state_key: str = ""
-    only_delivers: bool = False
+    undelivered: str = ""
 
 
 def check_request(pipeline: PipelineResource) -> None:
@@ -140,6 +141,7 @@ def run_decision(pipeline: PipelineResource, instance: dg.DagsterInstance, *, lo
         batches = landing.known_contents(data_root, listing, without_refused=skips_refused)
         settling = [file.path for file in listing.skipped if file.is_settling]
         found = snapshot_changes(pipeline, batches=batches, settling=settling)
+        undelivered = undelivered_snapshot(data_root.published, delivery_url())
     except (PipelineError, OSError) as error:
         return RunDecision(f"cannot be compared: {error}", starts_run=True, state_key=str(error))
     for file in listing.skipped[:_MAX_LOGGED_FILES]:
@@ -149,26 +151,16 @@ def run_decision(pipeline: PipelineResource, instance: dg.DagsterInstance, *, lo
     if skips_refused:
         skipped, unreadable = sorted([*skipped, *unreadable]), ()
     if not listing.files and not unreadable:
-        return _delivery(data_root) or RunDecision(_nothing_to_read(data_root, found, settling=settling))
+        return RunDecision(_nothing_to_read(data_root, found, settling=settling), undelivered=undelivered)
     if found.reason_to_wait:
-        return _delivery(data_root) or RunDecision(found.reason_to_wait)
+        return RunDecision(found.reason_to_wait, undelivered=undelivered)
     changes = [*found.changes, *([f"cannot be read: {names(unreadable)}"] if unreadable else [])]
     if changes:
         state_key = hashlib.sha256(repr((changes, listing.files)).encode()).hexdigest()
-        return RunDecision("; ".join(changes), starts_run=True, state_key=state_key)
-    if delivery := _delivery(data_root):
-        return delivery
+        return RunDecision("; ".join(changes), starts_run=True, state_key=state_key, undelivered=undelivered)
     unread = (("still settling", settling), ("refused and skipped", skipped))
     details = "".join(f"; {why}: {names(paths)}" for why, paths in unread if paths)
-    return RunDecision(f"{found.reason_to_skip}{details}", is_up_to_date=True)
-
-
-def _delivery(data_root: DataRoot) -> RunDecision | None:
-    """A run that only delivers the published snapshot, if the database does not have it yet."""
-    undelivered = undelivered_snapshot(data_root.published, delivery_url())
-    if not undelivered:
-        return None
-    return RunDecision(undelivered, starts_run=True, state_key=undelivered, only_delivers=True)
+    return RunDecision(f"{found.reason_to_skip}{details}", is_up_to_date=not undelivered, undelivered=undelivered)
 
 
 def _nothing_to_read(data_root: DataRoot, found: SnapshotChanges, *, settling: list[str]) -> str:

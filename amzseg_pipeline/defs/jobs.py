@@ -53,11 +53,20 @@ def prune() -> None:
     delete_expired()
 
 
-def scheduled_run(decision: RunDecision, *, run_key: str | None = None) -> dg.RunRequest:
-    """A run of segment_users as schedule and sensor start it: without the files that are still settling."""
-    return dg.RunRequest(
-        run_key=run_key,
-        run_config={"skip_settling": True},
-        tags={"amzseg/changes": decision.reason[:MAX_TAG_CHARACTERS]},
-        asset_selection=[dg.AssetKey(DELIVERY_ASSET)] if decision.only_delivers else None,
-    )
+def scheduled_runs(decision: RunDecision, *, once: bool = False) -> list[dg.RunRequest]:
+    """Runs of segment_users as schedule and sensor start them: without the files that are still settling.
+
+    With `once` Dagster starts no second run for the same state.
+    """
+    deliveries = [(decision.undelivered, decision.undelivered, [dg.AssetKey(DELIVERY_ASSET)])]
+    complete = [(decision.reason, decision.state_key, None)]
+    requests = (deliveries if decision.undelivered else []) + (complete if decision.starts_run else [])
+    return [
+        dg.RunRequest(
+            run_key=key if once else None,
+            run_config={"skip_settling": True},
+            tags={"amzseg/changes": reason[:MAX_TAG_CHARACTERS]},
+            asset_selection=assets,
+        )
+        for reason, key, assets in requests
+    ]

@@ -5,7 +5,7 @@ import os
 import dagster as dg
 
 from amzseg_pipeline.defs.change_detection import run_decision
-from amzseg_pipeline.defs.jobs import prune, scheduled_run, segment_users
+from amzseg_pipeline.defs.jobs import prune, scheduled_runs, segment_users
 from amzseg_pipeline.defs.notifications import PING_VARIABLE, ping
 from amzseg_pipeline.defs.resources import PipelineResource
 
@@ -17,11 +17,11 @@ from amzseg_pipeline.defs.resources import PipelineResource
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Runs segment_users if exports, code or settings differ from those of the latest snapshot.",
 )
-def nightly(context: dg.ScheduleEvaluationContext, pipeline: PipelineResource) -> dg.RunRequest | dg.SkipReason:
-    """A run request, or the reason to skip."""
+def nightly(context: dg.ScheduleEvaluationContext, pipeline: PipelineResource) -> list[dg.RunRequest] | dg.SkipReason:
+    """Run requests, or the reason to skip."""
     decision = run_decision(pipeline, context.instance, log=context.log)
-    if decision.starts_run:
-        return scheduled_run(decision)
+    if requests := scheduled_runs(decision):
+        return requests
     if decision.is_up_to_date:
         try:
             ping()

@@ -6,7 +6,7 @@ Addresses come from the environment; without them nothing is sent.
 import json
 import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -14,7 +14,7 @@ import dagster as dg
 from amzseg_pipeline.contracts.errors import PipelineError
 from amzseg_pipeline.contracts.publish import RUN_FILE
 from amzseg_pipeline.defs.change_detection import run_decision
-from amzseg_pipeline.defs.jobs import approve_pending_model, scheduled_run, segment_users
+from amzseg_pipeline.defs.jobs import approve_pending_model, scheduled_runs, segment_users
 from amzseg_pipeline.defs.notifications import ALERT_VARIABLE, PING_VARIABLE, ping, request
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import failure_reasons, tag_run
@@ -30,12 +30,12 @@ _REMINDER = timedelta(days=7)
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Runs segment_users within a minute after an export has settled. Start it if nightly is too slow.",
 )
-def landing_sensor(context: dg.SensorEvaluationContext, pipeline: PipelineResource) -> dg.RunRequest | dg.SkipReason:
+def landing_sensor(
+    context: dg.SensorEvaluationContext, pipeline: PipelineResource
+) -> list[dg.RunRequest] | dg.SkipReason:
     """Decides as nightly does, but once per state of the landing zone: only nightly retries a failed run."""
     decision = run_decision(pipeline, context.instance, log=context.log)
-    if decision.starts_run:
-        return scheduled_run(decision, run_key=decision.state_key)
-    return dg.SkipReason(decision.reason)
+    return scheduled_runs(decision, once=True) or dg.SkipReason(decision.reason)
 
 
 @dg.run_failure_sensor(
@@ -94,20 +94,22 @@ def alert_on_segments(context: dg.SensorEvaluationContext, pipeline: PipelineRes
     # Only run.json is read: hashing the tables of millions of users takes longer than a tick may.
     snapshot = snapshots.read_latest(pipeline.data_root.root, verify=False)
     snapshot.verify(RUN_FILE)
-    now = datetime.now(UTC)
+    now = pipeline.now
     messages = dict(_messages(snapshot.run().get(PROMOTION_STATE_KEY) or {}, now=now))
-    due, cursor = _due(messages, context.cursor or "{}", now=now)
-    for text in due:
-        request(address, json.dumps({"text": text, "snapshot": snapshot.sequence}).encode())
-    context.update_cursor(cursor)
-    return dg.SkipReason(f"sent {len(due)} of {len(messages)} messages about segments")
-
-
-def _due(messages: Mapping[str, str], cursor: str, *, now: datetime) -> tuple[list[str], str]:
-    """The messages to send now, and the cursor after that."""
-    sent = {key: time for key, time in json.loads(cursor).items() if key in messages}
-    due = {key for key in messages if key not in sent or datetime.fromisoformat(sent[key]) + _REMINDER <= now}
-    return [messages[key] for key in messages if key in due], json.dumps(sent | dict.fromkeys(due, now.isoformat()))
+    sent = {key: time for key, time in json.loads(context.cursor or "{}").items() if key in messages}
+    due = [key for key in messages if key not in sent or datetime.fromisoformat(sent[key]) + _REMINDER <= now]
+    failures = []
+    for key in due:
+        # An exception would discard the cursor, and with it the messages that were sent.
+        try:
+            request(address, json.dumps({"text": messages[key], "snapshot": snapshot.sequence}).encode())
+            sent[key] = now.isoformat()
+        except (OSError, ValueError) as error:
+            failures.append(str(error))
+            context.log.error(f"{ALERT_VARIABLE}: {key} was not sent and is sent at the next tick: {error}")
+    context.update_cursor(json.dumps(sent))
+    summary = f"sent {len(due) - len(failures)} of {len(messages)} messages about segments"
+    return dg.SkipReason("; ".join([summary, *failures]))
 
 
 def _messages(state: Mapping[str, Any], *, now: datetime) -> Iterator[tuple[str, str]]:

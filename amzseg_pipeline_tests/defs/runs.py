@@ -68,17 +68,24 @@ def schedule_instance() -> dg.DagsterInstance:
 
 
 def evaluated_schedule(data_root: DataRoot, *, now: str = "", **settings: Any) -> dg.RunRequest | dg.SkipReason:
-    """The result of the schedule now, or at the time `now`."""
+    """The result of the schedule now, or at the time `now`: its last run request or the reason to skip."""
+    found = schedule_result(data_root, now=now, **settings)
+    return found if isinstance(found, dg.SkipReason) else found[-1]
+
+
+def schedule_result(data_root: DataRoot, *, now: str = "", **settings: Any) -> list[dg.RunRequest] | dg.SkipReason:
+    """All that the schedule returns."""
     resources = _resources(data_root, settings, now=now)
     with dg.build_schedule_context(instance=schedule_instance(), resources=resources) as context:
         return nightly(context)
 
 
 def evaluated_sensor(data_root: DataRoot, **settings: Any) -> dg.RunRequest | dg.SkipReason:
-    """The result of the sensor now."""
+    """The result of the sensor now: its last run request or the reason to skip."""
     resources = _resources(data_root, settings)
     with dg.build_sensor_context(instance=schedule_instance(), resources=resources) as context:
-        return landing_sensor(context)
+        found = landing_sensor(context)
+        return found if isinstance(found, dg.SkipReason) else found[-1]
 
 
 def changes(data_root: DataRoot, *, now: str = "", **settings: Any) -> str:

@@ -13,7 +13,13 @@ from amzseg_pipeline.defs.assets.delivery import delivered_segments
 from amzseg_pipeline.storage.serving.delivery import URL_VARIABLE, delivered_name, delivery_url
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.runs import evaluated_schedule, persistent_instance, skip_reason
+from amzseg_pipeline_tests.defs.runs import (
+    deliver,
+    evaluated_schedule,
+    persistent_instance,
+    schedule_result,
+    skip_reason,
+)
 from amzseg_pipeline_tests.reliability.processes import PROJECT, environment
 
 
@@ -68,6 +74,15 @@ def test_a_missed_delivery_does_not_wait_for_exports(one_export):
     for export in one_export.landing.iterdir():
         export.unlink()
     assert evaluated_schedule(one_export).asset_selection == [dg.AssetKey("delivered_segments")]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_missed_delivery_does_not_wait_for_a_refused_export(one_export):
+    deliver(one_export, broken=b"nonsense\n")
+    delivery, complete = schedule_result(one_export)
+    assert delivery.asset_selection == [dg.AssetKey("delivered_segments")]
+    assert delivery.tags["amzseg/changes"] == "snapshot 1 is not delivered yet"
+    assert (complete.asset_selection, "broken.csv" in complete.tags["amzseg/changes"]) == (None, True)
 
 
 def test_delivery_follows_publishing():

@@ -191,13 +191,38 @@ def test_pending_models_and_old_drift_need_a_person(state, words):
     assert all(word in messages[0] for word in words)
 
 
-def test_a_message_about_segments_is_repeated_weekly():
-    now, cursor = datetime(2026, 1, 10, tzinfo=UTC), "{}"
-    counts = []
-    for days, messages in ((0, {"a": "A"}), (6, {"a": "A"}), (7, {"a": "A", "b": "B"}), (8, {"b": "B"}), (9, {})):
-        due, cursor = sensors._due(messages, cursor, now=now + timedelta(days=days))
-        counts.append(due)
-    assert (counts, cursor) == ([["A"], [], ["A", "B"], [], []], "{}")
+@pytest.fixture
+def alert_tick(one_export, instance, listener, monkeypatch):
+    """Evaluates alert_on_segments on a day, with the cursor of the tick before: the texts sent, and what it reports."""
+    monkeypatch.setenv(notifications.ALERT_VARIABLE, listener.address)
+    cursors = [None]
+
+    def tick(messages, *, day):
+        earlier = len(listener.alerts)
+        monkeypatch.setattr(sensors, "_messages", lambda *_, **__: messages.items())
+        now = datetime(2026, 1, 10, tzinfo=UTC) + timedelta(days=day)
+        pipeline = PipelineResource(root=str(one_export.root), run_at=now.isoformat())
+        with dg.build_sensor_context(instance, cursors[-1], resources={"pipeline": pipeline}) as context:
+            skipped = sensors.alert_on_segments(context)
+            cursors.append(context.cursor)
+        return [sent["text"] for sent in listener.alerts[earlier:]], skipped.skip_message
+
+    return tick
+
+
+def test_a_message_about_segments_is_repeated_weekly(alert_tick):
+    days = ((0, {"a": "A"}), (6, {"a": "A"}), (7, {"a": "A", "b": "B"}), (8, {"b": "B"}), (9, {}))
+    sent = [alert_tick(messages, day=day)[0] for day, messages in days]
+    assert sent == [["A"], [], ["A", "B"], [], []]
+
+
+def test_a_message_is_not_repeated_if_the_next_one_fails(alert_tick, listener):
+    messages = {"a": "A", "b": "B", "c": "C"}
+    listener.statuses = [200, 404, 200]
+    sent, report = alert_tick(messages, day=0)
+    assert sent == ["A", "B", "C"]
+    assert report == "sent 2 of 3 messages about segments; HTTP Error 404: Not Found"
+    assert alert_tick(messages, day=0)[0] == ["B"]
 
 
 def test_segments_that_need_nobody_send_no_alert(one_export, instance, listener, monkeypatch):
