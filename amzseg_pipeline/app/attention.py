@@ -32,7 +32,8 @@ def attention_items(run: dict[str, Any]) -> list[tuple[str, str]]:
         items.append(
             (
                 "The data does not support this number of segments well.",
-                "Use the segments as a convention: target by the features themselves, or set another k.",
+                "Use the segments as a convention: target by the features themselves, or ask the operator for "
+                "another number of segments (setting k).",
             )
         )
     return items

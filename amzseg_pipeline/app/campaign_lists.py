@@ -50,6 +50,8 @@ def _campaign(shown: ShownSnapshot, segment_id: str) -> Campaign:
                 "Since", latest - timedelta(days=_DEFAULT_DAYS), max_value=latest, key="since", width=180
             )
             campaign = Campaign(audience=audience, since=since)
+            if shown.previous is None:
+                st.caption("Users of a first snapshot count as joined on its date.")
         min_margin = 0.0
         if audience != "lookalikes":
             min_margin = st.selectbox(

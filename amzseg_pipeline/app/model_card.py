@@ -116,7 +116,7 @@ def k_choice(choice: Mapping[str, Any]) -> None:
     st.header("Why this many segments", anchor=False)
     k = choice["k"]
     st.markdown(
-        f"**{k}**: {markdown_escaped(choice['rule'])}."
+        f"**{counted(k, 'segment')}**: {markdown_escaped(choice['rule'])}."
         + (" The evidence is weak; read the segments as a convention." if choice.get("confidence") == "low" else "")
     )
     columns = [name for name in _EVIDENCE_COLUMNS if any(row.get(name) is not None for row in evidence)]

@@ -21,7 +21,7 @@ def test_metrics_match_the_snapshot(sample_data_root: DataRoot) -> None:
     assert metrics["Users"] == f"{len(users):,}"
     assert metrics["Segments"] == "3"
     assert metrics["Reviews"] == f"{snapshot.run()['row_reconciliation']['cleaned']:,}"
-    assert metrics["Users of low confidence"] == f"{(users['margin'] < 0.1).mean() * 100:.1f}%"
+    assert metrics["Low confidence"] == f"{(users['margin'] < 0.1).mean() * 100:.1f}%"
 
 
 @pytest.mark.usefixtures("sample_data_root")

@@ -90,7 +90,7 @@ def _suggestions(shown: ShownSnapshot, text: str, *, has_key: bool) -> None:
             advice = "Enter the complete id that your shop uses" if has_key else "Enter the id as it is in the export"
             st.info(
                 f"No published user has this id or an id that starts with it. {advice}; upper and lower case matter. "
-                "Users without a readable review are not published.",
+                "Users without a readable review and erased users are not published.",
                 icon=":material/person_off:",
             )
             return
@@ -124,15 +124,15 @@ def _user(shown: ShownSnapshot, user: Mapping[str, Any]) -> None:
         means = {"Segment": {name: profile[name] for name in FEATURES}, "All users": cached_queries.means(shown)}
         feature_table(shown, features, means=means)
         st.page_link("app_pages/segments.py", label="Open the segment", query_params={"segment": user["segment_id"]})
-        _history(user)
+        _history(user, is_first=shown.previous is None)
 
 
-def _history(user: Mapping[str, Any]) -> None:
-    """Where the user came from, and the dates of their first and last review."""
+def _history(user: Mapping[str, Any], *, is_first: bool) -> None:
+    """Where the user came from, unless no earlier snapshot says so, and the dates of their first and last review."""
     rows: list[tuple[str, str]] = []
     if isinstance(user["segment_since"], date):
         rows.append(("In this segment since", day(user["segment_since"])))
-    if user["change_cause"] == Cause.NEW_USER:
+    if user["change_cause"] == Cause.NEW_USER and not is_first:
         rows.append(("In the previous snapshot", "No: a new user"))
     elif user["previous_segment_name"]:
         rows.append(("In the previous snapshot", str(user["previous_segment_name"])))
@@ -147,7 +147,7 @@ def _history(user: Mapping[str, Any]) -> None:
     if rows:
         st.markdown("**History**")
         html_table(["", ""], rows, text_columns=2)
-    if user["segment_since"] is None:
+    if is_first:
         st.caption("Where users came from is known from the second snapshot on.")
 
 

@@ -58,7 +58,7 @@ def _metrics(shown: ShownSnapshot) -> None:
         st.metric(
             "Users",
             f"{shown.total_users:,}",
-            delta=None if change is None else signed(change),
+            delta=None if change is None else signed(change) if change else "unchanged",
             delta_color="off",
             delta_arrow="off" if not change else "up" if change > 0 else "down",
             border=True,
@@ -75,7 +75,7 @@ def _metrics(shown: ShownSnapshot) -> None:
                 border=True, height="stretch",
             )  # fmt: skip
         st.metric(
-            "Users of low confidence",
+            "Low confidence",
             percent(low_confidence / shown.total_users, decimals=1) if shown.total_users else "–",
             help=f"{low_confidence:,} users are almost as close to another segment as to their own.",
             border=True,

@@ -66,13 +66,13 @@ def map_figure(shown: ShownSnapshot, segment_map: SegmentMap, selected: str) -> 
 
 
 def direction_description(segment_map: SegmentMap, shown: ShownSnapshot, direction: int) -> str:
-    """What grows and shrinks along a direction of the map, and the share of the differences it explains."""
+    """What is higher and lower along a direction of the map, and the share of the differences it explains."""
     weights = segment_map.projection.axes[direction]
     names = [feature.name for feature in shown.model.scaling.features]
     named = [i for i in np.argsort(-np.abs(weights)) if abs(weights[i]) >= _MIN_WEIGHT]
     growing, shrinking = (
         joined([FEATURE_LABELS[names[i]].label.lower() for i in named if sign * weights[i] > 0]) for sign in (1, -1)
     )
-    phrases = [f"{word} {labels}" for word, labels in (("more", growing), ("less", shrinking)) if labels]
+    phrases = [f"{word} {labels}" for word, labels in (("higher", growing), ("lower", shrinking)) if labels]
     explained = percent(segment_map.projection.explained[direction], decimals=1)
     return f"{'; '.join(phrases)} ({explained} of the differences)" if phrases else "nothing"

@@ -131,4 +131,4 @@ def silhouette_by_user(data: SegmentData) -> Plot | NotApplicable:
 
 
 def _rule(choice: KChoice) -> str:
-    return textwrap.fill(f"k = {choice.k} by {choice.rule}", _NOTE_CHARACTERS)
+    return textwrap.fill(f"k = {choice.k}: {choice.rule}", _NOTE_CHARACTERS)

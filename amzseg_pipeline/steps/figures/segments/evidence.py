@@ -139,4 +139,4 @@ def _listed(numbers: list[int]) -> str:
 
 
 def _note(choice: KChoice) -> str:
-    return textwrap.fill(f"k = {choice.k} by {choice.rule}", _NOTE_CHARACTERS)
+    return textwrap.fill(f"k = {choice.k}: {choice.rule}", _NOTE_CHARACTERS)

@@ -68,7 +68,7 @@ def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k
     if confidence == "medium" and not settings.k and champion_k is not None and champion_k in candidates:
         champion_confidence = _confidence(evidence, champion_k, settings)
         if champion_k != k and champion_confidence != "low":
-            rule = f"the current number of segments: the confidence of k = {k} is medium only"
+            rule = f"the current number of segments stays, because the confidence of k = {k} is only medium"
             k, confidence = champion_k, champion_confidence
     of_range = [e for e in evidence if e.k in candidates]
     best_silhouette = _best(of_range, lambda e: e.silhouette)
@@ -109,7 +109,7 @@ def _rule(
     }
     if not passing:
         k, reason = fallback
-        return k, f"{reason}: no number from {min(candidates)} to {max(candidates)} passes every criterion"
+        return k, f"no number from {min(candidates)} to {max(candidates)} passes every criterion; {reason}"
     best = max(passing, key=lambda k: (passing[k], -k))
     k = max(k for k, silhouette in passing.items() if silhouette >= settings.min_silhouette_ratio * passing[best])
     numbers = ", ".join(map(str, passing))
@@ -130,17 +130,14 @@ def _fallback(
 ) -> tuple[int, str]:
     """The number if the evidence supports none; it keeps `min_segment_share` if any candidate does."""
     keeping = [k for k in candidates if evidence[k - 1].smallest_share >= settings.min_segment_share] or candidates
-    for k, reason in (
-        (champion_k, "the current number of segments"),
-        (knee, f"the knee, k = {knee}"),
-        (_DEFAULT_K, "the default"),
+    for k, name, use in (
+        (champion_k, "the current number of segments", "stays"),
+        (knee, "the knee of the inertia", "is taken"),
+        (_DEFAULT_K, "the default", "is taken"),
     ):
         if k is not None:
             within = min(keeping, key=lambda candidate: (abs(candidate - k), candidate))
-            return (
-                within,
-                reason if within == k else f"{reason}, moved to an allowed number",
-            )
+            return within, f"{name} {use}" if within == k else f"it is the allowed number nearest to {name}, {k}"
     raise AssertionError
 
 

@@ -31,7 +31,7 @@ def check_workbook(path: Path, settings: Settings) -> None:
                 ceiling = min(max(size_bytes * settings.max_expansion_ratio, _SMALL_BYTES), settings.max_expanded_bytes)
                 expanded_bytes, cells = _expanded_size(archive, members, int(ceiling))
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            raise RefusedInput(f"the zip file is damaged or cut ({error}); deliver it again.") from error
+            raise RefusedInput(f"the workbook (or zip file) is damaged or cut ({error}); deliver it again.") from error
     names = {member.filename.lower() for member in members}
     if names & _OTHER_WORKBOOKS or not any(name.startswith("xl/worksheets/") for name in names):
         raise RefusedInput("this is a zip archive, which cannot be read; deliver the plain text file inside it.")
