@@ -1,6 +1,6 @@
 """Campaign lists of a segment: an audience with filters, its size, a preview and a download."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import streamlit as st
 
@@ -15,7 +15,6 @@ from amzseg_pipeline.storage.serving.snapshot_queries import Audience, Campaign
 _MAX_USERS = 100
 _AUDIENCES: dict[Audience, str] = {"members": "Members", "joined": "Joined since …", "lookalikes": "Lookalikes"}
 _CONFIDENCES = {0.0: "Any", LOW_MARGIN: "Medium or high", HIGH_MARGIN: "High"}
-_DEFAULT_DAYS = 30
 
 
 def show_campaign_list(shown: ShownSnapshot, segment_id: str) -> None:
@@ -35,23 +34,26 @@ def show_campaign_list(shown: ShownSnapshot, segment_id: str) -> None:
             )
 
 
+def _after_predecessor(shown: ShownSnapshot) -> date:
+    """The first day on which users may have joined since the predecessor, at the latest the day of the snapshot."""
+    latest = shown.snapshot.created.date()
+    return min(shown.predecessor.created.date() + timedelta(days=1), latest) if shown.predecessor else latest
+
+
 def _campaign(shown: ShownSnapshot, segment_id: str) -> Campaign:
     audience = st.pills(
         "Audience", list(_AUDIENCES), default="members", required=True, key="audience",
         format_func=lambda each: _AUDIENCES[each],
-        help=f"Lookalikes are users of other segments who are almost as close to {shown.name(segment_id)}.",
+        help=f"Joined: new users and users who came from another segment; users of the first snapshot count as joined "
+        f"on its date. Lookalikes: users of other segments who are almost as close to {shown.name(segment_id)}.",
     )  # fmt: skip
     audience = audience if audience in _AUDIENCES else "members"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         campaign = Campaign(audience=audience)
         if audience == "joined":
             latest = shown.snapshot.created.date()
-            since = st.date_input(
-                "Since", latest - timedelta(days=_DEFAULT_DAYS), max_value=latest, key="since", width=180
-            )
+            since = st.date_input("Since", _after_predecessor(shown), max_value=latest, key="since", width=180)
             campaign = Campaign(audience=audience, since=since)
-            if shown.previous is None:
-                st.caption("Users of a first snapshot count as joined on its date.")
         min_margin = 0.0
         if audience != "lookalikes":
             min_margin = st.selectbox(

@@ -10,7 +10,7 @@ from amzseg_pipeline.app.components import html_table
 from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.contracts.history import NO_SEGMENT, Cause
 from amzseg_pipeline.presentation.colours import segment_colours
-from amzseg_pipeline.presentation.formatting import day, percent
+from amzseg_pipeline.presentation.formatting import day, moment, percent
 
 _MAX_FLOWS = 12
 _CAUSES: dict[str, str] = {
@@ -41,8 +41,11 @@ def show_migrations(shown: ShownSnapshot, migrations: pd.DataFrame) -> None:
     known = int(users.drop(Cause.NEW_USER, errors="ignore").sum())
     stayed = int(users.get(Cause.STAYED, 0))
     moved = {cause: int(users.get(cause, 0)) for cause in (Cause.BEHAVIOUR, Cause.DATA, Cause.MODEL, Cause.BOTH)}
+    since = (
+        "" if shown.predecessor is None else f"Since the previous snapshot, of {moment(shown.predecessor.created)}: "
+    )
     st.markdown(
-        f"{stayed:,} of {known:,} users stayed in their segment ({percent(stayed / known, decimals=1)}); "
+        f"{since}{stayed:,} of {known:,} users stayed in their segment ({percent(stayed / known, decimals=1)}); "
         f"{sum(moved.values()):,} moved, {moved[Cause.MODEL]:,} of them only because of a new model; "
         f"{int(users.get(Cause.NEW_USER, 0)):,} are new and {int(users.get(Cause.LEFT, 0)):,} have left."
     )
@@ -51,7 +54,7 @@ def show_migrations(shown: ShownSnapshot, migrations: pd.DataFrame) -> None:
         return
     largest = flows.head(_MAX_FLOWS)
     html_table(
-        ["From", "To", "Why", "Users", "Share of the first segment"],
+        ["From", "To", "Why", "Users", "Share of the segment they left"],
         [
             [
                 "New" if flow.from_segment_name == NO_SEGMENT else flow.from_segment_name,

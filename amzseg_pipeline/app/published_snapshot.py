@@ -27,11 +27,11 @@ _WATCH_SECONDS = 10
 class ShownSnapshot:
     """A snapshot with what every page needs.
 
-    `previous` has the profiles of the snapshot that this one continued from, None if there is none.
+    `predecessor` is the snapshot that this one continued from, None if there is none.
     """
 
     served: ServedSnapshot
-    previous: pd.DataFrame | None
+    predecessor: Snapshot | None
     colours: dict[str, str]
 
     @property
@@ -58,6 +58,11 @@ class ShownSnapshot:
     def profiles(self) -> pd.DataFrame:
         """segment_profiles."""
         return self.served.profiles
+
+    @cached_property
+    def previous(self) -> pd.DataFrame | None:
+        """segment_profiles of the predecessor."""
+        return None if self.predecessor is None else self.predecessor.segment_profiles()
 
     @property
     def currency(self) -> str | None:
@@ -135,13 +140,13 @@ def _opened(key: tuple[str, ...]) -> ShownSnapshot:
     served = served_snapshot(data_root)
     return ShownSnapshot(
         served=served,
-        previous=_predecessor_profiles(data_root.published, served.snapshot),
+        predecessor=_predecessor(data_root.published, served.snapshot),
         colours=segment_colours(served.profiles["segment_id"]),
     )
 
 
-def _predecessor_profiles(published: Path, snapshot: Snapshot) -> pd.DataFrame | None:
-    """The profiles of the snapshot that this one continued from; None if there is none, or it is damaged.
+def _predecessor(published: Path, snapshot: Snapshot) -> Snapshot | None:
+    """The snapshot that this one continued from; None if there is none, or it is damaged.
 
     The manifest names it; neighbouring numbers are no predecessors after a rollback or a change from sample to real
     data. Only the profiles of it are verified.
@@ -152,6 +157,6 @@ def _predecessor_profiles(published: Path, snapshot: Snapshot) -> pd.DataFrame |
     try:
         previous = snapshot_at(published, pointer_to(published, int(predecessor)))
         previous.verify(f"{SEGMENT_PROFILES.name}.parquet")
-        return previous.segment_profiles()
+        return previous
     except SnapshotError:
         return None

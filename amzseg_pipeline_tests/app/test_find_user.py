@@ -93,7 +93,15 @@ def test_moved_users_show_origin_date_and_cause(second_run: DataRoot) -> None:
 
 
 @reads_sample
-def test_new_users_have_no_previous_segment(snapshot: Snapshot) -> None:
+def test_in_the_first_snapshot_nobody_has_a_previous_segment(snapshot: Snapshot) -> None:
+    text = one_line(looked_up(snapshot.segment_assignments()["user_id"].iloc[5]))
+    assert "known from the second snapshot on" in text
+    assert "In the previous snapshot" not in text
+    assert "Why it changed" not in text
+
+
+def test_new_users_have_no_previous_segment(shown_data_root: DataRoot, snapshot: Snapshot) -> None:
+    publish_again(shown_data_root)
     text = one_line(looked_up(snapshot.segment_assignments()["user_id"].iloc[5]))
     assert "In the previous snapshot No: a new user" in text
     assert "Why it changed" not in text

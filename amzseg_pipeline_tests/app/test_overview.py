@@ -61,7 +61,7 @@ def test_snapshots_are_compared_only_with_their_predecessor(shown_data_root: Dat
     rewrite_manifest(shown_data_root, predecessor=1)
     session = opened()
     assert prose(session).count("share unchanged") == 3
-    assert session.metric[0].delta == "0"
+    assert session.metric[0].delta == "unchanged"
     rewrite_manifest(shown_data_root, predecessor=None)
     session = opened()
     assert "share unchanged" not in prose(session)

@@ -34,7 +34,9 @@ def page() -> None:
     st.header("Segments and what to do for each", anchor=False)
     spend = cached_queries.spend_shares(shown)
     if spend:
-        st.markdown(_money_sentence(shown, spend))
+        richest = max(spend, key=lambda segment_id: spend[segment_id])
+        st.markdown(_money_sentence(shown, richest, spend[richest]))
+        st.page_link("app_pages/segments.py", label="Write to them: campaign lists", query_params={"segment": richest})
     st.caption("Share of users")
     share_bar(shown, {each: float(shown.profile(each)["share"]) for each in shown.segment_ids})
     if spend:
@@ -83,12 +85,10 @@ def _metrics(shown: ShownSnapshot) -> None:
         )
 
 
-def _money_sentence(shown: ShownSnapshot, spend: dict[str, float]) -> str:
+def _money_sentence(shown: ShownSnapshot, richest: str, spend: float) -> str:
     """Which segment brings most money, for example: Premium Loyalists bring 45% of spend with 10% of users."""
-    richest = max(spend, key=lambda segment_id: spend[segment_id])
     users = percent(shown.profile(richest)["share"], decimals=1)
-    money = percent(spend[richest], decimals=1)
-    return f"**{shown.name(richest)}** bring most money: {money} of spend with {users} of users."
+    return f"**{shown.name(richest)}** bring most money: {percent(spend, decimals=1)} of spend with {users} of users."
 
 
 def _segment_card(shown: ShownSnapshot, segment_id: str) -> None:

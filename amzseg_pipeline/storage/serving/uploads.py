@@ -92,7 +92,7 @@ class Upload:
             cells = [records.cells[name] for name in _COLUMNS]
             if self.has_decimal_commas:
                 cells = [
-                    texts if name == "user_id" else pc.replace_substring(texts, ",", ".")
+                    texts if name == "user_id" else _with_decimal_points(texts)
                     for name, texts in zip(_COLUMNS, cells, strict=True)
                 ]
             numbers = pa.array(records.numbers, pa.int64())
@@ -160,6 +160,13 @@ def _checked(path: Path) -> Upload:
     if upload.row_count > MAX_ROWS:
         raise RefusedInput(f"it has {upload.row_count:,} rows, more than {MAX_ROWS:,}; split it into smaller files.")
     return upload
+
+
+def _with_decimal_points(texts: pa.Array) -> pa.Array:
+    """Numbers with decimal commas as 1499.50; 1.499,50 loses the points that separate its thousands."""
+    has_thousands = pc.match_substring_regex(texts, r"^\s*[0-9]{1,3}(\.[0-9]{3})+,")
+    without = pc.if_else(has_thousands, pc.replace_substring(texts, ".", ""), texts)
+    return pc.replace_substring(without, ",", ".")
 
 
 def _matched_columns(names: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
