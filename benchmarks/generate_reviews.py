@@ -15,9 +15,11 @@ Over 250 lines: one self-contained script.
 import argparse
 import gzip
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -247,7 +249,10 @@ def _write_parquet(path: Path, chunks: Iterator[pa.Table], population: Populatio
 
 def _write_jsonl(path: Path, chunks: Iterator[pa.Table], population: Population) -> None:
     """A damaged line is truncated, not an object, not JSON or without a user."""
-    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0, filename="") as file:
+    with path.open("wb") as raw, ExitStack() as stack:
+        file: BinaryIO | gzip.GzipFile = raw
+        if path.suffix == ".gz":
+            file = stack.enter_context(gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0, filename=""))
         for chunk in chunks:
             lines = _json_lines(chunk)
             if "user_id" in chunk.column_names:
@@ -312,7 +317,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, required=True, help="reviews, duplicates included")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--format", choices=("parquet", "jsonl.gz"), default="parquet")
+    parser.add_argument("--format", choices=("parquet", "jsonl", "jsonl.gz"), default="parquet")
     parser.add_argument("--shards", type=int, default=1, help="files of reviews, and of items")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()

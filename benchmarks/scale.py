@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if name == "table":
             continue
         command.add_argument("--rows", type=int, required=True)
-        command.add_argument("--format", choices=("parquet", "jsonl.gz"), default="parquet")
+        command.add_argument("--format", choices=("parquet", "jsonl", "jsonl.gz"), default="parquet")
         if name == "data":
             command.add_argument(
                 "--exports", type=int, help="number of review files; default one per 3 million rows, at most 33"

@@ -14,7 +14,7 @@ CREATE TEMP TABLE items AS
 WITH stated AS (
     SELECT parent_asin AS item_id, nullif(main_category, '') AS category,
            CASE WHEN trim(price) NOT IN ('', 'None') THEN trim(price) END AS price
-    FROM read_parquet({items}) WHERE parent_asin <> ''
+    FROM {items} WHERE parent_asin <> ''
 ), priced AS (
     SELECT item_id, category,
            CASE WHEN regexp_matches(price, {money})
@@ -44,7 +44,7 @@ COPY (
            NULL::VARCHAR AS rating_count, NULL::VARCHAR AS paid_price, NULL::VARCHAR AS list_price,
            NULL::VARCHAR AS discount_percent, NULL::VARCHAR AS currency, NULL::VARCHAR AS category,
            CAST(timestamp AS VARCHAR) AS reviewed_at
-    FROM read_parquet({reviews}, filename = true, file_row_number = true) JOIN exports USING (filename)
+    FROM {reviews} JOIN exports USING (filename)
     WHERE coalesce(user_id, '') = '' OR coalesce(parent_asin, '') = '' OR timestamp IS NULL
 ) TO {path} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)
 """
@@ -58,7 +58,7 @@ COPY (
                         THEN CAST(floor(rating * 10 + 0.5) AS BIGINT) END) AS rating_tenths,
                count(rating) = count(*) AS every_rating_stated,
                count(*) - 1 AS duplicate_count
-        FROM read_parquet({reviews})
+        FROM {reviews}
         WHERE user_id <> '' AND parent_asin <> '' AND timestamp IS NOT NULL
         GROUP BY user_id, parent_asin, timestamp
     )
@@ -125,6 +125,16 @@ COPY (
 ) TO {path} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)
 """
 
+_LINES = """
+CREATE TEMP TABLE lines AS
+SELECT user_id, parent_asin, rating, timestamp, filename,
+       row_number() OVER () - 1 AS file_row_number
+FROM read_json({reviews}, format = 'newline_delimited', ignore_errors = true, filename = true, columns =
+    {{user_id: 'VARCHAR', parent_asin: 'VARCHAR', rating: 'DOUBLE', timestamp: 'BIGINT'}})
+"""
+_ITEM_LINES = """read_json({items}, format = 'newline_delimited', ignore_errors = true, columns =
+    {{parent_asin: 'VARCHAR', main_category: 'VARCHAR', price: 'VARCHAR'}})"""
+
 _MONEY = (
     "^(?:[₹$€£¥] ?)?(?:[0-9]{1,12}|[0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,2}(?:,[0-9]{2}){1,4},[0-9]{3})"
     r"(?:\.[0-9]{1,2})?$"
@@ -134,7 +144,8 @@ _MONEY = (
 def write_tables(task: Task) -> None:
     """Writes cleaned, rejected and user_features."""
     exports = task.reviews
-    reviews = _list([export.path for export in exports])
+    reviews = f"read_parquet({_list([e.path for e in exports])}, filename = true, file_row_number = true)"
+    items = f"read_parquet({_list(task.items)})"
     cleaned = task.out / CLEANED
     with duckdb.connect(
         config={
@@ -148,7 +159,10 @@ def write_tables(task: Task) -> None:
         connection.executemany(
             "INSERT INTO exports VALUES (?, ?, ?)", [(str(e.path), e.source_file, e.batch) for e in exports]
         )
-        connection.execute(_ITEMS.format(items=_list(task.items), money=f"'{_MONEY}'"))
+        if task.is_json:
+            connection.execute(_LINES.format(reviews=_list([export.path for export in exports])))
+            reviews, items = "lines", _ITEM_LINES.format(items=_list(task.items))
+        connection.execute(_ITEMS.format(items=items, money=f"'{_MONEY}'"))
         connection.execute(_REJECTED.format(reviews=reviews, path=f"'{task.out / REJECTED}'"))
         connection.execute(_CLEANED.format(reviews=reviews, path=f"'{cleaned}'"))
         newest = connection.execute(f"SELECT max(reviewed_at_ms) // 86400000 FROM '{cleaned}'").fetchall()[0][0]

@@ -5,6 +5,7 @@ POLARS_MAX_THREADS=2 python -m benchmarks.peers.polars_lazy --landing data/landi
 
 import hashlib
 import math
+from pathlib import Path
 
 import polars as pl
 
@@ -18,6 +19,13 @@ _CURRENCIES = {"₹": "INR", "€": "EUR", "£": "GBP", "¥": "JPY"}
 _ABSENT_COLUMNS = ("rating_count", "paid_price", "list_price", "discount_percent", "currency", "category")
 _NO_TEXT = pl.lit(None, dtype=pl.String)
 _NO_NUMBER = pl.lit(None, dtype=pl.Int64)
+_REVIEW_SCHEMA: dict[str, type[pl.DataType]] = {
+    "user_id": pl.String,
+    "parent_asin": pl.String,
+    "rating": pl.Float64,
+    "timestamp": pl.Int64,
+}
+_ITEM_SCHEMA: dict[str, type[pl.DataType]] = {"parent_asin": pl.String, "main_category": pl.String, "price": pl.String}
 _UNITS = 110_192_001 / 7
 
 
@@ -27,7 +35,7 @@ def write_tables(task: Task) -> None:
     columns = ("user_id", "parent_asin", "rating", "timestamp")
     rows = pl.concat(
         [
-            pl.scan_parquet(export.path, row_index_name="row_number")
+            _scanned(task, export.path, _REVIEW_SCHEMA)
             .select("row_number", *columns)
             .with_columns(source_file=pl.lit(export.source_file), batch=pl.lit(export.batch))
             for export in exports
@@ -61,12 +69,21 @@ def write_tables(task: Task) -> None:
     _features(pl.scan_parquet(cleaned), newest).sink_parquet(task.out / FEATURES, compression_level=1)
 
 
+def _scanned(task: Task, path: Path, schema: dict[str, type[pl.DataType]]) -> pl.LazyFrame:
+    if task.is_json:  # scan_ndjson stops at a line that is not JSON
+        lines = pl.scan_lines(path, row_index_name="row_number")
+        is_object = pl.col("line").str.starts_with("{") & pl.col("line").str.ends_with("}")
+        parsed = pl.when(is_object).then(pl.col("line")).str.json_decode(pl.Struct(schema)).alias("parsed")
+        return lines.select("row_number", parsed).unnest("parsed")
+    return pl.scan_parquet(path, row_index_name="row_number")
+
+
 def _items(task: Task) -> pl.LazyFrame:
     price = pl.col("price").str.strip_chars()
     minor = pl.when(price.str.contains(_MONEY)).then(price.str.replace_all("[^0-9.]", ""))
     known = pl.col("minor") > 0
     return (
-        pl.scan_parquet(task.items)
+        pl.concat([_scanned(task, path, _ITEM_SCHEMA) for path in task.items])
         .filter(pl.col("parent_asin").fill_null("") != "")
         .select(
             item_id="parent_asin",

@@ -33,15 +33,20 @@ class Task:
     publish: bool
 
     @property
+    def is_json(self) -> bool:
+        """Whether the exports are JSON Lines, plain or in gzip; else they are Parquet."""
+        return any(self.landing.glob("Reviews_*.jsonl*"))
+
+    @property
     def reviews(self) -> list[Export]:
         """The exports of reviews; their bytes are hashed as the pipeline does."""
-        paths = sorted(self.landing.glob("Reviews_*.parquet"))
+        paths = sorted(self.landing.glob("Reviews_*"))
         return [Export(path, path.name, _sha256(path)[:16]) for path in paths]
 
     @property
     def items(self) -> list[Path]:
         """The exports of items."""
-        return sorted(self.landing.glob("meta_*.parquet"))
+        return sorted(self.landing.glob("meta_*"))
 
 
 def task_of_command_line() -> Task:
