@@ -13,6 +13,7 @@ from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.segment_texts import LOW_MARGIN
 from amzseg_pipeline.steps.segments.features.scaling import Matrix, scaled_matrix
 from amzseg_pipeline.steps.segments.model.projection import Projection, projected, projection
+from amzseg_pipeline.storage.serving.rfm_outcomes import RfmOutcomes, rfm_outcomes
 from amzseg_pipeline.storage.serving.snapshot_queries import Bins
 
 MAP_USERS = 3000
@@ -67,6 +68,12 @@ def coverage(shown: ShownSnapshot, segment_id: str | None = None) -> dict[str, f
     counts = totals(shown) if segment_id is None else totals(shown).loc[[segment_id]]
     users = max(int(counts["users"].sum()), 1)
     return {name: int(counts[f"known_{name}"].sum()) / users for name in FEATURES}
+
+
+@_cached
+def outcomes(shown: ShownSnapshot) -> RfmOutcomes | None:
+    """What users of each recency group did afterwards; None without an earlier snapshot that is old enough."""
+    return rfm_outcomes(shown.snapshot.path.parent.parent, shown.snapshot, shown.users)
 
 
 @_cached

@@ -10,7 +10,8 @@ from amzseg_pipeline.app.components import html_table
 from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.contracts.history import NO_SEGMENT, Cause
 from amzseg_pipeline.presentation.colours import segment_colours
-from amzseg_pipeline.presentation.formatting import day, moment, percent
+from amzseg_pipeline.presentation.formatting import day, moment, money, percent
+from amzseg_pipeline.storage.serving.rfm_outcomes import RfmOutcomes
 
 _MAX_FLOWS = 12
 _CAUSES: dict[str, str] = {
@@ -70,6 +71,25 @@ def show_migrations(shown: ShownSnapshot, migrations: pd.DataFrame) -> None:
     )
     if len(flows) > _MAX_FLOWS:
         st.caption(f"The {_MAX_FLOWS} largest of {len(flows):,} flows; segment_migrations.parquet has all.")
+
+
+def show_outcomes(outcomes: RfmOutcomes, *, currency: str | None) -> None:
+    """What the users of each recency group did between two snapshots."""
+    st.subheader(f"What users did from {day(outcomes.since)} to {day(outcomes.until)}", anchor=False)
+    has_spend = bool(outcomes.groups["spend"].notna().any())
+    html_table(
+        ["Recency group at first", "Users", "Reviewed again", "Reviews per user", *(["Spend per user"] * has_spend)],
+        [
+            [
+                str(row["rfm_group"]),
+                f"{row['users']:,}",
+                percent(row["share_active"], decimals=1),
+                f"{row['reviews']:.2f}",
+                *([money(row["spend"], currency)] * has_spend),
+            ]
+            for row in outcomes.groups.to_dict("records")
+        ],
+    )
 
 
 def show_history(shown: ShownSnapshot, segment_history: pd.DataFrame) -> None:

@@ -68,6 +68,9 @@ class RfmGroup(StrEnum):
 
 CHAMPION_REVIEWS = 5
 
+OUTCOME_DAYS = 90
+"""What the users of a group did is counted over at least this many days."""
+
 RFM_GROUP = Column(
     "rfm_group",
     "string",

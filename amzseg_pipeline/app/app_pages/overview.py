@@ -6,7 +6,7 @@ from amzseg_pipeline.app import cached_queries
 from amzseg_pipeline.app.attention import show_attention
 from amzseg_pipeline.app.components import segment_heading, share_bar
 from amzseg_pipeline.app.differences import why_sentence
-from amzseg_pipeline.app.migrations import show_history, show_migrations
+from amzseg_pipeline.app.migrations import show_history, show_migrations, show_outcomes
 from amzseg_pipeline.app.page_header import page_header
 from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.contracts.users import FEATURES
@@ -50,6 +50,9 @@ def page() -> None:
     st.header("What changed", anchor=False)
     show_migrations(shown, shown.snapshot.segment_migrations())
     show_history(shown, shown.snapshot.segment_history())
+    outcomes = cached_queries.outcomes(shown)
+    if outcomes is not None:
+        show_outcomes(outcomes, currency=shown.currency)
 
 
 def _metrics(shown: ShownSnapshot) -> None:

@@ -158,6 +158,24 @@ class PublishedUsers:
             low_margin=low_margin,
         )
 
+    def rfm_outcomes(self, earlier: Snapshot) -> pd.DataFrame:
+        """Per rfm_group of `earlier`, of the users who are in both snapshots: what they did in between.
+
+        Columns: rfm_group, users, share_active (share with another review), reviews and spend (means per user; spend
+        is null without prices). The most active group is first.
+        """
+        path = earlier.table_path(SEGMENT_ASSIGNMENTS.name)
+        (name,) = DuckDBReads(self._connection, store_of(path)).names([path])
+        return self._frame(
+            "SELECT before.rfm_group, count(*) AS users, "
+            "avg(CAST(later.total_reviews > before.total_reviews AS INT)) AS share_active, "
+            "avg(later.total_reviews - before.total_reviews) AS reviews, "
+            "avg(later.total_spend - before.total_spend) AS spend "
+            "FROM read_parquet($earlier) AS before JOIN {users} AS later USING (user_id) "
+            "WHERE before.rfm_group IS NOT NULL GROUP BY 1 ORDER BY share_active DESC, 1",
+            earlier=name,
+        )
+
     def bins(self, feature: str) -> Bins:
         """Intervals that show the middle 99% of a feature: whole numbers, stars, percent, or a logarithmic scale."""
         low, high = self._typical_range(feature)
