@@ -92,9 +92,9 @@ class KEvidence:
 
     `sizes` counts users of the sample, `smallest_share` is a share of all users. `jaccard` belongs to the least stable
     cluster. `null_silhouette` is the silhouette of users from a single population. `prediction_strength_error` is the
-    standard error over its splits. `type_gain` is the share of the inertia of k - 1 clusters that the k-th removes,
-    beyond what it would remove if there were only k - 1 types. `failed_criteria` describes each k criterion that fails;
-    it is empty if k passes.
+    standard error over its splits. `separation` is the depth of the valley in the density of users between the
+    two least separated clusters, from 0 to 1. `failed_criteria` describes each k criterion that fails; it is empty if k
+    passes.
     """
 
     k: int
@@ -109,7 +109,7 @@ class KEvidence:
     failed_criteria: tuple[str, ...]
     null_silhouette: FiniteFloat | None = None
     prediction_strength_error: FiniteFloat | None = None
-    type_gain: FiniteFloat | None = None
+    separation: FiniteFloat | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class KLimits:
     silhouette: FiniteFloat
     silhouette_gain: FiniteFloat
     smallest_share: FiniteFloat
-    type_gain: FiniteFloat = 0.0
+    separation: FiniteFloat = 0.0
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class KChoice:
     """The chosen number of clusters, the rule that chose it, and the choice of every other rule (None: no choice).
 
     `confidence` says how well the segments would come out again, not that there are exactly k types: "high" if k
-    passes every k criterion by more than one standard error of the prediction strength and k + 1 shows no further type,
+    passes every k criterion by more than one standard error of the prediction strength and no larger k is separated,
     "medium" if it passes or only the prediction strength misses its limit by less than that, else "low". `passing` are
     the numbers in the range that pass every criterion: the data supports each of them.
     """

@@ -111,11 +111,11 @@ class Settings(BaseModel):
         description="The smallest gain of the mean silhouette over that of the single-population null.",
         json_schema_extra=_CHANGES_RESULT,
     )
-    min_type_gain: float = Field(
-        0.03,
-        ge=-1,
+    min_separation: float = Field(
+        0.3,
+        ge=0,
         le=1,
-        description="The smallest share of inertia that the last segment removes, beyond that without its type.",
+        description="The smallest depth of the valley in the density of users between any two segments.",
         json_schema_extra=_CHANGES_RESULT,
     )
     min_segment_share: float = Field(
@@ -185,7 +185,7 @@ class Settings(BaseModel):
     drift_persist_runs: int = Field(3, ge=1, description="Drift persists after this number of runs.")
     drift_persist_days: float = Field(7.0, ge=0, description="Drift persists after this number of days, if earlier.")
     drift_challenger_days: int = Field(3, ge=1, description="The number of days after which drift trains again.")
-    promote_min_runs: int = Field(7, ge=1, description="The fewest runs between two promotions because of drift.")
+    promote_min_runs: int = Field(7, ge=1, description="The fewest runs between two promotions that move users.")
     promote_silhouette_gain: float = Field(
         0.02,
         ge=0,

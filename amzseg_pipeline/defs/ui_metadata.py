@@ -153,7 +153,7 @@ def k_choice_metadata(choice: KChoice) -> dict[str, Any]:
             "silhouette of the null": _rounded(row.null_silhouette),
             "prediction strength": _rounded(row.prediction_strength),
             "Jaccard": _rounded(row.jaccard),
-            "gain over one type fewer": _rounded(row.type_gain),
+            "separation": _rounded(row.separation),
             "smallest share": f"{row.smallest_share:.1%}",
             "Davies-Bouldin": _rounded(row.davies_bouldin),
             "Calinski-Harabasz": _rounded(row.calinski_harabasz, 1),

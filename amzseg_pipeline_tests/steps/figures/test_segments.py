@@ -67,7 +67,7 @@ def passing(choice: KChoice) -> list[int]:
         and e.jaccard >= limits.jaccard
         and e.silhouette >= limits.silhouette
         and e.silhouette - e.null_silhouette >= limits.silhouette_gain
-        and e.type_gain >= limits.type_gain
+        and e.separation >= limits.separation
         and e.smallest_share >= limits.smallest_share
     ]
 
@@ -79,14 +79,15 @@ def test_every_plot_is_presentable(name):
 
 def test_evidence_agrees_with_the_criteria():
     choice = model().choice
-    assert passing(choice) == []
-    assert drawn("evidence_for_k").title == "3 segments are a convention: they fail gain over one type fewer"
-    three = replace(choice.evidence[2], type_gain=choice.limits.type_gain, failed_criteria=())
-    choice = replace(choice, evidence=(*choice.evidence[:2], three, *choice.evidence[3:]))
     assert passing(choice) == [3]
-    plot = drawn("evidence_for_k", replace(complete_data(), model=replace(model(), choice=choice)))
+    plot = drawn("evidence_for_k")
     for fragment in ("3 segments pass every criterion", "3 passes all criteria and 3 was chosen"):
         assert fragment in f"{plot.title} {plot.caption}"
+    three = replace(choice.evidence[2], separation=0.1, failed_criteria=("separation 0.100 is below 0.3",))
+    choice = replace(choice, evidence=(*choice.evidence[:2], three, *choice.evidence[3:]))
+    assert passing(choice) == []
+    plot = drawn("evidence_for_k", replace(complete_data(), model=replace(model(), choice=choice)))
+    assert plot.title == "3 segments are a convention: they fail separation"
 
 
 def test_captions_name_a_sample():
@@ -174,7 +175,7 @@ def test_criteria_values_are_annotated_and_failures_bold():
     cells = {(round(text.xy[0]), round(text.xy[1])): text for text in above.texts}
     assert {k for k, _ in cells} == set(evidence) - {1}
     for (k, row), cell in cells.items():
-        name = ("prediction_strength", "jaccard", "silhouette", "gain", "type_gain", "smallest_share")[row]
+        name = ("prediction_strength", "jaccard", "silhouette", "gain", "separation", "smallest_share")[row]
         gain = evidence[k].silhouette - evidence[k].null_silhouette
         value, least = (
             (gain, 0.05) if name == "gain" else (getattr(evidence[k], name), getattr(model().choice.limits, name))

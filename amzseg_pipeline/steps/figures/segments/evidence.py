@@ -17,7 +17,7 @@ _CRITERIA = {
     "jaccard": "Jaccard index",
     "silhouette": "silhouette",
     "silhouette_gain": "gain over single-population null",
-    "type_gain": "gain over one type fewer",
+    "separation": "separation",
     "smallest_share": "smallest segment",
 }
 """Field of KLimits -> label of the criterion."""

@@ -11,9 +11,15 @@ from amzseg_pipeline.contracts.model import FeatureScaling, KEvidence, KLimits
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.segments.clusters.distances import Indices, squared_distances
 from amzseg_pipeline.steps.segments.clusters.kmeans import Clusters, clusters
-from amzseg_pipeline.steps.segments.clusters.null_reference import null_inertia_ratios, null_silhouettes
+from amzseg_pipeline.steps.segments.clusters.null_reference import null_silhouettes
+from amzseg_pipeline.steps.segments.clusters.separation import separations, smoothed_points
 from amzseg_pipeline.steps.segments.clusters.silhouettes import silhouettes
-from amzseg_pipeline.steps.segments.clusters.stability import StopRule, jaccard, prediction_strengths
+from amzseg_pipeline.steps.segments.clusters.stability import (
+    StopRule,
+    distinct_point_labels,
+    jaccard,
+    prediction_strengths,
+)
 from amzseg_pipeline.steps.segments.features.sampling import weighted_sample
 from amzseg_pipeline.steps.segments.features.scaling import Matrix
 
@@ -80,22 +86,23 @@ def k_evidence(
             for k in range(largest, 0, -1)
         )[::-1]
         rows = np.searchsorted(selection.user_ids, silhouette_sample.user_ids)
-        labellings = {k: found.labels[rows] for k, found in enumerate(fits, 1)}
-        compared = [labellings[k] for k in range(2, largest + 1)]
-        silhouette = [None, *silhouettes(silhouette_sample.points, compared, weights=silhouette_sample.weights)]
-        names, ks = [feature.name for feature in scaling.features], range(2, largest + 1)
+        labellings = [found.labels[rows] for found in fits[1:]]
         sample, weights = silhouette_sample.points, silhouette_sample.weights
+        silhouette = [None, *silhouettes(sample, labellings, weights=weights)]
+        names, ks = [feature.name for feature in scaling.features], range(2, largest + 1)
         reference = [None, *null_silhouettes(sample, weights, ks, names=names, seed=settings.seed)]
-        ratios = null_inertia_ratios(sample, weights, labellings, names=names, seed=settings.seed)
+        smoothed = smoothed_points(sample, scaling, seed=settings.seed)
+        if identical_together:
+            first = np.unique(distinct_point_labels(sample), return_index=True)[1]
+            smoothed, weights, labellings = smoothed[first], np.ones(len(first)), [each[first] for each in labellings]
+        separation = [None, *separations(smoothed, weights, labellings)]
         without_stability = [
             _evidence(
                 found,
                 selection,
                 settings,
                 silhouettes=(silhouette[i], reference[i]),
-                type_gain=ratios[i + 1] - found.inertia / fits[i - 1].inertia
-                if i + 1 in ratios and fits[i - 1].inertia > 0
-                else None,
+                separation=separation[i],
                 total=fits[0].inertia,
             )
             for i, found in enumerate(fits)
@@ -125,7 +132,7 @@ def limits(settings: Settings) -> KLimits:
         silhouette=settings.min_silhouette,
         silhouette_gain=settings.min_silhouette_gain,
         smallest_share=settings.min_segment_share,
-        type_gain=settings.min_type_gain,
+        separation=settings.min_separation,
     )
 
 
@@ -135,7 +142,7 @@ def _evidence(
     settings: Settings,
     *,
     silhouettes: tuple[float | None, float | None],
-    type_gain: float | None,
+    separation: float | None,
     total: float,
 ) -> KEvidence:
     """The evidence without stability."""
@@ -153,13 +160,13 @@ def _evidence(
         null_silhouette=null_silhouette,
         prediction_strength=None,
         jaccard=None,
-        type_gain=type_gain,
+        separation=separation,
         davies_bouldin=_davies_bouldin(found, selection),
         calinski_harabasz=_calinski_harabasz(found, users=float(users.sum()), total=total),
         failed_criteria=_failed(
             ("silhouette", silhouette, lower.silhouette),
             ("silhouette gain over a single population", gain, lower.silhouette_gain),
-            ("gain over one type fewer", type_gain, lower.type_gain),
+            ("separation", separation, lower.separation),
             ("smallest share", smallest_share, lower.smallest_share),
         ),
     )

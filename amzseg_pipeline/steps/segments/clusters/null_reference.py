@@ -1,6 +1,6 @@
-"""What users of fewer types would show: silhouettes of a single population, reductions of inertia of k - 1 types."""
+"""What users of a single population would show: the mean silhouette for every number of clusters."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -39,36 +39,9 @@ def null_silhouettes(
         return []
     users = min(len(points), _MAX_USERS)
     normal = np.random.default_rng(seed).normal(size=(users, points.shape[1])) @ _root(points, weights)
-    one_type = np.zeros(len(points), np.int64)
-    stratified = _users_of_types(points, weights, one_type, names=names, seed=seed, independent=True)
+    stratified = _users_of_one_type(points, weights, names=names, seed=seed)
     both = zip(_silhouettes(normal, ks, seed=seed), _silhouettes(stratified, ks, seed=seed), strict=True)
     return [max((each for each in pair if each is not None), default=None) for pair in both]
-
-
-def null_inertia_ratios(
-    points: Matrix, weights: Matrix, labellings: Mapping[int, Indices], *, names: Sequence[str], seed: int
-) -> dict[int, float]:
-    """For every k: inertia of k clusters over that of k - 1, among users of k - 1 types; missing if not defined.
-
-    A k-th type is there if it reduces the inertia by more than a k-th cluster does among users whose k - 1 types are
-    the clusters found, each without further structure.
-
-    Args:
-        points: Users x features, scaled.
-        weights: Weight of each user.
-        labellings: Number of clusters, from 1, -> cluster of each user.
-        names: Features of `points`.
-        seed: Seed of the users drawn and of the clusters.
-    """
-    ratios = {}
-    for k in range(2, max(labellings, default=0) + 1):
-        simulated = _users_of_types(points, weights, labellings[k - 1], names=names, seed=seed)
-        if k > len(np.unique(simulated.round(6), axis=0)):
-            continue
-        fewer, more = (clusters(simulated, each, seed=seed, n_init=_STARTS).inertia for each in (k - 1, k))
-        if fewer > 0:
-            ratios[k] = more / fewer
-    return ratios
 
 
 def _silhouettes(points: Matrix, ks: Sequence[int], *, seed: int) -> list[float | None]:
@@ -85,37 +58,31 @@ def _root(points: Matrix, weights: Matrix) -> Matrix:
     return np.asarray((directions * np.sqrt(np.maximum(variances, 0.0))) @ directions.T)
 
 
-def _users_of_types(
-    points: Matrix, weights: Matrix, labels: Indices, *, names: Sequence[str], seed: int, independent: bool = False
-) -> Matrix:
-    """At most 2,000 users drawn by weight, of types without structure: the clusters `labels`.
+def _users_of_one_type(points: Matrix, weights: Matrix, *, names: Sequence[str], seed: int) -> Matrix:
+    """At most 2,000 users drawn by weight, of a single type: features are independent within strata of total_reviews.
 
-    Within a type and a stratum of total_reviews, discrete features are permuted, continuous ones are drawn from the
-    normal distribution of the same covariance. engagement_score follows from total_reviews and avg_rating, and is
-    permuted together with avg_rating. `independent` features have no covariance: that of all users comes from types.
+    Within a stratum, discrete features are permuted, continuous ones are drawn from the normal distribution of the same
+    variance. engagement_score follows from total_reviews and avg_rating, and is permuted together with avg_rating.
     """
     rng = np.random.default_rng((seed, 1))
     users = min(len(points), _MAX_USERS)
     is_everyone = users == len(points) and bool((weights == weights[0]).all())
     rows = np.arange(users) if is_everyone else np.sort(rng.choice(len(points), users, p=weights / weights.sum()))
-    drawn, types = points[rows], labels[rows]
+    drawn = points[rows]
     columns = {name: i for i, name in enumerate(names)}
     discrete = {name for name, i in columns.items() if _is_discrete(drawn[:, i])}
     counts = drawn[:, columns["total_reviews"]] if "total_reviews" in discrete else np.zeros(users)
     rated = [name for name in _RATED if name in columns]
     permuted = [[name] for name in names if name in discrete and name not in ("total_reviews", *_RATED)]
-    permuted += [rated] if rated and (independent or discrete.intersection(rated)) else []
-    fixed = {name for group in permuted for name in group}
-    fixed |= {"total_reviews"} if independent or "total_reviews" in discrete else set()
+    permuted += [rated] if rated else []
+    fixed = {"total_reviews", *(name for group in permuted for name in group)}
     continuous = np.array([i for name, i in columns.items() if name not in fixed], np.int64)
-    for members in (np.flatnonzero(types == each) for each in np.unique(types)):
-        for stratum in (members[part] for part in _strata(counts[members])):
-            for group in permuted:
-                cells = stratum[:, None], np.array([columns[name] for name in group])
-                drawn[cells] = drawn[rng.permutation(stratum)[:, None], cells[1]]
-            block = drawn[stratum[:, None], continuous]
-            spread = np.diag(block.std(axis=0)) if independent else _root(block, np.ones(len(block)))
-            drawn[stratum[:, None], continuous] = block.mean(axis=0) + rng.normal(size=block.shape) @ spread
+    for stratum in _strata(counts):
+        for group in permuted:
+            cells = stratum[:, None], np.array([columns[name] for name in group])
+            drawn[cells] = drawn[rng.permutation(stratum)[:, None], cells[1]]
+        block = drawn[stratum[:, None], continuous]
+        drawn[stratum[:, None], continuous] = rng.normal(block.mean(axis=0), block.std(axis=0), block.shape)
     return drawn
 
 

@@ -150,8 +150,7 @@ def _confidence(evidence: Sequence[KEvidence], k: int, settings: Settings) -> Li
     if chosen.failed_criteria:
         is_close = len(chosen.failed_criteria) == 1 and limit - error <= strength < limit
         return "medium" if is_close else "low"
-    further = evidence[k].type_gain if k < len(evidence) else None
-    has_further_types = further is not None and further >= settings.min_type_gain
+    has_further_types = any((more.separation or 0.0) >= settings.min_separation for more in evidence[k:])
     return "high" if strength >= limit + error and not has_further_types else "medium"
 
 

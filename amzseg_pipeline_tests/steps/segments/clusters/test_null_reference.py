@@ -3,7 +3,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
-from amzseg_pipeline.steps.segments.clusters.null_reference import null_inertia_ratios, null_silhouettes
+from amzseg_pipeline.steps.segments.clusters.null_reference import null_silhouettes
 
 NAMES = ["avg_discount", "avg_spend", "tenure"]
 RNG = np.random.default_rng(0)
@@ -46,19 +46,6 @@ def test_identical_features_have_a_null_silhouette() -> None:
 def test_as_many_clusters_as_users_have_none() -> None:
     assert null_silhouettes(LONG[:4], np.ones(4), [2, 4], names=NAMES, seed=0)[1] is None
     assert null_silhouettes(LONG[:4], np.ones(4), [], names=NAMES, seed=0) == []
-
-
-def test_only_types_reduce_the_inertia_beyond_one_type_fewer() -> None:
-    def gains(points: np.ndarray) -> dict[int, float]:
-        fits = {k: KMeans(k, n_init=3, random_state=0).fit(points) for k in (1, 2, 3)}
-        labellings = {k: fit.labels_.astype(np.int64) for k, fit in fits.items()}
-        ratios = null_inertia_ratios(points, np.ones(len(points)), labellings, names=NAMES, seed=1)
-        return {k: ratio - fits[k].inertia_ / fits[k - 1].inertia_ for k, ratio in ratios.items()}
-
-    two, one = gains(TWO_TYPES), gains(LONG)
-    assert two[2] > 0.2
-    assert max(two[3], one[2]) < 0.02
-    assert null_inertia_ratios(LONG[:2], np.ones(2), {1: np.zeros(2, np.int64)}, names=NAMES, seed=1) == {}
 
 
 def test_a_step_from_one_review_to_several_is_not_structure() -> None:

@@ -76,7 +76,7 @@ def test_three_user_types_are_found_with_high_confidence() -> None:
         ({"min_silhouette": 0.9}, "silhouette 0."),
         ({"min_silhouette_gain": 0.9}, "silhouette gain over a single population 0."),
         ({"min_segment_share": 0.5}, "smallest share 0.1"),
-        ({"min_type_gain": 0.9}, "gain over one type fewer 0."),
+        ({"min_separation": 1.0}, "separation 0."),
     ],
 )
 def test_every_k_criterion_can_fail_with_a_message(limit: dict[str, float], message: str) -> None:
@@ -167,10 +167,12 @@ def test_without_a_passing_number_the_choice_has_low_confidence(settings: dict[s
     assert choice.rule == f"no number from {first} to 8 passes every criterion; {rule}"
 
 
-@pytest.mark.parametrize(("type_gain", "confidence"), [(0.01, "high"), (0.05, "medium"), (None, "high")])
-def test_signs_of_a_further_type_lower_the_confidence(type_gain: float | None, confidence: str) -> None:
+@pytest.mark.parametrize(
+    ("k", "separation", "confidence"), [(4, 0.1, "high"), (4, 0.4, "medium"), (6, 0.4, "medium"), (2, 0.9, "high")]
+)
+def test_signs_of_further_types_lower_the_confidence(k: int, separation: float, confidence: str) -> None:
     evidence = list(chosen({3: (0.4, True)}).evidence)
-    evidence[3] = replace(evidence[3], type_gain=type_gain)
+    evidence[k - 1] = replace(evidence[k - 1], separation=separation)
     assert choice_on(tuple(evidence), Settings()).confidence == confidence
 
 
