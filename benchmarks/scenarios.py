@@ -67,7 +67,8 @@ class Customers:
         self.offsets = {name: np.zeros(0) for name in _LEVEL_SD}
         self.sums: dict[str, Rows] = {name: np.zeros(0, np.int64) for name in _SUMS}
         self.monthly: Rows = np.zeros((0, _MONTHS), np.int64)
-        self.month = 0
+        self.month = _HISTORY_MONTHS - 1
+        self.month_rng = np.random.default_rng((seed, 1))
         self.next_number = 0
         self.active: set[int] = set()
 
@@ -85,10 +86,14 @@ class Customers:
             self.sums[name] = np.append(self.sums[name], np.zeros(users, np.int64))
         self.monthly = np.vstack([self.monthly, np.zeros((users, _MONTHS), np.int64)])
         means = np.array([kind.first_reviews for kind in self.kinds])[kinds]
-        self.write(np.repeat(np.arange(first, first + users), 1 + self.rng.poisson(means)))
+        rows = np.repeat(np.arange(first, first + users), 1 + self.rng.poisson(means))
+        self.write(rows, months=self.month - self.month_rng.integers(0, _HISTORY_MONTHS, len(rows)))
 
-    def write(self, rows: Rows, *, like: Sequence[CustomerType] = ()) -> None:
-        """One review of the customer in each of `rows` (repeated for several), as `like` describes their types."""
+    def write(self, rows: Rows, *, like: Sequence[CustomerType] = (), months: Rows | None = None) -> None:
+        """One review of the customer in each of `rows` (repeated for several), as `like` describes their types.
+
+        `months` are those of the reviews, this month by default.
+        """
         kinds, like = self.types[rows], like or self.kinds
         value = {}
         for name, sd in _REVIEW_SD.items():
@@ -102,7 +107,7 @@ class Customers:
         reviews = (ones, rating, rating**2, discount, discount**2, paid, log_paid, log_paid**2)
         for name, values in zip(_SUMS, reviews, strict=True):
             np.add.at(self.sums[name], rows, values)
-        np.add.at(self.monthly, (rows, self.month), 1)
+        np.add.at(self.monthly, (rows, self.month if months is None else months), 1)
         self.active |= set(self.numbers[rows].tolist())
 
     def write_at_their_rate(self, *, like: Sequence[CustomerType] = ()) -> None:
@@ -142,7 +147,8 @@ _SUMS = (
     *("paid_minor_sum", "log_paid_sum", "log_paid_square_sum"),
 )
 
-_MONTHS = 16
+_HISTORY_MONTHS = 6
+_MONTHS = _HISTORY_MONTHS + 14
 _DAYS_PER_MONTH = 30
 COUNTS: dict[str, Callable[[Customers], npt.NDArray[Any]]] = {
     "as is": lambda customers: customers.sums["reviews"],
@@ -206,7 +212,7 @@ def simulated(
     previous: dict[int, str] = {}
     for number in range(1, scenario.runs + 1):
         if number > 1:
-            customers.active, customers.month = set(), number * days // _DAYS_PER_MONTH
+            customers.active, customers.month = set(), _HISTORY_MONTHS - 1 + number * days // _DAYS_PER_MONTH
             for _ in range(days):
                 scenario.change(customers, number)
         features = customers.user_features(counted=counted)

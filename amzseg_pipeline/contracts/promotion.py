@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import FiniteFloat
 
-from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.model import Model, TrainingReference
 
 Decision = Literal["PROMOTE", "HOLD", "REJECT", "KEEP"]
 """The decision about the challenger; KEEP if none was trained."""
@@ -65,13 +65,15 @@ class ModelComparison:
 class Challenger:
     """A newly trained model, or None with the reason why none was trained.
 
-    `start` is "warm" if the fit started from the champion's centroids, "cold" if from random ones.
+    `start` is "warm" if the fit started from the champion's centroids, "cold" if from random ones. `champion_reference`
+    describes the users of this run, scored by the champion, for drift from now on if the champion stays.
     """
 
     reason: str
     model: Model | None
     start: Literal["warm", "cold", ""]
     comparison: ModelComparison | None
+    champion_reference: TrainingReference | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from amzseg_pipeline.contracts.errors import ModelError
@@ -31,6 +32,9 @@ from amzseg_pipeline.steps.segments.model.serialization import model_version
 
 PREVIOUS_SEGMENT = "before_segment_id"
 """Column of a sample: the user's segment in the previous snapshot; null for a new user."""
+
+PREVIOUS_SINCE = "before_segment_since"
+"""Column of a sample: since when the user has been in that segment; null for a new user."""
 
 
 def challenger_of_run(
@@ -152,7 +156,8 @@ def challenger(
 
     Args:
         scaled: contracts.SCALED_FEATURES of the training sample.
-        sample: contracts.USER_FEATURES of the same users, with PREVIOUS_SEGMENT if there is a champion.
+        sample: contracts.USER_FEATURES of the same users, with PREVIOUS_SEGMENT and, if
+            known, PREVIOUS_SINCE if there is a champion.
         scaling: The scaling behind `scaled`.
         settings: Settings of the run.
         champion: The current model, None in the first run.
@@ -187,7 +192,13 @@ def challenger(
     points = scaled_matrix(sample, used_scaling)
     champion_labels = nearest_centroids(scaled_matrix(sample, champion.scaling), _centroids(champion)).own
     means = segment_means(points, champion_labels, len(champion.segments))
-    match = lineage_match(_overlap(sample, champion, clustering), _distances(means, clustering), champion, settings)
+    match = lineage_match(
+        _overlap(sample, champion, clustering),
+        _distances(means, clustering),
+        champion,
+        settings,
+        long_standing=_overlap(sample[_is_long_standing(sample)], champion, clustering),
+    )
     model = _model_of(clustering, match, replace(cold, scaling=used_scaling), champion)
     rows = np.sort(np.lexsort((sample["user_id"], sample["user_hash"]))[: settings.silhouette_users])
     return Challenger(
@@ -204,6 +215,7 @@ def challenger(
             silhouette_rows=rows,
             null_silhouettes={evidence.k: evidence.null_silhouette for evidence in cold.choice.evidence},
         ),
+        champion_reference=training_reference(sample, champion),
     )
 
 
@@ -259,8 +271,17 @@ def _overlap(sample: pd.DataFrame, champion: Model, clustering: Clusters) -> Ind
     previous = sample[PREVIOUS_SEGMENT].map(index).to_numpy(dtype=np.float64, na_value=np.nan)
     common = ~np.isnan(previous)
     overlap = np.zeros((len(index), len(clustering.sizes)), np.int64)
-    np.add.at(overlap, (previous[common].astype(np.int64), clustering.labels[common]), 1)
+    np.add.at(overlap, (previous[common].astype(np.int64), clustering.labels[sample.index][common]), 1)
     return overlap
+
+
+def _is_long_standing(sample: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Whether each user is in the half of the previous segment's members that has been there longest."""
+    if PREVIOUS_SINCE not in sample:
+        return np.ones(len(sample), np.bool_)
+    since = pd.to_datetime(sample[PREVIOUS_SINCE]).astype("datetime64[s]")
+    median = since.groupby(sample[PREVIOUS_SEGMENT].astype(object)).transform("median")
+    return (since <= median).to_numpy(np.bool_)
 
 
 def _distances(means: Matrix, clustering: Clusters) -> Matrix:

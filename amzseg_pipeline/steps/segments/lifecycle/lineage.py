@@ -27,23 +27,30 @@ class LineageMatch:
 
 
 def lineage_match(
-    overlap: npt.NDArray[np.int64], distances: Matrix, champion: Model, settings: Settings
+    overlap: npt.NDArray[np.int64],
+    distances: Matrix,
+    champion: Model,
+    settings: Settings,
+    *,
+    long_standing: npt.NDArray[np.int64] | None = None,
 ) -> LineageMatch:
     """Matches the champion's segments with the clusters of a new model.
 
     Segments and clusters are paired by the largest sum of Jaccard indices (Hungarian method); a pair survives from
-    `lineage_overlap`. Below `lineage_users` common users, pairs have the smallest sum of distances and survive if each
-    is nearest to the other. Other clusters get new ids.
+    `lineage_overlap`. Only `long_standing` users count: a group that joined a segment for a while does not take its id
+    when it leaves again. Below `lineage_users` common users, pairs have the smallest sum of distances and survive if
+    each is nearest to the other. Other clusters get new ids.
 
     Args:
         overlap: Users in a segment in the previous snapshot and in a cluster now: champion's segments x clusters.
         distances: Distances of segment means to cluster centroids, infinite for an empty segment; same shape.
         champion: The current model.
         settings: Settings of the run.
+        long_standing: As `overlap`, of the half of each segment's members who have been there longest; default: all.
     """
     by_overlap = int(overlap.sum()) >= settings.lineage_users
     if by_overlap:
-        indices = jaccard_indices(overlap)
+        indices = jaccard_indices(overlap if long_standing is None else long_standing)
         pairs = [(i, j) for i, j in _paired(1 - indices) if indices[i, j] >= settings.lineage_overlap]
     else:
         nearest_cluster, nearest_segment = distances.argmin(axis=1), distances.argmin(axis=0)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from amzseg_pipeline.contracts.errors import ModelError
-from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.model import KChoice, Model
 from amzseg_pipeline.contracts.promotion import (
     Challenger,
     Decision,
@@ -17,9 +17,17 @@ from amzseg_pipeline.contracts.promotion import (
     PromotionState,
 )
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments.lifecycle.promotion_state import drift_persists, pending_model
+from amzseg_pipeline.steps.segments.lifecycle.promotion_state import (
+    drift_days,
+    drift_persists,
+    pending_days,
+    pending_model,
+)
 
-_WAIVED_BY_PERSISTENT_DRIFT = {"adjusted_rand", "moved_share", "centroid_shift", "same_segments"}
+_HOW_MUCH_CHANGES = {"adjusted_rand", "moved_share", "centroid_shift", "same_segments"}
+"""Waived if drift persists, or if a better model was pending for long."""
+
+_NOT_BETTER = "not better"
 
 
 def promotion_report(
@@ -33,12 +41,15 @@ def promotion_report(
 ) -> PromotionReport:
     """The decision PROMOTE, HOLD, REJECT or KEEP, with every criterion.
 
-    KEEP: there is no challenger, or it equals the champion. REJECT: an absolute criterion fails (but see HOLD), or the
-    challenger is not better and neither drift nor changed settings ask for it. HOLD: it is better, but another relative
-    criterion fails; or drift asks for it, and of the absolute criteria only `k_criteria` fails. PROMOTE: every
-    criterion passes; or `promotion` is "automatic", drift persists, the last promotion is at least `promote_min_runs`
-    runs ago, and what would be on HOLD fails only criteria about how much changes, because outdated segments cost more
-    than moved users. The first model has absolute criteria only, and its confidence may be low.
+    KEEP: there is no challenger, it equals the champion, or drift persists and it is not better: then the champion
+    stays, and drift is measured from the users of this run on. REJECT: an absolute criterion fails (but see HOLD), or
+    the challenger is not better. HOLD: it is better, but another relative criterion fails; or there is drift, and of
+    the absolute criteria only `k_criteria` fails.
+    PROMOTE: every criterion passes; or `promotion` is "automatic", and what would be on HOLD fails only criteria about
+    how much changes, while drift persists or a better model has been pending for `drift_persist_days`, because outdated
+    segments cost more than moved users. Drift of so many days also waives `k_criteria`: if no number of segments passes
+    on the users of today, that of the champion does not either, and its confidence is outdated. The first model has
+    absolute criteria only, and its confidence may be low.
 
     Args:
         champion: The current model, None in the first run.
@@ -57,19 +68,23 @@ def promotion_report(
     if champion is not None and model.version == champion.version:
         return PromotionReport("KEEP", "the challenger equals the champion", champion.version, model.version, ())
     absolute = _absolute_criteria(model, champion, settings)
-    relative = [] if champion is None else _relative_criteria(challenger.comparison, drift, promotion_state, settings)
+    persists = drift_persists(promotion_state, drift, settings, now=now)
+    relative = (
+        [] if champion is None else _relative_criteria(challenger.comparison, model.choice, promotion_state, settings)
+    )
     decision, reason = _decision(absolute, relative, drift)
-    missed = {criterion.name for criterion in relative if not criterion.passed}
-    if (
-        decision == "HOLD"
-        and settings.promotion == "automatic"
-        and missed <= _WAIVED_BY_PERSISTENT_DRIFT
-        and all(criterion.passed for criterion in absolute)
-        and drift_persists(promotion_state, drift, settings, now=now)
-        and promotion_state.runs_since_promotion >= settings.promote_min_runs
-    ):
-        runs = promotion_state.drift_runs + 1
-        decision, reason = "PROMOTE", f"drift persists ({runs} runs), which waives {', '.join(sorted(missed))}"
+    missed = {criterion.name for criterion in (*absolute, *relative) if not criterion.passed}
+    days = settings.drift_persist_days
+    pending = promotion_state.pending if pending_model(promotion_state, champion) else None
+    lasting = f"drift persists ({promotion_state.drift_runs + 1} runs)" if persists else ""
+    if not lasting and pending and pending_days(pending, now=now) >= days:
+        lasting = f"a better model has been pending since {pending.since[:10]}"
+    is_long_drift = persists and drift_days(promotion_state, now=now) >= days
+    waivable = _HOW_MUCH_CHANGES | ({"k_criteria"} if is_long_drift else set())
+    if decision == "HOLD" and settings.promotion == "automatic" and lasting and missed <= waivable:
+        decision, reason = "PROMOTE", f"{lasting}, which waives {', '.join(sorted(missed))}"
+    if decision == "REJECT" and reason == _NOT_BETTER and persists:
+        decision, reason = "KEEP", "drift persists, but a new model fits the users no better than the champion"
     if champion is None and decision == "REJECT":
         raise ModelError(f"challenger_model: {reason}, and there is no champion to publish instead.")
     return PromotionReport(decision, reason, _version(champion), model.version, (*absolute, *relative))
@@ -92,16 +107,17 @@ def _decision(
     absolute: Sequence[PromotionCriterion], relative: Sequence[PromotionCriterion], drift: Drift
 ) -> tuple[Decision, str]:
     failed = [criterion.name for criterion in absolute if not criterion.passed]
-    if failed == ["k_criteria"] and drift.triggers and relative:
-        return "HOLD", "drift asks for a new model, but no number of segments passes the k criteria"
-    if failed:
-        return "REJECT", f"it failed {', '.join(failed)}"
     missed = [criterion.name for criterion in relative if not criterion.passed]
-    if not missed:
-        return "PROMOTE", "it passed every criterion" if relative else "it is the first model"
+    is_drifting = bool(relative and drift.triggers)
+    if failed and not (is_drifting and failed == ["k_criteria"]):
+        return "REJECT", f"it failed {', '.join(failed)}"
     if "better" in missed:
-        return "REJECT", "not better"
-    return "HOLD", f"it is better, but failed {', '.join(missed)}"
+        return "REJECT", _NOT_BETTER
+    if failed:
+        return "HOLD", "it is better under drift, but no number of segments passes the k criteria"
+    if missed:
+        return "HOLD", f"it is better, but failed {', '.join(missed)}"
+    return "PROMOTE", "it passed every criterion" if relative else "it is the first model"
 
 
 def _absolute_criteria(model: Model, champion: Model | None, settings: Settings) -> list[PromotionCriterion]:
@@ -133,7 +149,7 @@ def _k_criteria(model: Model, champion: Model | None, settings: Settings) -> Pro
 
 
 def _relative_criteria(
-    comparison: ModelComparison | None, drift: Drift, promotion_state: PromotionState, settings: Settings
+    comparison: ModelComparison | None, choice: KChoice, promotion_state: PromotionState, settings: Settings
 ) -> list[PromotionCriterion]:
     if comparison is None:
         raise ModelError("challenger_model: it was not compared with the champion; materialize it again.")
@@ -141,10 +157,11 @@ def _relative_criteria(
     if comparison.champion_k != comparison.challenger_k:
         before, after = comparison.champion_gain, comparison.challenger_gain
     loss = 0.0 if before is None else None if after is None else before - after
+    evidence = _only_supported(comparison, choice)
     rand, min_rand = comparison.adjusted_rand, settings.promote_adjusted_rand
     return [
-        _better(comparison, drift, promotion_state, settings),
-        _at_most("silhouette", loss, settings.promote_silhouette_loss, "maximum loss of silhouette"),
+        _better(comparison, evidence, promotion_state, settings),
+        _silhouette(loss, evidence, settings),
         PromotionCriterion(
             "adjusted_rand", "relative", rand, min_rand, rand >= min_rand, "minimum agreement of the two models"
         ),
@@ -168,6 +185,7 @@ def _relative_criteria(
             comparison.survivors == comparison.champion_k == comparison.challenger_k,
             f"same number of segments; {comparison.survivors} are kept",
         ),
+        _recent_promotion(comparison, promotion_state, settings),
         PromotionCriterion(
             "no_approval_needed",
             "relative",
@@ -179,10 +197,35 @@ def _relative_criteria(
     ]
 
 
-def _better(
-    comparison: ModelComparison, drift: Drift, promotion_state: PromotionState, settings: Settings
+def _recent_promotion(
+    comparison: ModelComparison, promotion_state: PromotionState, settings: Settings
 ) -> PromotionCriterion:
-    waiver = ""
+    runs, limit = promotion_state.runs_since_promotion + 1, settings.promote_min_runs
+    waiver = "other settings" if promotion_state.challenger_settings != settings.model_hash else ""
+    passed = runs >= limit or comparison.moved_share == 0
+    meaning = _waived("minimum number of runs since a promotion, if users move", passed, waiver)
+    return PromotionCriterion("recent_promotion", "relative", runs, limit, passed or bool(waiver), meaning)
+
+
+def _only_supported(comparison: ModelComparison, choice: KChoice) -> str:
+    """The reason why the challenger's k is supported and the champion's is not; empty if that is not so."""
+    failures = {each.k: each.failed_criteria for each in choice.evidence}
+    if failures.get(comparison.challenger_k) == () and failures.get(comparison.champion_k):
+        return f"k = {comparison.challenger_k} passes every k criterion, k = {comparison.champion_k} does not"
+    return ""
+
+
+def _silhouette(loss: float | None, evidence: str, settings: Settings) -> PromotionCriterion:
+    limit = settings.promote_silhouette_loss
+    passed = loss is not None and loss <= limit
+    meaning = _waived("maximum loss of silhouette", passed, evidence)
+    return PromotionCriterion("silhouette", "relative", loss, limit, passed or bool(evidence), meaning)
+
+
+def _better(
+    comparison: ModelComparison, evidence: str, promotion_state: PromotionState, settings: Settings
+) -> PromotionCriterion:
+    waiver = "other settings" if promotion_state.challenger_settings != settings.model_hash else evidence
     if comparison.champion_k == comparison.challenger_k:
         gain = 1 - comparison.challenger_inertia / comparison.champion_inertia if comparison.champion_inertia else 0.0
         limit, measure = settings.promote_inertia_gain, "minimum reduction of inertia"
@@ -190,10 +233,6 @@ def _better(
         # More clusters always have less inertia.
         gain = (comparison.challenger_gain or 0.0) - (comparison.champion_gain or 0.0)
         limit, measure = settings.promote_silhouette_gain, "minimum gain of silhouette, both against the null"
-    if drift.triggers:
-        waiver = f"drift: {'; '.join(drift.triggers)}"
-    elif promotion_state.challenger_settings != settings.model_hash:
-        waiver = "other settings"
     passed = gain >= limit
     meaning = _waived(measure, passed, waiver)
     return PromotionCriterion("better", "relative", gain, limit, passed or bool(waiver), meaning)

@@ -1,5 +1,6 @@
 """State carried to the next run: the pending model, and when the last challenger was trained."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from amzseg_pipeline.contracts.errors import ModelError
@@ -35,6 +36,8 @@ def promotion_state_after(
     elif report.decision == "PROMOTE" or (pending is not None and pending.report.champion != report.champion):
         pending = None
     drifts = bool(drift.triggers) and report.decision != "PROMOTE"
+    # The first model moves nobody, so that the next one need not wait.
+    after_promotion = 0 if report.champion else settings.promote_min_runs
     return PromotionState(
         pending=pending,
         challenger_trained_at=before.challenger_trained_at if model is None else model.trained_at,
@@ -43,20 +46,22 @@ def promotion_state_after(
         approval_needed="" if report.decision == "PROMOTE" else before.approval_needed,
         drift_since=(before.drift_since or now.isoformat(timespec="seconds")) if drifts else "",
         drift_runs=before.drift_runs + 1 if drifts else 0,
-        runs_since_promotion=0 if report.decision == "PROMOTE" else before.runs_since_promotion + 1,
+        runs_since_promotion=after_promotion if report.decision == "PROMOTE" else before.runs_since_promotion + 1,
     )
 
 
 def serving_model(
     report: PromotionReport, challenger: Challenger, champion: Model | None, promotion_state: PromotionState
 ) -> Model:
-    """The model that scores this run, by the promotion decision. Raises ModelError if it is missing."""
-    if report.decision != "PROMOTE":
-        model = champion
-    elif challenger.model is not None:
-        model = challenger.model
-    else:
-        model = pending_model(promotion_state, champion)
+    """The model that scores this run, by the promotion decision.
+
+    A champion that was compared and kept gets a new reference for drift. Raises ModelError if the model is missing.
+    """
+    model = champion
+    if report.decision == "PROMOTE":
+        model = challenger.model or pending_model(promotion_state, champion)
+    elif report.decision == "KEEP" and champion is not None and challenger.champion_reference is not None:
+        model = replace(champion, reference=challenger.champion_reference)
     if model is None or (report.decision == "PROMOTE" and model.version != report.challenger):
         raise ModelError("promotion_gate: its decision belongs to another run; run all of the job segment_users.")
     return model
@@ -72,6 +77,19 @@ def drift_persists(promotion_state: PromotionState, drift: Drift, settings: Sett
     """Whether drift has lasted `drift_persist_runs` runs, this one included, or `drift_persist_days` days."""
     if not drift.triggers:
         return False
-    since = datetime.fromisoformat(promotion_state.drift_since) if promotion_state.drift_since else now
-    days = (now - since).total_seconds() / 86_400
-    return promotion_state.drift_runs + 1 >= settings.drift_persist_runs or days >= settings.drift_persist_days
+    lasts_days = drift_days(promotion_state, now=now) >= settings.drift_persist_days
+    return promotion_state.drift_runs + 1 >= settings.drift_persist_runs or lasts_days
+
+
+def drift_days(promotion_state: PromotionState, *, now: datetime) -> float:
+    """Days since drift began; 0 if it begins in this run."""
+    return _days_since(promotion_state.drift_since, now=now)
+
+
+def pending_days(pending: PendingModel, *, now: datetime) -> float:
+    """Days since a model is pending."""
+    return _days_since(pending.since, now=now)
+
+
+def _days_since(time: str, *, now: datetime) -> float:
+    return (now - datetime.fromisoformat(time)).total_seconds() / 86_400 if time else 0.0

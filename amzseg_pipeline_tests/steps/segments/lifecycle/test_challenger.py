@@ -74,7 +74,7 @@ def first_model() -> Model:
 def decided(found: Challenger, champion: Model, **settings: Any) -> PromotionReport:
     used = Settings(**{**QUICK, "k": 3, **settings})
     sure = replace(champion, choice=replace(champion.choice, confidence="high"))
-    state = PromotionState(challenger_settings=used.model_hash)
+    state = PromotionState(challenger_settings=used.model_hash, runs_since_promotion=9)
     return promotion_report(sure, found, NO_DRIFT, state, used, now=NOW)
 
 

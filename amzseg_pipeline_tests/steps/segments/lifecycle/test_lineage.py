@@ -19,6 +19,18 @@ CHAMPION = untrained_model()
 SECOND = CHAMPION.segments[1].name
 
 
+def test_the_id_goes_to_the_members_of_long_standing() -> None:
+    overlap, far = np.array([[40, 60, 0], [0, 0, 50], [0, 0, 0]]), np.full((3, 3), 9.0)
+    standing = np.array([[40, 10, 0], [0, 0, 25], [0, 0, 0]])
+    settings = Settings(lineage_users=100)
+    assert lineage_match(overlap, far, CHAMPION, settings).segment_ids == ("S0004", "S0001", "S0002")
+    found = lineage_match(overlap, far, CHAMPION, settings, long_standing=standing)
+    assert found.segment_ids == ("S0001", "S0004", "S0002")
+    events = {event.segment_id: event for event in lineage(found, ["a", "b", "c"], CHAMPION)}
+    assert (events["S0004"].event, events["S0004"].other_id, events["S0004"].overlap) == ("split", "S0001", 1.0)
+    assert events["S0001"].overlap == pytest.approx(0.4)
+
+
 def events_of(overlap, champion: Model = CHAMPION, **changed) -> list[tuple]:
     """The lineage events, with rounded overlaps."""
     counts = np.array(overlap)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from amzseg_pipeline.contracts.errors import ModelError
-from amzseg_pipeline.contracts.model import Model
+from amzseg_pipeline.contracts.model import KEvidence, Model, TrainingReference
 from amzseg_pipeline.contracts.promotion import (
     Challenger,
     Drift,
@@ -26,7 +26,9 @@ from amzseg_pipeline_tests.steps.segments.users import untrained_model
 
 CHAMPION, CHALLENGER = (replace(untrained_model(), version=version) for version in ("champion", "challenger"))
 SETTINGS = Settings()
-STATE = PromotionState(challenger_trained_at="2024-01-01T02:00:00+00:00", challenger_settings=SETTINGS.model_hash)
+STATE = PromotionState(
+    challenger_trained_at="2024-01-01T02:00:00+00:00", challenger_settings=SETTINGS.model_hash, runs_since_promotion=6
+)
 NO_DRIFT = Drift("champion", 200, (), (), (), "")
 DRIFT = replace(NO_DRIFT, triggers=("PSI of avg_spend is 0.90 (limit 0.10)",))
 
@@ -80,7 +82,7 @@ def test_better_and_within_every_limit_is_promoted() -> None:
     assert {criterion.name: criterion.kind for criterion in found.criteria} == {
         **dict.fromkeys(("k_criteria", "finite", "unique_names"), "absolute"),
         **dict.fromkeys(("better", "silhouette", "adjusted_rand", "moved_share"), "relative"),
-        **dict.fromkeys(("centroid_shift", "same_segments", "no_approval_needed"), "relative"),
+        **dict.fromkeys(("centroid_shift", "same_segments", "recent_promotion", "no_approval_needed"), "relative"),
     }
 
 
@@ -126,14 +128,32 @@ def test_a_model_that_is_not_better_is_rejected(also: dict[str, Any]) -> None:
     assert (found.decision, found.reason) == ("REJECT", "not better")
 
 
-def test_drift_or_changed_settings_waive_better() -> None:
+def test_changed_settings_waive_better() -> None:
     worse = replace(BETTER, challenger_inertia=130.0)
-    other_settings = replace(STATE, challenger_settings="another")
-    assert report(worse, drift=DRIFT).decision == "PROMOTE"
-    assert report(worse, promotion_state=other_settings).decision == "PROMOTE"
-    assert report(replace(worse, moved_share=0.3), drift=DRIFT).decision == "HOLD"
-    meanings = {criterion.name: criterion.meaning for criterion in report(worse, drift=DRIFT).criteria}
-    assert "PSI of avg_spend is 0.90" in meanings["better"]
+    assert report(worse, promotion_state=replace(STATE, challenger_settings="another")).decision == "PROMOTE"
+
+
+@pytest.mark.parametrize("model", [HIGH, with_confidence(CHALLENGER, "low")], ids=["high", "low"])
+def test_a_champion_that_fits_as_well_is_kept_under_drift_and_measured_again(model: Model) -> None:
+    worse = replace(BETTER, challenger_inertia=99.5, moved_share=0.3)
+    assert report(worse, model=model, drift=DRIFT).decision == "REJECT"
+    found = report(worse, model=model, drift=DRIFT, promotion_state=PERSISTENT)
+    assert found.decision == "KEEP"
+    assert "fits the users no better" in found.reason
+    reference = TrainingReference(200, (), (100, 50, 50), 1.0, 0.5, 1, ())
+    trained = Challenger("drift", model, "warm", worse, reference)
+    assert serving_model(found, trained, CERTAIN_CHAMPION, PERSISTENT) == replace(CERTAIN_CHAMPION, reference=reference)
+    assert serving_model(report(worse), trained, CERTAIN_CHAMPION, PERSISTENT) == CERTAIN_CHAMPION
+
+
+def test_users_do_not_move_twice_in_a_few_runs() -> None:
+    recent = replace(STATE, runs_since_promotion=5)
+    assert (report(promotion_state=recent).decision, failed(report(promotion_state=recent))) == (
+        "HOLD",
+        {"recent_promotion"},
+    )
+    assert report(replace(BETTER, moved_share=0.0), promotion_state=recent).decision == "PROMOTE"
+    assert report(promotion_state=replace(recent, challenger_settings="another")).decision == "PROMOTE"
 
 
 def test_an_inertia_of_zero_cannot_be_improved() -> None:
@@ -158,8 +178,17 @@ def test_a_failed_absolute_criterion_is_rejected(model: Model, name: str) -> Non
     assert report(model=model, drift=DRIFT).decision == ("HOLD" if name == "k_criteria" else "REJECT")
 
 
-SEVERAL = replace(BETTER, moved_share=0.6, adjusted_rand=0.3, centroid_shift=2.0, survivors=2, challenger_k=4)
-PERSISTENT = replace(STATE, drift_since="2024-01-06T02:00:00+00:00", drift_runs=2, runs_since_promotion=7)
+SEVERAL = replace(
+    BETTER,
+    moved_share=0.6,
+    adjusted_rand=0.3,
+    centroid_shift=2.0,
+    survivors=2,
+    challenger_k=4,
+    champion_gain=0.1,
+    challenger_gain=0.13,
+)
+PERSISTENT = replace(STATE, drift_since="2024-01-06T02:00:00+00:00", drift_runs=2)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +198,28 @@ PERSISTENT = replace(STATE, drift_since="2024-01-06T02:00:00+00:00", drift_runs=
         (PERSISTENT, Settings(promotion="approve"), HIGH, "HOLD"),
         (replace(PERSISTENT, drift_runs=1), SETTINGS, HIGH, "HOLD"),
         (replace(PERSISTENT, drift_runs=1, drift_since="2024-01-01T02:00:00+00:00"), SETTINGS, HIGH, "PROMOTE"),
-        (replace(PERSISTENT, runs_since_promotion=6), SETTINGS, HIGH, "HOLD"),
+        (replace(PERSISTENT, runs_since_promotion=5), SETTINGS, HIGH, "HOLD"),
         (replace(PERSISTENT, approval_needed="rolled back"), SETTINGS, HIGH, "HOLD"),
         (PERSISTENT, SETTINGS, with_confidence(CHALLENGER, "low"), "HOLD"),
+        (
+            replace(PERSISTENT, drift_since="2024-01-01T02:00:00+00:00"),
+            SETTINGS,
+            with_confidence(CHALLENGER, "low"),
+            "PROMOTE",
+        ),
         (PERSISTENT, SETTINGS, with_confidence(CHALLENGER, "medium"), "PROMOTE"),
     ],
-    ids=["persistent", "approve", "two runs", "seven days", "too soon", "rolled back", "low confidence", "medium"],
+    ids=[
+        "persistent",
+        "approve",
+        "two runs",
+        "seven days",
+        "too soon",
+        "rolled back",
+        "low",
+        "low, seven days",
+        "medium",
+    ],
 )
 def test_persistent_drift_adopts_a_challenger_with_other_segments(state, settings, model, decision) -> None:
     state = replace(state, challenger_settings=settings.model_hash)
@@ -184,9 +229,36 @@ def test_persistent_drift_adopts_a_challenger_with_other_segments(state, setting
     assert report(SEVERAL, model=model, promotion_state=state, settings=settings).decision != "PROMOTE"
 
 
+def test_a_better_model_that_is_pending_for_long_is_adopted() -> None:
+    state = replace(pending(), runs_since_promotion=20)
+    assert report(SEVERAL, promotion_state=state).decision == "HOLD"
+    week = replace(state, pending=replace(state.pending, since="2024-01-01T02:00:00+00:00"))
+    found = report(SEVERAL, promotion_state=week)
+    assert found.decision == "PROMOTE"
+    assert found.reason.startswith("a better model has been pending since 2024-01-01, which waives adjusted_rand")
+    assert report(replace(SEVERAL, challenger_gain=0.11), promotion_state=week).decision == "REJECT"
+    assert report(SEVERAL, promotion_state=replace(week, runs_since_promotion=3)).decision == "HOLD"
+    other = replace(CERTAIN_CHAMPION, version="a later one")
+    assert report(SEVERAL, champion=other, promotion_state=week).decision == "HOLD"
+
+
 def test_persistent_drift_does_not_adopt_worse_separated_segments() -> None:
     worse = replace(SEVERAL, champion_gain=0.3, challenger_gain=0.2)
-    assert report(worse, drift=DRIFT, promotion_state=PERSISTENT).decision == "HOLD"
+    assert report(worse, drift=DRIFT, promotion_state=PERSISTENT).decision == "KEEP"
+
+
+def test_the_only_supported_number_of_segments_is_better() -> None:
+    worse = replace(SEVERAL, champion_gain=0.3, challenger_gain=0.2)
+    evidence = tuple(
+        KEvidence(k, 1.0, (), 0.1, None, None, None, None, None, failed_criteria)
+        for k, failed_criteria in ((3, ("separation 0.000 is below 0.3",)), (4, ()))
+    )
+    supported = replace(HIGH, choice=replace(HIGH.choice, k=4, evidence=evidence))
+    found = report(worse, model=supported, drift=DRIFT, promotion_state=PERSISTENT)
+    assert found.decision == "PROMOTE"
+    meanings = {criterion.name: criterion.meaning for criterion in found.criteria}
+    assert "k = 4 passes every k criterion, k = 3 does not" in meanings["better"]
+    assert "k = 4 passes every k criterion" in meanings["silhouette"]
 
 
 def test_models_with_different_k_are_compared_by_silhouettes_against_the_null() -> None:
@@ -209,10 +281,17 @@ def test_drift_is_counted_until_it_ends_or_a_model_is_promoted() -> None:
         state = promotion_state_after(state, kept, NOT_TRAINED, SETTINGS, drift=DRIFT, now=later)
     assert (state.drift_runs, state.drift_since) == (2, NOW.isoformat())
     ended = promotion_state_after(state, kept, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW)
-    assert (ended.drift_runs, ended.drift_since, ended.runs_since_promotion) == (0, "", 3)
+    assert (ended.drift_runs, ended.drift_since, ended.runs_since_promotion) == (0, "", 9)
     trained = Challenger("weekly", HIGH, "warm", BETTER)
     promoted = promotion_state_after(state, report(), trained, SETTINGS, drift=DRIFT, now=NOW)
     assert (promoted.drift_runs, promoted.runs_since_promotion) == (0, 0)
+
+
+def test_the_model_after_the_first_need_not_wait() -> None:
+    first = report(None, champion=None, promotion_state=PromotionState())
+    trained = Challenger("there is no champion yet", HIGH, "cold", None)
+    state = promotion_state_after(PromotionState(), first, trained, SETTINGS, drift=NO_DRIFT, now=NOW)
+    assert report(promotion_state=state).decision == "PROMOTE"
 
 
 def test_an_unanswered_pending_model_keeps_its_age() -> None:
@@ -277,7 +356,7 @@ def test_a_pending_model_is_kept_until_it_is_approved() -> None:
     assert promotion_state.pending == PendingModel(HIGH, promotion_state.pending.report, NOW.isoformat())
     quiet = promotion_report(CERTAIN_CHAMPION, NOT_TRAINED, NO_DRIFT, promotion_state, SETTINGS, now=NOW)
     later = promotion_state_after(promotion_state, quiet, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW)
-    assert later == replace(promotion_state, runs_since_promotion=2)
+    assert later == replace(promotion_state, runs_since_promotion=8)
     assert serving_model(quiet, NOT_TRAINED, CERTAIN_CHAMPION, promotion_state) == CERTAIN_CHAMPION
     approved = approved_report("challenger", CERTAIN_CHAMPION, later)
     assert (approved.decision, approved.challenger) == ("PROMOTE", "challenger")
