@@ -18,11 +18,8 @@ from amzseg_pipeline_tests.storage.landing.parquet_footers import set_footer_num
 
 MAX_ADDED_MIB = 200
 LINE = b'{"rating": 5.0, "parent_asin": "B000000001", "user_id": "A1", "timestamp": 1600000000000}\n'
-SMALL = (
-    b"user_id,item_id,rating,paid_price,currency,total_reviews,avg_rating,avg_discount,avg_spend\n"
-    b"A1,B1,5,9.50,USD,1,5,0,9.50\n"
-)
-"""A file that both a run and the app read."""
+_UPLOAD = b"user_id,total_reviews,avg_rating,avg_discount,avg_spend\nA1,1,5,0,9.50\n"
+_SMALL = {"run": ("reviews.jsonl", LINE), "app": ("users.csv", _UPLOAD)}
 
 _READ = """
 import resource, sys, time
@@ -80,10 +77,11 @@ class Defused:
 
 def defused(root: Path, bomb: Bomb, reader: Literal["run", "app"] = "run") -> Defused:
     """Reads a small file, then the bomb, in a separate process, as a run reads exports or the app reads uploads."""
-    small, path = root / "small/landing/reviews.csv", root / "bomb/landing" / bomb.name
+    name, content = _SMALL[reader]
+    small, path = root / "small/landing" / name, root / "bomb/landing" / bomb.name
     for each in (small, path):
         each.parent.mkdir(parents=True)
-    small.write_bytes(SMALL)
+    small.write_bytes(content)
     unpacked_bytes = bomb.write(path)
     command = [sys.executable, "-c", _READ, reader, str(small), str(path)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
