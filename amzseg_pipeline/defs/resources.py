@@ -25,6 +25,7 @@ from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.engines.open_engine import opened_engine
 from amzseg_pipeline.storage.fs.atomic_writes import STAGING_FOLDER
 from amzseg_pipeline.storage.fs.write_lease import acquire_lease
+from amzseg_pipeline.storage.warehouse.tasks import end_local_workers
 
 _LOCK_POLL_SECONDS = 1.0
 
@@ -106,6 +107,7 @@ class EngineResource(dg.ConfigurableResource[Engine]):
                 try:
                     yield engine
                 finally:
+                    end_local_workers()
                     engine.close()
         except SettingsError:
             if context.instance and run_id:

@@ -47,6 +47,7 @@ def test_local_workers_publish_the_same_bytes(
     assert published(exports, tmp_path / "data", workers="local:2") == expected(exports)
     assert not list((tmp_path / "data/warehouse").rglob("*.tmp"))
     assert not (tmp_path / "data/warehouse/.temporary").exists()
+    assert not loky_workers(), "the process of a run waits for them"
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 20))])
