@@ -256,7 +256,7 @@ TOLERANCES: dict[str, Tolerance] = {
     "mapping file": Tolerance(
         {"shop.csv": MAPPED, "shop.csv.columns.toml": MAPPING},
         {"shop.csv": MAPPED, "shop.csv.columns.toml": replaced(MAPPING, "Stars", "Sterne")},
-        "the mapping file names columns that are not there: 'Sterne'; the file has 'Customer', 'Article', 'Stars'",
+        "the mapping file names columns that are not there: 'Sterne'; use those of the file: 'Customer', 'Article'",
     ),
 }
 

@@ -5,6 +5,8 @@ dropped.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 
@@ -18,6 +20,7 @@ from amzseg_pipeline.storage.landing.readers.json_lines import (
     TEXT_LIST,
     TEXT_LISTS,
     JsonRow,
+    ValueType,
     json_rows,
     time_type,
 )
@@ -41,30 +44,12 @@ _IGNORED_ITEM_NAMES = (
     *("also_buy", "also_view", "related", "similar_item", "main_cat", "tech1", "tech2"),
     *("image", "imUrl", "imageURL", "imageURLHighRes"),
 )
-_ITEM = JsonRow(
-    value_types={"asin": TEXT, "price": PRICE, "category": TEXT_LIST},
-    columns={"item_id": "asin", "price": "price", "category": "category"},
-    optional=("price", "category"),
-)
-_ITEM_2014 = JsonRow(
-    value_types={"asin": TEXT, "price": PRICE, "categories": TEXT_LISTS},
-    columns={"item_id": "asin", "price": "price", "category": "categories"},
-    optional=("price", "categories"),
-)
 
 
 def _review_rows(export: Export) -> Iterator[pa.Table]:
     time = time_type(export, "unixReviewTime", documented_unit="seconds")
     value_types = {"reviewerID": TEXT, "asin": TEXT, "overall": NUMBER, "unixReviewTime": time}
     return json_rows(export, JsonRow(value_types, _REVIEW_COLUMNS, reads_line=True, time_key="unixReviewTime"))
-
-
-def _item_rows(export: Export) -> Iterator[pa.Table]:
-    return map(with_currency, json_rows(export, _ITEM))
-
-
-def _item_2014_rows(export: Export) -> Iterator[pa.Table]:
-    return map(with_currency, json_rows(export, _ITEM_2014))
 
 
 REVIEWS_2018 = ParsedFormat(
@@ -76,6 +61,17 @@ REVIEWS_2018 = ParsedFormat(
     ignored_names=IGNORED_REVIEW_NAMES,
     raw_rows=_review_rows,
 )
+
+
+def _item_rows(export: Export, *, category: str, category_type: ValueType) -> Iterator[pa.Table]:
+    row = JsonRow(
+        value_types={"asin": TEXT, "price": PRICE, category: category_type},
+        columns={"item_id": "asin", "price": "price", "category": category},
+        optional=("price", category),
+    )
+    return map(with_currency, json_rows(export, row))
+
+
 ITEMS_2018 = ParsedFormat(
     name="Amazon Reviews 2018 items",
     version="items2018-2",
@@ -85,16 +81,13 @@ ITEMS_2018 = ParsedFormat(
     optional_names=("category",),
     excluded_names=("reviewerID", "overall", "user_id", "parent_asin"),
     ignored_names=_IGNORED_ITEM_NAMES,
-    raw_rows=_item_rows,
+    raw_rows=partial(_item_rows, category="category", category_type=TEXT_LIST),
 )
-ITEMS_2014 = ParsedFormat(
+ITEMS_2014 = replace(
+    ITEMS_2018,
     name="Amazon Reviews 2014 items",
     version="items2014-2",
-    file_types=JSON,
-    table=RAW_ITEMS,
     required_names=("asin", "categories"),
     optional_names=("price",),
-    excluded_names=("reviewerID", "overall", "user_id", "parent_asin"),
-    ignored_names=_IGNORED_ITEM_NAMES,
-    raw_rows=_item_2014_rows,
+    raw_rows=partial(_item_rows, category="categories", category_type=TEXT_LISTS),
 )

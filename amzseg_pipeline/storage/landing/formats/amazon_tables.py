@@ -6,9 +6,11 @@ with one of their own.
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.storage.landing.formats import amazon_2018, amazon_2023
+from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
 from amzseg_pipeline.storage.landing.formats.tabular import TableLayout, tabular_format
 from amzseg_pipeline.storage.landing.scan.export import Export
 
@@ -18,7 +20,6 @@ REVIEWS_2023_TABLE = tabular_format(
     layout=TableLayout(
         columns={"user_id": "user_id", "parent_asin": "item_id", "rating": "rating", "timestamp": "reviewed_at"}
     ),
-    required=("user_id", "parent_asin", "rating", "timestamp"),
     ignored=amazon_2023.IGNORED_REVIEW_NAMES,
     excluded=("paid_price",),
 )
@@ -36,45 +37,29 @@ REVIEWS_2018_TABLE = tabular_format(
         time_unit="seconds",
         identity="record",
     ),
-    required=("reviewerID", "asin", "overall", "unixReviewTime"),
     hashed=_TEXTS,
     ignored=amazon_2018.IGNORED_REVIEW_NAMES,
 )
-RATINGS_WITHOUT_HEADER = tabular_format(
-    name="Amazon ratings without header",
-    version="ratings-3",
-    layout=TableLayout(
-        columns={"user": "user_id", "item": "item_id", "rating": "rating", "timestamp": "reviewed_at"},
-        time_unit="seconds",
-        identity="record",
-    ),
-    required=("user", "item", "rating", "timestamp"),
-    file_types=("CSV",),
-    has_header=False,
+
+
+def _ratings(name: str, version: str, columns: tuple[str, ...], **options: Any) -> ParsedFormat:
+    """Ratings only; `columns` are those of user, item, rating and time."""
+    names = dict(zip(columns, ("user_id", "item_id", "rating", "reviewed_at"), strict=True))
+    layout = TableLayout(columns=names, time_unit="seconds", identity="record")
+    return tabular_format(name=name, version=version, layout=layout, **options)
+
+
+_NAMES = ("user", "item", "rating", "timestamp")
+RATINGS_WITHOUT_HEADER = _ratings(
+    "Amazon ratings without header", "ratings-3", _NAMES, file_types=("CSV",), has_header=False
 )
-RATINGS = tabular_format(
-    name="Amazon ratings",
-    version="ratingstable-2",
-    layout=TableLayout(
-        columns={"user": "user_id", "item": "item_id", "rating": "rating", "timestamp": "reviewed_at"},
-        time_unit="seconds",
-        identity="record",
-    ),
-    required=("user", "item", "rating", "timestamp"),
-)
-RATINGS_OF_PRODUCTS = tabular_format(
-    name="Amazon ratings of products",
-    version="ratingsproducts-2",
-    layout=TableLayout(
-        columns={"UserId": "user_id", "ProductId": "item_id", "Rating": "rating", "Timestamp": "reviewed_at"},
-        time_unit="seconds",
-        identity="record",
-    ),
-    required=("UserId", "ProductId", "Rating", "Timestamp"),
+RATINGS = _ratings("Amazon ratings", "ratingstable-2", _NAMES)
+RATINGS_OF_PRODUCTS = _ratings(
+    "Amazon ratings of products", "ratingsproducts-2", ("UserId", "ProductId", "Rating", "Timestamp")
 )
 
 _ITEM_ID = re.compile(r"B[0-9A-Z]{9}|[0-9]{9}[0-9X]")
-_HEADERS = {True: ("item", "user", "rating", "timestamp"), False: ("user", "item", "rating", "timestamp")}
+_HEADERS = {True: ("item", "user", "rating", "timestamp"), False: _NAMES}
 
 
 def has_ratings_without_header(names: tuple[str, ...]) -> bool:

@@ -9,6 +9,5 @@ FINE_FOOD_REVIEWS = tabular_format(
         columns={"UserId": "user_id", "ProductId": "item_id", "Score": "rating", "Time": "reviewed_at"},
         time_unit="seconds",
     ),
-    required=("UserId", "ProductId", "Score", "Time"),
     ignored=("Id", "ProfileName", "HelpfulnessNumerator", "HelpfulnessDenominator", "Summary", "Text"),
 )

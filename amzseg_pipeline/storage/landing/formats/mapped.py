@@ -46,7 +46,7 @@ def mapped_export(export: Export) -> Export:
     if missing := [column for column in mapped if column not in export.names[0]]:
         raise RefusedInput(
             f"the mapping file names columns that are not there: {_listed(missing)}; "
-            f"the file has {_listed(export.names[0])}."
+            f"use those of the file: {_listed(export.names[0])}."
         )
     if repeated := [column for column in mapped if export.names[0].count(column) > 1]:
         raise RefusedInput(f"the file has several columns {_listed(repeated)}; rename all but one of each.")

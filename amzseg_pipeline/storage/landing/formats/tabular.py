@@ -66,7 +66,7 @@ def tabular_format(
     name: str,
     version: str,
     layout: TableLayout,
-    required: tuple[str, ...],
+    required: tuple[str, ...] = (),
     ignored: tuple[str, ...] = (),
     hashed: tuple[str, ...] = (),
     excluded: tuple[str, ...] = (),
@@ -80,7 +80,7 @@ def tabular_format(
         name: Name in messages and metadata.
         version: Part of the names of cached batch files.
         layout: What the columns mean.
-        required: The columns of the layout that must be there; the others are optional.
+        required: The columns of the layout that must be there, by default all; the others are optional.
         ignored: Known columns that are not read.
         hashed: Optional columns that are read only for the hash of a record, which identifies a review.
         excluded: Columns of another format.
@@ -88,6 +88,7 @@ def tabular_format(
         has_header: Whether the first record names the columns.
         has_quotes: Whether cells of a CSV may be quoted.
     """
+    required = required or tuple(layout.columns)
     return ParsedFormat(
         name=name,
         version=version,

@@ -58,7 +58,9 @@ def _array_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
             except ValueError:
                 break  # incomplete so far, or damaged
             except RecursionError as error:
-                raise RefusedInput(f"object {number + 1:,} of the JSON array is nested too deeply.") from error
+                raise RefusedInput(
+                    f"object {number + 1:,} of the JSON array is nested too deeply; deliver flat records."
+                ) from error
             number += 1
             lines.append(buffer[:end].replace("\r", " ").replace("\n", " "))
             buffer = buffer[end:]

@@ -31,7 +31,24 @@ _WHOLE_WITH_DOTS = re.compile(r"[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+")
 _DECIMAL_FIX = "write prices as 1234.50, or state decimal in a columns.toml file"
 
 
-class PriceStyle:
+class _Texts:
+    """The distinct texts of a column."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, None] = {}
+        self._count = 0
+
+    def add(self, texts: pa.Array) -> None:
+        self._count += len(texts) - texts.null_count
+        self._texts |= dict.fromkeys(pc.unique(texts.drop_null()).to_pylist())
+
+    def _require_some(self, name: str, rewritten: Callable[[str], str], pattern: str, *, rule: str, fix: str) -> None:
+        """Refuses a column of many texts, none of which matches the pattern once it is rewritten."""
+        if self._count >= MIN_UNREADABLE and not any(re.match(pattern, rewritten(text)) for text in self._texts):
+            raise refuse(name, f"no value is {rule}, such as {quoted(self._texts)}", fix)
+
+
+class PriceStyle(_Texts):
     """A column of amounts; rewritten with a decimal point, at most two decimals, and a leading symbol or nothing.
 
     `is_european` means that the file separates values by semicolons or has decimal commas elsewhere, so that `1,234`
@@ -39,15 +56,10 @@ class PriceStyle:
     """
 
     def __init__(self, *, decimal: str = "", is_european: bool = False) -> None:
+        super().__init__()
         self._decimal = decimal
         self._is_european = is_european
-        self._texts: dict[str, None] = {}
         self._read: dict[str, str | None] = {}
-        self._count = 0
-
-    def add(self, texts: pa.Array) -> None:
-        self._count += len(texts) - texts.null_count
-        self._texts |= dict.fromkeys(pc.unique(texts.drop_null()).to_pylist())
 
     def decide(self, name: str, export: Export) -> None:
         numbers = {text: match["number"].strip() for text in self._texts if (match := _matched(text))}
@@ -121,23 +133,6 @@ class PriceStyle:
 def currency_code(text: str) -> str:
     """The ISO 4217 code of a currency's code in any case, or of its symbol; other texts unchanged."""
     return _code(text) or text
-
-
-class _Texts:
-    """The distinct texts of a column."""
-
-    def __init__(self) -> None:
-        self._texts: dict[str, None] = {}
-        self._count = 0
-
-    def add(self, texts: pa.Array) -> None:
-        self._count += len(texts) - texts.null_count
-        self._texts |= dict.fromkeys(pc.unique(texts.drop_null()).to_pylist())
-
-    def _require_some(self, name: str, rewritten: Callable[[str], str], pattern: str, *, rule: str, fix: str) -> None:
-        """Refuses a column of many texts, none of which matches the pattern once it is rewritten."""
-        if self._count >= MIN_UNREADABLE and not any(re.match(pattern, rewritten(text)) for text in self._texts):
-            raise refuse(name, f"no value is {rule}, such as {quoted(self._texts)}", fix)
 
 
 class PercentStyle(_Texts):
