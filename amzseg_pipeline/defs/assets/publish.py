@@ -82,6 +82,7 @@ def published_segments(
         user_key_id=raw_reviews.user_key_id,
         predecessor=None if predecessor is None else predecessor.sequence,
     )
+    exported = model_files(cluster_model, previous=predecessor, code_version=CODE_VERSION)
     snapshot = snapshots.publish(
         data_root.published,
         provenance,
@@ -91,7 +92,7 @@ def published_segments(
             )
             for table in PUBLISHED_TABLES
         },
-        files={RUN_FILE: json.dumps(run, indent=1).encode(), **model_files(cluster_model)},
+        files={RUN_FILE: json.dumps(run, indent=1).encode(), **exported},
         settings=pipeline.resolved_settings,
     )
     tag_run(context.instance, run_id, outcome=f"published snapshot {snapshot.sequence}")
