@@ -95,6 +95,13 @@ def test_refuses_parquet_that_the_engine_cannot_open() -> None:
         inspection_lines(path, Settings(), now=time.time())
 
 
+def test_names_a_missing_or_empty_file(tmp_path: Path) -> None:
+    with pytest.raises(RefusedInput, match=r"a\.csv: the file is empty; deliver it again"):
+        inspected(tmp_path, b"")
+    with pytest.raises(RefusedInput, match=r"b\.csv: there is no such file"):
+        inspection_lines(tmp_path / "b.csv", Settings(), now=time.time())
+
+
 def test_refuses_what_a_run_refuses(tmp_path: Path) -> None:
     with pytest.raises(RefusedInput, match="of no known format"):
         inspected(tmp_path, b"a,b\n1,2\n")

@@ -270,3 +270,37 @@ def test_a_missing_user_is_rejected_and_no_user_of_that_name(tmp_path: Path) -> 
 def test_skips_files_that_come_with_exports(tmp_path: Path, name: str) -> None:
     raw = reviews_read(landing_zone(tmp_path, {"export": csv(RATINGS), name: b"{}\n"}))
     assert [file.path for file in raw.skipped] == [name]
+
+
+def test_missing_shards_are_named(tmp_path: Path) -> None:
+    content = {f"ds/train-0000{number}-of-00004.parquet": table(RATINGS[number : number + 1]) for number in (0, 1)}
+    raw = reviews_read(landing_zone(tmp_path, content))
+    assert "ds/train-*.parquet: 2 of 4 shards are there; missing: 00002, 00003" in raw.assumptions
+
+
+def test_complete_shards_are_not_named(tmp_path: Path) -> None:
+    content = {f"train-0000{number}-of-00002.parquet": table(RATINGS[number : number + 1]) for number in (0, 1)}
+    assert reviews_read(landing_zone(tmp_path, content)).assumptions == ()
+
+
+def test_other_sheets_are_named(tmp_path: Path) -> None:
+    from openpyxl import load_workbook
+
+    book = load_workbook(io.BytesIO(xlsx_of(ORDERS.to_dict("records"))))
+    book.create_sheet("Cover", 0).append(["Orders of May"])
+    stream = io.BytesIO()
+    book.save(stream)
+    raw = reviews_read(landing_zone(tmp_path, {"orders.xlsx": stream.getvalue()}))
+    assert raw.rows == 2
+    assert "orders.xlsx: sheet 'Sheet' is read, and not 'Cover'" in raw.assumptions
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+@pytest.mark.parametrize("content", [table(FRAME), table(RATINGS), xlsx_of(ORDERS.to_dict("records"))])
+def test_reads_compressed_workbooks_and_parquet(tmp_path: Path, content: bytes, suffix: str) -> None:
+    import gzip
+
+    packed = gzip.compress(content) if suffix == "gz" else pa.compress(content, codec="zstd", asbytes=True)
+    raw = reviews_read(landing_zone(tmp_path, {f"export.{suffix}": packed}))
+    assert not raw.batches[0].is_read_in_place
+    assert [row["user_id"] for row in raw_rows(raw)] == ["A1", "A2"]

@@ -76,7 +76,7 @@ class ExportFormat:
         missing = [name for name in self.required_names if name not in columns]
         known = {key(name) for name in (*used, *self.ignored_names)}
         extra = [name for name in actual.values() if key(name) not in known]
-        is_header = 2 * len(missing) < len(self.required_names)
+        is_header = 2 * len(missing) <= len(self.required_names)
         similar = _similar([name for name in used if name not in columns], extra) if is_header else {}
         problems = [
             f"{_shortened(wrong)} may be meant as {name!r}: rename or remove it" for name, wrong in similar.items()

@@ -191,7 +191,7 @@ def test_reads_the_sales_dataset_in_another_shape(tmp_path: Path, content: bytes
             "a quote inside a cell that is not quoted",
         ),
         (b"index," + HEADER + b"".join(RECORDS), "no record can be read"),
-        (xlsx_of([sales_row(1)])[:-40], "the workbook (or zip file) is damaged or cut"),
+        (xlsx_of([sales_row(1)])[:-40], r"the workbook \(or zip file\) is damaged or cut"),
     ],
     ids=["utf-8", "cut utf-16", "cut zstd", "cut csv", "misspelt", "delimiters", "index", "cut xlsx"],
 )
