@@ -61,7 +61,7 @@ def _imports(module: str) -> frozenset[str]:
 
 def _imported_names(tree: ast.Module) -> Iterator[str]:
     """The dotted names of every import, inside functions too; of `from a import b` a.b, and a unless b is a module."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             # A package whose submodules alone are imported defines nothing that is used.
@@ -70,6 +70,14 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
             yield from names
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements inside `node`; expressions, which contain no import, are most of a tree."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for statement in getattr(node, name, ()):
+            yield statement
+            yield from _statements(statement)
 
 
 def _path(module: str) -> Path:

@@ -154,10 +154,10 @@ def _assigned(
     known: Sequence[Axis],
 ) -> dict[int, Persona]:
     """The personas of smallest total squared distance among those that are true and fit."""
-    from scipy.optimize import linear_sum_assignment
-
     if not segments or not personas:
         return {}
+    from scipy.optimize import linear_sum_assignment
+
     prototypes = np.array([[float(getattr(persona, axis)) for axis in known] for persona in personas])
     costs = ((axes[list(segments)][:, None, :] - prototypes) ** 2).sum(axis=2)
     for row, i in enumerate(segments):
