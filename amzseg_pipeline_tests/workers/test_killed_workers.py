@@ -7,8 +7,6 @@ from amzseg_pipeline_tests.object_store import Store
 from amzseg_pipeline_tests.workers.builds import hashes_of_tables, killed_while_writing
 from amzseg_pipeline_tests.workers.clusters import Cluster
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
@@ -21,11 +19,12 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partitioning, "_WORKER_GROUP_ROWS", 1)
 
 
+@pytest.mark.slow
 def test_clusters_make_the_same_tables(store: Store, cluster: Cluster, expected: dict[str, str]) -> None:
     assert hashes_of_tables(store.address, workers=cluster.workers) == expected
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
 def test_a_killed_worker_loses_and_doubles_nothing(
     store: Store, cluster: Cluster, expected: dict[str, str], seed: int
 ) -> None:
