@@ -102,7 +102,12 @@ def ray_cluster(folder: Path) -> Iterator[Cluster]:
         assert json.loads(process.stdout.readline()) == "ready"
         yield Cluster(f"ray:ray://127.0.0.1:{port}", [psutil.Process(process.pid)], ("ray::_result",), (own,))
     finally:
+        if "ray" in sys.modules:
+            sys.modules["ray"].shutdown()
         _end([process])
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            pipe.close()
 
 
 def _environment(own: Path) -> dict[str, str]:
