@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amzseg_pipeline.contracts.model import Model
@@ -21,7 +22,6 @@ from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.data_root import data_root_at
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.engines.open_engine import opened_engine
-from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline.storage.warehouse.assignments import Scoring, segment_assignments, segment_profiles
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
@@ -45,11 +45,13 @@ def model() -> Model:
     return model_of(three_types(300), k=3)
 
 
-def hashes_of_tables(root: Path | str, *, workers: str) -> dict[str, str]:
-    """The sha256 of user_features, segment_assignments and segment_profiles of six exports, in four buckets."""
+def tables_of(
+    root: Path | str, *, workers: str = "1", bucket_rows: int = 150, previous: Path | None = None
+) -> dict[str, pa.Table]:
+    """user_features, segment_assignments and segment_profiles of six exports, by default in four buckets."""
     exports = {f"day{day}": people(30, first=20 * day, day=day) for day in range(1, 7)}
     data_root = scenario.data_root_with(data_root_at(root).root, **exports)
-    settings = Settings(workers=workers, bucket_rows=150, threads=1, memory_limit_mib=500)
+    settings = Settings(workers=workers, bucket_rows=bucket_rows, threads=1, memory_limit_mib=500)
     engine = opened_engine(data_root, settings)
     try:
         build = BuildContext(engine, data_root.warehouse, "1", settings, log=[].append)
@@ -57,16 +59,31 @@ def hashes_of_tables(root: Path | str, *, workers: str) -> dict[str, str]:
         items, _ = item_tables(raw, build)
         partitioned = partitioned_reviews(raw, partial(Engine.scan, paths=items.paths), build)
         users = user_features(deduplicated_reviews(partitioned, build, as_of=AS_OF))
-        scoring = Scoring(model(), champion=None, previous=None, as_of=AS_OF, run_date=AS_OF)
+        champion = None if previous is None else model()
+        scoring = Scoring(model(), champion=champion, previous=previous, as_of=AS_OF, run_date=AS_OF)
         assignments = segment_assignments(users, scoring, build)
         profiles = segment_profiles(assignments, model(), build)
         return {
-            "user_features": _hash_of(users, engine),
-            "segment_assignments": _hash_of(assignments, engine),
-            "segment_profiles": hashlib.sha256(profiles.to_json().encode()).hexdigest(),
+            **{
+                table.folder.name: engine.scan(table.paths).sort("user_id").collect("pyarrow").to_native()
+                for table in (users, assignments)
+            },
+            "segment_profiles": pa.Table.from_pandas(profiles),
         }
     finally:
         engine.close()
+
+
+def hashes_of_tables(root: Path | str, *, workers: str) -> dict[str, str]:
+    """The sha256 of each of the tables."""
+    return {name: hashlib.sha256(parquet(rows)).hexdigest() for name, rows in tables_of(root, workers=workers).items()}
+
+
+def parquet(rows: pa.Table) -> bytes:
+    """The rows as a Parquet file."""
+    content = BytesIO()
+    pq.write_table(rows, content)
+    return content.getvalue()
 
 
 def published(exports: str | Path, root: Path | str, *, workers: str) -> dict[str, str]:
@@ -95,13 +112,6 @@ def table_hashes(snapshot: Snapshot) -> dict[str, str]:
     """The sha256 of each published table."""
     files = {resource["path"]: resource["hash"] for resource in snapshot.manifest["resources"]}
     return {name: sha256 for name, sha256 in files.items() if name.endswith(".parquet")}
-
-
-def _hash_of(table: TableParts, engine: Engine) -> str:
-    rows = engine.scan(table.paths).sort("user_id").collect("pyarrow").to_native()
-    content = BytesIO()
-    pq.write_table(rows, content)
-    return hashlib.sha256(content.getvalue()).hexdigest()
 
 
 @contextmanager
