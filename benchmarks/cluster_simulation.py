@@ -171,21 +171,30 @@ def wall_seconds(tasks: Sequence[Task], *, workers: int, store_mb: float) -> flo
 
 
 def table_lines(times: dict[str, Any]) -> list[str]:
-    """A Markdown table of wall seconds by reviews, bandwidth and workers."""
-    names = [stage["name"] for stage in times["stages"]]
-    lines = [
-        f"| reviews | store | workers | {' | '.join(f'{name} s' for name in names)} | in the run's process s | all s |",
-        f"| ---: | ---: | ---: |{' ---: |' * (len(names) + 2)}",
-    ]
+    """Markdown tables: seconds of a run by bandwidth and workers, and of each stage at the second bandwidth."""
+    counts = " | ".join(f"{workers} workers" for workers in WORKERS)
+    lines = [f"| reviews | store | {counts} |", f"| ---: | ---: |{' ---: |' * len(WORKERS)}"]
     for reviews in REVIEWS:
-        driver = DRIVER_SECONDS + DRIVER_SECONDS_PER_MILLION * reviews / 1e6
-        stages = [tasks_of(stage, times["rows"], times["items"], reviews=reviews) for stage in times["stages"]]
         for store_mb in STORE_MB_PER_SECOND:
-            for workers in WORKERS:
-                seconds = [wall_seconds(tasks, workers=workers, store_mb=store_mb) for tasks in stages]
-                cells = [f"{each:,.0f}" for each in (*seconds, driver, sum(seconds) + driver)]
-                lines.append(f"| {reviews:,} | {store_mb / 1000:g} GB/s | {workers} | {' | '.join(cells)} |")
+            runs = [_seconds(times, reviews, workers=workers, store_mb=store_mb) for workers in WORKERS]
+            totals = " | ".join(f"{sum(run.values()):,.0f}" for run in runs)
+            lines.append(f"| {reviews:,} | {store_mb / 1000:g} GB/s | {totals} |")
+    lines += ["", f"| reviews | stage | {counts} |", f"| ---: | --- |{' ---: |' * len(WORKERS)}"]
+    for reviews in REVIEWS:
+        runs = [_seconds(times, reviews, workers=workers, store_mb=STORE_MB_PER_SECOND[1]) for workers in WORKERS]
+        for name in runs[0]:
+            lines.append(f"| {reviews:,} | {name} | {' | '.join(f'{run[name]:,.0f}' for run in runs)} |")
     return lines
+
+
+def _seconds(times: dict[str, Any], reviews: int, *, workers: int, store_mb: float) -> dict[str, float]:
+    stages = {
+        stage["name"]: wall_seconds(
+            tasks_of(stage, times["rows"], times["items"], reviews=reviews), workers=workers, store_mb=store_mb
+        )
+        for stage in times["stages"]
+    }
+    return stages | {"in the run's process": DRIVER_SECONDS + DRIVER_SECONDS_PER_MILLION * reviews / 1e6}
 
 
 if __name__ == "__main__":
