@@ -149,7 +149,7 @@ def test_a_large_object_is_transferred_once(
         ({"a.csv.rows": b"3"}, "says '3' but the file has 2"),
         ({"b.parquet": b"PAR1 and no footer"}, "b.parquet: the parquet file is damaged or cut"),
         ({"b.jsonl.gz": gzip.compress(b"{}\n" * 99)[:-9]}, "b.jsonl.gz: .*end is missing"),
-        ({"b.zip": b"PK\x03\x04 no archive"}, "b.zip: the workbook (or zip file) is damaged"),
+        ({"b.zip": b"PK\x03\x04 no archive"}, "b.zip: the workbook .or zip file. is damaged"),
         ({"b.csv": b""}, "b.csv: the file is empty"),
     ],
 )

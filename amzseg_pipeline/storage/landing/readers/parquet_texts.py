@@ -1,6 +1,7 @@
 """Columns of a Parquet export as columns of text, batch by batch in bounded memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -37,14 +38,22 @@ def parquet_texts(export: Export, *, column_types: Mapping[str, ColumnTypeCheck]
 
 
 def check_first_ids(export: Export, names: Sequence[str]) -> None:
-    """RefusedInput where ids at the start of a row group are in scientific notation; a column has one notation."""
+    """RefusedInput where ids at the start of a row group are in scientific notation; a column has one notation.
+
+    Row groups whose ids begin with a letter by the statistics are not read.
+    """
+    footer = export.footer
+    assert footer is not None
     try:
-        with parquet_file(export.path, metadata=export.footer) as file:
-            for group in range(file.num_row_groups):
-                batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS, row_groups=[group], columns=list(names)), None)
-                if batch:
-                    texts = {name: batch[name].cast(pa.string()) for name in names}
-                    check_ids(pa.table(texts), {name: name for name in names})
+        with parquet_file(export.path, metadata=footer) as file:
+            for group in range(footer.num_row_groups):
+                for name in names:
+                    statistics = _statistics(footer, group, name)
+                    if statistics and str(statistics.min)[:1].isalpha():
+                        continue
+                    batches = file.iter_batches(batch_size=_SAMPLE_ROWS, row_groups=[group], columns=[name])
+                    for batch in islice(batches, 1):
+                        check_ids(pa.table({name: batch[name].cast(pa.string())}), {name: name})
     except access_errors(pa.ArrowException) as error:
         raise damaged_parquet(error) from error
 
@@ -79,9 +88,8 @@ def parquet_time_unit(export: Export, name: str) -> str | None:
 
 
 def _check_statistics(footer: pq.FileMetaData, group: int, name: str, low: int, high: int) -> None:
-    chunks = (footer.row_group(group).column(index) for index in range(footer.num_columns))
-    statistics = next(chunk.statistics for chunk in chunks if chunk.path_in_schema == name)
-    if statistics is None or not statistics.has_min_max:
+    statistics = _statistics(footer, group, name)
+    if statistics is None:
         return
     if low < statistics.min or high > statistics.max:
         raise damaged_parquet(
@@ -90,6 +98,13 @@ def _check_statistics(footer: pq.FileMetaData, group: int, name: str, low: int, 
                 f"{statistics.min:,} to {statistics.max:,}"
             )
         )
+
+
+def _statistics(footer: pq.FileMetaData, group: int, name: str) -> pq.Statistics | None:
+    """The statistics of a column in a row group, None where they have no extremes."""
+    chunks = (footer.row_group(group).column(index) for index in range(footer.num_columns))
+    statistics = next(chunk.statistics for chunk in chunks if chunk.path_in_schema == name)
+    return statistics if statistics is not None and statistics.has_min_max else None
 
 
 def _samples(columns: list[pa.Array], *, now: float) -> list[float]:
