@@ -14,6 +14,9 @@ from amzseg_pipeline.steps.segments.model.naming import max_segments, too_many_s
 
 _DEFAULT_K = 3
 
+_SIGNS_OF_A_VALLEY = 0.5
+"""A larger k with this share of the limit of separation shows signs of further types."""
+
 
 def k_choice(
     scaled: pd.DataFrame,
@@ -150,7 +153,8 @@ def _confidence(evidence: Sequence[KEvidence], k: int, settings: Settings) -> Li
     if chosen.failed_criteria:
         is_close = len(chosen.failed_criteria) == 1 and limit - error <= strength < limit
         return "medium" if is_close else "low"
-    has_further_types = any((more.separation or 0.0) >= settings.min_separation for more in evidence[k:])
+    signs = _SIGNS_OF_A_VALLEY * settings.min_separation
+    has_further_types = any((more.separation or 0.0) >= signs for more in evidence[k:])
     return "high" if strength >= limit + error and not has_further_types else "medium"
 
 

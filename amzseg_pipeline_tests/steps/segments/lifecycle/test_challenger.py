@@ -16,7 +16,14 @@ from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.promotion import Challenger, Drift, PendingModel, PromotionReport, PromotionState
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.steps.segments import challenger, promotion_report, scaled_features, scored_users, training_reason
+from amzseg_pipeline.steps.segments import (
+    challenger,
+    promotion_report,
+    scaled_features,
+    scored_users,
+    training_reason,
+    training_reference,
+)
 from amzseg_pipeline.steps.segments.model.serialization import model_document, model_from_document, model_version
 from amzseg_pipeline_tests.steps.segments.users import (
     TRAINED_AT,
@@ -69,6 +76,13 @@ USERS = three_types(200)
 @cache
 def first_model() -> Model:
     return challenged(USERS).model
+
+
+def test_the_champion_is_measured_on_the_users_of_the_run() -> None:
+    others = three_types(150)
+    found = challenged(others, first_model())
+    assert found.champion_reference == training_reference(others, first_model())
+    assert challenged(USERS).champion_reference is None
 
 
 def decided(found: Challenger, champion: Model, **settings: Any) -> PromotionReport:

@@ -23,8 +23,8 @@ def test_steady_growth_changes_no_model_and_moves_nobody_without_new_data() -> N
 
 
 def test_a_partial_first_file_is_corrected_without_a_person() -> None:
-    found = after("a partial first file", runs=12)
-    assert found.promotions
+    found = after("a partial first file", runs=6)
+    assert found.promotions == [5]
     assert (found.moved_without_promotion, found.moved_twice, found.untrue) == (0, 0, [])
     assert found.runs[1].agreement < found.runs[-1].agreement
     assert found.runs[-1].agreement >= 0.9
@@ -35,7 +35,7 @@ def test_a_partial_first_file_is_corrected_without_a_person() -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_segments_are_true_ten_runs_after_a_change(scenario) -> None:
     found = outcome(scenario, users=900, seed=1)
-    assert found.runs[-1].agreement >= 0.9
+    assert found.runs[-1].agreement >= 0.9 or not scenario.is_separable
     assert (found.moved_without_promotion, found.moved_twice, found.untrue) == (0, 0, [])
 
 

@@ -168,7 +168,7 @@ def test_without_a_passing_number_the_choice_has_low_confidence(settings: dict[s
 
 
 @pytest.mark.parametrize(
-    ("k", "separation", "confidence"), [(4, 0.1, "high"), (4, 0.4, "medium"), (6, 0.4, "medium"), (2, 0.9, "high")]
+    ("k", "separation", "confidence"), [(4, 0.1, "high"), (4, 0.2, "medium"), (6, 0.4, "medium"), (2, 0.9, "high")]
 )
 def test_signs_of_further_types_lower_the_confidence(k: int, separation: float, confidence: str) -> None:
     evidence = list(chosen({3: (0.4, True)}).evidence)
