@@ -106,7 +106,10 @@ def require_consistent_tables(instance: dg.DagsterInstance, run_id: str, *, asse
         and (key, latest[key.asset_key].run_id) not in passed
     ]
     reasons = [
-        *(f"this run did not materialize {key.to_user_string()}" for key in sorted(missing)),
+        *(
+            [f"this run did not materialize {', '.join(key.to_user_string() for key in sorted(missing))}"]
+            * bool(missing)
+        ),
         *(f"{key.to_user_string()} is older than {parent.to_user_string()}" for key, parent in sorted(stale)),
         *(f"check {key.name} of {key.asset_key.to_user_string()} has not passed" for key in sorted(failed)),
     ]

@@ -99,13 +99,15 @@ def _draw_rules(axes: "Axes", choice: KChoice) -> None:
 
 def _caption(choice: KChoice, limits: KLimits, passing: list[int]) -> str:
     others = sorted({k for rule in _RULES if (k := getattr(choice, rule)) is not None} - {choice.k})
-    alone = (
-        f"while single rules choose {_listed(others)}" if others else "and every single rule chooses the same number"
-    )
+    alone = f"while single rules choose {_listed(others)}" if others else "and every single rule chooses it as well"
     if choice.k in passing:
-        passed = "passes" if len(passing) == 1 else "pass"
+        passed = (
+            f"pass all criteria and {choice.k} is chosen"
+            if passing[1:]
+            else "is the only number that passes all criteria"
+        )
         advice = "the segments are reproducible with other users of the same population"
-        return f"{_listed(passing)} {passed} all criteria and {choice.k} was chosen, {alone}: {advice}."
+        return f"{_listed(passing)} {passed}, {alone}: {advice}."
     failed = " and ".join(f"{label} ({value}, at least {minimum})" for label, value, minimum in _failed(choice, limits))
     advice = "test a campaign on a few users first"
     return f"The division into {choice.k} fails {failed}, {alone}: {advice}."
