@@ -5,7 +5,7 @@ import hashlib
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import cache, partial
@@ -46,12 +46,28 @@ def model() -> Model:
 
 
 def tables_of(
-    root: Path | str, *, workers: str = "1", bucket_rows: int = 150, previous: Path | None = None
+    root: Path | str,
+    *,
+    workers: str = "1",
+    bucket_rows: int = 150,
+    previous: Path | None = None,
+    has_exports: bool = False,
+    memory_limit_mib: int = 500,
 ) -> dict[str, pa.Table]:
-    """user_features, segment_assignments and segment_profiles of six exports, by default in four buckets."""
-    exports = {f"day{day}": people(30, first=20 * day, day=day) for day in range(1, 7)}
+    """user_features, segment_assignments and segment_profiles, by default of six exports, in four buckets.
+
+    Args:
+        root: The data root.
+        workers: The setting.
+        bucket_rows: The setting.
+        previous: The published assignments of a previous run.
+        has_exports: Whether the exports are in the landing zone.
+        memory_limit_mib: Memory of each engine; each has one thread.
+    """
+    exports = {} if has_exports else {f"day{day}": people(30, first=20 * day, day=day) for day in range(1, 7)}
     data_root = scenario.data_root_with(data_root_at(root).root, **exports)
-    settings = Settings(workers=workers, bucket_rows=bucket_rows, threads=1, memory_limit_mib=500)
+    limits = {"threads": 1, "worker_threads": 1, "memory_limit_mib": memory_limit_mib}
+    settings = Settings(workers=workers, bucket_rows=bucket_rows, worker_memory_mib=memory_limit_mib, **limits)
     engine = opened_engine(data_root, settings)
     try:
         build = BuildContext(engine, data_root.warehouse, "1", settings, log=[].append)
@@ -76,7 +92,12 @@ def tables_of(
 
 def hashes_of_tables(root: Path | str, *, workers: str) -> dict[str, str]:
     """The sha256 of each of the tables."""
-    return {name: hashlib.sha256(parquet(rows)).hexdigest() for name, rows in tables_of(root, workers=workers).items()}
+    return hashes_of(tables_of(root, workers=workers))
+
+
+def hashes_of(tables: Mapping[str, pa.Table]) -> dict[str, str]:
+    """The sha256 of each table as a Parquet file."""
+    return {name: hashlib.sha256(parquet(rows)).hexdigest() for name, rows in tables.items()}
 
 
 def parquet(rows: pa.Table) -> bytes:
