@@ -70,8 +70,8 @@ def _measured(given: argparse.Namespace, workers: str, store: psutil.Process) ->
     own = given.folder / prefix
     own.mkdir()
     with dask_cluster(own) if workers == "dask" else nullcontext() as cluster:
-        if cluster is not None:
-            time.sleep(10)  # the workers start
+        while cluster is not None and len(cluster.running_workers()) < 2:
+            time.sleep(1)
         others = cluster.running_workers() if cluster else []
         before, start = _cpu_seconds([*others, store]), time.perf_counter()
         command = [sys.executable, "-c", _RUN, prefix, cluster.workers if cluster else workers, str(given.bucket_rows)]
