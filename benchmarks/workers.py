@@ -74,7 +74,7 @@ def _measured(given: argparse.Namespace, workers: str, store: psutil.Process) ->
             time.sleep(1)
         others = cluster.running_workers() if cluster else []
         before, start = _cpu_seconds([*others, store]), time.perf_counter()
-        command = [sys.executable, "-c", _RUN, prefix, cluster.workers if cluster else workers, str(given.bucket_rows)]
+        command = [sys.executable, "-c", _RUN, root, cluster.workers if cluster else workers, str(given.bucket_rows)]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env={**os.environ, "AMZSEG_PLOTS": "off"}
         )
