@@ -27,11 +27,12 @@ _WATCH_SECONDS = 10
 class ShownSnapshot:
     """A snapshot with what every page needs.
 
-    `predecessor` is the snapshot that this one continued from, None if there is none.
+    `predecessor` is the snapshot that this one continued from, and `previous` its profiles; None if there is none.
     """
 
     served: ServedSnapshot
     predecessor: Snapshot | None
+    previous: pd.DataFrame | None
     colours: dict[str, str]
 
     @property
@@ -58,11 +59,6 @@ class ShownSnapshot:
     def profiles(self) -> pd.DataFrame:
         """segment_profiles."""
         return self.served.profiles
-
-    @cached_property
-    def previous(self) -> pd.DataFrame | None:
-        """segment_profiles of the predecessor."""
-        return None if self.predecessor is None else self.predecessor.segment_profiles()
 
     @property
     def currency(self) -> str | None:
@@ -138,25 +134,27 @@ def _opened(key: tuple[str, ...]) -> ShownSnapshot:
     """The latest snapshot of the data root `key[0]`; a changed file changes the key, so it is verified again."""
     data_root = data_root_at(key[0])
     served = served_snapshot(data_root)
+    predecessor, previous = _predecessor(data_root.published, served.snapshot)
     return ShownSnapshot(
         served=served,
-        predecessor=_predecessor(data_root.published, served.snapshot),
+        predecessor=predecessor,
+        previous=previous,
         colours=segment_colours(served.profiles["segment_id"]),
     )
 
 
-def _predecessor(published: Path, snapshot: Snapshot) -> Snapshot | None:
-    """The snapshot that this one continued from; None if there is none, or it is damaged.
+def _predecessor(published: Path, snapshot: Snapshot) -> tuple[Snapshot, pd.DataFrame] | tuple[None, None]:
+    """The snapshot that this one continued from, and its profiles; None if there is none, or it is damaged.
 
     The manifest names it; neighbouring numbers are no predecessors after a rollback or a change from sample to real
     data. Only the profiles of it are verified.
     """
     predecessor = snapshot.manifest.get("predecessor")
     if predecessor is None:
-        return None
+        return None, None
     try:
         previous = snapshot_at(published, pointer_to(published, int(predecessor)))
         previous.verify(f"{SEGMENT_PROFILES.name}.parquet")
-        return previous
+        return previous, previous.segment_profiles()
     except SnapshotError:
-        return None
+        return None, None

@@ -70,7 +70,7 @@ def test_snapshots_are_compared_only_with_their_predecessor(shown_data_root: Dat
 
 def test_only_the_table_that_is_read_of_the_predecessor_is_verified(shown_data_root: DataRoot) -> None:
     before = read_latest(shown_data_root.root)
-    for damaged, delta in (("segment_assignments", "0"), ("segment_profiles", "")):
+    for damaged, delta in (("segment_assignments", "unchanged"), ("segment_profiles", "")):
         publish_again(shown_data_root)
         path = snapshot_at(shown_data_root.published, pointer_to(shown_data_root.published, 1)).table_path(damaged)
         path.write_bytes(path.read_bytes()[:-1] + b"x")
@@ -105,7 +105,7 @@ def test_the_second_run_shows_migrations_and_history(second_run: DataRoot) -> No
     users = next(metric for metric in session.metric if metric.label == "Users")
     assert users.delta == f"\N{MINUS SIGN}{-change:,}"
     assert users.proto.direction == Metric.MetricDirection.DOWN
-    flows = next(element.value for element in session.html if "Share of the first segment" in element.value)
+    flows = next(element.value for element in session.html if "Share of the segment they left" in element.value)
     for row in migrations[migrations["cause"] == "behaviour"].itertuples():
         assert row.from_segment_name in flows
         assert row.to_segment_name in flows
