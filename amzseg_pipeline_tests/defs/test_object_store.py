@@ -182,4 +182,6 @@ def _hashes(snapshot: Snapshot) -> dict[str, str]:
 
 
 def _names_below(warehouse: Path) -> set[str]:
-    return {str(path).removeprefix(f"{warehouse}/") for path in files_below(warehouse)}
+    """Names of the files; parts of assignments without their hash, to which the address of the snapshot belongs."""
+    names = (str(path).removeprefix(f"{warehouse}/") for path in files_below(warehouse))
+    return {re.sub(r"^(segment_assignments/\d+)-[0-9a-f]{16}", r"\1", name) for name in names}
