@@ -26,7 +26,7 @@ def comparison_sentence(shown: ShownSnapshot, segment_id: str, other_id: str) ->
         _means(shown, segment_id),
         _means(shown, other_id),
         currency=shown.currency,
-        others_name=shown.name(other_id),
+        other_name=shown.name(other_id),
         limit=3,
     )
     return f"{shown.name(segment_id)} {joined(differences)}." if differences else ""

@@ -123,7 +123,7 @@ def _rollback(data_root: DataRoot, options: argparse.Namespace) -> int:
     from amzseg_pipeline.defs.maintenance import rolled_back_to
 
     snapshot, approval_needed = rolled_back_to(data_root, options.sequence)
-    name = f"snapshot {snapshot.sequence} of {_minute(snapshot)}"
+    name = f"snapshot {snapshot.sequence} of {_creation_time(snapshot)}"
     print(f"Readers see {name} again, with model {snapshot.model_version}.")
     print("The next run continues from it with the exports in landing/; remove bad ones first.")
     if approval_needed:
@@ -279,7 +279,7 @@ def _summary(snapshot: Snapshot) -> str:
             + "".join(f"{mean:>{len(head) + 2}}" for mean, head in zip(means, heads, strict=True)),
             f"      {segment.strategy}",
         ]
-    users = f"snapshot {snapshot.sequence} of {_minute(snapshot)}, {profiles['users'].sum():,} users:"
+    users = f"snapshot {snapshot.sequence} of {_creation_time(snapshot)}, {profiles['users'].sum():,} users:"
     return "\n".join([*lines, "", *_model_lines(snapshot), users, f"  {snapshot.table_path('segment_assignments')}"])
 
 
@@ -301,7 +301,7 @@ def _model_lines(snapshot: Snapshot) -> list[str]:
     return lines
 
 
-def _minute(snapshot: Snapshot) -> str:
+def _creation_time(snapshot: Snapshot) -> str:
     return f"{snapshot.created:%Y-%m-%d %H:%M} UTC"
 
 

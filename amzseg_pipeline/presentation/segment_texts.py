@@ -68,39 +68,41 @@ def typical_user(means: Mapping[str, float | None], currency: str | None, covera
     `coverage` is the share of users who have each feature; where it is small, the mean is marked with it.
     """
     values = [
-        covered(feature_value("total_reviews", means["total_reviews"], currency=currency, is_mean=True), 1.0),
-        covered(feature_value("avg_rating", means["avg_rating"], currency=currency), coverage["avg_rating"]),
-        covered(
+        with_coverage(feature_value("total_reviews", means["total_reviews"], currency=currency, is_mean=True), 1.0),
+        with_coverage(feature_value("avg_rating", means["avg_rating"], currency=currency), coverage["avg_rating"]),
+        with_coverage(
             f"{feature_value('avg_discount', means['avg_discount'], currency=currency)} off", coverage["avg_discount"]
         ),
-        covered(f"{feature_value('avg_spend', means['avg_spend'], currency=currency)} an item", coverage["avg_spend"]),
+        with_coverage(
+            f"{feature_value('avg_spend', means['avg_spend'], currency=currency)} an item", coverage["avg_spend"]
+        ),
     ]
     return " · ".join(value.replace(" ", NO_BREAK_SPACE) for value in values if not value.startswith(UNKNOWN))
 
 
-def covered(text: str, coverage: float) -> str:
+def with_coverage(text: str, coverage: float) -> str:
     """A mean as text, with the share of users behind it if that is small: ₹2,427 an item (known for 31%)."""
     return text if coverage >= MIN_COVERAGE or text == UNKNOWN else f"{text} (known for {percent(coverage)})"
 
 
 def strongest_differences(
-    standardized: Mapping[str, float], means: Mapping[str, float | None], others: Mapping[str, float | None],
-    *, currency: str | None, others_name: str = "all users", limit: int = 2,
+    standardized: Mapping[str, float], means: Mapping[str, float | None], other_means: Mapping[str, float | None],
+    *, currency: str | None, other_name: str = "all users", limit: int = 2,
 ) -> list[str]:  # fmt: skip
     """The features in which a group differs most from others, in raw units, strongest first.
 
     Args:
         standardized: Difference of each feature in standard deviations.
         means: Mean of each feature in the group.
-        others: Mean of each feature among the others.
+        other_means: Mean of each feature in what it is compared with.
         currency: ISO 4217 code of avg_spend.
-        others_name: What the others are called.
+        other_name: What it is compared with, as a text names it.
         limit: The largest number of differences.
     """
     phrases: list[str] = []
     used: set[str] = set()
     for name in sorted(standardized, key=lambda each: -abs(standardized[each])):
-        mean, other = means.get(name), others.get(name)
+        mean, other = means.get(name), other_means.get(name)
         if mean is None or other is None or _SAME_TRAIT.get(name) in used:
             continue
         if phrases and abs(standardized[name]) < _MIN_DIFFERENCE_SD:
@@ -110,7 +112,7 @@ def strongest_differences(
         here, there = (feature_value(name, value, currency=currency, is_mean=True) for value in (mean, other))
         if here == there:
             continue
-        phrases.append(f"{_PHRASES[name][standardized[name] < 0]} ({here} on average, {others_name} {there})")
+        phrases.append(f"{_PHRASES[name][standardized[name] < 0]} ({here} on average, {other_name} {there})")
         used.add(name)
         if len(phrases) == limit:
             break

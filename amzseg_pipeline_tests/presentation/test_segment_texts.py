@@ -6,10 +6,10 @@ from amzseg_pipeline.contracts.personas import PERSONAS
 from amzseg_pipeline.presentation.actions import actions, actions_markdown
 from amzseg_pipeline.presentation.segment_texts import (
     confidence,
-    covered,
     k_confidence_text,
     strongest_differences,
     typical_user,
+    with_coverage,
 )
 
 MEANS = {"total_reviews": 1.2, "avg_rating": 4.2, "avg_discount": 40.0, "avg_spend": 12_299.0, "engagement_score": 5.0}
@@ -57,8 +57,8 @@ def test_reviews_and_engagement_count_as_one_trait():
 
 
 def test_means_of_few_users_are_marked():
-    assert covered("₹2,427 an item", 0.31) == "₹2,427 an item (known for 31%)"
-    assert covered("₹2,427 an item", 0.9) == "₹2,427 an item"
+    assert with_coverage("₹2,427 an item", 0.31) == "₹2,427 an item (known for 31%)"
+    assert with_coverage("₹2,427 an item", 0.9) == "₹2,427 an item"
     coverage = {"avg_rating": 1.0, "avg_discount": 1.0, "avg_spend": 0.31}
     text = typical_user(MEANS, "INR", coverage).replace("\N{NO-BREAK SPACE}", " ")
     assert text == "1.2 reviews · 4.2 ★ · 40.0% off · ₹12,299 an item (known for 31%)"

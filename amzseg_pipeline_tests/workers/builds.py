@@ -28,7 +28,7 @@ from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import deduplicated_reviews, user_features
 from amzseg_pipeline.storage.warehouse.items import item_tables
 from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
-from amzseg_pipeline.storage.warehouse.tasks import calls
+from amzseg_pipeline.storage.warehouse.tasks import function_results
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import people
 from amzseg_pipeline_tests.steps.segments.users import model_of, three_types
@@ -71,7 +71,9 @@ def tables_of(
     engine = opened_engine(data_root, settings)
     try:
         build = BuildContext(engine, data_root.warehouse, "1", settings, log=[].append)
-        raw = landing.raw_reviews(data_root, settings, now=time.time(), settle=False, run=partial(calls, build=build))
+        raw = landing.raw_reviews(
+            data_root, settings, now=time.time(), settle=False, run=partial(function_results, build=build)
+        )
         items, _ = item_tables(raw, build)
         partitioned = partitioned_reviews(raw, partial(Engine.scan, paths=items.paths), build)
         users = user_features(deduplicated_reviews(partitioned, build, as_of=AS_OF))

@@ -15,7 +15,7 @@ from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.actions import actions_markdown
 from amzseg_pipeline.presentation.formatting import percent
 from amzseg_pipeline.presentation.labels import FEATURE_LABELS, feature_heading, feature_value
-from amzseg_pipeline.presentation.segment_texts import covered
+from amzseg_pipeline.presentation.segment_texts import with_coverage
 
 _FIRST_FEATURE = "avg_discount"
 
@@ -82,7 +82,7 @@ def _comparison(shown: ShownSnapshot, segment_id: str) -> None:
     ]
     for name in FEATURES:
         values = (feature_value(name, each[name], currency=shown.currency, is_mean=True) for each in profiles)
-        cells = (covered(value, coverage[name]) for value, coverage in zip(values, coverages, strict=True))
+        cells = (with_coverage(value, coverage[name]) for value, coverage in zip(values, coverages, strict=True))
         rows.append([FEATURE_LABELS[name].label, *cells])
     html_table(["", *map(shown.name, pair)], rows)
 
@@ -121,7 +121,7 @@ def _profile_row(
     coverage: Mapping[str, float],
 ) -> list[str]:  # fmt: skip
     values = (
-        covered(
+        with_coverage(
             feature_value(each, means[each], currency=shown.currency, unit=each == "avg_spend", is_mean=True),
             coverage[each],
         )

@@ -27,7 +27,7 @@ from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews, deduplicated_reviews
 from amzseg_pipeline.storage.warehouse.items import item_tables
 from amzseg_pipeline.storage.warehouse.partitioning import partitioned_reviews
-from amzseg_pipeline.storage.warehouse.tasks import calls
+from amzseg_pipeline.storage.warehouse.tasks import function_results
 
 _RECONCILIATION_IN = {"row_reconciliation": dg.AssetIn("row_reconciliation")}
 
@@ -46,7 +46,7 @@ def raw_reviews(
         now=pipeline.now.timestamp(),
         settle=pipeline.skip_settling,
         user_key=pipeline.user_key,
-        run=partial(calls, build=build),
+        run=partial(function_results, build=build),
     )
     for line in landing_log_lines(raw):
         context.log.info(line)

@@ -20,7 +20,7 @@ from amzseg_pipeline.storage.parquet.tables import write_frames
 from amzseg_pipeline.storage.parquet.user_hash import DUCKDB_USER_HASH
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.progress import Progress
-from amzseg_pipeline.storage.warehouse.tasks import results
+from amzseg_pipeline.storage.warehouse.tasks import task_results
 
 ASSIGNMENTS_FOLDER = "segment_assignments"
 _PREVIOUS_FOLDER = "previous_assignments"
@@ -72,7 +72,7 @@ def segment_assignments(users: TableParts, scoring: Scoring, build: BuildContext
             partial(_score, path, folder / name, scoring, previous)
             for path, name in zip(users.paths, names, strict=True)
         ]
-        for position, is_new in results(tasks, build):
+        for position, is_new in task_results(tasks, build):
             progress.add(rows[position], reused=not is_new)
     return TableParts(folder, names, rows=sum(rows), file=_FILE)
 
@@ -80,7 +80,7 @@ def segment_assignments(users: TableParts, scoring: Scoring, build: BuildContext
 def segment_profiles(assignments: TableParts, model: Model, build: BuildContext) -> pd.DataFrame:
     """contracts.SEGMENT_PROFILES of the users in all parts."""
     tasks = [partial(_counts, path) for path in assignments.paths]
-    return segments.segment_profiles([counts for _, counts in results(tasks, build)], model)
+    return segments.segment_profiles([counts for _, counts in task_results(tasks, build)], model)
 
 
 def _score(users: Path, part: Path, scoring: Scoring, previous: _Previous, build: BuildContext) -> bool:

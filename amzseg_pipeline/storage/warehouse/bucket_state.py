@@ -96,14 +96,14 @@ def _base(number: int, batches: Sequence[BatchPart], inputs: Sequence[Any], stat
         summary = _summary(state)
         if summary is None or summary["inputs"] != list(inputs) or not set(summary["batches"]) & set(wanted):
             continue
-        covered = {name: wanted.get(name, BatchPart(batches[0].path.with_name(name))) for name in summary["batches"]}
-        removed = tuple(part for name, part in covered.items() if name not in wanted)
+        in_state = {name: wanted.get(name, BatchPart(batches[0].path.with_name(name))) for name in summary["batches"]}
+        removed = tuple(part for name, part in in_state.items() if name not in wanted)
         if not all(is_complete(part.path) for part in removed):
             continue  # the users of a removed batch are found in its rows
-        added = tuple(part for name, part in wanted.items() if name not in covered)
+        added = tuple(part for name, part in wanted.items() if name not in in_state)
         rows = sum(_rows(part, number) for part in (*removed, *added))
         if rows <= fewest:
-            kept = tuple(part for name, part in wanted.items() if name in covered)
+            kept = tuple(part for name, part in wanted.items() if name in in_state)
             best, fewest = _Base(state, kept, added, removed), rows
     return best
 
@@ -139,8 +139,8 @@ def _write_from_base(base: _Base, number: int, build: BuildContext, folder: Path
     deduplicated = engine.scan([base.state / DEDUPLICATED_FILE])
 
     # The earlier rows that share a key with new rows, and the reviews of these keys before and after the update.
-    is_searched = bool(base.added) and build.settings.deduplication == "on"
-    known = engine.cached(reviews.with_keys_of(kept, added) if is_searched else _empty_like(kept))
+    needs_search = bool(base.added) and build.settings.deduplication == "on"
+    known = engine.cached(reviews.with_keys_of(kept, added) if needs_search else _empty_like(kept))
     new_rows = nw.concat([known, added])
     new_deduplicated = engine.cached(_deduplicated(new_rows, build))
     deduplicated_before, deduplicated_elsewhere = reviews.split_by_keys_of(deduplicated, known)

@@ -25,7 +25,7 @@ from amzseg_pipeline.storage.warehouse.bucket_state import (
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.partitioning import PARTITIONED_FOLDER, BatchPart, PartitionedReviews
 from amzseg_pipeline.storage.warehouse.progress import Progress
-from amzseg_pipeline.storage.warehouse.tasks import results
+from amzseg_pipeline.storage.warehouse.tasks import task_results
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def deduplicated_reviews(partitioned: PartitionedReviews, build: BuildContext, *
         for number, batches in enumerate(by_bucket)
         if batches
     ]
-    for _, (bucket, is_new) in results(tasks, build):
+    for _, (bucket, is_new) in task_results(tasks, build):
         buckets.append(bucket)
         progress.add(rows[bucket.number], reused=not is_new)
     buckets.sort(key=attrgetter("number"))

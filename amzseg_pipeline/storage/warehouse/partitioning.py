@@ -25,7 +25,7 @@ from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
 from amzseg_pipeline.storage.parquet.partitions import TableParts, is_complete, part_name, rows_by_file, write_parts
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 from amzseg_pipeline.storage.warehouse.progress import Progress
-from amzseg_pipeline.storage.warehouse.tasks import is_in_process, results
+from amzseg_pipeline.storage.warehouse.tasks import is_in_process, task_results
 
 PARTITIONED_FOLDER = "partitioned_reviews"
 _REJECTED_FILE = "rejected.parquet"
@@ -138,7 +138,7 @@ def partitioned_reviews(
         partial(_partition_group, group, {batch: folder / names[batch] for batch in group}, encoded_items, buckets)
         for group in groups
     ]
-    for position, _ in results(tasks, context):
+    for position, _ in task_results(tasks, context):
         progress.add(_row_count(groups[position]))
     return PartitionedReviews(folder, tuple(names.values()), buckets, _row_count(new))
 

@@ -44,7 +44,7 @@ def is_in_process(settings: Settings) -> bool:
     return settings.workers == "1"
 
 
-def results(tasks: Sequence[Task[Result]], build: BuildContext) -> Iterator[tuple[int, Result]]:
+def task_results(tasks: Sequence[Task[Result]], build: BuildContext) -> Iterator[tuple[int, Result]]:
     """The results of the tasks, each with the position of its task: as they end.
 
     A single task runs in this process, not in a local worker, which has only a part of the machine's memory and cores.
@@ -82,9 +82,9 @@ def results(tasks: Sequence[Task[Result]], build: BuildContext) -> Iterator[tupl
                 build.log(f"a worker was lost; {len(pending):,} tasks are handed out again")
 
 
-def calls(functions: Sequence[Callable[[], Result]], *, build: BuildContext) -> Iterator[tuple[int, Result]]:
-    """Like `results`, for functions without arguments."""
-    return results([partial(_call, function) for function in functions], build)
+def function_results(functions: Sequence[Callable[[], Result]], *, build: BuildContext) -> Iterator[tuple[int, Result]]:
+    """Like `task_results`, for functions without arguments."""
+    return task_results([partial(_call, function) for function in functions], build)
 
 
 def end_local_workers() -> None:
@@ -144,7 +144,7 @@ def _backend(build: BuildContext) -> Iterator[tuple[Callable[[Any], Iterator[Any
             "memory_limit_mib": settings.worker_memory_mib or memory,
         }
         temporary = str(build.engine.temporary)
-        worker = replace(worker, settings=_with(settings, limits), temporary=temporary, parent=os.getpid())
+        worker = replace(worker, settings=_changed_settings(settings, limits), temporary=temporary, parent=os.getpid())
         parallel = joblib.Parallel(n_jobs=count, backend="loky", batch_size=1, return_as="generator_unordered")
         yield parallel, worker
         return
@@ -154,7 +154,7 @@ def _backend(build: BuildContext) -> Iterator[tuple[Callable[[Any], Iterator[Any
             "machines see no folder of this one; set AMZSEG_DATA=s3://bucket/prefix, or use local:N."
         )
     limits = {"threads": settings.worker_threads, "memory_limit_mib": settings.worker_memory_mib}
-    worker = replace(worker, settings=_with(settings, limits))
+    worker = replace(worker, settings=_changed_settings(settings, limits))
     if backend == "dask":
         with _dask_client(address, settings.workers) as client, joblib.parallel_config(backend="dask", client=client):
             yield joblib.Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered"), worker
@@ -227,7 +227,7 @@ def _lost_worker_errors() -> tuple[type[Exception], ...]:
     return tuple(errors)
 
 
-def _with(settings: Settings, changes: dict[str, Any]) -> Settings:
+def _changed_settings(settings: Settings, changes: dict[str, Any]) -> Settings:
     return settings.model_copy(update=changes)
 
 

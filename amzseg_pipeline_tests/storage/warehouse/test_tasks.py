@@ -21,7 +21,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.data_root import data_root_at
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
-from amzseg_pipeline.storage.warehouse.tasks import WorkersLost, results
+from amzseg_pipeline.storage.warehouse.tasks import WorkersLost, task_results
 from amzseg_pipeline_tests.object_store import Store
 from amzseg_pipeline_tests.workers.builds import published
 
@@ -118,16 +118,16 @@ def end(_: BuildContext) -> int:
 def test_gives_results_and_errors_of_tasks(tmp_path: Path, engine: Engine, workers: str) -> None:
     build = context_of(tmp_path, engine, workers=workers, threads=1)
     tasks = [partial(square, number) for number in range(5)]
-    assert dict(results(tasks, build)) == {number: number**2 for number in range(5)}
+    assert dict(task_results(tasks, build)) == {number: number**2 for number in range(5)}
     with pytest.raises(RefusedInput, match=r"^warehouse/a\.csv: refused$"):
-        list(results([*tasks, refuse], build))
+        list(task_results([*tasks, refuse], build))
 
 
 @pytest.mark.slow
 def test_a_task_that_always_ends_its_worker_fails_with_the_fix(tmp_path: Path, engine: Engine) -> None:
     build = context_of(tmp_path, engine, workers="local:2", threads=1)
     with pytest.raises(WorkersLost, match=r"workers ended 4 times before a task did .*lower bucket_rows"):
-        list(results([end, end], build))
+        list(task_results([end, end], build))
 
 
 @pytest.mark.parametrize(
@@ -152,4 +152,4 @@ def test_unusable_workers_are_refused_with_the_fix(
     if hidden:
         monkeypatch.setitem(sys.modules, hidden, None)
     with pytest.raises(SettingsError, match=message):
-        list(results([partial(square, 1)], build))
+        list(task_results([partial(square, 1)], build))

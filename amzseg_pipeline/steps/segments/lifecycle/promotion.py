@@ -73,7 +73,7 @@ def promotion_report(
         [] if champion is None else _relative_criteria(challenger.comparison, model.choice, promotion_state, settings)
     )
     decision, reason = _decision(absolute, relative, drift)
-    missed = {criterion.name for criterion in (*absolute, *relative) if not criterion.passed}
+    failed_criteria = {criterion.name for criterion in (*absolute, *relative) if not criterion.passed}
     days = settings.drift_persist_days
     pending = promotion_state.pending if pending_model(promotion_state, champion) else None
     lasting = f"drift persists ({promotion_state.drift_runs + 1} runs)" if persists else ""
@@ -81,8 +81,8 @@ def promotion_report(
         lasting = f"a better model has been pending since {pending.since[:10]}"
     is_long_drift = persists and drift_days(promotion_state, now=now) >= days
     waivable = _HOW_MUCH_CHANGES | ({"k_criteria"} if is_long_drift else set())
-    if decision == "HOLD" and settings.promotion == "automatic" and lasting and missed <= waivable:
-        decision, reason = "PROMOTE", f"{lasting}, which waives {', '.join(sorted(missed))}"
+    if decision == "HOLD" and settings.promotion == "automatic" and lasting and failed_criteria <= waivable:
+        decision, reason = "PROMOTE", f"{lasting}, which waives {', '.join(sorted(failed_criteria))}"
     if decision == "REJECT" and reason == _NOT_BETTER and persists:
         decision, reason = "KEEP", "drift persists, but a new model fits the users no better than the champion"
     if champion is None and decision == "REJECT":
@@ -106,17 +106,17 @@ def approved_report(version: str, champion: Model | None, promotion_state: Promo
 def _decision(
     absolute: Sequence[PromotionCriterion], relative: Sequence[PromotionCriterion], drift: Drift
 ) -> tuple[Decision, str]:
-    failed = [criterion.name for criterion in absolute if not criterion.passed]
-    missed = [criterion.name for criterion in relative if not criterion.passed]
+    failed_absolute = [criterion.name for criterion in absolute if not criterion.passed]
+    failed_relative = [criterion.name for criterion in relative if not criterion.passed]
     is_drifting = bool(relative and drift.triggers)
-    if failed and not (is_drifting and failed == ["k_criteria"]):
-        return "REJECT", f"it failed {', '.join(failed)}"
-    if "better" in missed:
+    if failed_absolute and not (is_drifting and failed_absolute == ["k_criteria"]):
+        return "REJECT", f"it failed {', '.join(failed_absolute)}"
+    if "better" in failed_relative:
         return "REJECT", _NOT_BETTER
-    if failed:
+    if failed_absolute:
         return "HOLD", "it is better under drift, but no number of segments passes the k criteria"
-    if missed:
-        return "HOLD", f"it is better, but failed {', '.join(missed)}"
+    if failed_relative:
+        return "HOLD", f"it is better, but failed {', '.join(failed_relative)}"
     return "PROMOTE", "it passed every criterion" if relative else "it is the first model"
 
 

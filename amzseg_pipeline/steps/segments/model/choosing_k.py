@@ -49,10 +49,12 @@ def k_choice(
         raise ModelError(too_many_segments(settings.k, scaling))
     largest = min(max(settings.k_max, settings.k), max_k, distinct)
     evidence = k_evidence(scaled, scaling, settings, largest=largest, jobs=jobs, identical_together=identical_together)
-    return choice_on(evidence, settings, champion_k=champion_k)
+    return choice_from_evidence(evidence, settings, champion_k=champion_k)
 
 
-def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k: int | None = None) -> KChoice:
+def choice_from_evidence(
+    evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k: int | None = None
+) -> KChoice:
     """The number of clusters that `evidence` (for k = 1, 2, ...) supports.
 
     Rule: of the numbers in k_min..k_max that pass every k criterion, the largest with a silhouette of at least
@@ -73,24 +75,24 @@ def choice_on(evidence: tuple[KEvidence, ...], settings: Settings, *, champion_k
         if champion_k != k and champion_confidence != "low":
             rule = f"the current number of segments stays, because the confidence of k = {k} is only medium"
             k, confidence = champion_k, champion_confidence
-    of_range = [e for e in evidence if e.k in candidates]
-    best_silhouette = _best(of_range, lambda e: e.silhouette)
+    eligible = [e for e in evidence if e.k in candidates]
+    best_silhouette = _best(eligible, lambda e: e.silhouette)
     return KChoice(
         k=k,
         rule=rule,
         confidence=confidence,
         knee=knee,
-        knee_near_best_silhouette=_knee_near_best(of_range, knee, best_silhouette, settings),
+        knee_near_best_silhouette=_knee_near_best(eligible, knee, best_silhouette, settings),
         best_silhouette=best_silhouette,
-        best_calinski_harabasz=_best(of_range, lambda e: e.calinski_harabasz),
-        best_davies_bouldin=_best(of_range, lambda e: None if e.davies_bouldin is None else -e.davies_bouldin),
+        best_calinski_harabasz=_best(eligible, lambda e: e.calinski_harabasz),
+        best_davies_bouldin=_best(eligible, lambda e: None if e.davies_bouldin is None else -e.davies_bouldin),
         largest_by_prediction_strength=_largest(
-            of_range, lambda e: e.prediction_strength, settings.min_prediction_strength
+            eligible, lambda e: e.prediction_strength, settings.min_prediction_strength
         ),
-        largest_by_jaccard=_largest(of_range, lambda e: e.jaccard, settings.min_jaccard),
+        largest_by_jaccard=_largest(eligible, lambda e: e.jaccard, settings.min_jaccard),
         evidence=evidence,
         limits=limits(settings),
-        passing=tuple(e.k for e in of_range if not e.failed_criteria),
+        passing=tuple(e.k for e in eligible if not e.failed_criteria),
     )
 
 

@@ -129,8 +129,8 @@ def _assigned(costs: Matrix, positions: Matrix, personas: list[Persona]) -> list
 
 def name_fit(axes: Matrix, persona: Persona, known: Sequence[Axis]) -> float:
     """The fit of a persona for one segment at `axes` (its position on the `known` axes); see Named."""
-    total, missed = float((axes**2).sum()), float(((axes - _prototypes([persona], known)[0]) ** 2).sum())
-    return max(0.0, 1.0 - missed / total) if total else 0.0
+    total, unexplained = float((axes**2).sum()), float(((axes - _prototypes([persona], known)[0]) ** 2).sum())
+    return max(0.0, 1.0 - unexplained / total) if total else 0.0
 
 
 def _prototypes(personas: list[Persona], known: Sequence[Axis]) -> Matrix:
