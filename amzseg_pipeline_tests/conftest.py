@@ -4,24 +4,41 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
     from amzseg_pipeline_tests.object_store import Server, Store
 
 # Plots take ten times as long as the rest of a run; tests that need them turn them on.
 os.environ.setdefault("AMZSEG_PLOTS", "off")
 
 # The time of an example depends on the load of the machine. More examples: pytest --hypothesis-profile=thorough.
-settings.register_profile("quick", deadline=None, max_examples=30)
+settings.register_profile("quick", deadline=None, max_examples=10)
 settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("quick")
+
+
+def _without_flushing(_: int) -> None:
+    """In place of os.fsync: no test cuts the power, and the disk would take longer than the code."""
+
+
+os.fsync = _without_flushing
+
+
+@event.listens_for(Engine, "connect")
+def _write_sqlite_without_flushing(connection: "DBAPIConnection", _: Any) -> None:
+    if type(connection).__module__.startswith("sqlite3"):
+        connection.cursor().execute("PRAGMA synchronous = OFF")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -42,10 +59,11 @@ def real_data() -> Path:
 def _sample_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from amzseg_pipeline_tests import scenario
 
-    data_root = scenario.data_root_with(tmp_path_factory.mktemp("sample"), sample=scenario.SAMPLE.read_bytes())
-    result = scenario.run(data_root, settings={**scenario.QUICK, "k": 3, "k_max": 6})
-    assert result.success, scenario.failure(result)
-    return data_root.root
+    def make(root: Path) -> None:
+        data_root = scenario.data_root_with(root, sample=scenario.SAMPLE.read_bytes())
+        scenario.published(data_root, settings={**scenario.QUICK, "k": 3, "k_max": 6})
+
+    return scenario.made_once(tmp_path_factory, "sample_run", make)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The pipeline on real files: a data root with exports, and runs of the job as the schedule starts them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import cache, partial
@@ -8,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
+from filelock import FileLock
 
 from amzseg_pipeline.definitions import defs as published_defs
 from amzseg_pipeline.storage.data_root import DataRoot, data_root_at
@@ -29,6 +33,19 @@ QUICK: Mapping[str, Any] = {
 NON_CRITICAL = {"eda_reviews", "eda_users", "eda_segments", "eda_history", "algorithm_comparison"}
 
 SAMPLE = Path(__file__).parent.parent / "data" / "landing" / "sample_amazon.csv"
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first worker which needs it makes; tests in all workers read or copy it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    complete = folder.with_suffix(".complete")
+    with FileLock(folder.with_suffix(".lock")):
+        if not complete.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            complete.touch()
+    return folder
 
 
 def data_root_with(root: Path, **exports: bytes) -> DataRoot:
@@ -94,6 +111,13 @@ def _complete_job() -> dg.JobDefinition:
 def _critical_job() -> dg.JobDefinition:
     keys = defs.resolve_asset_graph().get_all_asset_keys()
     return _complete_job().get_subset(asset_selection={key for key in keys if key.path[-1] not in NON_CRITICAL})
+
+
+def published(data_root: DataRoot, **options: Any) -> DataRoot:
+    """The data root after a run, which must succeed; `options` are those of `run`."""
+    result = run(data_root, **options)
+    assert result.success, failure(result)
+    return data_root
 
 
 def materialised(result: dg.ExecuteInProcessResult) -> set[str]:

@@ -52,13 +52,13 @@ def shown_data_root(published_data_root: DataRoot, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(scope="session")
 def _second_run(_sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("second") / "data"
-    shutil.copytree(_sample_run, root)
-    lines = scenario.SAMPLE.read_bytes().splitlines(keepends=True)
-    (root / "landing" / "sample.csv").write_bytes(b"".join(lines[:-60]))
-    result = scenario.run(DataRoot(root), settings={**scenario.QUICK, "k": 3, "k_max": 6}, force=True)
-    assert result.success, scenario.failure(result)
-    return root
+    def make(root: Path) -> None:
+        shutil.copytree(_sample_run, root)
+        lines = scenario.SAMPLE.read_bytes().splitlines(keepends=True)
+        (root / "landing" / "sample.csv").write_bytes(b"".join(lines[:-60]))
+        scenario.published(DataRoot(root), settings={**scenario.QUICK, "k": 3, "k_max": 6}, force=True)
+
+    return scenario.made_once(tmp_path_factory, "second_run", make)
 
 
 @pytest.fixture

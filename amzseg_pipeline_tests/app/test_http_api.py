@@ -244,7 +244,7 @@ USERS = st.fixed_dictionaries(
     {"total_reviews": st.integers() | st.integers(1, 10**9)},
     optional={name: NUMBERS | st.floats(1, 5) for name in (*FEATURES[1:4], *COUNTS)},
 )
-per_example = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+per_example = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.usefixtures("sample_data_root")

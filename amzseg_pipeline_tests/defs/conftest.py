@@ -11,20 +11,20 @@ from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, copied, deliver
 
 @pytest.fixture(scope="session")
 def _one_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _published(tmp_path_factory.mktemp("one_export"), export=EXPORT)
+    return scenario.made_once(tmp_path_factory, "one_export", lambda root: _publish(root, export=EXPORT))
 
 
 @pytest.fixture(scope="session")
 def _two_exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _published(tmp_path_factory.mktemp("two_exports"), export=EXPORT, other=OTHER)
+    return scenario.made_once(tmp_path_factory, "two_exports", lambda root: _publish(root, export=EXPORT, other=OTHER))
 
 
 @pytest.fixture(scope="session")
 def _two_snapshots(_one_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data_root = deliver(copied(_one_export, tmp_path_factory.mktemp("two_snapshots")), more=MORE)
-    result = scenario.run(data_root, settle=True)
-    assert result.success, scenario.failure(result)
-    return data_root.root
+    def make(root: Path) -> None:
+        scenario.published(deliver(copied(_one_export, root), more=MORE), settle=True)
+
+    return scenario.made_once(tmp_path_factory, "two_snapshots", make)
 
 
 @pytest.fixture
@@ -45,8 +45,5 @@ def data_root(_two_exports: Path, tmp_path: Path) -> DataRoot:
     return copied(_two_exports, tmp_path)
 
 
-def _published(root: Path, **exports: bytes) -> Path:
-    data_root = deliver(DataRoot(root), **exports)
-    result = scenario.run(data_root, settle=True)
-    assert result.success, scenario.failure(result)
-    return root
+def _publish(root: Path, **exports: bytes) -> None:
+    scenario.published(deliver(DataRoot(root), **exports), settle=True)

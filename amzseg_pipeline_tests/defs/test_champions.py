@@ -1,6 +1,8 @@
 """Runs in which the champion changes, a model is pending, or an earlier snapshot returns."""
 
+import io
 import os
+from contextlib import redirect_stderr, redirect_stdout
 
 import dagster as dg
 import pytest
@@ -44,16 +46,17 @@ def pending_version(snapshot):
     return pending and pending["model"]["version"]
 
 
-def command(data_root, monkeypatch, capsys, *arguments, settings=THREE):
+def command(data_root, *arguments, settings=THREE):
     """Exit code and output of `amzseg <arguments>`."""
-    for name in [name for name in os.environ if name.startswith(("AMZSEG_", "DAGSTER_"))]:
-        monkeypatch.delenv(name)
-    for name, value in {**settings, "data": data_root.root}.items():
-        monkeypatch.setenv(f"AMZSEG_{name.upper()}", str(value))
-    monkeypatch.setenv("DAGSTER_HOME", str(data_root.dagster))
-    code = main(arguments)
-    printed = capsys.readouterr()
-    return code, printed.out + printed.err
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+        for name in [name for name in os.environ if name.startswith(("AMZSEG_", "DAGSTER_"))]:
+            patch.delenv(name)
+        for name, value in {**settings, "data": data_root.root}.items():
+            patch.setenv(f"AMZSEG_{name.upper()}", str(value))
+        patch.setenv("DAGSTER_HOME", str(data_root.dagster))
+        code = main(arguments)
+    return code, printed.getvalue()
 
 
 @pytest.fixture(scope="session")
@@ -72,15 +75,16 @@ def pending(_pending, tmp_path):
 
 @pytest.fixture(scope="session")
 def _approved(_pending, tmp_path_factory):
+    """The data root, exit code and output of the command."""
     data_root = copied(_pending, tmp_path_factory.mktemp("approved"))
-    published_run(data_root, FOUR, approve=pending_version(read_latest(data_root.root)))
-    return data_root.root
+    version = pending_version(read_latest(data_root.root))
+    return data_root.root, *command(data_root, "run", "--approve", version, settings=FOUR)
 
 
 @pytest.fixture
 def approved(_approved, tmp_path):
-    """The data root of `pending` after a third run, which promoted the pending model."""
-    return copied(_approved, tmp_path)
+    """The data root of `pending` after a third run, in which the command promoted the pending model."""
+    return copied(_approved[0], tmp_path)
 
 
 def test_pending_model_moves_no_user_and_says_how_to_approve_it(pending):
@@ -105,14 +109,14 @@ def test_model_stays_pending_over_runs_with_new_data(pending):
     assert users_by_cause(snapshot) == {"stayed": 90, "new user": 6}
 
 
-def test_approves_model_with_the_command(pending, monkeypatch, capsys):
+def test_approves_model_with_the_command(pending, _approved):
     before = read_latest(pending.root)
     version = pending_version(before)
-    code, output = command(pending, monkeypatch, capsys, "run", "--approve", version, settings=FOUR)
+    approved, code, output = _approved
     assert code == 0, output
     assert f"model {version}, PROMOTE: approved; it was pending because it is better, but failed" in output
     assert "is pending approval" not in output
-    snapshot = read_latest(pending.root)
+    snapshot = read_latest(approved)
     assert (snapshot.sequence, snapshot.model_version, pending_version(snapshot)) == (3, version, None)
     assert len(names(snapshot)) == 4
     kept = names(before).items() & names(snapshot).items()
@@ -120,7 +124,7 @@ def test_approves_model_with_the_command(pending, monkeypatch, capsys):
     assert not (names(snapshot).keys() - names(before).keys()) & {"S0001", "S0002", "S0003"}
     assert users_by_cause(snapshot).keys() == {"stayed", "model"}
     assert (segments(before) != segments(snapshot)).sum() == users_by_cause(snapshot)["model"]
-    assert skip_reason(pending, **FOUR) == "nothing changed since snapshot 3"
+    assert skip_reason(DataRoot(approved), **FOUR) == "nothing changed since snapshot 3"
 
 
 def test_the_check_gives_a_valid_config_that_approves_the_model(pending, monkeypatch):
@@ -133,18 +137,18 @@ def test_the_check_gives_a_valid_config_that_approves_the_model(pending, monkeyp
     assert dg.validate_run_config(scenario.defs.resolve_job_def("approve_pending_model"), config)
 
 
-def test_refuses_to_approve_a_model_that_is_not_pending(pending, monkeypatch, capsys):
+def test_refuses_to_approve_a_model_that_is_not_pending(pending):
     version = pending_version(read_latest(pending.root))
     deliver(pending, more=people(6, first=91))
-    code, output = command(pending, monkeypatch, capsys, "run", "--approve", "0123456789ab", settings=FOUR)
+    code, output = command(pending, "run", "--approve", "0123456789ab", settings=FOUR)
     assert code == 1
     assert f"failed: approve: model 0123456789ab is not pending (pending: {version})" in output
     assert "raw_reviews" not in output
 
 
-def test_rollback_restores_segments_and_the_next_run_continues(approved, monkeypatch, capsys):
+def test_rollback_restores_segments_and_the_next_run_continues(approved):
     third = read_latest(approved.root)
-    code, output = command(approved, monkeypatch, capsys, "rollback", "2")
+    code, output = command(approved, "rollback", "2")
     assert code == 0
     assert "Readers see snapshot 2 of" in output
     assert "remove bad ones first" in output
@@ -166,9 +170,9 @@ def test_rollback_restores_segments_and_the_next_run_continues(approved, monkeyp
     assert (again.sequence, names(again)) == (5, names(third))
 
 
-def test_after_rollback_promotion_needs_approval_and_ids_are_new(approved, monkeypatch, capsys):
+def test_after_rollback_promotion_needs_approval_and_ids_are_new(approved):
     given_up = {int(segment_id[1:]) for segment_id in names(read_latest(approved.root))}
-    command(approved, monkeypatch, capsys, "rollback", "1")
+    command(approved, "rollback", "1")
     deliver(approved, more=people(12, first=91, day=2))
     snapshot = published_run(approved, {**THREE, "seed": 5})
     report = snapshot.run()["promotion"]
@@ -184,16 +188,16 @@ def test_after_rollback_promotion_needs_approval_and_ids_are_new(approved, monke
     ("sequence", "message"),
     [("9", "there is no snapshot 9; there are"), ("2", "a run is under way; roll back once it has ended")],
 )
-def test_refuses_impossible_rollback(pending, monkeypatch, capsys, sequence, message):
+def test_refuses_impossible_rollback(pending, sequence, message):
     pointer = (pending.published / "LATEST.json").read_bytes()
     with FileLock(pending.lock_file) if "run" in message else FileLock(pending.root / "other.lock"):
-        code, output = command(pending, monkeypatch, capsys, "rollback", sequence)
+        code, output = command(pending, "rollback", sequence)
     assert (code, message in output) == (1, True), output
     assert (pending.published / "LATEST.json").read_bytes() == pointer
 
 
-def test_refuses_rollback_before_anything_is_published(tmp_path, monkeypatch, capsys):
+def test_refuses_rollback_before_anything_is_published(tmp_path):
     data_root = deliver(DataRoot(tmp_path), people=people(6))
-    code, output = command(data_root, monkeypatch, capsys, "rollback", "1")
+    code, output = command(data_root, "rollback", "1")
     assert (code, "nothing has been published yet" in output) == (1, True), output
     assert not has_snapshot(data_root.root)

@@ -13,13 +13,7 @@ from amzseg_pipeline.defs.assets.delivery import delivered_segments
 from amzseg_pipeline.storage.serving.delivery import URL_VARIABLE, delivered_name, delivery_url
 from amzseg_pipeline.storage.snapshots import read_latest
 from amzseg_pipeline_tests import scenario
-from amzseg_pipeline_tests.defs.runs import (
-    deliver,
-    evaluated_schedule,
-    persistent_instance,
-    schedule_result,
-    skip_reason,
-)
+from amzseg_pipeline_tests.defs.runs import deliver, evaluated_schedule, schedule_result, skip_reason
 from amzseg_pipeline_tests.reliability.processes import PROJECT, environment
 
 
@@ -38,7 +32,7 @@ def delivering_run(data_root, **config):
     )
     only = [dg.AssetKey("delivered_segments")] if config.pop("only", False) else None
     run_config = {"root": str(data_root.root), "settings": dict(scenario.QUICK), **config}
-    with persistent_instance(data_root) as instance:
+    with scenario.quick_instance() as instance:
         result = job.execute_in_process(
             run_config=run_config, instance=instance, asset_selection=only, raise_on_error=False
         )

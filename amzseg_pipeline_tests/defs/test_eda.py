@@ -1,6 +1,7 @@
 """The plot assets in real runs: they run last, never block the segments, and add little to the event log."""
 
 import base64
+import csv
 import io
 import re
 
@@ -8,7 +9,7 @@ import dagster as dg
 import pytest
 from PIL import Image
 
-from amzseg_pipeline import has_snapshot
+from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.definitions import defs
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS, EDA_CODE_VERSION
 from amzseg_pipeline.presentation.formatting import markdown_escaped
@@ -17,6 +18,7 @@ from amzseg_pipeline.steps.figures import reviews, segments, users
 from amzseg_pipeline.storage.serving.plots import PLOTS_FILE, REPORT_FILE, plots_of
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT
+from amzseg_pipeline_tests.security.text_search import files_containing_text
 
 PLOT_ASSETS = {"eda_reviews", "eda_users", "eda_segments", "eda_history"}
 GROUPS = {
@@ -48,7 +50,11 @@ def metadata(result, asset: str) -> dict:
 
 
 def test_plots_run_after_the_segments_are_published(run):
-    steps = starts(run[1])
+    data_root, result = run
+    assert set(read_latest(data_root.root).segment_profiles()["segment_name"]) == {
+        *("Deal Seekers", "Casual Buyers", "Premium Loyalists")
+    }
+    steps = starts(result)
     assert {step for step in steps if step in PLOT_ASSETS} == PLOT_ASSETS
     assert steps.index("published_segments_snapshot_is_intact") < min(steps.index(asset) for asset in PLOT_ASSETS)
 
@@ -75,6 +81,9 @@ def test_writes_plots_of_all_stages_and_one_report(run):
     report = (folder / REPORT_FILE).read_text(encoding="utf-8")
     assert len(report) < 5_000_000
     assert "sample_amazon.csv" in report
+    listings = csv.DictReader(io.StringIO(scenario.SAMPLE.read_text(encoding="utf-8"), newline=""))
+    texts = {listing["review_content"].split(",")[0] for listing in listings}
+    assert files_containing_text([text for text in texts if len(text) > 20], data_root.artifacts) == {}
     assert report.count("<img ") == len(document["plots"])
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == {
         *GROUPS,

@@ -29,7 +29,7 @@ def plots_of(data_root, run_id):
 
 def test_deletes_old_runs_except_those_the_ui_shows(tmp_path):
     data_root = scenario.data_root_with(tmp_path, export=sales_csv([{}] * 12))
-    with dg.DagsterInstance.ephemeral() as instance:
+    with scenario.quick_instance() as instance:
         job = defs.resolve_job_def("segment_users")
         config = {"root": str(data_root.root), "settings": dict(scenario.QUICK), "force": True}
         training = job.execute_in_process(run_config=config, instance=instance).run_id
@@ -54,7 +54,7 @@ def test_keeps_plots_of_kept_snapshots_and_recent_runs(one_export):
     kept, gone, young = (plots_of(data_root, run_id) for run_id in (published, "0" * 36, "1" * 36))
     for folder in (kept, gone):
         os.utime(folder, (0, 0))
-    with dg.DagsterInstance.ephemeral() as instance:
+    with scenario.quick_instance() as instance:
         assert prune(data_root, instance, datetime.now(UTC)).success
     assert (kept.exists(), gone.exists(), young.exists()) == (True, False, True)
 

@@ -122,7 +122,7 @@ def test_deletes_old_plots_of_a_store_without_snapshot(store: Store) -> None:
     config = {"root": store.address, "run_at": (datetime.now(UTC) + timedelta(hours=47)).isoformat()}
     pruned = []
     for _ in range(2):
-        with dg.DagsterInstance.ephemeral() as instance:
+        with scenario.quick_instance() as instance:
             result = defs.resolve_job_def("prune").execute_in_process(
                 run_config={"resources": {"pipeline": {"config": config}}}, instance=instance
             )

@@ -14,6 +14,7 @@ import pytest
 from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.tables import TABLES
+from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.warehouse.catalog import table_frame
 from amzseg_pipeline_tests import scenario
@@ -23,12 +24,10 @@ EXPORT = sales_csv([{}] * 12)
 NOW = datetime(2026, 1, 1, 2, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def sample_data_root(tmp_path_factory):
-    """A data root with one published snapshot of the bundled sample."""
-    data_root = scenario.data_root_with(tmp_path_factory.mktemp("sample"), sample_amazon=scenario.SAMPLE.read_bytes())
-    assert scenario.run(data_root, settings={"n_init": 2}).success
-    return data_root
+@pytest.fixture
+def sample_data_root(_sample_run):
+    """The shared data root with one published snapshot of the bundled sample."""
+    return DataRoot(_sample_run)
 
 
 def test_sample_has_three_segments_named_after_personas(sample_data_root):
@@ -183,8 +182,8 @@ def test_failed_blocking_check_stops_downstream_assets(tmp_path, export, message
     assert not has_snapshot(data_root.root)
 
 
-def test_warehouse_tables_have_the_types_of_their_contract(sample_data_root):
-    engine = Engine(Settings(), temporary=sample_data_root.warehouse / ".temporary")
+def test_warehouse_tables_have_the_types_of_their_contract(sample_data_root, tmp_path):
+    engine = Engine(Settings(), temporary=tmp_path / "temporary")
     for name in ("cleaned_reviews", "rejected_reviews", "user_features", "scaled_features", "segment_assignments"):
         schema = table_frame(sample_data_root.warehouse, name, engine).collect("pyarrow").to_native().schema
         types = {"string": "string", "int64": "int64", "float64": "double", "bool": "bool", "date": "date32[day]"}

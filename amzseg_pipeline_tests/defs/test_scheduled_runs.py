@@ -4,8 +4,6 @@ import shutil
 import threading
 import time
 
-import dagster as dg
-
 from amzseg_pipeline import has_snapshot, read_latest
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.storage.data_root import DataRoot
@@ -38,7 +36,7 @@ def failed_checks(result):
 
 def test_run_without_changes_materializes_and_checks_nothing(one_export):
     snapshots, warehouse = state_of(one_export.published), state_of(one_export.warehouse)
-    with dg.DagsterInstance.ephemeral() as instance:
+    with scenario.quick_instance() as instance:
         result = scenario.run(one_export, instance=instance)
         tags = instance.get_run_by_id(result.run_id).tags
     assert result.success
@@ -172,7 +170,7 @@ def test_refuses_to_publish_tables_of_different_runs(one_export):
 
 def test_metadata_lists_new_skipped_and_published(data_root):
     deliver(data_root, more=MORE, more_again=MORE, **{"<b>[x](javascript:y)": b"nonsense\n"})
-    with dg.DagsterInstance.ephemeral() as instance:
+    with scenario.quick_instance() as instance:
         result = scenario.run(data_root, instance=instance, settings=SKIP, settle=True)
         tags = instance.get_run_by_id(result.run_id).tags
     assert tags["amzseg/changes"] == "new: more.csv; the settings differ"

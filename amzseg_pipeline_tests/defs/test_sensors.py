@@ -29,7 +29,7 @@ def short_pauses(monkeypatch):
 
 @pytest.fixture
 def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
+    with scenario.quick_instance() as instance:
         yield instance
 
 

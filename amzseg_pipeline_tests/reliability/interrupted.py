@@ -1,10 +1,14 @@
 """Every write of the pipeline with a fault at each disk call, and the content afterwards."""
 
+import atexit
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dagster as dg
 import pandas as pd
@@ -83,23 +87,29 @@ def _frame(users: int) -> pd.DataFrame:
     return pa.Table.from_pylist(rows, schema=schema).to_pandas(types_mapper=pd.ArrowDtype)
 
 
+@cache
+def _engine() -> Engine:
+    """One engine for all writes of this process: opening one takes longer than a write."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    engine = Engine(Settings(threads=1), temporary=Path(stack.enter_context(TemporaryDirectory())) / "engine")
+    stack.callback(engine.close)
+    return engine
+
+
 def _table(kind: str) -> Write:
     """A table of the warehouse as an asset returns it, with as many rows as the number of the write."""
 
     def write(root: Path, users: int) -> None:
-        engine = Engine(Settings(threads=1), temporary=root.with_name("temporary"))
         source = root.with_name("source.parquet")
         frame, schema = _frame(users), arrow_schema(TABLES[NAME])
         pq.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), source)
         handed = {
             "a pandas frame": lambda: frame,
-            "a frame of the engine": lambda: engine.scan([source]),
+            "a frame of the engine": lambda: _engine().scan([source]),
         }[kind]()
-        try:
-            context = dg.build_output_context(asset_key=dg.AssetKey(NAME))
-            WarehouseIOManager(root, engine).handle_output(context, handed)
-        finally:
-            engine.close()
+        context = dg.build_output_context(asset_key=dg.AssetKey(NAME))
+        WarehouseIOManager(root, _engine()).handle_output(context, handed)
 
     def before(root: Path) -> None:
         root.mkdir(parents=True)

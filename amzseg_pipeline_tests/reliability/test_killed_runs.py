@@ -7,19 +7,11 @@ import pytest
 from amzseg_pipeline_tests.reliability.killing import KilledRun, data_root_to_kill_in, killed_runs, moments
 
 
-@pytest.mark.timeout(600)
-def test_killed_runs_harm_no_reader_and_no_later_run(tmp_path: Path) -> None:
-    check_kills(tmp_path, kills=2, seed=1)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(4 * 3600)
-def test_200_killed_runs_harm_no_reader_and_no_later_run(tmp_path: Path) -> None:
-    check_kills(tmp_path, kills=200, seed=2)
-
-
-def check_kills(folder: Path, *, kills: int, seed: int) -> None:
-    data_root, lines = data_root_to_kill_in(folder)
+@pytest.mark.parametrize(("kills", "seed"), [(2, 1), (200, 2)])
+def test_killed_runs_harm_no_reader_and_no_later_run(tmp_path: Path, kills: int, seed: int) -> None:
+    data_root, lines = data_root_to_kill_in(tmp_path)
     alive = 0
     for killed in killed_runs(data_root, moments(seed=seed, kills=kills, lines=lines)):
         check(killed)

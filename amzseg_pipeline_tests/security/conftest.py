@@ -15,13 +15,14 @@ KEY = "k" * MIN_KEY_BYTES
 
 @pytest.fixture(scope="session")
 def _keyed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data_root = scenario.data_root_with(tmp_path_factory.mktemp("keyed"))
-    deliver(data_root.landing, sales())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(USER_KEY_VARIABLE, KEY)
-        result = scenario.run(data_root)
-    assert result.success, scenario.failure(result)
-    return data_root.root
+    def make(root: Path) -> None:
+        data_root = scenario.data_root_with(root)
+        deliver(data_root.landing, sales())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(USER_KEY_VARIABLE, KEY)
+            scenario.published(data_root)
+
+    return scenario.made_once(tmp_path_factory, "keyed_run", make)
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def assert_private(data_root: DataRoot) -> None:
     assert "segment_users" in "".join(files_containing_text(["segment_users"], data_root.dagster).values())
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_run_with_plots_stores_no_private_text(data_root: DataRoot) -> None:
     deliver(data_root.landing, sales())
@@ -67,14 +68,6 @@ def test_a_run_with_plots_stores_no_private_text(data_root: DataRoot) -> None:
     assert list(data_root.artifacts.rglob("*.png"))
     assert list(data_root.warehouse.rglob("rejected.parquet"))
     assert "cleaned_reviews" in (data_root.root / LOG).read_text()
-    assert_private(data_root)
-
-
-def test_a_run_on_every_other_format_stores_no_private_text(
-    data_root: DataRoot, capfd: pytest.CaptureFixture[str]
-) -> None:
-    deliver(data_root.landing, in_dollars())
-    assert run(data_root, capfd).success
     assert_private(data_root)
 
 
@@ -98,10 +91,11 @@ def test_errors_of_refused_files_contain_no_private_text(
     assert_private(data_root)
 
 
-def test_messages_of_skipped_files_contain_no_private_text(
-    data_root: DataRoot, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("export", [pytest.param("in rupees", marks=pytest.mark.slow), "in dollars"])
+def test_neither_exports_nor_messages_of_skipped_files_leave_private_text(
+    data_root: DataRoot, capfd: pytest.CaptureFixture[str], export: str
 ) -> None:
-    deliver(data_root.landing, refused_exports() | sales())
+    deliver(data_root.landing, refused_exports() | EXPORTS[export]())
     result = run(data_root, capfd, settings={**scenario.QUICK, "on_refused_file": "skip"})
     assert result.success, scenario.failure(result)
     assert {file["path"] for file in read_latest(data_root.root).run()["refused"]} == set(refused_exports())

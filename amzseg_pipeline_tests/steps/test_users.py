@@ -12,7 +12,7 @@ import narwhals as nw
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS
@@ -231,7 +231,6 @@ ADDED = {column.name for column in USER_FEATURES.columns if column.name.endswith
 COMBINED = dict.fromkeys(ADDED, sum) | {"recency_days": min, "tenure_days": max}
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(REVIEW, min_size=2, max_size=9), st.data())
 def test_sums_of_subsets_merge_exactly(reviews, data):
     reviews = reviews_of(*({**review, "user_id": "A"} for review in reviews))

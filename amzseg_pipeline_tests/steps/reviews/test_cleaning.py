@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, RAW_REVIEWS, REJECTED_REVIEWS, RejectionReason
@@ -137,7 +137,6 @@ small_rows = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
 @given(rows=small_rows, seed=st.integers(0, 99), engine=st.sampled_from(sorted(ENGINES)))
 def test_rows_reconcile_and_row_order_does_not_matter(rows, seed, engine):
     raw = [RAW_ROW | row | {"row_number": number} for number, row in enumerate(rows, start=1)]
@@ -167,7 +166,6 @@ def exported(review):
     }
 
 
-@settings(max_examples=20, deadline=None)
 @given(rows=small_rows, engine=st.sampled_from(sorted(ENGINES)))
 def test_cleaning_is_idempotent(rows, engine):
     once = cleaned(*(RAW_ROW | row | {"row_number": number} for number, row in enumerate(rows, start=1)))

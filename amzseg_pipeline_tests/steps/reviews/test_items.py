@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.reviews import ITEMS, RAW_ITEMS, RAW_REVIEWS, REJECTED_ITEMS, PriceIssue, RejectionReason
@@ -177,7 +177,6 @@ records = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
 @given(rows=records, seed=st.integers(0, 99), engine=st.sampled_from(sorted(ENGINES)))
 def test_record_order_and_engine_do_not_matter(rows, seed, engine):
     raw = [RECORD | row | {"row_number": number} for number, row in enumerate(rows, start=1)]

@@ -4,7 +4,7 @@ import hashlib
 
 import duckdb
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amzseg_pipeline.storage.parquet.user_hash import DUCKDB_USER_HASH, user_hashes
@@ -15,7 +15,6 @@ def test_hash_is_the_first_32_bits_of_md5() -> None:
     assert hashlib.md5(b"A").hexdigest().startswith("7fc56270")
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.lists(st.none() | st.text(), max_size=20))
 def test_python_and_duckdb_agree(user_ids: list[str | None]) -> None:
     texts = pa.array(user_ids, pa.string())

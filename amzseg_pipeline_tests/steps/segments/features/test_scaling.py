@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import StandardScaler
@@ -173,7 +173,6 @@ def test_a_nearly_constant_feature_is_kept_with_a_warning(values: list[int], war
         assert f"nearly constant: {values.count(1):.1f}% of users have 1" in scaling.warnings[0].reason
 
 
-@settings(max_examples=20, deadline=None)
 @given(st.lists(USER, min_size=1, max_size=30), st.randoms(), st.sampled_from(["none", "log"]))
 def test_the_order_of_users_changes_no_bit(rows, random, transform) -> None:  # type: ignore[no-untyped-def]
     shuffled = random.sample(rows, len(rows))

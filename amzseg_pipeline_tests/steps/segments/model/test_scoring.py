@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
@@ -60,7 +60,6 @@ def test_segments_are_those_scikit_learn_predicts(transform: str) -> None:
     assert scored["margin"].to_numpy() == pytest.approx(1 - distances[:, 0] / distances[:, 1], abs=1e-9)
 
 
-@settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(0, 700), max_size=6), st.sampled_from(TRANSFORMS))
 def test_splitting_into_batches_changes_no_bit(cuts: list[int], transform: str) -> None:
     complete = scored_users(USERS, model_with(transform), as_of=AS_OF)

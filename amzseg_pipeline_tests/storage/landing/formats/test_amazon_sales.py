@@ -263,7 +263,7 @@ text = st.text(st.sampled_from('abc,"\n\r ₹é1|='), max_size=8)
 records = st.lists(
     st.fixed_dictionaries({name: text for name in SALES_COLUMNS if name not in VALUES}), min_size=1, max_size=6
 )
-quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @quick

@@ -206,7 +206,7 @@ records = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records)
 def test_csv_and_parquet_give_the_same_rows(tmp_path: Path, records: list[dict[str, str]]) -> None:
     from_csv = csv_rows(tmp_path, *records)

@@ -190,7 +190,7 @@ def test_reads_page_headers_of_common_writers(tmp_path: Path, options: dict[str,
     assert row_count(tmp_path / "c.parquet", Settings(), column_types=column_types) == 1_000
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damaged_pages_are_counted_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(COMPLETE)
@@ -217,7 +217,7 @@ def test_the_size_limit_counts_only_columns_that_are_read(tmp_path: Path) -> Non
         row_count(path, Settings(max_expanded_bytes=50_000), column_types={"user_id": TEXT, "text": TEXT})
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damaged_bytes_are_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(COMPLETE)

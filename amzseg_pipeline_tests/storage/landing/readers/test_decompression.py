@@ -16,7 +16,7 @@ from amzseg_pipeline.storage.landing.readers.decompression import SMALL_BYTES, c
 TEXT = b'{"a": 1}\n' * 50_000
 MEBIBYTE = 2**20
 
-quick = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def unpacked(folder: Path, content: bytes, **ceilings: float) -> bytes:

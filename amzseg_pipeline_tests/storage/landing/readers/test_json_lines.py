@@ -37,7 +37,7 @@ ROW = JsonRow(
 )
 GOOD = {"id": "A", "stars": 4.5, "time": 12, "cost": "$1", "places": ["a", "b"], "text": "words"}
 
-quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def rows_of(folder: Path, content: bytes, *, name: str = "a.jsonl") -> list[dict[str, Any]]:
