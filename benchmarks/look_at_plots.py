@@ -119,8 +119,8 @@ def run_synthetic_export(data_root: DataRoot, *, reviews: int) -> None:
         day = draw.choice(365, len(cleaned), p=_season())
         year = draw.choice(_YEARS, len(cleaned), p=np.arange(1, _YEARS + 1) / np.arange(1, _YEARS + 1).sum())
         dates = np.datetime64("2012-01-01", "ms").astype(int) + (year * 365 + day) * 86_400_000
-        place = cleaned.column_names.index("reviewed_at_ms")
-        pq.write_table(cleaned.set_column(place, cleaned.schema.field(place), pa.array(dates)), path)
+        position = cleaned.column_names.index("reviewed_at_ms")
+        pq.write_table(cleaned.set_column(position, cleaned.schema.field(position), pa.array(dates)), path)
 
 
 def _export(draw: np.random.Generator, reviews: int) -> str:

@@ -359,7 +359,7 @@ def _alike(customers: Customers, number: int) -> None:
 
 
 def _dissolve(customers: Customers, number: int) -> None:
-    """Everyone writes a review or two in each run, so numbers of reviews grow alike."""
+    """Everyone writes a review or two in each run, so numbers of reviews grow equally."""
     _grow(customers, SHARES)
     if number <= CHANGE_RUNS:
         everyone = np.arange(len(customers.types))

@@ -1,4 +1,4 @@
-"""The banner: what needs a person, and what to do."""
+"""The banner: what needs attention, and what to do."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from amzseg_pipeline.presentation.formatting import capitalized, markdown_escape
 
 
 def attention_items(run: dict[str, Any]) -> list[tuple[str, str]]:
-    """What needs a person according to run.json, each with what to do."""
+    """What needs attention according to run.json, each with what to do."""
     items: list[tuple[str, str]] = []
     if pending := (run.get("promotion_state") or {}).get("pending"):
         version, reason = pending["model"]["version"], str(pending["report"]["reason"]).replace("_", " ")
@@ -40,7 +40,7 @@ def attention_items(run: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def show_attention(shown: ShownSnapshot) -> None:
-    """Draws the banner; nothing if nothing needs a person. The page header warns of stale data."""
+    """Draws the banner; nothing if nothing needs attention. The page header warns of stale data."""
     for problem, advice in attention_items(shown.snapshot.run()):
         st.warning(
             f"**{markdown_escaped(problem)}** {markdown_escaped(advice)}", icon=":material/notification_important:"

@@ -146,10 +146,7 @@ def _erase(data_root: DataRoot, options: argparse.Namespace) -> int:
     for path in result.exports.refused:
         print(f"{path}: no run can read this file; it was searched as plain text only.")
     if result.snapshots or result.deleted:
-        print(
-            f"The user's id is no longer in {data_root.root}. "
-            "Backups, downloads and copies in other places are your responsibility."
-        )
+        print(f"The user's id is no longer in {data_root.root}. Backups and downloads are your responsibility.")
         if os.environ.get("AMZSEG_DELIVER_URL"):
             print("The database of AMZSEG_DELIVER_URL still has the user until the next run.")
     else:

@@ -113,7 +113,7 @@ def alert_on_segments(context: dg.SensorEvaluationContext, pipeline: PipelineRes
 
 
 def _messages(state: Mapping[str, Any], *, now: datetime) -> Iterator[tuple[str, str]]:
-    """Key and text of each matter that needs a person, from promotion_state of run.json."""
+    """Key and text of each matter that needs attention, from promotion_state of run.json."""
     if pending := state.get("pending"):
         version, since = pending["model"]["version"], pending.get("since", "")
         yield (

@@ -1,4 +1,4 @@
-"""The banner: what needs a person."""
+"""The banner: what needs attention."""
 
 from typing import Any
 

@@ -141,7 +141,7 @@ def _texts_behind_a_lying_footer(path: Path) -> int:
     footer = pq.read_metadata(path)
     groups = range(footer.num_row_groups)
     for truth in {
-        footer.row_group(group).column(place).total_uncompressed_size for group in groups for place in (0, 1)
+        footer.row_group(group).column(number).total_uncompressed_size for group in groups for number in (0, 1)
     }:
         set_footer_number(path, actual=truth, stated=1_000)
     return unpacked_bytes

@@ -27,8 +27,8 @@ def damages(
     rng = random.Random(seed)
     names = kinds or list(_KINDS)
     ends = {0, *record_ends}
-    for place in range(count):
-        kind = names[place % len(names)]
+    for number in range(count):
+        kind = names[number % len(names)]
         damaged = _KINDS[kind](content, rng)
         if damaged != content:
             is_complete = content.startswith(damaged) and len(damaged) in ends

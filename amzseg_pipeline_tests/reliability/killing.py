@@ -95,9 +95,9 @@ def moments(*, seed: int, kills: int, lines: int) -> list[Moment]:
     """Half spread over a run that prints `lines` lines, half triggered by files, in a seeded order."""
     rng = random.Random(seed)
     half = (kills + 1) // 2
-    both = [_moment_after(lines * place // half, rng) for place in range(half)]
+    both = [_moment_after(lines * number // half, rng) for number in range(half)]
     patterns = rng.sample(TRIGGER_FILES, len(TRIGGER_FILES))
-    both += [Moment(pattern=patterns[place % len(patterns)]) for place in range(kills - half)]
+    both += [Moment(pattern=patterns[number % len(patterns)]) for number in range(kills - half)]
     rng.shuffle(both)
     return both
 
@@ -231,11 +231,9 @@ def _users(data_root: DataRoot, sequence: int) -> int:
 
 def _leftovers(data_root: DataRoot) -> set[str]:
     """All files except those that a run should leave: exports, snapshots, its record, plots and tables."""
-    places = [*data_root.root.rglob("*"), *(data_root.root.parent / "tmp").rglob("*")]
+    paths = [*data_root.root.rglob("*"), *(data_root.root.parent / "tmp").rglob("*")]
     meant = (data_root.landing, data_root.dagster, data_root.published / "snapshots", data_root.artifacts)
-    names = [
-        str(path.relative_to(data_root.root.parent)) for path in places if not any(map(path.is_relative_to, meant))
-    ]
+    names = [str(path.relative_to(data_root.root.parent)) for path in paths if not any(map(path.is_relative_to, meant))]
     # Parts are named by their content, which differs in each run; their number does not.
     counted = Counter(_CONTENT_NAME.sub("*", name) for name in names)
     snapshots = list((data_root.published / "snapshots").iterdir())

@@ -25,8 +25,8 @@ def environment(data_root: DataRoot, **others: str) -> Mapping[str, str]:
     """The environment of a process on a data root, with settings for a quick run and no other AMZSEG_ variables."""
     settings = {f"AMZSEG_{name.upper()}": str(setting) for name, setting in scenario.QUICK.items()}
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("AMZSEG_", "DAGSTER_"))}
-    places = {"AMZSEG_DATA": str(data_root.root), "DAGSTER_HOME": str(data_root.dagster), "PYTHONUNBUFFERED": "1"}
-    return {**inherited, **settings, **places, **others}
+    paths = {"AMZSEG_DATA": str(data_root.root), "DAGSTER_HOME": str(data_root.dagster), "PYTHONUNBUFFERED": "1"}
+    return {**inherited, **settings, **paths, **others}
 
 
 def prepare_instance(data_root: DataRoot, **replaced: str) -> None:

@@ -79,7 +79,7 @@ def deliver_and_run(store: Store, settings: dict[str, object], *, day: int, kill
 
 
 def incomplete_parts(store: Store) -> list[Path]:
-    """Parts whose list of files exists, and that lack a file of it."""
+    """Parts whose list of files exists, and of which a file is missing."""
     warehouse = data_root_at(store.address).warehouse
     lists = [path for path in files_below(warehouse) if path.name == "files.json"]
     assert not lists or any(folder.rstrip("/") in str(path) for path in lists for folder in STAGES)

@@ -116,8 +116,8 @@ def integer_axis(axis: "Axis") -> None:
 def marked_line(axes: "Axes", x: float, label: str, *, line: str = "-") -> None:
     """A vertical line with its label at the top, on the side with space."""
     axes.axvline(x, color=HIGHLIGHT, linewidth=1.8, linestyle=line)
-    place = axes.transAxes.inverted().transform(axes.transData.transform((x, 0)))[0]
-    side = "left" if place < 0.6 else "right"
+    position = axes.transAxes.inverted().transform(axes.transData.transform((x, 0)))[0]
+    side = "left" if position < 0.6 else "right"
     axes.annotate(
         label,
         (x, 0.985),

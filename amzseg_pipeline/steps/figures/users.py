@@ -104,8 +104,8 @@ def reviews_per_user(data: UserData) -> Plot | NotApplicable:
     count_axis(axes.yaxis)
     if len(reviews) <= _MAX_LABELS:
         axes.set_xticks(reviews)
-        for place, height in zip(reviews, users, strict=True):
-            axes.annotate(f"{height:,}", (place, height), xytext=(0, 7), textcoords="offset points", ha="center")
+        for position, height in zip(reviews, users, strict=True):
+            axes.annotate(f"{height:,}", (position, height), xytext=(0, 7), textcoords="offset points", ha="center")
     advice = (
         "most users have a single purchase, so offer a second one before you refine the segments"
         if once >= 0.5

@@ -1,6 +1,6 @@
 """Searches files for the ids of a user, each file as its format says where ids are.
 
-Exports: the id column of their reader. Parquet tables: the values of user_id. All other files have no place for ids,
+Exports: the id column of their reader. Parquet tables: the values of user_id. No other file has ids,
 so their bytes, and the values of SQLite databases, are searched for the text of an id, if it is distinctive: a `42` in
 a report is no user. A table or database that is too damaged to be searched counts as containing the id.
 """

@@ -41,7 +41,7 @@ def test_up_to_ten_segments_have_distinct_colours(numbers):
 def test_colours_are_distinct_with_colour_blindness(sight):
     seen = [_lab(colour, _TO_SIMULATED[sight]) for colour in SEGMENT_COLOURS]
     gaps = [(_gap(seen[i], seen[j]), max(i, j)) for i in range(10) for j in range(i)]
-    assert min(gap for gap, place in gaps if place < 6) > 16
+    assert min(gap for gap, position in gaps if position < 6) > 16
     assert min(gap for gap, _ in gaps) > 12
 
 
@@ -77,7 +77,9 @@ def test_narrow_log_axis_has_several_ticks_that_fit(low, high, ticks):
         money_axis(axes[0][0].xaxis, "USD")
         png_image(figure)
         shown = [text.get_text() for text in axes[0][0].get_xticklabels()]
-        inside = [label for label, place in zip(shown, axes[0][0].get_xticks(), strict=True) if low <= place <= high]
+        inside = [
+            label for label, position in zip(shown, axes[0][0].get_xticks(), strict=True) if low <= position <= high
+        ]
     assert inside == ticks
 
 

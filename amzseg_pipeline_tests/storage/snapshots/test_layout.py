@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from amzseg_pipeline.contracts.errors import SnapshotError
 from amzseg_pipeline.storage.snapshots.layout import Pointer, SnapshotName, pointer_from, snapshot_name_from
 
-PLACE = Path("published/LATEST.json")
+POINTER = Path("published/LATEST.json")
 
 names = st.builds(
     SnapshotName,
@@ -58,7 +58,7 @@ run_names = names.filter(lambda name: name.run[0] not in "-_")
 @given(run_names, st.from_regex(r"[0-9A-Za-z_-]{0,30}", fullmatch=True), st.from_regex(r"[0-9a-f]{64}", fullmatch=True))
 def test_pointers_round_trip(name: SnapshotName, rest: str, sha256: str) -> None:
     pointer = Pointer(name, name.run + rest, sha256)
-    assert pointer_from(pointer.as_bytes(), PLACE) == pointer
+    assert pointer_from(pointer.as_bytes(), POINTER) == pointer
 
 
 pointer_fields = st.sampled_from(["format", "sequence", "run_id", "manifest", "sha256"])
@@ -68,10 +68,10 @@ documents = json_values | st.dictionaries(pointer_fields, json_values | st.just(
 @given(st.binary() | documents.map(lambda document: json.dumps(document).encode()))
 def test_any_bytes_raise_only_snapshot_error(content: bytes) -> None:
     with pytest.raises(SnapshotError, match=r"^published/LATEST\.json: "):
-        pointer_from(content, PLACE)
+        pointer_from(content, POINTER)
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"format": 1' + b"0" * 5000 + b"}"])
 def test_rejects_deeply_nested_and_huge_json(content: bytes) -> None:
     with pytest.raises(SnapshotError, match="this is not a pointer"):
-        pointer_from(content, PLACE)
+        pointer_from(content, POINTER)

@@ -110,9 +110,9 @@ def silhouette_by_user(data: SegmentData) -> Plot | NotApplicable:
     axes.set(xlabel="silhouette (1: well inside, below 0: closer to another segment)", ylabel="users, by segment")
     axes.set(yticks=[], ylim=(start, -gap))
     axes.grid(axis="y", visible=False)
-    for segment, place in zip(means, spread_apart(middles, min_gap=_LABEL_SHARE * start), strict=True):
+    for segment, position in zip(means, spread_apart(middles, min_gap=_LABEL_SHARE * start), strict=True):
         axes.annotate(
-            f"{data.names[segment]} ({means[segment]:.2f})", (1, place), xycoords=("axes fraction", "data"),
+            f"{data.names[segment]} ({means[segment]:.2f})", (1, position), xycoords=("axes fraction", "data"),
             xytext=(8, 0), textcoords="offset points", va="center", color=INK, fontweight="bold",
             bbox={"facecolor": "white", "edgecolor": data.colours[segment], "boxstyle": "round,pad=0.2"},
         )  # fmt: skip

@@ -134,9 +134,9 @@ def _points(axes: "Axes", data: SegmentData, users: pd.DataFrame) -> None:
 def _name_segments(axes: "Axes", data: SegmentData, centres: dict[str, tuple[float, float]]) -> None:
     """Draws a large dot at the centre of each segment with its name; names do not overlap."""
     inside = axes.transAxes.inverted()
-    places = {segment: inside.transform(axes.transData.transform(centre)) for segment, centre in centres.items()}
-    heights = spread_apart([place[1] for place in places.values()], min_gap=_LABEL_SHARE)
-    for (segment, (x, y)), height in zip(places.items(), heights, strict=True):
+    positions = {segment: inside.transform(axes.transData.transform(centre)) for segment, centre in centres.items()}
+    heights = spread_apart([place[1] for place in positions.values()], min_gap=_LABEL_SHARE)
+    for (segment, (x, y)), height in zip(positions.items(), heights, strict=True):
         colour = data.colours[segment]
         axes.scatter(
             [x], [y], s=150, color=colour, edgecolor="white", linewidth=2.2, zorder=3, transform=axes.transAxes

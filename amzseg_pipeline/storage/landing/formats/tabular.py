@@ -1,6 +1,6 @@
 """Tables with one review per record: how each column is read, and what identifies a review.
 
-A format of this kind is a declaration: its columns and their meaning. CSV, Excel and Parquet are read alike.
+A format of this type is a declaration: its columns and their meaning. CSV, Excel and Parquet are read the same way.
 """
 
 import hashlib

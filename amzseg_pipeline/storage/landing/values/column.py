@@ -30,7 +30,7 @@ class ColumnStyle(Protocol):
 
 
 class Examples:
-    """The first few distinct values of a kind, for messages."""
+    """The first few distinct values of a type, for messages."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -258,7 +258,7 @@ def _number(text: str) -> float:
 
 
 def _assume_rewritten(name: str, read: dict[str, str | None], export: Export) -> None:
-    """Reports the kinds of rewriting that changed more than separators."""
+    """Reports the types of rewriting that changed more than separators."""
     broken = [text for text in read if any(mark in text for mark in _MOJIBAKE)]
     if broken:
         export.assume(f"{name} has currency symbols in a wrong encoding, such as {quoted(broken)}")

@@ -30,7 +30,7 @@ def model_named(name: str) -> Model:
     return MODELS[name]()
 
 
-def places(users: pd.DataFrame, model: Model) -> list[int]:
+def positions(users: pd.DataFrame, model: Model) -> list[int]:
     ids = [segment.segment_id for segment in model.segments]
     return [ids.index(each) for each in scored_users(users, model, as_of=date(2024, 1, 1))["segment_id"]]
 
@@ -38,7 +38,7 @@ def places(users: pd.DataFrame, model: Model) -> list[int]:
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_pipeline_predicts_the_segment_index(kind: str) -> None:
     model = model_named(kind)
-    assert exported_pipeline(model).predict(OTHERS).tolist() == places(OTHERS, model)
+    assert exported_pipeline(model).predict(OTHERS).tolist() == positions(OTHERS, model)
 
 
 @pytest.mark.parametrize("kind", ["plain", "logarithms", "a feature dropped"])
@@ -64,26 +64,26 @@ def test_the_pipeline_scales_extreme_values_as_scoring_does(kind: str) -> None:
     ids=["columns in another order", "a column more", "counts", "nullable", "arrow", "another index", "counts unknown"],
 )
 def test_any_frame_with_the_columns_can_be_scored(users: pd.DataFrame) -> None:
-    assert exported_pipeline(model_named("logarithms")).predict(users).tolist() == places(
+    assert exported_pipeline(model_named("logarithms")).predict(users).tolist() == positions(
         OTHERS, model_named("logarithms")
     )
 
 
 def test_a_model_without_logarithms_needs_only_the_five_features() -> None:
-    assert exported_pipeline(model_named("plain")).predict(OTHERS[list(FEATURES)]).tolist() == places(
+    assert exported_pipeline(model_named("plain")).predict(OTHERS[list(FEATURES)]).tolist() == positions(
         OTHERS, model_named("plain")
     )
 
 
 def test_review_counts_have_the_same_effect_as_in_scoring() -> None:
     users, model = OTHERS.assign(**dict.fromkeys(COUNTS, 0)), model_named("logarithms")
-    assert exported_pipeline(model).predict(users).tolist() == places(users, model) != places(OTHERS, model)
+    assert exported_pipeline(model).predict(users).tolist() == positions(users, model) != positions(OTHERS, model)
 
 
 def test_a_published_table_can_be_scored_again() -> None:
     model = model_named("logarithms")
     published = scored_users(OTHERS, model, as_of=date(2024, 1, 1))
-    assert exported_pipeline(model).predict(published).tolist() == places(OTHERS, model)
+    assert exported_pipeline(model).predict(published).tolist() == positions(OTHERS, model)
 
 
 def test_the_pipelines_work_without_this_package(tmp_path: Path) -> None:
@@ -100,5 +100,5 @@ def test_the_pipelines_work_without_this_package(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", notebook, *MODELS]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr == ""
-    found = [[int(place) for place in line.split()] for line in done.stdout.splitlines()]
-    assert found == [places(OTHERS, model_named(kind)) for kind in MODELS]
+    found = [[int(position) for position in line.split()] for line in done.stdout.splitlines()]
+    assert found == [positions(OTHERS, model_named(kind)) for kind in MODELS]

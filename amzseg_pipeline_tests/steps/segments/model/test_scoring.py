@@ -35,7 +35,7 @@ def one_segment() -> Model:
     return model_of(users_of([(1, 4.0, 10.0, 5.0)] * 3))
 
 
-def places(scored: pd.DataFrame, model: Model) -> list[int]:
+def positions(scored: pd.DataFrame, model: Model) -> list[int]:
     ids = [segment.segment_id for segment in model.segments]
     return [ids.index(segment_id) for segment_id in scored["segment_id"]]
 
@@ -54,7 +54,7 @@ def test_segments_are_those_scikit_learn_predicts(transform: str) -> None:
     kmeans.cluster_centers_ = np.array([segment.centroid for segment in model.segments])
     matrix = np.ascontiguousarray(scaled_matrix(others, model.scaling))
     scored = scored_users(others, model, as_of=AS_OF)
-    assert places(scored, model) == kmeans.predict(matrix).tolist()
+    assert positions(scored, model) == kmeans.predict(matrix).tolist()
     distances = np.sort(kmeans.transform(matrix), axis=1)
     assert scored["distance"].to_numpy() == pytest.approx(distances[:, 0], abs=1e-9)
     assert scored["margin"].to_numpy() == pytest.approx(1 - distances[:, 0] / distances[:, 1], abs=1e-9)
@@ -133,8 +133,8 @@ def test_ties_go_to_the_smallest_segment_id() -> None:
 
 def test_a_user_on_two_centroids_has_margin_zero() -> None:
     user = USERS.head(1)
-    place = tuple(scaled_matrix(user, model_with("none").scaling)[0].tolist())
-    scored = scored_users(user, with_centroids(place, place), as_of=AS_OF)
+    position = tuple(scaled_matrix(user, model_with("none").scaling)[0].tolist())
+    scored = scored_users(user, with_centroids(position, position), as_of=AS_OF)
     assert (scored["distance"][0], scored["margin"][0]) == (0.0, 0.0)
 
 
