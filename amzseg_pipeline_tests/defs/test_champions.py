@@ -97,7 +97,7 @@ def test_pending_model_moves_no_user_and_says_how_to_approve_it(pending):
     assert version == report["challenger"] != snapshot.model_version
     [failed] = [check for check in snapshot.run()["checks"] if not check["passed"]]
     assert failed["check"] == "no_model_pending"
-    assert f"python -m amzseg_pipeline run --approve {version}" in failed["description"]
+    assert f"run amzseg run --approve {version}" in failed["description"]
 
 
 def test_model_stays_pending_over_runs_with_new_data(pending):
