@@ -70,6 +70,8 @@ def page_style(*, is_dark: bool) -> None:
         "opacity:1!important}"
         '[data-testid="stCaptionContainer"]{color:color-mix(in srgb,currentColor 80%,transparent)!important}'
         '[data-testid="stMain"] [data-testid="stPageLink"] p{text-decoration:underline}'
+        # Colours of the syntax highlighting have contrasts down to 2.9.
+        '[data-testid="stCode"] code span{color:inherit!important}'
         "a:focus-visible,button:focus-visible,[role=tab]:focus-visible,[role=radio]:focus-visible,summary:focus-visible{"
         "outline:3px solid var(--st-primary-color,#0168A3)!important;outline-offset:2px!important}"
         f"{dark}</style>"

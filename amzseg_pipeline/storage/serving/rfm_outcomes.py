@@ -26,7 +26,7 @@ class RfmOutcomes:
 def rfm_outcomes(published: Path, snapshot: Snapshot, users: PublishedUsers) -> RfmOutcomes | None:
     """What users did since the newest snapshot whose data is at least OUTCOME_DAYS older.
 
-    None if no such snapshot is kept or intact, or it has no dates.
+    None if no such snapshot is kept or intact, it has no dates, or the history does not have `snapshot`.
 
     Args:
         published: The folder of all snapshots.
@@ -34,7 +34,9 @@ def rfm_outcomes(published: Path, snapshot: Snapshot, users: PublishedUsers) -> 
         users: Queries of `snapshot`.
     """
     dates = {int(row["sequence"]): row["as_of"].date() for row in snapshot.segment_history().to_dict("records")}
-    until = dates[snapshot.sequence]
+    until = dates.get(snapshot.sequence)
+    if until is None:
+        return None
     for sequence in sorted(dates, reverse=True):
         if dates[sequence] > until - timedelta(days=OUTCOME_DAYS):
             continue
