@@ -42,7 +42,8 @@ _MISSING_RULES = {
 def validated_reviews(raw_reviews: nw.LazyFrame) -> nw.LazyFrame:
     """All rows of raw_reviews with typed columns, `unreadable` and `reason` added; the source text stays.
 
-    `reason` is null for a valid row, else a RejectionReason. `unreadable` names the columns whose text became null.
+    `reason` is null for a valid row, else a RejectionReason or a read error, which has details. `unreadable` names the
+    columns whose text became null.
     """
     schema = raw_reviews.collect_schema()
     numeric = {name for name in NUMBER_RULES if schema[name].is_numeric()}
@@ -56,7 +57,7 @@ def validated_reviews(raw_reviews: nw.LazyFrame) -> nw.LazyFrame:
             for source, (target, rule) in VALUE_RULES.items()
         },
         reason=nw.coalesce(
-            read_error_reason(),
+            nw.col("read_error"),
             *(nw.when(missing[column]).then(nw.lit(str(reason))) for column, reason in _MISSING_RULES.items()),
         ),
     )
@@ -71,13 +72,15 @@ def validated_reviews(raw_reviews: nw.LazyFrame) -> nw.LazyFrame:
 def rejected_reviews(validated: nw.LazyFrame) -> nw.LazyFrame:
     """REJECTED_REVIEWS: the rows of validated_reviews that have a reason, with their source text."""
     texts = [column.name for column in REJECTED_REVIEWS.columns if column.type == "string"]
-    rejected = validated.filter(~nw.col("reason").is_null()).with_columns(details=read_error_details())
+    rejected = validated.filter(~nw.col("reason").is_null()).with_columns(
+        details=read_error_details(), reason=reason_without_details()
+    )
     return rejected.select(REJECTED_REVIEWS.column_names).with_columns(nw.col(*texts).cast(nw.String()))
 
 
-def read_error_reason() -> nw.Expr:
-    """The RejectionReason in `read_error`."""
-    return nw.col("read_error").str.replace_all(f"(?s){DETAILS_SEPARATOR}.*$", "")
+def reason_without_details() -> nw.Expr:
+    """The RejectionReason in `reason`; for rejected rows only, because in all rows it costs as much as a column."""
+    return nw.col("reason").str.replace_all(f"(?s){DETAILS_SEPARATOR}.*$", "")
 
 
 def read_error_details() -> nw.Expr:

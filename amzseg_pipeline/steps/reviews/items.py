@@ -4,7 +4,7 @@ import narwhals as nw
 
 from amzseg_pipeline.contracts.reviews import ITEMS, REJECTED_ITEMS, PriceIssue, RejectionReason
 from amzseg_pipeline.steps.reviews import values
-from amzseg_pipeline.steps.reviews.cleaning import is_empty, read_error_details, read_error_reason
+from amzseg_pipeline.steps.reviews.cleaning import is_empty, read_error_details, reason_without_details
 
 _LAST = 2**62
 
@@ -16,7 +16,7 @@ def validated_items(raw_items: nw.LazyFrame) -> nw.LazyFrame:
     """
     stated = values.money_minor(nw.col("price"))
     missing = nw.when(is_empty("item_id")).then(nw.lit(str(RejectionReason.MISSING_ITEM)))
-    validated = raw_items.with_columns(stated_minor=stated, reason=nw.coalesce(read_error_reason(), missing))
+    validated = raw_items.with_columns(stated_minor=stated, reason=nw.coalesce(nw.col("read_error"), missing))
     return validated.with_columns(
         price_minor=nw.when(nw.col("stated_minor") > 0).then(nw.col("stated_minor")),
         price_issue=nw.coalesce(
@@ -52,7 +52,9 @@ def items(validated: nw.LazyFrame) -> nw.LazyFrame:
 
 def rejected_items(validated: nw.LazyFrame) -> nw.LazyFrame:
     """REJECTED_ITEMS: the rows of validated_items that have a reason, with their source text."""
-    rejected = validated.filter(~nw.col("reason").is_null()).with_columns(details=read_error_details())
+    rejected = validated.filter(~nw.col("reason").is_null()).with_columns(
+        details=read_error_details(), reason=reason_without_details()
+    )
     return rejected.select(REJECTED_ITEMS.column_names)
 
 
