@@ -38,7 +38,7 @@ RULES: dict[str, Callable[[KChoice], int | None]] = {
     "best silhouette": lambda choice: choice.best_silhouette,
     "best Calinski-Harabasz index": lambda choice: choice.best_calinski_harabasz,
     "best Davies-Bouldin index": lambda choice: choice.best_davies_bouldin,
-    "largest of prediction strength >= 0.8": lambda choice: choice.largest_by_prediction_strength,
+    "largest of prediction strength >= 0.7": lambda choice: choice.largest_by_prediction_strength,
     "largest of Jaccard index >= 0.75": lambda choice: choice.largest_by_jaccard,
 }
 

@@ -5,7 +5,8 @@
 
 The reviews are those of generate_reviews.py in the shape of Amazon Reviews 2023, with items. Every run after the first
 brings 1% more reviews of the day before, by existing and new users. A user is inactive in a run without new reviews of
-theirs. The runs of --promote train a challenger. promote_inertia_gain is 0, because growth alone never gains 1%.
+theirs. The runs of --promote train a challenger. promote_inertia_gain is 0, because growth alone never gains 1%,
+and promote_min_runs is 1, because promotions are closer than seven runs.
 """
 
 import argparse
@@ -135,7 +136,12 @@ def main() -> None:
     parser.add_argument("--promote", type=int, nargs="*", default=[5, 9, 13], metavar="RUN")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the runs")
     options = parser.parse_args()
-    settings = {"plots": "off", "promote_inertia_gain": 0, **dict(text.split("=", 1) for text in options.set)}
+    settings = {
+        "plots": "off",
+        "promote_inertia_gain": 0,
+        "promote_min_runs": 1,
+        **dict(text.split("=", 1) for text in options.set),
+    }
     print("| run | decision | users | without new data | of them moved | share | moved in all | segments | seconds |")
     print("|---:|---|---:|---:|---:|---:|---:|---|---:|")
     with tempfile.TemporaryDirectory() as folder:

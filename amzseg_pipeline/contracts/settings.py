@@ -88,7 +88,7 @@ class Settings(BaseModel):
         8, ge=2, le=10, description="The largest number of segments to choose from.", json_schema_extra=_CHANGES_RESULT
     )
     min_prediction_strength: float = Field(
-        0.8,
+        0.7,
         ge=0,
         le=1,
         description="The smallest prediction strength of an accepted number of segments.",

@@ -32,6 +32,6 @@ def test_inactive_users_do_not_move_while_users_grow(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(7_200)
 def test_inactive_users_do_not_move_over_fourteen_runs(tmp_path):
-    settings = {"plots": "off", "promote_inertia_gain": 0}
+    settings = {"plots": "off", "promote_inertia_gain": 0, "promote_min_runs": 1}
     simulated = runs(tmp_path / "data", users=100_000, count=14, settings=settings, promoted=(5, 9, 13))
     assert_inactive_users_stay(list(simulated))

@@ -263,17 +263,17 @@ def evidence_for(k: int, **changed: Any) -> KEvidence:
     return KEvidence(k=k, **values)
 
 
-WEAK = {"failed_criteria": ("prediction strength 0.5 is below 0.8",), "prediction_strength": 0.5}
+WEAK = {"failed_criteria": ("prediction strength 0.5 is below 0.7",), "prediction_strength": 0.5}
 
 
 @pytest.mark.parametrize(
     ("changed", "confidence"),
     [
         ({}, "high"),
-        ({"prediction_strength": 0.82}, "medium"),
-        ({"prediction_strength": 0.79, "failed_criteria": ("prediction strength",)}, "medium"),
-        ({"prediction_strength": 0.76, "failed_criteria": ("prediction strength",)}, "low"),
-        ({"prediction_strength": 0.79, "failed_criteria": ("prediction strength", "silhouette")}, "low"),
+        ({"prediction_strength": 0.72}, "medium"),
+        ({"prediction_strength": 0.69, "failed_criteria": ("prediction strength",)}, "medium"),
+        ({"prediction_strength": 0.66, "failed_criteria": ("prediction strength",)}, "low"),
+        ({"prediction_strength": 0.69, "failed_criteria": ("prediction strength", "silhouette")}, "low"),
         ({"failed_criteria": ("silhouette",)}, "low"),
     ],
 )
@@ -283,7 +283,7 @@ def test_confidence_is_medium_within_one_standard_error(changed: dict[str, Any],
 
 
 def test_a_number_within_one_standard_error_keeps_the_current_k() -> None:
-    evidence = tuple(evidence_for(k, **({"prediction_strength": 0.81} if k in (3, 4) else WEAK)) for k in range(1, 9))
+    evidence = tuple(evidence_for(k, **({"prediction_strength": 0.71} if k in (3, 4) else WEAK)) for k in range(1, 9))
     assert choice_from_evidence(evidence, Settings()).k == 4
     assert choice_from_evidence(evidence, Settings(), champion_k=3).k == 3
     assert choice_from_evidence(evidence, Settings(), champion_k=6).k == 4
