@@ -131,11 +131,14 @@ class Settings(BaseModel):
     prediction_splits: int = Field(
         25,
         ge=1,
-        description="The number of random splits into halves to measure prediction strength.",
+        description="The largest number of random splits into halves to measure prediction strength.",
         json_schema_extra=_CHANGES_RESULT,
     )
     jaccard_bootstraps: int = Field(
-        50, ge=1, description="Bootstraps to measure the Jaccard index.", json_schema_extra=_CHANGES_RESULT
+        50,
+        ge=1,
+        description="The largest number of bootstraps to measure the Jaccard index.",
+        json_schema_extra=_CHANGES_RESULT,
     )
     seed: int = Field(
         42, ge=0, le=2**32 - 1, description="The seed of every random number.", json_schema_extra=_CHANGES_RESULT

@@ -145,6 +145,9 @@ class _TimeCheck:
 
 
 _BLOCK_BYTES = 16 * 2**20
+_MAX_THREADS = 8
+"""More would wait for the thread that reads and decompresses, and each needs memory for a block."""
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -243,7 +246,7 @@ def json_rows(export: Export, row: JsonRow) -> Iterator[pa.Table]:
     import duckdb
 
     check = _TimeCheck(row.time_key, export) if row.time_key else None
-    threads = export.settings.threads or cores()
+    threads = min(export.settings.threads or cores(), _MAX_THREADS)
     with (
         duckdb.connect(config={"threads": 1, "temp_directory": ""}) as connection,
         ThreadPoolExecutor(threads) as pool,
