@@ -46,7 +46,8 @@ class IdStyle:
 
 
 def _matching(ids: pa.Array, pattern: str) -> pa.Array:
-    return ids.filter(pc.fill_null(pc.match_substring_regex(ids, pattern), False))
+    numeric = ids.filter(pc.less(ids, ":"))  # those that begin with a digit, or with less: a tenth of the time
+    return numeric.filter(pc.match_substring_regex(numeric, pattern))
 
 
 def _check_scientific(found: Examples, name: str) -> None:
