@@ -127,11 +127,14 @@ def table(found: Sequence[Outcome]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [*head, *rows])
 
 
+def _encoding(content: bytes) -> str:
+    marked = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return {0: "utf-16-be", 1: "utf-16-le"}.get(content[:2].find(b"\0"), marked)
+
+
 def sales_counts(content: bytes) -> ExpectedCounts:
     """Counts of an Amazon Sales Dataset CSV, in UTF-8 or UTF-16, by Python's csv module."""
-    marked = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    encoding = {0: "utf-16-be", 1: "utf-16-le"}.get(content[:2].find(b"\0"), marked)
-    text = io.StringIO(content.decode(encoding), newline="")
+    text = io.StringIO(content.decode(_encoding(content)), newline="")
     header, *records = (record for record in csv.reader(text, strict=True) if record)
     users, reviews = header.index("user_id"), header.index("review_id")
     rows = faults = 0
@@ -145,7 +148,9 @@ def sales_counts(content: bytes) -> ExpectedCounts:
 
 
 def lines_counts(content: bytes) -> ExpectedCounts:
-    """Counts of JSON Lines by Python's json module."""
+    """Counts of JSON Lines, in UTF-8 or UTF-16, by Python's json module."""
+    if _encoding(content) != "utf-8-sig":
+        content = content.decode(_encoding(content)).encode()
     lines = content.removeprefix(BOM).removesuffix(b"\n").split(b"\n")
     return ExpectedCounts(len(lines), len(lines), sum(not _is_object(line) for line in lines))
 
