@@ -66,15 +66,15 @@ def run(
     force: bool = False,
     train: bool = False,
     approve: str = "",
-    settle: bool = False,
+    skip_settling: bool = False,
     only: Sequence[str] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """The result of one run of the job; failures are in the result, not raised.
 
-    `settle` is set in runs that the schedule starts; `only` names the assets to materialize. Without plots the default
-    leaves out the assets that no other asset reads (NON_CRITICAL).
+    `skip_settling` is set in runs that the schedule starts; `only` names the assets to materialize. Without plots the
+    default leaves out the assets that no other asset reads (NON_CRITICAL).
     """
-    config: dict[str, Any] = {"root": str(data_root.root), "settings": dict(settings), "skip_settling": settle}
+    config: dict[str, Any] = {"root": str(data_root.root), "settings": dict(settings), "skip_settling": skip_settling}
     config |= {"force": force, "train": train, "approve": approve}
     if now is not None:
         config["run_at"] = now.isoformat()

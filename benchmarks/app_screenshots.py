@@ -30,7 +30,7 @@ UPLOAD = (
 )
 
 
-def settle(page: Page) -> None:
+def skip_settling(page: Page) -> None:
     """Waits until the page has finished running and rendering."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=30_000)
     page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length === 0", timeout=30_000)
@@ -44,13 +44,13 @@ def act(page: Page, name: str) -> None:
         if cell.count():
             cell.click(position={"x": 20, "y": 55})
             page.get_by_test_id("stPlotlyChart").wait_for()
-            settle(page)
+            skip_settling(page)
     if name == "score_file":
         page.locator('input[type="file"]').set_input_files(
             {"name": "users.csv", "mimeType": "text/csv", "buffer": UPLOAD.encode()}
         )
         page.get_by_role("heading", name="Rejected rows").wait_for()
-        settle(page)
+        skip_settling(page)
 
 
 def take(page: Page, path: Path, width: int) -> None:
@@ -82,7 +82,7 @@ def main() -> None:
                     page = window.new_page()
                     path, _, tab = name.partition("#")
                     page.goto(address if path == "overview" else f"{address}/{path}")
-                    settle(page)
+                    skip_settling(page)
                     if tab:
                         page.get_by_role("tab", name=tab).click()
                     act(page, name)

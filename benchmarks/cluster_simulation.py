@@ -111,7 +111,7 @@ def measured(exports: Path, out: Path, *, bucket_rows: int) -> None:
         engine = opened_engine(data_root, settings)
         build = BuildContext(engine, data_root.warehouse, "1", settings, log=print)
         run = partial(_calls, timed=timed, build=build)
-        raw = landing.raw_reviews(data_root, settings, now=time.time(), settle=False, run=run)
+        raw = landing.raw_reviews(data_root, settings, now=time.time(), skip_settling=False, run=run)
         exported = sum(batch.size_bytes for batch in raw.batches)
         stages = [stage("reading", read=exported, written=0)]
         items, _ = item_tables(raw, build)

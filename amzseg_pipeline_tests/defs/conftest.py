@@ -22,7 +22,7 @@ def _two_exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def _two_snapshots(_one_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(root: Path) -> None:
-        scenario.published(deliver(copied(_one_export, root), more=MORE), settle=True)
+        scenario.published(deliver(copied(_one_export, root), more=MORE), skip_settling=True)
 
     return scenario.made_once(tmp_path_factory, "two_snapshots", make)
 
@@ -46,4 +46,4 @@ def data_root(_two_exports: Path, tmp_path: Path) -> DataRoot:
 
 
 def _publish(root: Path, **exports: bytes) -> None:
-    scenario.published(deliver(DataRoot(root), **exports), settle=True)
+    scenario.published(deliver(DataRoot(root), **exports), skip_settling=True)

@@ -103,7 +103,7 @@ def test_pending_model_moves_no_user_and_says_how_to_approve_it(pending):
 def test_model_stays_pending_over_runs_with_new_data(pending):
     version = pending_version(read_latest(pending.root))
     deliver(pending, more=people(6, first=91))
-    snapshot = published_run(pending, FOUR, settle=True)
+    snapshot = published_run(pending, FOUR, skip_settling=True)
     assert snapshot.run()["promotion"]["decision"] == "KEEP"
     assert pending_version(snapshot) == version
     assert users_by_cause(snapshot) == {"stayed": 90, "new user": 6}
@@ -158,7 +158,7 @@ def test_rollback_restores_segments_and_the_next_run_continues(approved):
     assert skip_reason(approved, **FOUR) == "nothing changed since snapshot 2"
 
     deliver(approved, more=people(6, first=91, day=2))
-    fourth = published_run(approved, FOUR, settle=True)
+    fourth = published_run(approved, FOUR, skip_settling=True)
     assert fourth.sequence == 4
     assert names(fourth) == names(second)
     assert users_by_cause(fourth) == {"stayed": 90, "new user": 6}

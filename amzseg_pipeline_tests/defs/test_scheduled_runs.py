@@ -53,18 +53,18 @@ def test_run_without_changes_materializes_and_checks_nothing(one_export):
 def test_removed_export_is_removed_and_a_restored_one_returns(data_root):
     before = features(data_root)
     (data_root.landing / "other.csv").unlink()
-    scenario.run(data_root, settle=True)
+    scenario.run(data_root, skip_settling=True)
     assert inputs(data_root) == ["export.csv"]
     assert not set("ABCD") & set(features(data_root).index)
     deliver(data_root, other=OTHER)
-    scenario.run(data_root, settle=True)
+    scenario.run(data_root, skip_settling=True)
     assert features(data_root).equals(before)
 
 
 def test_scheduled_run_skips_settling_file_and_manual_run_reads_it(one_export):
     deliver(one_export, more=MORE)
     deliver(one_export, young=OTHER, age_seconds=5)
-    scenario.run(one_export, settle=True)
+    scenario.run(one_export, skip_settling=True)
     assert inputs(one_export) == ["export.csv", "more.csv"]
     assert [file["path"] for file in read_latest(one_export.root).run()["skipped"]] == ["young.csv"]
     [raw] = scenario.run(one_export, only=["raw_reviews"]).asset_materializations_for_node("raw_reviews")
@@ -73,7 +73,7 @@ def test_scheduled_run_skips_settling_file_and_manual_run_reads_it(one_export):
 
 def test_run_waits_while_a_file_is_being_replaced(data_root):
     deliver(data_root, other=OTHER.replace(b"A,C", b"A,E"), age_seconds=5)
-    assert scenario.materialised(scenario.run(data_root, settle=True)) == set()
+    assert scenario.materialised(scenario.run(data_root, skip_settling=True)) == set()
     assert inputs(data_root) == ["export.csv", "other.csv"]
 
 
@@ -88,7 +88,7 @@ def test_file_that_arrives_during_a_run_is_in_the_next_one(tmp_path):
 
     sender = threading.Thread(target=arrive)
     sender.start()
-    assert scenario.run(data_root, settle=True).success
+    assert scenario.run(data_root, skip_settling=True).success
     sender.join()
     assert inputs(data_root) == ["export.csv"]
     assert changes(data_root) == "new: more.csv"
@@ -98,34 +98,34 @@ def test_schedule_retries_failed_run_without_new_data(one_export):
     deliver(one_export, broken=b"nonsense\n")
     for _ in range(2):
         assert changes(one_export) == "new: broken.csv"
-        assert not scenario.run(one_export, settle=True).success
+        assert not scenario.run(one_export, skip_settling=True).success
     deliver(one_export, broken=MORE)
-    assert scenario.run(one_export, settle=True).success
+    assert scenario.run(one_export, skip_settling=True).success
     assert inputs(one_export) == ["broken.csv", "export.csv"]
 
 
 def test_skipped_refused_file_is_read_once_it_is_fixed(one_export):
     deliver(one_export, more=MORE)
-    scenario.run(one_export, settings=SKIP, settle=True)
+    scenario.run(one_export, settings=SKIP, skip_settling=True)
     deliver(one_export, broken=b"nonsense\n", odd=b"more nonsense\n")
     assert changes(one_export, on_refused_file="skip") == "new: broken.csv, odd.csv"
-    assert scenario.materialised(scenario.run(one_export, settings=SKIP, settle=True)) == set()
+    assert scenario.materialised(scenario.run(one_export, settings=SKIP, skip_settling=True)) == set()
     refused = "refused and skipped: broken.csv, odd.csv"
     assert skip_reason(one_export, on_refused_file="skip") == f"nothing changed since snapshot 2; {refused}"
     deliver(one_export, broken=OTHER)
     assert changes(one_export, on_refused_file="skip") == "new: broken.csv"
-    scenario.run(one_export, settings=SKIP, settle=True)
+    scenario.run(one_export, settings=SKIP, skip_settling=True)
     assert inputs(one_export) == ["broken.csv", "export.csv", "more.csv"]
     assert [file["path"] for file in read_latest(one_export.root).run()["refused"]] == ["odd.csv"]
     deliver(one_export, broken=b"nonsense\n")
     assert changes(one_export).endswith("; the settings differ")
-    assert "broken.csv" in scenario.failure(scenario.run(one_export, settle=True))
+    assert "broken.csv" in scenario.failure(scenario.run(one_export, skip_settling=True))
 
 
 def test_rebuilds_lost_warehouse_without_force(one_export):
     before = features(one_export)
     shutil.rmtree(one_export.warehouse)
-    assert scenario.run(one_export, settle=True).success
+    assert scenario.run(one_export, skip_settling=True).success
     assert read_latest(one_export.root).sequence == 2
     assert features(one_export).equals(before)
     assert skip_reason(one_export) == "nothing changed since snapshot 2"
@@ -134,14 +134,14 @@ def test_rebuilds_lost_warehouse_without_force(one_export):
 def test_rebuilds_lost_published_folder(one_export):
     first = read_latest(one_export.root)
     shutil.rmtree(one_export.published)
-    assert scenario.run(one_export, settle=True).success
+    assert scenario.run(one_export, skip_settling=True).success
     assert read_latest(one_export.root).manifest["inputs"] == first.manifest["inputs"]
     assert skip_reason(one_export) == "nothing changed since snapshot 1"
 
 
 def test_fails_if_review_count_halves_or_doubles(one_export):
     deliver(one_export, much=sales_csv([{"user_id": f"N{n},M{n}", "review_id": f"Q{n},P{n}"} for n in range(13)]))
-    result = scenario.run(one_export, settle=True)
+    result = scenario.run(one_export, skip_settling=True)
     assert failed_checks(result) == ["row_count_in_range"]
     assert "user_features" not in scenario.materialised(result)
     assert read_latest(one_export.root).sequence == 1
@@ -151,7 +151,7 @@ def test_fails_if_review_count_halves_or_doubles(one_export):
     assert scenario.run(one_export, settings={**scenario.QUICK, "max_rows_share": 3}).success
     assert skip_reason(one_export) == "nothing changed since snapshot 2"
     (one_export.landing / "much.csv").unlink()
-    assert failed_checks(scenario.run(one_export, settle=True)) == ["row_count_in_range"]
+    assert failed_checks(scenario.run(one_export, skip_settling=True)) == ["row_count_in_range"]
 
 
 def test_refuses_to_publish_tables_of_different_runs(one_export):
@@ -171,7 +171,7 @@ def test_refuses_to_publish_tables_of_different_runs(one_export):
 def test_metadata_lists_new_skipped_and_published(data_root):
     deliver(data_root, more=MORE, more_again=MORE, **{"<b>[x](javascript:y)": b"nonsense\n"})
     with scenario.quick_instance() as instance:
-        result = scenario.run(data_root, instance=instance, settings=SKIP, settle=True)
+        result = scenario.run(data_root, instance=instance, settings=SKIP, skip_settling=True)
         tags = instance.get_run_by_id(result.run_id).tags
     assert tags["amzseg/changes"] == "new: more.csv; the settings differ"
     assert tags["amzseg/outcome"] == "published snapshot 2"
@@ -200,7 +200,7 @@ def test_metadata_lists_new_skipped_and_published(data_root):
 def test_invalid_settings_fail_before_anything_is_written(tmp_path):
     data_root = deliver(DataRoot(tmp_path), export=EXPORT)
     (data_root.root / "settings.toml").write_text("sede = 3\n")
-    result = scenario.run(data_root, settle=True)
+    result = scenario.run(data_root, skip_settling=True)
     assert not result.success
     assert not has_snapshot(data_root.root)
     assert not (data_root.warehouse / "raw_reviews.json").exists()

@@ -122,7 +122,7 @@ def test_requests_run_that_names_the_change(data_root, case):
 @pytest.mark.parametrize("case", ["touched", "another name"])
 def test_unchanged_content_costs_one_run(data_root, case):
     CHANGES[case][0](data_root)
-    assert scenario.materialised(scenario.run(data_root, settle=True)) == set()
+    assert scenario.materialised(scenario.run(data_root, skip_settling=True)) == set()
     assert skip_reason(data_root) == "nothing changed since snapshot 1"
     assert read_latest(data_root.root).sequence == 1
 
@@ -207,7 +207,7 @@ def test_requests_run_after_loss_of_warehouse(data_root, lost):
 def test_loss_of_recorded_hashes_costs_one_run(data_root):
     (data_root.warehouse / "landing.json").unlink()
     assert changes(data_root) == "changed or touched: export.csv, other.csv"
-    assert scenario.materialised(scenario.run(data_root, settle=True)) == set()
+    assert scenario.materialised(scenario.run(data_root, skip_settling=True)) == set()
     assert skip_reason(data_root) == "nothing changed since snapshot 1"
 
 
@@ -220,7 +220,7 @@ def test_requests_run_that_fails_if_comparison_is_impossible(data_root, name, re
     shown = changes(data_root)
     assert shown.startswith("cannot be compared: ")
     assert reason in shown
-    result = scenario.run(data_root, settle=True)
+    result = scenario.run(data_root, skip_settling=True)
     assert not result.success
     assert scenario.materialised(result) == set()
 

@@ -96,7 +96,7 @@ def outcome_of_parquet(root: Path, content: bytes, expected: pa.Table) -> str:
     data_root = landing_zone(root, {"reviews.parquet": content})
     engine = Engine(Settings(threads=1, memory_limit_mib=400), temporary=root / "spill")
     try:
-        raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)
+        raw = raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False)
         with refuse_damaged_exports(raw.reviews):
             validated = reviews.validated_reviews(raw_reviews_frame(raw.reviews, engine))
             found = validated.select("user_id", "item_id", "rating", "reviewed_at").collect("pyarrow").to_native()
@@ -144,7 +144,7 @@ def changing_file_outcomes(root: Path, *, seed: int, rounds: int) -> Counter[str
 
 
 def _rows_read(data_root: DataRoot) -> int:
-    raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)
+    raw = raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False)
     engine = Engine(Settings(threads=1), temporary=data_root.root / "spill")
     try:
         with refuse_damaged_exports(raw.reviews):

@@ -31,7 +31,7 @@ from amzseg_pipeline.storage.landing import raw_reviews
 from amzseg_pipeline.storage.serving.uploads import opened_upload
 
 def run(path):
-    raw_reviews(DataRoot(path.parents[1]), Settings(), now=time.time(), settle=False)
+    raw_reviews(DataRoot(path.parents[1]), Settings(), now=time.time(), skip_settling=False)
 
 def app(path):
     with path.open("rb") as stream:

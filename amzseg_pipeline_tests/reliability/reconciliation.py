@@ -83,7 +83,7 @@ def outcomes(
             (data_root.landing / path).write_bytes(content)
         refusal, fault = "", ""
         try:
-            raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)
+            raw = raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False)
         except RefusedInput as error:
             refusal = "".join(traceback.format_exception(error))
             fault = _fault_in_message(str(error), name)
@@ -109,7 +109,7 @@ def undetected_cuts(root: Path, damaged: Iterable[Damage], *, name: str, sidecar
     for damage in damaged:
         (data_root.landing / name).write_bytes(damage.content)
         try:
-            raw_reviews(data_root, Settings(), now=time.time(), settle=False)
+            raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False)
         except RefusedInput:
             continue
         undetected += 1

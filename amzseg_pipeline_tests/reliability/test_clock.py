@@ -13,7 +13,7 @@ def test_sequences_increase_whatever_the_clock_says(tmp_path):
     settings = {**scenario.QUICK, "keep_snapshots": 1, "keep_snapshot_hours": 48}
     for run_day, now in enumerate((RIGHT, WRONG, RIGHT), start=1):
         data_root = scenario.data_root_with(tmp_path, export=sales_csv([{}] * (20 + run_day)))
-        result = scenario.run(data_root, now=now, settings=settings, settle=True)
+        result = scenario.run(data_root, now=now, settings=settings, skip_settling=True)
         assert result.success, scenario.failure(result)
         snapshot = read_latest(data_root.root)
         assert (snapshot.sequence, snapshot.created) == (run_day, now)

@@ -35,7 +35,7 @@ def test_an_interrupted_write_leaves_the_old_or_new_content(tmp_path: Path, kind
 def test_an_interrupted_ingest_is_repeated(tmp_path: Path, is_kill: bool) -> None:
     def read(data_root: Any, listings: int) -> None:
         landing_zone(data_root.root, {"a.csv": sales_csv([{}] * listings)})
-        raw_reviews(data_root, Settings(), now=time.time(), settle=False)
+        raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False)
 
     data_root = landing_zone(tmp_path, {"a.csv": sales_csv([{}])})
     read(data_root, 2)
@@ -46,13 +46,13 @@ def test_an_interrupted_ingest_is_repeated(tmp_path: Path, is_kill: bool) -> Non
         landing_zone(data_root.root, {"a.csv": sales_csv([{}] * 3)})
         try:
             with faults(at, is_kill=is_kill):
-                raw_reviews(data_root, Settings(), now=time.time(), settle=False)
+                raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False)
         except (Killed, OSError, PipelineError):
             pass
         assert all(
             sum(1 for _ in pq.ParquetFile(part).iter_batches()) for part in data_root.warehouse.rglob("*.parquet")
         )
-        raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)
+        raw = raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False)
         assert (raw.records, raw.rows) == (3, 6)
         [part] = (data_root.warehouse / "raw_reviews").iterdir()
         assert pq.read_table(part).num_rows == 6
@@ -64,6 +64,6 @@ def test_a_clock_set_back_stops_nothing(tmp_path: Path) -> None:
     data_root = landing_zone(tmp_path, {"a.csv": sales_csv([{}])})
     years_ago = datetime(2001, 1, 1, tzinfo=UTC).timestamp()
     for now in (time.time(), years_ago, time.time()):
-        assert raw_reviews(data_root, Settings(), now=now, settle=False).rows == 2
-    scheduled = raw_reviews(data_root, Settings(settle_seconds=60), now=years_ago, settle=True)
+        assert raw_reviews(data_root, Settings(), now=now, skip_settling=False).rows == 2
+    scheduled = raw_reviews(data_root, Settings(settle_seconds=60), now=years_ago, skip_settling=True)
     assert [batch.path for batch in scheduled.batches] == ["a.csv"]

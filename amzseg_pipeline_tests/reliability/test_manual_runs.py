@@ -47,7 +47,7 @@ def test_a_killed_run_frees_the_lock_at_once(tmp_path):
         pipeline = PipelineResource(root=str(data_root.root), settings=dict(scenario.QUICK))
         with dg.build_schedule_context(instance=instance, resources={"pipeline": pipeline}) as context:
             assert isinstance(nightly(context), dg.RunRequest)
-        result = scenario.run(data_root, instance=instance, settle=True)
+        result = scenario.run(data_root, instance=instance, skip_settling=True)
         assert result.success, scenario.failure(result)
         found = instance.get_run_by_id(killed.run_id)
         assert (found.status, found.tags["amzseg/outcome"]) == (dg.DagsterRunStatus.FAILURE, f"failed: {MESSAGE}")

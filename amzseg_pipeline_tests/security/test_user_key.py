@@ -106,13 +106,13 @@ def test_a_key_changes_only_ids_in_raw_rows(tmp_path: Path, export: str) -> None
 def raw_rows_of(root: Path, export: str, *, key: UserKey | None) -> pa.RecordBatch:
     """Every raw row of the export as the pipeline reads it, sorted."""
     deliver(root / "landing", EXPORTS[export]())
-    raw = raw_reviews(DataRoot(root), Settings(), now=time.time(), settle=False, user_key=key)
+    raw = raw_reviews(DataRoot(root), Settings(), now=time.time(), skip_settling=False, user_key=key)
     assert raw.user_key_id == (key.id if key else None)
     engine = Engine(Settings(threads=1), temporary=root / "temporary")
     table = raw_reviews_frame(raw.reviews, engine).collect("pyarrow").to_native()
     engine.close()
     [rows] = table.sort_by([("batch", "ascending"), ("row_number", "ascending")]).combine_chunks().to_batches()
-    kept = raw_reviews(DataRoot(root), Settings(), now=time.time(), settle=False, user_key=key)
+    kept = raw_reviews(DataRoot(root), Settings(), now=time.time(), skip_settling=False, user_key=key)
     assert kept == raw
     return rows
 
@@ -121,7 +121,7 @@ def test_parts_of_another_key_are_replaced(tmp_path: Path) -> None:
     deliver(tmp_path / "landing", in_dollars())
     names = {}
     for key in (None, A_KEY, ANOTHER_KEY, None):
-        raw = raw_reviews(DataRoot(tmp_path), Settings(), now=time.time(), settle=False, user_key=key)
+        raw = raw_reviews(DataRoot(tmp_path), Settings(), now=time.time(), skip_settling=False, user_key=key)
         names[key] = {batch.reader for batch in raw.reviews}
         kept = {path.name for path in (tmp_path / "warehouse/raw_reviews").iterdir()}
         assert kept == {batch.parquet_path.name for batch in raw.batches if not batch.is_read_in_place}
@@ -133,7 +133,7 @@ def test_parts_of_another_key_are_replaced(tmp_path: Path) -> None:
 def test_raw_reviews_document_round_trips_with_a_key(tmp_path: Path) -> None:
     deliver(tmp_path / "landing", in_dollars())
     for key in (None, A_KEY):
-        raw = raw_reviews(DataRoot(tmp_path), Settings(), now=time.time(), settle=False, user_key=key)
+        raw = raw_reviews(DataRoot(tmp_path), Settings(), now=time.time(), skip_settling=False, user_key=key)
         document = json.loads(json.dumps(raw_reviews_document(raw)))
         assert raw_reviews_from_document(document, location=str(tmp_path / "warehouse/raw_reviews.json")) == raw
 

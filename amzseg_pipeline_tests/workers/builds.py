@@ -72,7 +72,7 @@ def tables_of(
     try:
         build = BuildContext(engine, data_root.warehouse, "1", settings, log=[].append)
         raw = landing.raw_reviews(
-            data_root, settings, now=time.time(), settle=False, run=partial(function_results, build=build)
+            data_root, settings, now=time.time(), skip_settling=False, run=partial(function_results, build=build)
         )
         items, _ = item_tables(raw, build)
         partitioned = partitioned_reviews(raw, partial(Engine.scan, paths=items.paths), build)

@@ -29,7 +29,7 @@ def write_tables(task: Task) -> None:
     settings = settings_of(data_root)
     engine = opened_engine(data_root, settings)
     try:
-        raw = landing.raw_reviews(data_root, settings, now=time.time(), settle=False)
+        raw = landing.raw_reviews(data_root, settings, now=time.time(), skip_settling=False)
         build = BuildContext(
             engine, data_root.warehouse, "benchmark", settings, log=lambda line: print(line, flush=True)
         )

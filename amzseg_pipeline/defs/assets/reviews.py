@@ -44,7 +44,7 @@ def raw_reviews(
         pipeline.data_root,
         settings,
         now=pipeline.now.timestamp(),
-        settle=pipeline.skip_settling,
+        skip_settling=pipeline.skip_settling,
         user_key=pipeline.user_key,
         run=partial(function_results, build=build),
     )

@@ -88,7 +88,7 @@ def built_tables(
 ) -> Tables:
     """The tables of the landing zone, built on the warehouse of earlier calls."""
     values = Settings(**settings)
-    raw = landing.raw_reviews(data_root, values, now=time.time(), settle=False)
+    raw = landing.raw_reviews(data_root, values, now=time.time(), skip_settling=False)
     build = BuildContext(engine, data_root.warehouse, code_version, values, log=[].append)
     items = engine.scan(item_tables(raw, build)[0].paths)
     partitioned = partitioned_reviews(raw, lambda _: items, build)

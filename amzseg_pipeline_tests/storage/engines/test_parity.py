@@ -47,7 +47,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def raw_files(data_root: DataRoot, engine: Engine) -> tuple[Path, Path]:
     """The raw reviews and the raw items of the landing zone, each as one parquet file."""
-    raw = landing.raw_reviews(data_root, Settings(max_expansion_ratio=10_000), now=time.time(), settle=False)
+    raw = landing.raw_reviews(data_root, Settings(max_expansion_ratio=10_000), now=time.time(), skip_settling=False)
     paths = data_root.root / "raw_reviews.parquet", data_root.root / "raw_items.parquet"
     engine.write(landing.raw_reviews_frame(raw.reviews, engine), paths[0])
     engine.write(landing.raw_items_frame(raw.reviews, raw.items, engine), paths[1])

@@ -90,7 +90,7 @@ def landing_zone(root: Path, exports: Mapping[str, bytes]) -> DataRoot:
 
 def reviews_read(data_root: DataRoot, **settings: Any) -> RawReviews:
     """The landing zone as read by a manual run."""
-    return raw_reviews(data_root, Settings(**settings), now=time.time(), settle=False)
+    return raw_reviews(data_root, Settings(**settings), now=time.time(), skip_settling=False)
 
 
 def opened(path: Path, **settings: Any) -> Export:

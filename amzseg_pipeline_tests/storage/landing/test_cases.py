@@ -85,7 +85,7 @@ OTHERS = {"nan_price_in_meta", "negative_times_zero_rating_doubled_items", "revi
 
 def raw_of(case: str, folder: Path) -> RawReviews:
     shutil.copytree(CASES / case, folder / "landing")
-    return raw_reviews(DataRoot(folder), Settings(), now=time.time(), settle=False)
+    return raw_reviews(DataRoot(folder), Settings(), now=time.time(), skip_settling=False)
 
 
 def cleaned(raw: RawReviews, folder: Path) -> pd.DataFrame:
@@ -170,7 +170,7 @@ def test_out_of_range_values_in_parquet_are_unreadable_and_counted(tmp_path: Pat
     odd = [{"rating": 7.0}, {"rating": float("nan")}, {"timestamp": year_9000_ms}, {"timestamp": 0}]
     records = good + [review_2023(number) | values for number, values in enumerate(odd, start=9)]
     data_root = landing_zone(tmp_path, {"a.parquet": parquet(records)})
-    raw = raw_reviews(data_root, Settings(), now=time.time(), settle=False)
+    raw = raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False)
     assert raw.batches[0].is_read_in_place
     rows = cleaned(raw, tmp_path)
     assert len(rows) == 12

@@ -164,7 +164,7 @@ def raw_reviews(
     settings: Settings,
     *,
     now: float,
-    settle: bool,
+    skip_settling: bool,
     user_key: UserKey | None = None,
     run: Run = in_process,
 ) -> RawReviews:
@@ -174,7 +174,7 @@ def raw_reviews(
         data_root: Its landing/ is read, its warehouse/ written.
         settings: Limits, and `on_refused_file`: whether refused files fail the run or are skipped and reported.
         now: The time of the run, in seconds since 1970 UTC.
-        settle: Skip files younger than `settle_seconds`.
+        skip_settling: Skip files younger than `settle_seconds`.
         user_key: Replaces the ids of users and reviews with pseudonyms; batch files of another key are not used.
         run: Where files are hashed and read, one task for each.
 
@@ -182,7 +182,9 @@ def raw_reviews(
         RefusedInput: It lists every file that cannot be read, and no batch file changed. Also where nothing can be
             read, and, whatever `on_refused_file` says, where files have different currencies.
     """
-    listing = landing_listing(data_root.landing, now=now, settle_seconds=settings.settle_seconds if settle else None)
+    listing = landing_listing(
+        data_root.landing, now=now, settle_seconds=settings.settle_seconds if skip_settling else None
+    )
     if not listing.files and not listing.refused:
         raise RefusedInput(_nothing_to_read(data_root.landing, listing))
 

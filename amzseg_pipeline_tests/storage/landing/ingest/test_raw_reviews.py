@@ -249,7 +249,7 @@ def test_skips_young_files_when_settling(tmp_path: Path) -> None:
     data_root = landing_zone(tmp_path, {"old.csv": A, "young.csv": B})
     now = time.time()
     os.utime(data_root.landing / "old.csv", (now - 3600, now - 3600))
-    settling = raw_reviews(data_root, Settings(), now=now, settle=True)
+    settling = raw_reviews(data_root, Settings(), now=now, skip_settling=True)
     assert [batch.path for batch in settling.batches] == ["old.csv"]
     assert [file.path for file in settling.skipped] == ["young.csv"]
     assert len(reviews_read(data_root).batches) == 2
@@ -297,5 +297,5 @@ def test_files_of_equal_size_are_hashed_together(tmp_path: Path) -> None:
         counts.append(len(tasks))
         return in_process(tasks)
 
-    raw_reviews(data_root, Settings(), now=time.time(), settle=False, run=run)
+    raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False, run=run)
     assert counts == [3, 3]

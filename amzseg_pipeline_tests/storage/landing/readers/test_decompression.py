@@ -93,7 +93,8 @@ from amzseg_pipeline.storage.landing import raw_reviews
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
 try:
-    raw_reviews(DataRoot(Path(sys.argv[1])), Settings(max_expanded_bytes=40_000_000), now=time.time(), settle=False)
+    settings = Settings(max_expanded_bytes=40_000_000)
+    raw_reviews(DataRoot(Path(sys.argv[1])), settings, now=time.time(), skip_settling=False)
 except Exception as error:
     print(type(error).__name__, (peak() - before) // 1024)
 """
