@@ -13,12 +13,14 @@ from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.app.pages import opened
 
 
+_MAIN_MODULE = sys.modules["__main__"]
+
+
 @pytest.fixture(autouse=True)
 def _main_module() -> Iterator[None]:
-    """AppTest replaces the main module, which processes that later tests spawn would import."""
-    main = sys.modules["__main__"]
+    """AppTest, in fixtures too, replaces the main module, which processes that later tests spawn would import."""
     yield
-    sys.modules["__main__"] = main
+    sys.modules["__main__"] = _MAIN_MODULE
 
 
 @pytest.fixture

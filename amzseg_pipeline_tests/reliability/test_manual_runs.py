@@ -46,7 +46,7 @@ def test_a_killed_run_frees_the_lock_at_once(tmp_path):
         assert killed.status == dg.DagsterRunStatus.STARTED
         pipeline = PipelineResource(root=str(data_root.root), settings=dict(scenario.QUICK))
         with dg.build_schedule_context(instance=instance, resources={"pipeline": pipeline}) as context:
-            assert isinstance(nightly(context), dg.RunRequest)
+            assert [type(request) for request in nightly(context)] == [dg.RunRequest]
         result = scenario.run(data_root, instance=instance, skip_settling=True)
         assert result.success, scenario.failure(result)
         found = instance.get_run_by_id(killed.run_id)
