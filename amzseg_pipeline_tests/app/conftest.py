@@ -12,7 +12,6 @@ from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.app.pages import opened
 
-
 _MAIN_MODULE = sys.modules["__main__"]
 
 

@@ -81,7 +81,7 @@ def test_an_unusual_id_is_kept_as_it_is(tmp_path: Path, user_id: str) -> None:
         ("a.csv", canonical_csv([{"user_id": "A" * 2**20}]), "user_id is longer than 4,096 bytes"),
         ("a.parquet", parquet([{**review_2023(user_id="A" * 2**20), "timestamp": "2020-05-05"}]), "user_id is longer"),
         ("a.csv", canonical_csv([{"user_id": "A\0B"}]), "a NUL byte"),
-        ("a.jsonl", json_lines([review_2023(user_id="A" * 2**19)]), "user_id is not a text in quotes of at most 4,096 bytes"),
+        ("a.jsonl", json_lines([review_2023(user_id="A" * 2**19)]), "user_id is not a text in quotes"),
         ("a.jsonl", json_lines([review_2023(user_id="A\0B")]), "user_id is not a text"),
         ("a.jsonl", json_lines([review_2023(user_id="\ud800")]), "user_id is not a text|no record can be read"),
         ("a.jsonl", b'{"user_id":' * 100_000 + b"\n", "no JSON object of at most"),
