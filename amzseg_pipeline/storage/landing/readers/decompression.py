@@ -3,18 +3,13 @@
 import gzip
 import hashlib
 import io
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-
-try:
-    from isal import igzip, isal_zlib
-except ImportError:  # no wheel for this processor; the library of Python gives the same bytes in three times the time
-    igzip, isal_zlib = gzip, zlib
+from isal import igzip, isal_zlib
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
@@ -79,7 +74,7 @@ def decompressed_chunks(path: Path, settings: Settings, *, content_hash: Content
         hashed = _HashedReads(file) if content_hash else None
         stream: Any = hashed or file
         if compression == "gzip":
-            with igzip.open(stream) as expanded:
+            with igzip.open(stream) as expanded:  # the same bytes as gzip gives, in a third of the time
                 yield from _limited_chunks(lambda: _gzip_chunk(expanded), "gzip", path, settings)
         elif compression == "zstd":
             with pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd") as decompressed:
@@ -112,7 +107,7 @@ def _gzip_chunk(stream: gzip.GzipFile) -> bytes:
         return stream.read(_CHUNK_BYTES)
     except EOFError as error:
         raise RefusedInput("the gzip file looks cut: its end is missing; deliver it again.") from error
-    except (gzip.BadGzipFile, isal_zlib.error) as error:
+    except (gzip.BadGzipFile, isal_zlib.error) as error:  # type: ignore[misc]  # its stub declares an instance
         raise RefusedInput(f"the gzip file is damaged ({error}); deliver it again.") from error
 
 
