@@ -24,8 +24,8 @@ def attention_items(run: dict[str, Any]) -> list[tuple[str, str]]:
         items.append(
             (
                 " ".join(f"{capitalized(warning)}." for warning in warnings),
-                "The segments are less reliable than at training. The next runs train a new model; check its promotion "
-                "on the page About the data.",
+                "The segments are less reliable than at training. A new model is trained soon if drift is "
+                "large, else weekly; check its promotion on the page About the data.",
             )
         )
     if (run.get("k") or {}).get("confidence") == "low":

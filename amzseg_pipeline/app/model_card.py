@@ -28,9 +28,10 @@ _EVIDENCE_COLUMNS = {
     "prediction_strength": "Prediction strength",
     "jaccard": "Least stable (Jaccard)",
     "inertia": "Inertia",
+    "separation": "Separation",
     "smallest_share": "Smallest segment",
 }
-_EVIDENCE_FORMATS = {"inertia": "{:,.0f}", "prediction_strength": "{:.2f}", "jaccard": "{:.2f}"}
+_EVIDENCE_FORMATS = {"inertia": "{:,.0f}", **dict.fromkeys(("prediction_strength", "jaccard", "separation"), "{:.2f}")}
 _DECISIONS = {
     "PROMOTE": "The new model was promoted:",
     "HOLD": "The new model is pending approval:",
@@ -39,9 +40,9 @@ _DECISIONS = {
 }
 _DRIFT_LABELS = {
     "psi_shares": "Shares of the segments (PSI)",
-    "distance_ratio": "Squared distance from the centres, relative to training",
-    "outlier_ratio": "Outliers, relative to training",
-    "unseen_share": "Share of users not in the training data",
+    "distance_ratio": "Squared distance from the centres, relative to the reference",
+    "outlier_ratio": "Outliers, relative to the reference",
+    "unseen_share": "Share of users not in the reference",
 }
 _RULES = {
     "knee": "knee of the inertia",
@@ -174,12 +175,16 @@ def promotion_decision(report: Mapping[str, Any], *, pending: Mapping[str, Any] 
 
 
 def drift_figures(drift: Mapping[str, Any]) -> None:
-    """Drift since training: `drift` of run.json."""
+    """Drift from the reference: `drift` of run.json."""
     if not drift.get("figures"):
         return
-    st.header("Drift since training", anchor=False)
+    st.header("Drift", anchor=False)
     warnings = " ".join(f"{capitalized(warning)}." for warning in drift.get("warnings", ()))
-    st.markdown(f"Drift warns and requests a new model; it never blocks publishing. {markdown_escaped(warnings)}")
+    st.markdown(
+        "How far users have moved from the reference: the users of the training, or of the last run that kept the "
+        "model although drift persisted. Drift warns and may start a training; it never blocks publishing. "
+        f"{markdown_escaped(warnings)}"
+    )
     html_table(
         ["", "What is measured", "Value", "Warns above"],
         [

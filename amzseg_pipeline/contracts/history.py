@@ -92,9 +92,19 @@ DRIFT_COLUMNS = (
         for psi, name in zip(PSI_COLUMNS, FEATURES, strict=True)
     ),
     Column("psi_shares", "float64", "population stability index of the segments' shares", nullable=True, minimum=0),
-    Column("distance_ratio", "float64", "mean squared distance against that at training", nullable=True, minimum=0),
-    Column("outlier_ratio", "float64", "share of outliers against that at training", nullable=True, minimum=0),
-    Column("unseen_share", "float64", "share of users not known at training", nullable=True, minimum=0, maximum=1),
+    Column(
+        "distance_ratio",
+        "float64",
+        "mean squared distance relative to the reference of drift",
+        nullable=True,
+        minimum=0,
+    ),
+    Column(
+        "outlier_ratio", "float64", "share of outliers relative to the reference of drift", nullable=True, minimum=0
+    ),
+    Column(
+        "unseen_share", "float64", "share of users not in the reference of drift", nullable=True, minimum=0, maximum=1
+    ),
 )
 """Drift of the run, measured on the champion at its start; null in the first run."""
 

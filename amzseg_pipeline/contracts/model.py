@@ -130,9 +130,10 @@ class KLimits:
 class KChoice:
     """The chosen number of clusters, the rule that chose it, and the choice of every other rule (None: no choice).
 
-    `confidence` says how well the segments would come out again, not that there are exactly k types: "high" if k
-    passes every k criterion by more than one standard error of the prediction strength and no larger k shows signs of
-    valleys, "medium" if it passes or only the prediction strength misses its limit by less than that, else "low".
+    `confidence` says how clearly segments are separated and how well they would come out again, not that there are
+    exactly k types: "high" if k passes every k criterion, prediction strength by at least one standard error, and no
+    larger k shows signs of valleys, "medium" if it passes or only the prediction strength misses its limit, by at most
+    one standard error, else "low".
     `passing` are the numbers in the range that pass every criterion: the data supports each of them.
     """
 

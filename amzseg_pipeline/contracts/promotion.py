@@ -8,7 +8,7 @@ from pydantic import FiniteFloat
 from amzseg_pipeline.contracts.model import Model, TrainingReference
 
 Decision = Literal["PROMOTE", "HOLD", "REJECT", "KEEP"]
-"""The decision about the challenger; KEEP if none was trained."""
+"""KEEP: there is no challenger, it equals the champion, or drift persists and it is not better."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class DriftFigure:
 
 @dataclass(frozen=True)
 class Drift:
-    """How far users have moved from the champion's training data.
+    """How far users have moved from the champion's reference: its training users, or those of a later run that kept it.
 
     `warnings` are messages, `triggers` those that start the training of a challenger. `note` explains missing figures.
     """

@@ -114,7 +114,8 @@ SEGMENT_PROFILES = Table(
         Column(
             "k_confidence",
             "string",
-            "high, medium or low, the same for all segments: whether other users of the source would give them again",
+            "high, medium or low, the same for all segments: whether they are separated and would come out again from "
+            "other users",
             nullable=True,
         ),
         Column("model_version", "string", "version of the model that made the segment"),

@@ -183,7 +183,8 @@ class Settings(BaseModel):
     )
     promotion: Literal["automatic", "approve"] = Field(
         "automatic",
-        description="Persistent drift adopts a challenger (automatic), or every change of segments needs approval.",
+        description="Whether a challenger that changes much is promoted if drift persists or it has been pending for "
+        "drift_persist_days (automatic), or only after an approval (approve).",
     )
     drift_persist_runs: int = Field(3, ge=1, description="Drift persists after this number of runs.")
     drift_persist_days: float = Field(7.0, ge=0, description="Drift persists after this number of days, if earlier.")
@@ -224,13 +225,13 @@ class Settings(BaseModel):
         2.4, ge=0, description="A PSI below this multiple of its sampling noise never warns."
     )
     drift_distance_ratio: float = Field(
-        1.10, ge=1, description="The mean squared distance relative to training above which drift warns."
+        1.10, ge=1, description="The mean squared distance relative to the reference above which drift warns."
     )
     drift_outlier_ratio: float = Field(
-        2.0, ge=1, description="The number of outliers relative to training above which drift warns."
+        2.0, ge=1, description="The number of outliers relative to the reference above which drift warns."
     )
     drift_unseen_share: float = Field(
-        0.20, ge=0, le=1, description="The share of users unseen at training above which drift warns."
+        0.20, ge=0, le=1, description="The share of users not in the reference above which drift warns."
     )
     user_ids: Literal["either", "keyed", "given"] = Field(
         "either",

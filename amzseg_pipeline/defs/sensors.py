@@ -123,7 +123,7 @@ def _messages(state: Mapping[str, Any], *, now: datetime) -> Iterator[tuple[str,
         )
     since = state.get("drift_since")
     if since and now - datetime.fromisoformat(since) >= _REMINDER:
-        text = "Users have drifted from the training data of the segments since"
+        text = "Users have drifted from the reference of the segments since"
         yield f"drift since {since}", f"{text} {since[:10]}, and no model was adopted. See segment_drift."
 
 

@@ -165,6 +165,9 @@ def test_renders_plots_of_the_real_export(real_data, tmp_path):
     assert {(plot["name"], plot["reason"]) for plot in document["missing"]} == {
         ("reviews_over_time", "no review has a date"),
         ("rejected_rows", "no row was rejected"),
+        ("segment_moves", "this is the first run: there is no previous one to compare with"),
+        ("shares_over_runs", "there is only one run"),
+        ("drift_over_runs", "drift was measured in fewer than two runs"),
     }
     titles = {plot["name"]: plot["title"] for plot in document["plots"]}
     assert titles["price_paid"] == "Half of all reviews are of products that cost ₹799 or less"

@@ -111,7 +111,7 @@ def challenger_model(
 
 @dg.asset(
     **document_asset(
-        "The decision on the challenger with every criterion: PROMOTE, HOLD, REJECT, or KEEP if none is new.",
+        "The decision on the challenger with every criterion: PROMOTE, HOLD, REJECT or KEEP.",
         stage="segments",
         kinds={"python"},
     )

@@ -1,4 +1,4 @@
-"""Plots over runs: migrations since the previous run, segment shares, and drift from the training users."""
+"""Plots over runs: migrations since the previous run, segment shares, and drift from the reference."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -162,7 +162,7 @@ def drift_over_runs(data: HistoryData) -> Plot | NotApplicable:
         axes.plot(measured.index, measured[name], "o-", color=_PSI_COLOURS[name], linewidth=2, markersize=4)
     limit = min(limits.values())
     axes.axhline(limit, color=HIGHLIGHT, linewidth=1.6, linestyle="--")
-    axes.set(ylabel="PSI against the users at training", ylim=(0, 1.12 * max(limit, float(measured.max().max()))))
+    axes.set(ylabel="PSI against the reference", ylim=(0, 1.12 * max(limit, float(measured.max().max()))))
     axes.annotate(f"warns above {limit:.2f}", (0.01, limit), xycoords=("axes fraction", "data"), xytext=(0, 4),
                   textcoords="offset points", color=HIGHLIGHT, fontweight="bold", va="bottom")  # fmt: skip
     _run_axis(axes, data.recent)

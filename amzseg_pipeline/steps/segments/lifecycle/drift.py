@@ -1,4 +1,4 @@
-"""Drift: how far users have moved from the training data of a model."""
+"""Drift: how far users have moved from the reference of a model."""
 
 import math
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def training_reference(sample: pd.DataFrame, model: Model) -> TrainingReference:
 
 
 def drift(sample: pd.DataFrame, champion: Model, settings: Settings) -> Drift:
-    """Drift of `sample` (sampling.training_sample of this run) against the training sample of `champion`.
+    """Drift of `sample` (sampling.training_sample of this run) against the reference of `champion`.
 
     PSI is the sum of (a - e) ln(a / e) over bins, with shares smoothed by half a user; its noise floor is
     (bins - 1)(1/N + 1/M). Every warning triggers a challenger, except that of a single feature below
@@ -152,11 +152,11 @@ def _scored(sample: pd.DataFrame, model: Model) -> tuple[Counts, npt.NDArray[np.
 
 def _message(figure: DriftFigure) -> str:
     if figure.name == "distance_ratio":
-        return f"the mean squared distance to centroids is {figure.value:.2f} times that at training"
+        return f"the mean squared distance to centroids is {figure.value:.2f} times that of the reference"
     if figure.name == "outlier_ratio":
-        return f"outliers are {figure.value:.1f} times as frequent as at training"
+        return f"outliers are {figure.value:.1f} times as frequent as in the reference"
     if figure.name == "unseen_share":
-        return f"{figure.value:.0%} of the users were not known at training"
+        return f"{figure.value:.0%} of the users are not in the reference"
     subject = "segment shares" if figure.name == "psi_shares" else figure.name.removeprefix("psi_")
     return f"PSI of {subject} is {figure.value:.2f} (limit {figure.limit:.2f})"
 

@@ -94,7 +94,7 @@ def test_unseen_users_are_counted_on_the_smallest_hashes() -> None:
     share = figures(drift(grown, trained_champion(), SETTINGS))["unseen_share"]
     assert share == pytest.approx(1 / 3, abs=0.04)
     found = drift(grown, trained_champion(), SETTINGS)
-    assert any("of the users were not known at training" in warning for warning in found.warnings)
+    assert any("of the users are not in the reference" in warning for warning in found.warnings)
     # New users like the old ones make no segment false.
     assert found.triggers == ()
     assert figures(drift(others(USERS), trained_champion(), SETTINGS))["unseen_share"] == pytest.approx(1, abs=0.001)
