@@ -16,7 +16,7 @@ from amzseg_pipeline.storage.landing.formats.detection import format_of
 from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards.parquet import check_engine_can_open
 from amzseg_pipeline.storage.landing.guards.text import check_size, printable
-from amzseg_pipeline.storage.landing.ingest.batch_files import currency_with, no_record_can_be_read
+from amzseg_pipeline.storage.landing.ingest.batch_files import currency_with, no_record_can_be_read, record_count
 from amzseg_pipeline.storage.landing.readers.decompression import compression_of
 from amzseg_pipeline.storage.landing.readers.plain_text import WINDOWS_1252
 from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows
@@ -72,12 +72,13 @@ def _lines(path: Path, export_format: ParsedFormat | InPlaceFormat, export: Expo
     columns: dict[str, _Column] = {}
     rejected: Counter[str] = Counter()
     details: dict[str, dict[str, None]] = {}
-    rows = records = 0
+    rows = records = last = 0
     currency: str | None = None
     for table in parsed_rows(export_format, export):
         rows += len(table)
         currency = currency_with(table, currency)
-        records = table["row_number"][-1].as_py()
+        records += record_count(table, after=last)
+        last = table["row_number"][-1].as_py()
         for error in _rejections(table):
             reason, _, detail = error.partition(DETAILS_SEPARATOR)
             rejected[reason] += 1

@@ -49,12 +49,13 @@ _IGNORED_ITEM_NAMES = (
 def _review_rows(export: Export) -> Iterator[pa.Table]:
     time = time_type(export, "unixReviewTime", documented_unit="seconds")
     value_types = {"reviewerID": TEXT, "asin": TEXT, "overall": NUMBER, "unixReviewTime": time}
-    return json_rows(export, JsonRow(value_types, _REVIEW_COLUMNS, reads_line=True, time_key="unixReviewTime"))
+    row = JsonRow(value_types, _REVIEW_COLUMNS, reads_line=True, id_columns=("user_id", "item_id"))
+    return json_rows(export, row)
 
 
 REVIEWS_2018 = ParsedFormat(
     name="Amazon Reviews 2018",
-    version="reviews2018-4",
+    version="reviews2018-5",
     file_types=JSON,
     table=RAW_REVIEWS,
     required_names=("reviewerID", "asin", "overall", "unixReviewTime"),
@@ -68,13 +69,14 @@ def _item_rows(export: Export, *, category: str, category_type: ValueType) -> It
         value_types={"asin": TEXT, "price": PRICE, category: category_type},
         columns={"item_id": "asin", "price": "price", "category": category},
         optional=("price", category),
+        id_columns=("item_id",),
     )
     return map(with_currency, json_rows(export, row))
 
 
 ITEMS_2018 = ParsedFormat(
     name="Amazon Reviews 2018 items",
-    version="items2018-2",
+    version="items2018-3",
     file_types=JSON,
     table=RAW_ITEMS,
     required_names=("asin", "price"),
@@ -86,7 +88,7 @@ ITEMS_2018 = ParsedFormat(
 ITEMS_2014 = replace(
     ITEMS_2018,
     name="Amazon Reviews 2014 items",
-    version="items2014-2",
+    version="items2014-3",
     required_names=("asin", "categories"),
     optional_names=("price",),
     raw_rows=partial(_item_rows, category="categories", category_type=TEXT_LISTS),

@@ -26,6 +26,7 @@ from amzseg_pipeline.storage.landing.readers.json_lines import (
 from amzseg_pipeline.storage.landing.readers.parquet_texts import parquet_texts, parquet_time_unit
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTERS, check_lengths
 from amzseg_pipeline.storage.landing.scan.export import Export
+from amzseg_pipeline.storage.landing.values.ids import check_ids
 from amzseg_pipeline.storage.parquet.user_hash import DUCKDB_USER_HASH
 
 _REVIEW_NAMES = ("user_id", "parent_asin", "rating", "timestamp")
@@ -50,13 +51,14 @@ _ITEM = JsonRow(
         "category": "coalesce(nullif(categories, ''), main_category)",
     },
     optional=("price", "categories", "main_category"),
+    id_columns=("item_id",),
 )
 
 
 def _review_rows(export: Export) -> Iterator[pa.Table]:
     time = time_type(export, "timestamp", documented_unit="milliseconds")
     value_types = {"user_id": TEXT, "parent_asin": TEXT, "rating": NUMBER, "timestamp": time}
-    return json_rows(export, JsonRow(value_types, _REVIEW_COLUMNS, time_key="timestamp"))
+    return json_rows(export, JsonRow(value_types, _REVIEW_COLUMNS, id_columns=("user_id", "item_id")))
 
 
 def _item_rows(export: Export) -> Iterator[pa.Table]:
@@ -69,13 +71,15 @@ def _parquet_item_rows(export: Export) -> Iterator[pa.Table]:
         texts = {name: batch[name] if name in batch.schema.names else missing for name in _ITEM_TYPES}
         check_lengths(texts["parent_asin"], batch["row_number"], name="parent_asin")
         categories = pc.if_else(pc.equal(texts["categories"], ""), None, texts["categories"])
-        rows = {
+        columns = {
             "row_number": batch["row_number"],
             "item_id": texts["parent_asin"],
             "price": pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(texts["price"]), 0, MAX_PRICE_CHARACTERS),
             "category": pc.coalesce(categories, texts["main_category"]),
         }
-        yield with_currency(pa.table(rows))
+        rows = pa.table(columns)
+        check_ids(rows, {"item_id": "parent_asin"})
+        yield with_currency(rows)
 
 
 def _raw_frame(scan: nw.LazyFrame) -> nw.LazyFrame:
@@ -116,7 +120,7 @@ _ITEM_TYPES = {
 
 REVIEWS_2023 = ParsedFormat(
     name="Amazon Reviews 2023",
-    version="reviews2023-4",
+    version="reviews2023-5",
     file_types=JSON,
     table=RAW_REVIEWS,
     required_names=_REVIEW_NAMES,
@@ -125,7 +129,7 @@ REVIEWS_2023 = ParsedFormat(
 )
 ITEMS_2023 = ParsedFormat(
     name="Amazon Reviews 2023 items",
-    version="items2023-2",
+    version="items2023-3",
     file_types=JSON,
     table=RAW_ITEMS,
     required_names=("parent_asin", "price"),
@@ -147,7 +151,7 @@ REVIEWS_2023_PARQUET = InPlaceFormat(
 )
 ITEMS_2023_PARQUET = ParsedFormat(
     name="Amazon Reviews 2023 items parquet",
-    version="items2023parquet-1",
+    version="items2023parquet-2",
     file_types=("parquet",),
     table=RAW_ITEMS,
     required_names=("parent_asin", "price"),

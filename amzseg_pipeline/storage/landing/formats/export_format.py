@@ -102,8 +102,8 @@ class ExportFormat:
 class ParsedFormat(ExportFormat):
     """A format that is read once into a batch file.
 
-    `raw_rows` gives the rows as tables with columns of `table`, among them `row_number`, without gaps and never
-    decreasing. Columns that are null, `source_file` and `batch` may be left out. It raises only RefusedInput.
+    `raw_rows` gives the rows as tables with columns of `table`, among them `row_number`, never decreasing.
+    Columns that are null, `source_file` and `batch` may be left out. It raises only RefusedInput.
     """
 
     raw_rows: Callable[[Export], Iterator[pa.Table]]

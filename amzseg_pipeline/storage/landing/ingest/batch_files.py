@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -214,7 +215,7 @@ def _written(
     tables = parsed_rows(export_format, export)
     if user_key is not None:
         tables = (pseudonymized_rows(table, user_key) for table in tables)
-    rows = records = read_errors = 0
+    rows = records = last = read_errors = 0
     first_error = ""
     currency: str | None = None
     with _writer(path, schema) as writer:
@@ -223,7 +224,8 @@ def _written(
                 first_error = next(iter(group["read_error"].drop_null().slice(0, 1).to_pylist()), "")
             currency = currency_with(group, currency)
             rows += group.num_rows
-            records = group["row_number"][-1].as_py()
+            records += record_count(group, after=last)
+            last = group["row_number"][-1].as_py()
             if "read_error" in group.column_names:
                 read_errors += group.num_rows - group["read_error"].null_count
             writer.write_table(_with_all_columns(group, schema, source_file=file.path, batch=batch))
@@ -234,6 +236,11 @@ def _written(
         metadata = {name: value for name, value in asdict(batch_file).items() if name not in ("path", "rows")}
         writer.add_key_value_metadata({_METADATA_KEY: json.dumps(metadata)})
     return batch_file
+
+
+def record_count(rows: pa.Table, *, after: int) -> int:
+    """The number of records in rows that follow one of the record `after`; a record may have several rows."""
+    return int(np.count_nonzero(np.diff(rows["row_number"].to_numpy(), prepend=after)))
 
 
 def no_record_can_be_read(first_error: str) -> RefusedInput:

@@ -29,7 +29,14 @@ from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTER
 from amzseg_pipeline.storage.landing.scan.export import MAX_LINE_BYTES, Export
 from amzseg_pipeline.storage.landing.values.column import Examples
 from amzseg_pipeline.storage.landing.values.ids import check_ids
-from amzseg_pipeline.storage.landing.values.times import implausible, mixed_units, plausible_unit
+from amzseg_pipeline.storage.landing.values.times import (
+    UNITS,
+    implausible,
+    is_plausible,
+    mixed_units,
+    plausible_unit,
+    refuse_lost_digits,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,12 +47,14 @@ class ValueType:
     """SQL for the text of the value whose JSON is {json}, null where the value is of another type.
 
     `rule` says for messages what a value is. If `is_usual` is given and true, `usual` is the same text with less work.
+    `unit` is that of the numbers of a time, whose text is milliseconds.
     """
 
     sql: str
     rule: str
     is_usual: str = ""
     usual: str = "{json}"
+    unit: str = ""
 
 
 _TEXT = "({json} ->> '$')"
@@ -85,11 +94,24 @@ _SHOWN_CHARACTERS = 40
 
 _RFC_DATE = f"try_strptime(regexp_replace({_TEXT}, ' (GMT|UTC|Z)$', ' +0000'), '%a, %d %b %Y %H:%M:%S %z')"
 
-_DIGITS_IN = {"seconds": "{digits} || '000'", "milliseconds": "{digits}"}
-_DIGITS_IN |= {
-    unit: f"coalesce(nullif(left({{digits}}, -{digits}), ''), '0')"
+_NUMBER = "-?[0-9]{{1,19}}([.][0-9]+)?|-?[0-9]([.][0-9]+)?[eE][+]?[0-9]{{1,2}}"
+_NUMBER_TEXT = "trim({json}, '\"')"
+_WHOLE = f"""CASE WHEN contains(lower({_NUMBER_TEXT}), 'e') THEN CAST(TRY_CAST({_NUMBER_TEXT} AS HUGEINT) AS VARCHAR)
+    ELSE split_part({_NUMBER_TEXT}, '.', 1) END"""
+_FRACTION = f"regexp_extract({_NUMBER_TEXT}, '^-?[0-9]+[.]([0-9]+)$', 1)"
+
+_MILLISECONDS = {
+    "seconds": ("{json} || '000'", f"({_WHOLE}) || left({_FRACTION} || '000', 3)"),
+    "milliseconds": ("{json}", _WHOLE),
+}
+_MILLISECONDS |= {
+    unit: (
+        f"coalesce(nullif(left({{json}}, -{digits}), ''), '0')",
+        f"CAST(CAST({_WHOLE} AS HUGEINT) // {10**digits} AS VARCHAR)",
+    )
     for unit, digits in (("microseconds", 3), ("nanoseconds", 6))
 }
+"""SQL for the milliseconds of a whole number of a unit that is not negative, and for those of a number of any form."""
 
 
 def time_type(export: Export, key: str, *, documented_unit: str) -> ValueType:
@@ -98,50 +120,59 @@ def time_type(export: Export, key: str, *, documented_unit: str) -> ValueType:
     The unit of numbers is decided from the first records by plausibility; `json_rows` checks all others.
     """
     stated = export.mapping.time_unit if export.mapping else ""
-    unit = stated or plausible_unit([record.get(key) for record in export.head_records], now=export.now)  # type: ignore[misc]
-    if unit and unit != documented_unit:
-        export.assume(f"{key} is in {unit} since 1970")
-    scaled = _DIGITS_IN[unit or documented_unit]
-    number = scaled.format(digits="{json}")
-    fraction = scaled.format(digits="split_part({json}, '.', 1)")
-    if (unit or documented_unit) == "seconds":
-        fraction = "split_part({json}, '.', 1) || left(split_part({json}, '.', 2) || '000', 3)"
-    quoted = scaled.format(digits=_TEXT)
-    is_integer = "regexp_full_match({json}, '-?[0-9]{{1,18}}')"
-    every_form = f"""CASE WHEN {is_integer} THEN {number}
-        WHEN regexp_full_match({{json}}, '-?[0-9]{{{{1,18}}}}[.][0-9]+') THEN {fraction}
-        WHEN starts_with({{json}}, '"') AND regexp_full_match({_TEXT}, '-?[0-9]{{{{1,18}}}}') THEN {quoted}
+    found = stated or plausible_unit([record.get(key) for record in export.head_records], now=export.now)  # type: ignore[misc]
+    if found and found != documented_unit:
+        export.assume(f"{key} is in {found} since 1970")
+    unit = found or documented_unit
+    whole, number = _MILLISECONDS[unit]
+    every_form = f"""CASE WHEN regexp_full_match({_NUMBER_TEXT}, '{_NUMBER}') THEN {number}
         WHEN starts_with({{json}}, '"') THEN CAST(
             epoch_ms(coalesce(TRY_CAST({_TEXT} AS TIMESTAMPTZ), {_RFC_DATE})) AS VARCHAR) END"""
-    return ValueType(every_form, "a number, an ISO 8601 time or an RFC date", is_integer, number)
+    is_whole = "regexp_full_match({json}, '[0-9]{{1,19}}')"
+    return ValueType(every_form, "a number, an ISO 8601 time or an RFC date", is_whole, whole, unit)
 
 
 class _TimeCheck:
     """Checks that no time of a file is plausible in another unit than the one decided."""
 
-    def __init__(self, key: str, export: Export) -> None:
+    def __init__(self, key: str, unit: str, *, now: float) -> None:
         self._key = key
-        self._now = export.now
+        self._unit = unit
+        self._now = now
         self._first = Examples()
         self._has_plausible = False
 
-    def add(self, times: pa.Array) -> None:
-        """RefusedInput where some of these milliseconds are times in another unit."""
-        times = times.drop_null()
+    def add(self, rows: pa.Table) -> None:
+        """RefusedInput where some of the times of these rows are in another unit."""
+        times = rows["reviewed_at"]
         is_usual = pc.is_in(pc.utf8_length(times), value_set=pa.array([12, 13], pa.int32()))
         self._has_plausible = self._has_plausible or bool(pc.any(is_usual).as_py())
-        odd = times.filter(pc.invert(is_usual))
+        odd = rows.select(["row_number", "reviewed_at"]).filter(pc.and_(pc.is_valid(times), pc.invert(is_usual)))
         if not len(odd):
             return
-        self._first.add(odd)
-        unit = plausible_unit([float(text) for text in odd.to_pylist()], now=self._now)
-        if unit and unit != "milliseconds":
-            raise mixed_units([*map(str, odd.slice(0, 2).to_pylist())], ["milliseconds", unit], name=self._key)
+        numbers = [int(text) * UNITS[self._unit] // 1000 for text in odd["reviewed_at"].to_pylist()]
+        self._first.add(pa.array(map(str, numbers)))
+        for unit in UNITS.keys() - {self._unit}:
+            fits = np.flatnonzero(is_plausible(np.array(numbers, np.float64), unit, now=self._now))
+            if len(fits):
+                line = odd["row_number"][int(fits[0])].as_py()
+                raise mixed_units(f"{self._unit} and in {unit} (line {line:,})", name=self._key)
 
     def finish(self) -> None:
         """RefusedInput where no time of the file is plausible."""
         if self._first.count and not self._has_plausible:
             raise implausible(self._first, name=self._key)
+
+
+def _refuse_lost_digits(key: str, texts: pa.Array) -> None:
+    """RefusedInput where a line has a time in scientific notation that lost digits, which the parser does not show."""
+    pattern = rf'"{key}"\s*:\s*"?-?[0-9](\.[0-9]+)?[eE]'
+    for line in texts.filter(pc.match_substring_regex(texts, pattern)).to_pylist():
+        try:
+            record = json.loads(line, parse_float=str, object_pairs_hook=_first_values)
+        except (ValueError, RecursionError):
+            continue
+        refuse_lost_digits(str(record.get(key)), name=key)
 
 
 _BLOCK_BYTES = 16 * 2**20
@@ -157,14 +188,19 @@ class JsonRow:
 
     A value may be null. A line is damaged if a value has another type or a key that is not `optional` is missing. With
     `reads_line`, the SQL may use `line`, the line as canonical JSON: no white space, one notation for each character.
-    `time_key` is the key whose values must become plausible milliseconds in `reviewed_at`.
+    A time must be the column `reviewed_at`. `id_columns` are the columns whose ids must have kept their digits.
     """
 
     value_types: Mapping[str, ValueType]
     columns: Mapping[str, str]
     optional: tuple[str, ...] = ()
     reads_line: bool = False
-    time_key: str = ""
+    id_columns: tuple[str, ...] = ()
+
+    @property
+    def time_key(self) -> str:
+        """The key of the time, "" for none."""
+        return next((key for key, value_type in self.value_types.items() if value_type.unit), "")
 
     @property
     def usual_sql(self) -> str:
@@ -238,14 +274,15 @@ def _joined(parts: Iterable[str]) -> str:
 
 
 def json_rows(export: Export, row: JsonRow) -> Iterator[pa.Table]:
-    """A row for each line: `row_number` (the line number), `read_error` and the columns of `row`.
+    """A row for each line that is not blank: `row_number` (the line number), `read_error` and the columns of `row`.
 
     RefusedInput as by `decompressed_chunks`, for a line longer than MAX_LINE_BYTES, and in a plain file for a last line
     without a line end; gzip has its own check for completeness.
     """
     import duckdb
 
-    check = _TimeCheck(row.time_key, export) if row.time_key else None
+    time_key = row.time_key
+    check = _TimeCheck(time_key, row.value_types[time_key].unit, now=export.now) if time_key else None
     threads = min(export.settings.threads or cores(), _MAX_THREADS)
     with (
         duckdb.connect(config={"threads": 1, "temp_directory": ""}) as connection,
@@ -260,8 +297,8 @@ def json_rows(export: Export, row: JsonRow) -> Iterator[pa.Table]:
                 break
             rows = pending.popleft().result()
             if check:
-                check.add(rows["reviewed_at"])
-                check_ids(rows, {name: row.columns[name] for name in ("user_id", "item_id")})
+                check.add(rows)
+            check_ids(rows, {name: row.columns[name] for name in row.id_columns})
             yield rows
     if check:
         check.finish()
@@ -285,7 +322,14 @@ def _rows_of_block(row: JsonRow, connection: "duckdb.DuckDBPyConnection", first:
 
 
 def _all_forms(row: JsonRow, connection: "duckdb.DuckDBPyConnection", lines: pa.Table) -> pa.Table:
-    texts = _without_nan(lines["text"].combine_chunks())
+    texts = lines["text"].combine_chunks()
+    is_blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(texts), ""), False)
+    if pc.any(is_blank).as_py():
+        lines = lines.filter(pc.invert(is_blank))
+        texts = lines["text"].combine_chunks()
+    if row.time_key:
+        _refuse_lost_digits(row.time_key, texts)
+    texts = _without_nan(texts)
     return _query(row.sql, connection, lines.set_column(1, "text", texts))
 
 
@@ -347,10 +391,20 @@ def _line_without_nan(line: str) -> str:
         return line
     constants: list[str] = []
     try:
-        record = json.loads(line, parse_constant=constants.append)  # which returns None, and so null
+        record = json.loads(  # append returns None, and so null
+            line, parse_constant=constants.append, object_pairs_hook=_first_values
+        )
     except (ValueError, RecursionError):
         return line
     return json.dumps(record) if constants else line
+
+
+def _first_values(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The object of these keys; of equal ones the first counts, as for DuckDB."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        found.setdefault(key, value)
+    return found
 
 
 def _texts(block: bytes, *, first: int) -> pa.Array:

@@ -51,14 +51,13 @@ def plausible_unit(values: Sequence[float], *, now: float) -> str | None:
     fitting = [unit for unit, count in counts.items() if count]
     if len(fitting) > 1:
         examples = (numbers[is_plausible(numbers, unit, now=now)][0] for unit in fitting)
-        raise mixed_units([f"{value:.0f}" for value in examples], fitting)
+        raise mixed_units(f"{' and in '.join(fitting)}, such as {quoted(f'{value:.0f}' for value in examples)}")
     return fitting[0] if fitting else None
 
 
-def mixed_units(examples: Sequence[str], units: Sequence[str], *, name: str = "timestamp") -> RefusedInput:
+def mixed_units(units: str, *, name: str = "timestamp") -> RefusedInput:
     """The refusal of a column of times in several units."""
-    problem = f"times are in {' and in '.join(units)}, such as {quoted(examples)}"
-    return refuse(name, problem, _UNIT_FIX)
+    return refuse(name, f"times are in {units}", _UNIT_FIX)
 
 
 def implausible(examples: object, *, name: str) -> RefusedInput:
@@ -69,6 +68,20 @@ def implausible(examples: object, *, name: str) -> RefusedInput:
     )
     return refuse(
         name, problem, "write times as YYYY-MM-DD or as seconds since 1970 (a spreadsheet: format them as dates)"
+    )
+
+
+def refuse_lost_digits(text: str, *, name: str) -> None:
+    """RefusedInput where the text is a number in scientific notation that has fewer digits than it had."""
+    if re.match(_EXPONENT, text) and _exact_integer(text) is None:
+        raise _lost_digits(repr(text), name=name)
+
+
+def _lost_digits(examples: object, *, name: str) -> RefusedInput:
+    return refuse(
+        name,
+        f"times in scientific notation lost digits, such as {examples}",
+        "format the column as text or as whole numbers in the spreadsheet, and export again",
     )
 
 
@@ -139,22 +152,14 @@ class TimeStyle:
                 raise refuse(name, problem, "correct date_format in the columns.toml file")
             return
         if self._lost_digits.count:
-            raise refuse(
-                name,
-                f"times in scientific notation lost digits, such as {self._lost_digits}",
-                "format the column as text or as whole numbers in the spreadsheet, and export again",
-            )
+            raise _lost_digits(self._lost_digits, name=name)
         if self._unknown.count == self._count >= MIN_UNREADABLE:
             raise refuse(name, f"no value is a time in a known form, such as {self._unknown}", _DATE_FIX)
         units = [unit for unit, examples in self._by_unit.items() if examples.count]
         if self._unit:
             pass
         elif len(units) > 1:
-            raise refuse(
-                name,
-                "times are in " + " and in ".join(f"{unit} (such as {self._by_unit[unit]})" for unit in units),
-                _UNIT_FIX,
-            )
+            raise mixed_units(" and in ".join(f"{unit} (such as {self._by_unit[unit]})" for unit in units), name=name)
         elif units:
             self._unit = units[0]
             if self._unit != self._documented_unit:

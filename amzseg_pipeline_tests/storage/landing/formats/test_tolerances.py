@@ -13,6 +13,8 @@ from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline_tests.storage.landing.synthetic_exports import (
     canonical_csv,
     csv_of,
+    item_2018,
+    item_2023,
     json_lines,
     landing_zone,
     parquet,
@@ -127,6 +129,9 @@ def test_refuses_a_column_that_is_not_certain(
         (parquet([review_2023(1, user_id="2.02400E+14")]), "user_id"),
         (parquet([review_2023(1, parent_asin="2.02400E+14")]), "parent_asin"),
         (sales_csv([{"user_id": "2.02400E+14,A"}]), "user_id"),
+        (json_lines([item_2018(asin="2.02400E+14")]), "asin"),
+        (json_lines([item_2023(parent_asin="2.02400E+14")]), "parent_asin"),
+        (parquet([item_2023(details="", parent_asin="2.02400E+14")]), "parent_asin"),
     ],
 )
 def test_refuses_ids_in_scientific_notation_in_every_format(tmp_path: Path, content: bytes, name: str) -> None:

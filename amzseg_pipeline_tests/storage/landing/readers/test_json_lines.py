@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from amzseg_pipeline.storage.landing.readers.json_lines import (
     TEXT_LIST,
     JsonRow,
     json_rows,
+    time_type,
 )
 from amzseg_pipeline.storage.landing.scan.export import Export
 
@@ -126,8 +128,6 @@ def test_a_damaged_line_names_key_rule_and_value_but_no_id(
 @pytest.mark.parametrize(
     "line",
     [
-        b"",
-        b" ",
         b"{",
         b"{}",
         b"[]",
@@ -285,7 +285,112 @@ def test_any_bytes_are_refused_or_every_line_is_a_row(
         assert not is_packed
         assert content.startswith(GZIP_MAGIC) or not content.endswith(b"\n")
         return
-    counted = content.count(b"\n") + (not content.endswith(b"\n"))
-    assert [row["row_number"] for row in rows] == list(range(1, counted + 1))
-    for row, line in zip(rows, content.split(b"\n"), strict=False):
-        assert line != LINE or row["read_error"] is None
+    text = content.removeprefix(b"\xef\xbb\xbf")
+    numbered = {number: line for number, line in enumerate(text.split(b"\n"), start=1) if not _is_blank(line)}
+    assert [row["row_number"] for row in rows] == list(numbered)
+    for row in rows:
+        assert numbered[row["row_number"]] != LINE or row["read_error"] is None
+
+
+def _is_blank(line: bytes) -> bool:
+    try:
+        return not line.decode().strip()
+    except UnicodeDecodeError:
+        return False
+
+
+@pytest.mark.parametrize("blank", [b"", b" ", b"\r", b"\t \r"])
+def test_blank_lines_are_no_records(tmp_path: Path, blank: bytes) -> None:
+    rows = rows_of(tmp_path, LINE + b"\n" + blank + b"\n" + LINE + b"\n" + blank + b"\n")
+    assert [(row["row_number"], row["read_error"]) for row in rows] == [(1, None), (3, None)]
+
+
+def test_of_equal_keys_the_first_counts(tmp_path: Path) -> None:
+    for line in (LINE, LINE.replace(b"words", b"NaN")[:-1] + b', "x": NaN}'):
+        row = row_of(tmp_path, line[:-1] + b', "id": "B", "stars": 1}')
+        assert (row["id"], row["stars"], row["read_error"]) == ("A", "4.5", None)
+
+
+TIME_UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+
+
+def timed_rows(folder: Path, content: bytes, *, unit: str, usual: bool = True) -> list[dict[str, Any]]:
+    """The rows of a format whose usual lines are read by the short query; without `usual`, by the complete one."""
+    (folder / "a.jsonl").write_bytes(content)
+    time = 1_588_687_728 * TIME_UNITS[unit]
+    export = Export(folder / "a.jsonl", Settings(), "JSON Lines", ((),), now=2e9, head_records=({"time": time},))
+    types = {"id": TEXT, "stars": NUMBER, "time": time_type(export, "time", documented_unit="milliseconds")}
+    if not usual:
+        types = {name: replace(value_type, is_usual="") for name, value_type in types.items()}
+    columns = {"id": "id", "stars": "stars", "reviewed_at": "time"}
+    tables = list(json_rows(export, JsonRow(types, columns, id_columns=("id",))))
+    return pa.concat_tables(tables).to_pylist() if tables else []
+
+
+usual_values = {
+    "id": st.text(max_size=8) | st.none(),
+    "stars": st.sampled_from([1, 5, 4.0, 3.5, "5.0", "five", None]),
+    "time": st.integers(-(10**19) + 1, 10**19 - 1)
+    | st.integers(-5000, 5000)
+    | st.integers(788_918_400, 1_900_000_000)
+    | st.sampled_from(["2020-05-05T14:08:48Z", "1588687728923.0", "x", None, 1588687728.5, -0.5]),
+}
+
+
+@quick
+@given(
+    st.lists(st.fixed_dictionaries({}, optional=usual_values) | st.fixed_dictionaries(usual_values), max_size=6),
+    st.sampled_from(list(TIME_UNITS)),
+)
+def test_both_queries_give_the_same_rows(tmp_path: Path, records: list[dict[str, Any]], unit: str) -> None:
+    content = b"".join(json.dumps(record).encode() + b"\n" for record in records)
+    found = []
+    for usual in (True, False):
+        try:
+            found.append(timed_rows(tmp_path, content, unit=unit, usual=usual))
+        except RefusedInput as refusal:
+            found.append([{"refusal": str(refusal)}])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("unit", TIME_UNITS)
+@pytest.mark.parametrize("form", ["{}", '"{}"', "{}.0", '"{}.0"'])
+def test_reads_times_of_every_unit(tmp_path: Path, unit: str, form: str) -> None:
+    texts = [form.format(second * TIME_UNITS[unit]) for second in (1_588_687_728, -5, 0)]
+    content = "".join(f'{{"id": "A", "stars": 5, "time": {text}}}\n' for text in texts)
+    rows = timed_rows(tmp_path, content.encode(), unit=unit)
+    assert [row["read_error"] for row in rows] == [None] * 3
+    assert [int(row["reviewed_at"]) for row in rows] == [1_588_687_728_000, -5000, 0]
+
+
+@pytest.mark.parametrize("unit", TIME_UNITS)
+def test_a_negative_fraction_of_a_millisecond_is_a_time(tmp_path: Path, unit: str) -> None:
+    content = "".join(f'{{"id": "A", "stars": 5, "time": {time}}}\n' for time in (-1, -500, -1500, 1))
+    content += f'{{"id": "A", "stars": 5, "time": {1_588_687_728 * TIME_UNITS[unit]}}}\n'
+    assert all(int(row["reviewed_at"]) is not None for row in timed_rows(tmp_path, content.encode(), unit=unit))
+
+
+@pytest.mark.parametrize(
+    ("unit", "time", "message"),
+    [
+        ("seconds", 1_588_687_728_923, r"times are in seconds and in milliseconds \(line 2\)"),
+        ("milliseconds", 1_588_687_728, r"times are in milliseconds and in seconds \(line 2\)"),
+        ("microseconds", 1_588_687_728_923, r"times are in microseconds and in milliseconds \(line 2\)"),
+        ("nanoseconds", 1_588_687_728_923_456, r"times are in nanoseconds and in microseconds \(line 2\)"),
+        ("milliseconds", "1.58869E+12", "column time: times in scientific notation lost digits, such as '1.58869E"),
+        ("milliseconds", '"1.58869E+12"', "column time: times in scientific notation lost digits, such as '1.58869E"),
+    ],
+)
+def test_refuses_times_that_are_not_certain(tmp_path: Path, unit: str, time: object, message: str) -> None:
+    content = "".join(
+        f'{{"id": "A", "stars": 5, "time": {each}}}\n' for each in (1_588_687_728 * TIME_UNITS[unit], time)
+    )
+    with pytest.raises(RefusedInput, match=message):
+        timed_rows(tmp_path, content.encode(), unit=unit)
+
+
+def test_times_in_scientific_notation_with_all_digits_are_read(tmp_path: Path) -> None:
+    texts = ("1.588687728923e12", '"1.588687728923e12"')
+    content = "".join(f'{{"id": "A", "stars": 5, "time": {text}, "x": "\\"time\\": 1E5"}}\n' for text in texts)
+    rows = timed_rows(tmp_path, content.encode(), unit="milliseconds")
+    assert [row["reviewed_at"] for row in rows] == ["1588687728923"] * 2
