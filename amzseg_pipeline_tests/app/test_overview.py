@@ -35,7 +35,7 @@ def test_segments_are_listed_by_size_with_strategy(snapshot: Snapshot) -> None:
         for action in actions(str(row.strategy)):
             assert action.text in text
     spend = snapshot.segment_assignments().groupby("segment_name")["total_spend"].sum()
-    assert f"**{spend.idxmax()}** bring most money: {spend.max() / spend.sum() * 100:.1f}% of spend" in text
+    assert f"**{spend.idxmax()}** bring the most money: {spend.max() / spend.sum() * 100:.1f}% of spend" in text
     headings = [element.value for element in session.html if "<h3" in element.value]
     assert [name in heading for name, heading in zip(profiles["segment_name"], headings, strict=True)] == [True] * 3
 

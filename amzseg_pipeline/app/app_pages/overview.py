@@ -89,9 +89,10 @@ def _metrics(shown: ShownSnapshot) -> None:
 
 
 def _money_sentence(shown: ShownSnapshot, richest: str, spend: float) -> str:
-    """Which segment brings most money, for example: Premium Loyalists bring 45% of spend with 10% of users."""
+    """Which segment brings the most money, for example: Premium Loyalists bring 45% of spend with 10% of users."""
     users = percent(shown.profile(richest)["share"], decimals=1)
-    return f"**{shown.name(richest)}** bring most money: {percent(spend, decimals=1)} of spend with {users} of users."
+    share = percent(spend, decimals=1)
+    return f"**{shown.name(richest)}** bring the most money: {share} of spend with {users} of users."
 
 
 def _segment_card(shown: ShownSnapshot, segment_id: str) -> None:
