@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from amzseg_pipeline.contracts.errors import WriteError
 from amzseg_pipeline.contracts.settings import Settings
-from amzseg_pipeline.storage.engines.machine import FolderPeak, cores, memory_mib, peak_memory_mib
+from amzseg_pipeline.storage.engines.machine import FolderPeak, cores, memory_limit_mib, peak_memory_mib
 from amzseg_pipeline.storage.fs.atomic_writes import write_error
 from amzseg_pipeline.storage.fs.object_store import DuckDBReads
 from amzseg_pipeline.storage.parquet.user_hash import DUCKDB_USER_HASH
@@ -76,7 +76,7 @@ class Engine:
         self._connection = duckdb.connect(
             config={
                 "threads": settings.threads or cores(),
-                "memory_limit": f"{settings.memory_limit_mib or memory_mib() // 2}MiB",
+                "memory_limit": f"{memory_limit_mib(settings.memory_limit_mib)}MiB",
                 "temp_directory": str(temporary),
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,

@@ -24,6 +24,11 @@ def memory_mib(limits: Iterable[Path] = _CGROUP_LIMITS) -> int:
     return min(physical, *(_limit_bytes(path, default=physical) for path in limits)) // _MIB
 
 
+def memory_limit_mib(stated: int) -> int:
+    """The memory limit of a database in this process: what the setting states, or half of the memory where it is 0."""
+    return stated or memory_mib() // 2
+
+
 def peak_memory_mib(processes: Iterable[int]) -> int:
     """The sum of the peak resident memory of these processes; 0 on systems that do not report it."""
     return sum(_peak_kib(process) for process in processes) // 1024

@@ -22,7 +22,7 @@ import amzseg_pipeline
 from amzseg_pipeline.contracts.errors import PipelineError, SettingsError
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.engines import Engine
-from amzseg_pipeline.storage.engines.machine import cores, memory_mib
+from amzseg_pipeline.storage.engines.machine import cores, memory_limit_mib
 from amzseg_pipeline.storage.fs.object_store import store_of
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 
@@ -76,14 +76,16 @@ def task_results(tasks: Sequence[Task[Result]], build: BuildContext) -> Iterator
                 if losses > _MAX_LOSSES:
                     raise WorkersLost(
                         f"workers = {build.settings.workers!r}: workers ended {losses} times before a task did "
-                        f"({error}). Each probably needed more memory than its machine has: lower bucket_rows or "
-                        "worker_memory_mib, or start fewer workers on a machine; then run again."
+                        f"({str(error).splitlines()[0]}). Each probably needed more memory than its machine has: "
+                        "lower bucket_rows or worker_memory_mib, or start fewer workers on a machine; then run again."
                     ) from error
                 build.log(f"a worker was lost; {len(pending):,} tasks are handed out again")
 
 
-def function_results(functions: Sequence[Callable[[], Result]], *, build: BuildContext) -> Iterator[tuple[int, Result]]:
-    """Like `task_results`, for functions without arguments."""
+def function_results(
+    functions: Sequence[Callable[[Settings], Result]], *, build: BuildContext
+) -> Iterator[tuple[int, Result]]:
+    """Like `task_results`, for functions of the settings of the worker that calls them."""
     return task_results([partial(_call, function) for function in functions], build)
 
 
@@ -93,8 +95,8 @@ def end_local_workers() -> None:
         sys.modules["joblib.externals.loky"].get_reusable_executor().shutdown()
 
 
-def _call(function: Callable[[], Result], _: BuildContext) -> Result:
-    return function()
+def _call(function: Callable[[Settings], Result], build: BuildContext) -> Result:
+    return function(build.settings)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _backend(build: BuildContext) -> Iterator[tuple[Callable[[Any], Iterator[Any
     worker = _Worker(build.warehouse, build.code_version, settings, code_hash())
     if backend == "local":
         count = settings.local_workers
-        memory = max(1, (settings.memory_limit_mib or memory_mib() // 2) // count)
+        memory = max(1, memory_limit_mib(settings.memory_limit_mib) // count)
         limits = {
             "threads": settings.worker_threads or max(1, (settings.threads or cores()) // count),
             "memory_limit_mib": settings.worker_memory_mib or memory,

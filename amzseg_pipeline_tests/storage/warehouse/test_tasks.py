@@ -21,7 +21,7 @@ from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.data_root import data_root_at
 from amzseg_pipeline.storage.engines import Engine
 from amzseg_pipeline.storage.warehouse.build_context import BuildContext
-from amzseg_pipeline.storage.warehouse.tasks import WorkersLost, task_results
+from amzseg_pipeline.storage.warehouse.tasks import WorkersLost, function_results, task_results
 from amzseg_pipeline_tests.object_store import Store
 from amzseg_pipeline_tests.workers.builds import published
 
@@ -121,6 +121,16 @@ def test_gives_results_and_errors_of_tasks(tmp_path: Path, engine: Engine, worke
     assert dict(task_results(tasks, build)) == {number: number**2 for number in range(5)}
     with pytest.raises(RefusedInput, match=r"^warehouse/a\.csv: refused$"):
         list(task_results([*tasks, refuse], build))
+
+
+def limits(number: int, settings: Settings) -> tuple[int, int, int]:
+    return number, settings.threads, settings.memory_limit_mib
+
+
+def test_functions_get_the_settings_of_their_worker(tmp_path: Path, engine: Engine) -> None:
+    build = context_of(tmp_path, engine, workers="local:2", threads=4, worker_threads=1, worker_memory_mib=70)
+    functions = [partial(limits, number) for number in range(2)]
+    assert dict(function_results(functions, build=build)) == {number: (number, 1, 70) for number in range(2)}
 
 
 @pytest.mark.slow

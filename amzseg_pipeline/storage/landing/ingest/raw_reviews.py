@@ -5,7 +5,7 @@ Over 250 lines: the result, the tasks that read files, and the messages for each
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -149,14 +149,14 @@ class RawReviews:
         return next((batch.currency for batch in self.batches if batch.currency), None)
 
 
-Run = Callable[[Sequence[Callable[[], Any]]], Iterable[tuple[int, Any]]]
-"""Calls functions anywhere, in any order, and gives the position and the result of each."""
+Run = Callable[[Sequence[Callable[[Settings], Any]]], Iterable[tuple[int, Any]]]
+"""Calls functions anywhere, in any order, each with the settings there, and gives the position and result of each."""
 
 
-def in_process(tasks: Sequence[Callable[[], Any]]) -> Iterator[tuple[int, Any]]:
+def in_process(tasks: Sequence[Callable[[Settings], Any]], *, settings: Settings) -> Iterator[tuple[int, Any]]:
     """Calls the tasks in this process, one after the other."""
     for position, task in enumerate(tasks):
-        yield position, task()
+        yield position, task(settings)
 
 
 def raw_reviews(
@@ -166,7 +166,7 @@ def raw_reviews(
     now: float,
     skip_settling: bool,
     user_key: UserKey | None = None,
-    run: Run = in_process,
+    run: Run | None = None,
 ) -> RawReviews:
     """Reads new files of the landing zone into batch files.
 
@@ -176,7 +176,7 @@ def raw_reviews(
         now: The time of the run, in seconds since 1970 UTC.
         skip_settling: Skip files younger than `settle_seconds`.
         user_key: Replaces the ids of users and reviews with pseudonyms; batch files of another key are not used.
-        run: Where files are hashed and read, one task for each.
+        run: Where files are hashed and read, one task for each; in this process where it is not given.
 
     Raises:
         RefusedInput: It lists every file that cannot be read, and no batch file changed. Also where nothing can be
@@ -191,6 +191,7 @@ def raw_reviews(
     errors: dict[LandingFile, RefusedInput] = {}
     batches = []
     reading = _Reading(data_root, settings, now, user_key)
+    run = run or partial(in_process, settings=settings)
     by_sha256 = _files_by_sha256(reading, listing.files, errors, run=run)
     batch_files = _batch_files(reading, by_sha256, run=run)
     for sha256, files in by_sha256.items():
@@ -266,20 +267,20 @@ class _Reading:
         }
 
 
-def _results(tasks: Sequence[Callable[[], Any]], run: Run) -> list[Any]:
+def _results(tasks: Sequence[Callable[[_Reading], Any]], reading: _Reading, run: Run) -> list[Any]:
     """The result of each task; a RefusedInput where it raised one, because other files are read all the same."""
-    by_position = dict(run([partial(_result_or_refusal, task) for task in tasks]))
+    by_position = dict(run([partial(_result_or_refusal, task, reading) for task in tasks]))
     return [by_position[position] for position in range(len(tasks))]
 
 
-def _result_or_refusal(task: Callable[[], Any]) -> Any:
+def _result_or_refusal(task: Callable[[_Reading], Any], reading: _Reading, settings: Settings) -> Any:
     try:
-        return task()
+        return task(replace(reading, settings=settings))
     except RefusedInput as refusal:
         return refusal
 
 
-def _new_sha256(reading: _Reading, file: LandingFile) -> str:
+def _new_sha256(reading: _Reading, *, file: LandingFile) -> str:
     landing = reading.data_root.landing
     if store_of(landing) is None:
         return sha256_now(landing, file)
@@ -306,8 +307,8 @@ def _files_by_sha256(
             new += [] if file.content_key in cache else [file]
     found: dict[LandingFile, Any] = {}
     for group in [new] if store_of(reading.data_root.landing) is None else _groups(new):
-        tasks = [partial(_new_sha256, reading, file) for file in group]
-        found |= zip(group, _results(tasks, run), strict=True)
+        tasks = [partial(_new_sha256, file=file) for file in group]
+        found |= zip(group, _results(tasks, reading, run), strict=True)
     errors |= {file: sha256 for file, sha256 in found.items() if isinstance(sha256, RefusedInput)}
     sha256_by_file = {file: found.get(file) or cache[file.content_key] for file in files if file not in errors}
     save_known_sha256(reading.data_root, sha256_by_file)
@@ -339,11 +340,11 @@ def _batch_files(
         if cached := cached_batch_file(folder, sha256, export=landing / first.path, user_key=reading.user_key):
             found[sha256] = cached
     new = [sha256 for sha256 in files if sha256 not in found]
-    tasks = [partial(_new_batch_file, reading, sha256, files[sha256][0]) for sha256 in new]
-    return found | dict(zip(new, _results(tasks, run), strict=True))
+    tasks = [partial(_new_batch_file, sha256=sha256, file=files[sha256][0]) for sha256 in new]
+    return found | dict(zip(new, _results(tasks, reading, run), strict=True))
 
 
-def _new_batch_file(reading: _Reading, sha256: str, file: LandingFile) -> BatchFile:
+def _new_batch_file(reading: _Reading, *, sha256: str, file: LandingFile) -> BatchFile:
     try:
         return new_batch_file(_batch_files_folder(reading.data_root), sha256, file=file, **reading.arguments)
     except RefusedInput:

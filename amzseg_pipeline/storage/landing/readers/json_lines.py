@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR, RejectionReason
-from amzseg_pipeline.storage.engines.machine import cores
+from amzseg_pipeline.storage.engines.machine import cores, memory_limit_mib
 from amzseg_pipeline.storage.landing.readers.decompression import compression_of
 from amzseg_pipeline.storage.landing.readers.json_text import json_line_chunks
 from amzseg_pipeline.storage.landing.readers.raw_text import MAX_PRICE_CHARACTERS, MAX_TEXT_BYTES
@@ -284,8 +284,9 @@ def json_rows(export: Export, row: JsonRow) -> Iterator[pa.Table]:
     time_key = row.time_key
     check = _TimeCheck(time_key, row.value_types[time_key].unit, now=export.now) if time_key else None
     threads = min(export.settings.threads or cores(), _MAX_THREADS)
+    memory = f"{memory_limit_mib(export.settings.memory_limit_mib)}MiB"
     with (
-        duckdb.connect(config={"threads": 1, "temp_directory": ""}) as connection,
+        duckdb.connect(config={"threads": 1, "temp_directory": "", "memory_limit": memory}) as connection,
         ThreadPoolExecutor(threads) as pool,
     ):
         pending: deque[Future[pa.Table]] = deque()

@@ -3,10 +3,13 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,8 +18,16 @@ from amzseg_pipeline.contracts.reviews import RAW_REVIEWS, RejectionReason
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline.storage.landing.ingest.raw_reviews import in_process, raw_reviews
+from amzseg_pipeline.storage.landing.readers import json_lines
 from amzseg_pipeline.storage.parquet.arrow_schema import arrow_schema
-from amzseg_pipeline_tests.storage.landing.synthetic_exports import landing_zone, raw_rows, reviews_read, sales_csv
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import json_lines as jsonl
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import (
+    landing_zone,
+    raw_rows,
+    review_2023,
+    reviews_read,
+    sales_csv,
+)
 
 A = sales_csv([{"product_id": "A"}])
 B = sales_csv([{"product_id": "B"}, {"user_id": "X"}])
@@ -293,9 +304,30 @@ def test_files_of_equal_size_are_hashed_together(tmp_path: Path) -> None:
     data_root = landing_zone(tmp_path, {f"{name}.csv": sales_csv([{"product_id": name}]) for name in "ABC"})
     counts = []
 
-    def run(tasks: Sequence[Callable[[], Any]]) -> Iterator[tuple[int, Any]]:
+    def run(tasks: Sequence[Callable[[Settings], Any]]) -> Iterator[tuple[int, Any]]:
         counts.append(len(tasks))
-        return in_process(tasks)
+        return in_process(tasks, settings=Settings())
 
     raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False, run=run)
     assert counts == [3, 3]
+
+
+def test_json_lines_are_parsed_within_the_limits_of_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[str] = []
+    threads: list[int] = []
+    connect = duckdb.connect
+
+    def connected(*, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+        limits.append(config.get("memory_limit", ""))
+        return connect(config=config)
+
+    def pool(count: int) -> ThreadPoolExecutor:
+        threads.append(count)
+        return ThreadPoolExecutor(count)
+
+    monkeypatch.setattr(duckdb, "connect", connected)
+    monkeypatch.setattr(json_lines, "ThreadPoolExecutor", pool)
+    run = partial(in_process, settings=Settings(threads=3, memory_limit_mib=70))
+    data_root = landing_zone(tmp_path, {"a.jsonl": jsonl([review_2023()])})
+    raw_reviews(data_root, Settings(), now=time.time(), skip_settling=False, run=run)
+    assert (limits, threads) == (["70MiB"], [3])
