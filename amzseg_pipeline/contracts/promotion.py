@@ -103,20 +103,27 @@ class PromotionReport:
 class PendingModel:
     """A challenger pending approval and its report. It can replace the champion that the report names.
 
-    `since` is the ISO time since which a model is pending without a decision.
+    `since` is the ISO time since which a model is pending without a decision; `better_since` that since which every
+    challenger was better than the champion, empty after one that was not. `settings` is the hash of the settings that
+    the model was made with.
     """
 
     model: Model
     report: PromotionReport
     since: str = ""
+    better_since: str = ""
+    settings: str = ""
 
 
 @dataclass(frozen=True)
 class PromotionState:
     """State carried from run to run in run.json, in addition to the champion.
 
-    `approval_needed` says why a promotion needs approval; it is empty if none is needed. `drift_runs` counts the runs
-    with drift since `drift_since` (ISO time), without a break or a promotion; `runs_since_promotion` counts runs.
+    `champion_settings` is the hash of the settings that the champion was made with, `challenger_settings` that of the
+    last challenger; a champion without one counts as made with the current settings. `approval_needed` says why a
+    promotion needs approval; it is empty if none is needed. `drift_runs` counts the runs with drift since `drift_since`
+    (ISO time), without a break, a promotion or a new reference of the champion; `runs_since_promotion` counts the runs
+    since a promotion that moved users.
     """
 
     pending: PendingModel | None = None
@@ -126,3 +133,4 @@ class PromotionState:
     drift_since: str = ""
     drift_runs: int = 0
     runs_since_promotion: int = 0
+    champion_settings: str = ""

@@ -1,4 +1,7 @@
-"""Promotion: the criteria that decide whether a challenger replaces the champion."""
+"""Promotion: the criteria that decide whether a challenger replaces the champion.
+
+Over 250 lines: the decision and every criterion that it depends on.
+"""
 
 import math
 from collections.abc import Sequence
@@ -78,7 +81,7 @@ def promotion_report(
     pending = promotion_state.pending if pending_model(promotion_state, champion) else None
     lasting = f"drift persists ({promotion_state.drift_runs + 1} runs)" if persists else ""
     if not lasting and pending and pending_days(pending, now=now) >= days:
-        lasting = f"a better model has been pending since {pending.since[:10]}"
+        lasting = f"a better model has been pending since {pending.better_since[:10]}"
     is_long_drift = persists and drift_days(promotion_state, now=now) >= days
     waivable = _HOW_MUCH_CHANGES | ({"k_criteria"} if is_long_drift else set())
     if decision == "HOLD" and settings.promotion == "automatic" and lasting and failed_criteria <= waivable:
@@ -201,10 +204,14 @@ def _recent_promotion(
     comparison: ModelComparison, promotion_state: PromotionState, settings: Settings
 ) -> PromotionCriterion:
     runs, limit = promotion_state.runs_since_promotion + 1, settings.promote_min_runs
-    waiver = "other settings" if promotion_state.challenger_settings != settings.model_hash else ""
+    waiver = _other_settings(promotion_state, settings)
     passed = runs >= limit or comparison.moved_share == 0
     meaning = _waived("minimum number of runs since a promotion, if users move", passed, waiver)
     return PromotionCriterion("recent_promotion", "relative", runs, limit, passed or bool(waiver), meaning)
+
+
+def _other_settings(promotion_state: PromotionState, settings: Settings) -> str:
+    return "other settings" if promotion_state.champion_settings not in ("", settings.model_hash) else ""
 
 
 def _only_supported(comparison: ModelComparison, choice: KChoice) -> str:
@@ -225,7 +232,7 @@ def _silhouette(loss: float | None, evidence: str, settings: Settings) -> Promot
 def _better(
     comparison: ModelComparison, evidence: str, promotion_state: PromotionState, settings: Settings
 ) -> PromotionCriterion:
-    waiver = "other settings" if promotion_state.challenger_settings != settings.model_hash else evidence
+    waiver = _other_settings(promotion_state, settings) or evidence
     if comparison.champion_k == comparison.challenger_k:
         gain = 1 - comparison.challenger_inertia / comparison.champion_inertia if comparison.champion_inertia else 0.0
         limit, measure = settings.promote_inertia_gain, "minimum reduction of inertia"

@@ -30,23 +30,34 @@ def promotion_state_after(
     """
     model = challenger.model
     pending = before.pending
-    if report.decision == "HOLD" and model is not None:
-        since = pending.since if pending and pending.report.champion == report.champion else ""
-        pending = PendingModel(model, report, since or now.isoformat(timespec="seconds"))
-    elif report.decision == "PROMOTE" or (pending is not None and pending.report.champion != report.champion):
+    time = now.isoformat(timespec="seconds")
+    promoted, used_settings = report.decision == "PROMOTE", settings.model_hash
+    champion_settings = before.champion_settings
+    if promoted or (model is not None and model.version == report.champion):
+        champion_settings = pending.settings if model is None and pending else used_settings
+    if promoted or (pending is not None and pending.report.champion != report.champion):
         pending = None
-    drifts = bool(drift.triggers) and report.decision != "PROMOTE"
-    # The first model moves nobody, so that the next one need not wait.
-    after_promotion = 0 if report.champion else settings.promote_min_runs
+    if report.decision == "HOLD" and model is not None:
+        since, better_since = (pending.since, pending.better_since) if pending else ("", "")
+        pending = PendingModel(model, report, since or time, better_since or time, used_settings)
+    elif pending is not None and model is not None and _is_no_better(report):
+        pending = replace(pending, better_since="")
+    drifts = bool(drift.triggers) and not promoted and not _is_measured_again(report, challenger)
+    runs = before.runs_since_promotion + 1
+    if promoted and not report.champion:
+        runs = settings.promote_min_runs  # the first model moves nobody, so that the next one need not wait
+    elif promoted and any(criterion.name == "moved_share" and criterion.value for criterion in report.criteria):
+        runs = 0
     return PromotionState(
         pending=pending,
         challenger_trained_at=before.challenger_trained_at if model is None else model.trained_at,
-        challenger_settings=before.challenger_settings if model is None else settings.model_hash,
+        challenger_settings=before.challenger_settings if model is None else used_settings,
         # If approval is needed, only an approval promotes, which ends the need.
-        approval_needed="" if report.decision == "PROMOTE" else before.approval_needed,
-        drift_since=(before.drift_since or now.isoformat(timespec="seconds")) if drifts else "",
+        approval_needed="" if promoted else before.approval_needed,
+        drift_since=(before.drift_since or time) if drifts else "",
         drift_runs=before.drift_runs + 1 if drifts else 0,
-        runs_since_promotion=after_promotion if report.decision == "PROMOTE" else before.runs_since_promotion + 1,
+        runs_since_promotion=runs,
+        champion_settings=champion_settings,
     )
 
 
@@ -60,7 +71,7 @@ def serving_model(
     model = champion
     if report.decision == "PROMOTE":
         model = challenger.model or pending_model(promotion_state, champion)
-    elif report.decision == "KEEP" and champion is not None and challenger.champion_reference is not None:
+    elif champion is not None and _is_measured_again(report, challenger):
         model = replace(champion, reference=challenger.champion_reference)
     if model is None or (report.decision == "PROMOTE" and model.version != report.challenger):
         raise ModelError("promotion_gate: its decision belongs to another run; run all of the job segment_users.")
@@ -87,8 +98,20 @@ def drift_days(promotion_state: PromotionState, *, now: datetime) -> float:
 
 
 def pending_days(pending: PendingModel, *, now: datetime) -> float:
-    """Days since a model is pending."""
-    return _days_since(pending.since, now=now)
+    """Days since a better model is pending; 0 if a later challenger was not better."""
+    return _days_since(pending.better_since, now=now)
+
+
+def _is_measured_again(report: PromotionReport, challenger: Challenger) -> bool:
+    """Whether the champion gets a new reference for drift, because it was compared and kept."""
+    return report.decision == "KEEP" and challenger.champion_reference is not None
+
+
+def _is_no_better(report: PromotionReport) -> bool:
+    """Whether the challenger of a report equals the champion or is not better."""
+    return report.challenger == report.champion or any(
+        criterion.name == "better" and not criterion.passed for criterion in report.criteria
+    )
 
 
 def _days_since(time: str, *, now: datetime) -> float:

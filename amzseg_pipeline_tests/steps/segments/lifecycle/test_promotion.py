@@ -27,7 +27,10 @@ from amzseg_pipeline_tests.steps.segments.users import untrained_model
 CHAMPION, CHALLENGER = (replace(untrained_model(), version=version) for version in ("champion", "challenger"))
 SETTINGS = Settings()
 STATE = PromotionState(
-    challenger_trained_at="2024-01-01T02:00:00+00:00", challenger_settings=SETTINGS.model_hash, runs_since_promotion=6
+    challenger_trained_at="2024-01-01T02:00:00+00:00",
+    challenger_settings=SETTINGS.model_hash,
+    runs_since_promotion=6,
+    champion_settings=SETTINGS.model_hash,
 )
 NO_DRIFT = Drift("champion", 200, (), (), (), "")
 DRIFT = replace(NO_DRIFT, triggers=("PSI of avg_spend is 0.90 (limit 0.10)",))
@@ -56,6 +59,9 @@ CERTAIN_CHAMPION = with_confidence(CHAMPION, "high")
 
 
 NOW = datetime(2024, 1, 8, 2, tzinfo=UTC)
+
+
+WORSE = replace(BETTER, challenger_inertia=99.5)
 
 
 def report(
@@ -130,7 +136,7 @@ def test_a_model_that_is_not_better_is_rejected(also: dict[str, Any]) -> None:
 
 def test_changed_settings_waive_better() -> None:
     worse = replace(BETTER, challenger_inertia=130.0)
-    assert report(worse, promotion_state=replace(STATE, challenger_settings="another")).decision == "PROMOTE"
+    assert report(worse, promotion_state=replace(STATE, champion_settings="another")).decision == "PROMOTE"
 
 
 @pytest.mark.parametrize("model", [HIGH, with_confidence(CHALLENGER, "low")], ids=["high", "low"])
@@ -153,7 +159,7 @@ def test_users_do_not_move_twice_in_a_few_runs() -> None:
         {"recent_promotion"},
     )
     assert report(replace(BETTER, moved_share=0.0), promotion_state=recent).decision == "PROMOTE"
-    assert report(promotion_state=replace(recent, challenger_settings="another")).decision == "PROMOTE"
+    assert report(promotion_state=replace(recent, champion_settings="another")).decision == "PROMOTE"
 
 
 def test_an_inertia_of_zero_cannot_be_improved() -> None:
@@ -222,7 +228,7 @@ PERSISTENT = replace(STATE, drift_since="2024-01-06T02:00:00+00:00", drift_runs=
     ],
 )
 def test_persistent_drift_adopts_a_challenger_with_other_segments(state, settings, model, decision) -> None:
-    state = replace(state, challenger_settings=settings.model_hash)
+    state = replace(state, champion_settings=settings.model_hash)
     found = report(SEVERAL, model=model, drift=DRIFT, promotion_state=state, settings=settings)
     assert found.decision == decision, found.reason
     assert ("drift persists (" in found.reason) == (decision == "PROMOTE")
@@ -232,7 +238,7 @@ def test_persistent_drift_adopts_a_challenger_with_other_segments(state, setting
 def test_a_better_model_that_is_pending_for_long_is_adopted() -> None:
     state = replace(pending(), runs_since_promotion=20)
     assert report(SEVERAL, promotion_state=state).decision == "HOLD"
-    week = replace(state, pending=replace(state.pending, since="2024-01-01T02:00:00+00:00"))
+    week = replace(state, pending=replace(state.pending, better_since="2024-01-01T02:00:00+00:00"))
     found = report(SEVERAL, promotion_state=week)
     assert found.decision == "PROMOTE"
     assert found.reason.startswith("a better model has been pending since 2024-01-01, which waives adjusted_rand")
@@ -287,6 +293,89 @@ def test_drift_is_counted_until_it_ends_or_a_model_is_promoted() -> None:
     assert (promoted.drift_runs, promoted.runs_since_promotion) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("comparison", "model", "state"),
+    [(WORSE, HIGH, PERSISTENT), (BETTER, CERTAIN_CHAMPION, PERSISTENT)],
+    ids=["not better", "the same model"],
+)
+def test_drift_is_counted_anew_from_a_champion_that_was_measured_again(comparison, model, state) -> None:
+    trained = Challenger("drift", model, "warm", comparison, TrainingReference(200, (), (100, 50, 50), 1.0, 0.5, 1, ()))
+    kept = promotion_report(CERTAIN_CHAMPION, trained, DRIFT, state, SETTINGS, now=NOW)
+    assert kept.decision == "KEEP"
+    after = promotion_state_after(state, kept, trained, SETTINGS, drift=DRIFT, now=NOW)
+    assert (after.drift_since, after.drift_runs) == ("", 0)
+    rejected = promotion_report(CERTAIN_CHAMPION, trained, DRIFT, replace(state, drift_runs=0), SETTINGS, now=NOW)
+    if rejected.decision == "REJECT":
+        after = promotion_state_after(state, rejected, trained, SETTINGS, drift=DRIFT, now=NOW)
+        assert (after.drift_since, after.drift_runs) == (state.drift_since, 3)
+
+
+@pytest.mark.parametrize(("share", "runs"), [(0.01, 0), (0.0, 7)])
+def test_only_promotions_that_move_users_make_the_next_one_wait(share: float, runs: int) -> None:
+    trained = Challenger("weekly", HIGH, "warm", replace(BETTER, moved_share=share, adjusted_rand=0.5))
+    found = promotion_report(CERTAIN_CHAMPION, trained, NO_DRIFT, STATE, Settings(promote_adjusted_rand=0), now=NOW)
+    after = promotion_state_after(STATE, found, trained, SETTINGS, drift=NO_DRIFT, now=NOW)
+    assert (found.decision, after.runs_since_promotion) == ("PROMOTE", runs)
+    held = promotion_report(CERTAIN_CHAMPION, trained, NO_DRIFT, STATE, SETTINGS, now=NOW)
+    waiting = promotion_state_after(STATE, held, trained, SETTINGS, drift=NO_DRIFT, now=NOW)
+    approved = approved_report("challenger", CERTAIN_CHAMPION, waiting)
+    after = promotion_state_after(waiting, approved, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW)
+    assert after.runs_since_promotion == (runs and runs + 1)
+
+
+def test_other_settings_count_until_a_model_made_with_them_is_adopted() -> None:
+    five = Settings(k=5)
+    other = Challenger("settings", HIGH, "cold", replace(SEVERAL, challenger_gain=0.0))
+    held = promotion_report(CERTAIN_CHAMPION, other, NO_DRIFT, STATE, five, now=NOW)
+    assert failed(held) == {"silhouette", "adjusted_rand", "moved_share", "centroid_shift", "same_segments"}
+    state = promotion_state_after(STATE, held, other, five, drift=NO_DRIFT, now=NOW)
+    later = promotion_report(CERTAIN_CHAMPION, other, NO_DRIFT, state, five, now=NOW + timedelta(days=1))
+    assert (later.decision, failed(later)) == ("HOLD", failed(held))
+    assert (state.champion_settings, state.challenger_settings) == (SETTINGS.model_hash, five.model_hash)
+    approved = approved_report("challenger", CERTAIN_CHAMPION, state)
+    after = promotion_state_after(state, approved, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW)
+    assert after.champion_settings == five.model_hash
+    trained = Challenger("weekly", HIGH, "warm", BETTER)
+    promoted = promotion_state_after(STATE, report(), trained, five, drift=NO_DRIFT, now=NOW)
+    assert promoted.champion_settings == five.model_hash
+    same = Challenger("weekly", CERTAIN_CHAMPION, "warm", BETTER)
+    kept = promotion_state_after(STATE, report(model=CERTAIN_CHAMPION), same, five, drift=NO_DRIFT, now=NOW)
+    assert kept.champion_settings == five.model_hash
+
+
+def test_a_champion_whose_settings_are_unknown_was_made_with_those_of_the_run() -> None:
+    unknown = replace(STATE, champion_settings="")
+    assert report(replace(BETTER, challenger_inertia=130.0), promotion_state=unknown).decision == "REJECT"
+
+
+@pytest.mark.parametrize(
+    ("state", "model", "comparison", "restarts"),
+    [
+        (STATE, HIGH, "worse", True),
+        ("persistent", HIGH, "worse", True),
+        (STATE, CERTAIN_CHAMPION, "better", True),
+        (STATE, with_confidence(CHALLENGER, "low"), "better", False),
+        (STATE, None, "better", False),
+    ],
+    ids=["rejected", "kept under drift", "the same model", "another criterion failed", "none trained"],
+)
+def test_a_challenger_that_is_not_better_restarts_the_week(state, model, comparison, restarts: bool) -> None:
+    waiting = replace(pending(), drift_since=NOW.isoformat(), drift_runs=2 if state == "persistent" else 0)
+    between = Challenger("weekly", model, "warm", BETTER if comparison == "better" else WORSE)
+    drift = DRIFT if state == "persistent" else NO_DRIFT
+    found = promotion_report(CERTAIN_CHAMPION, between, drift, waiting, SETTINGS, now=NOW)
+    assert found.decision in {"REJECT", "KEEP"}
+    after = promotion_state_after(waiting, found, between, SETTINGS, drift=drift, now=NOW)
+    assert after.pending.since == NOW.isoformat()
+    held = Challenger("weekly", HIGH, "warm", replace(BETTER, moved_share=0.5))
+    next_week = NOW + timedelta(days=7)
+    found = promotion_report(CERTAIN_CHAMPION, held, NO_DRIFT, after, SETTINGS, now=next_week)
+    assert found.decision == ("HOLD" if restarts else "PROMOTE")
+    if restarts:
+        after = promotion_state_after(after, found, held, SETTINGS, drift=NO_DRIFT, now=next_week)
+        assert (after.pending.since, after.pending.better_since) == (NOW.isoformat(), next_week.isoformat())
+
+
 def test_the_model_after_the_first_need_not_wait() -> None:
     first = report(None, champion=None, promotion_state=PromotionState())
     trained = Challenger("there is no champion yet", HIGH, "cold", None)
@@ -306,7 +395,7 @@ def test_low_confidence_is_accepted_for_a_set_k_or_an_uncertain_champion() -> No
     low = with_confidence(CHALLENGER, "low")
     assert report(model=low, champion=with_confidence(CHAMPION, "low")).decision == "PROMOTE"
     set_k = Settings(k=3)
-    promotion_state = replace(STATE, challenger_settings=set_k.model_hash)
+    promotion_state = replace(STATE, champion_settings=set_k.model_hash)
     assert report(model=low, settings=set_k, promotion_state=promotion_state).decision == "PROMOTE"
 
 
@@ -353,7 +442,9 @@ NOT_TRAINED = Challenger("not due", None, "", None)
 
 def test_a_pending_model_is_kept_until_it_is_approved() -> None:
     promotion_state = pending()
-    assert promotion_state.pending == PendingModel(HIGH, promotion_state.pending.report, NOW.isoformat())
+    assert promotion_state.pending == PendingModel(
+        HIGH, promotion_state.pending.report, NOW.isoformat(), NOW.isoformat(), SETTINGS.model_hash
+    )
     quiet = promotion_report(CERTAIN_CHAMPION, NOT_TRAINED, NO_DRIFT, promotion_state, SETTINGS, now=NOW)
     later = promotion_state_after(promotion_state, quiet, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW)
     assert later == replace(promotion_state, runs_since_promotion=8)
@@ -376,10 +467,8 @@ def test_a_rejected_challenger_keeps_the_pending_one() -> None:
     challenger = Challenger("weekly", replace(HIGH, version="worse"), "warm", replace(BETTER, challenger_inertia=101.0))
     found = promotion_report(CERTAIN_CHAMPION, challenger, NO_DRIFT, pending(), SETTINGS, now=NOW)
     assert found.decision == "REJECT"
-    assert (
-        promotion_state_after(pending(), found, challenger, SETTINGS, drift=NO_DRIFT, now=NOW).pending
-        == pending().pending
-    )
+    after = promotion_state_after(pending(), found, challenger, SETTINGS, drift=NO_DRIFT, now=NOW)
+    assert after.pending == replace(pending().pending, better_since="")
 
 
 def test_a_promotion_clears_pending_and_approval_needed() -> None:
