@@ -179,6 +179,17 @@ def _cells_far_apart(path: Path) -> int:
     return 2**34
 
 
+def _sheets_of_cells_apart(path: Path) -> int:
+    """64 sheets of two cells, each of nearly 2^22 cells in between, which one sheet may have."""
+    workbook = Workbook()
+    for number in range(64):
+        sheet = workbook.create_sheet(f"s{number}")
+        sheet["A1"] = "user_id"
+        sheet.cell(2**11 - 1, 2**11 - 1, "x")
+    workbook.save(path)
+    return 64 * 2**22
+
+
 def _other_workbook_in_disguise(path: Path) -> int:
     """An OpenDocument sheet of 2^34 repeated cells in an archive that looks like an Excel workbook."""
     content = (
@@ -204,6 +215,7 @@ BOMBS = (
     Bomb("the same with a false footer", "reviews.parquet", _texts_behind_a_lying_footer, "expands to"),
     Bomb("256 MiB of text in an Excel sheet", "reviews.xlsx", _sheet_of_one_letter, "expands to more than"),
     Bomb("2^34 empty cells in an Excel sheet", "reviews.xlsx", _cells_far_apart, "most of them empty"),
+    Bomb("2^28 empty cells in 64 sheets", "reviews.xlsx", _sheets_of_cells_apart, "most of them empty"),
     Bomb(
         "2^34 repeated cells of OpenDocument in it",
         "reviews.xlsx",

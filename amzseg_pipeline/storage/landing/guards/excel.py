@@ -4,11 +4,17 @@ import functools
 import re
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from amzseg_pipeline.contracts.errors import RefusedInput
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage.landing.guards.text import refuse_unreadable
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineWorkbook
 
 EXCEL_MAGIC = b"PK\x03\x04"
 _SMALL_BYTES = 2**24
@@ -42,13 +48,13 @@ def check_workbook(path: Path, settings: Settings) -> None:
         )
     if cells > max(expanded_bytes, _SMALL_CELLS):
         raise RefusedInput(
-            f"the workbook has {cells:,} cells between the first and the last one of a sheet, most of them empty; "
+            f"the workbook has {cells:,} cells between the first and the last one of its sheets, most of them empty; "
             "delete the cells far away from the table, or save it as CSV."
         )
 
 
 def _expanded_size(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], ceiling: int) -> tuple[int, int]:
-    """The bytes of the members, and the most cells that the last row and column of one member span.
+    """The bytes of the members, and the cells that the last rows and columns of all members span.
 
     Members are decompressed, because readers do not obey the sizes that the archive states, and readers keep every
     cell of the span. Decompression stops above `ceiling`.
@@ -64,7 +70,7 @@ def _expanded_size(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], cei
                 text = text[-_MAX_REFERENCE_BYTES:] + chunk
                 for letters, digits in set(_REFERENCE.findall(text)):
                     rows, columns = max(rows, int(digits)), max(columns, _column_number(letters))
-        cells = max(cells, rows * columns)
+        cells += rows * columns
     return expanded_bytes, cells
 
 
@@ -76,36 +82,48 @@ def _column_number(letters: bytes) -> int:
 def sheet_names(path: Path, settings: Settings) -> tuple[tuple[str, ...], str]:
     """The column names of the sheet that is read, and what is assumed where there are others ("" where not)."""
     check_workbook(path, settings)
-    name, rows, others = _sheet(path)
-    header = tuple(map(str, rows[0]))
-    if same := [other for other, first in others.items() if tuple(map(str, first)) == header]:
+    with _workbook(path) as workbook:
+        first_rows = dict(_first_rows(workbook))
+    name = _sheet_read(first_rows.items())
+    headers = {sheet: tuple(map(str, row)) for sheet, row in first_rows.items()}
+    header = headers.pop(name)
+    if same := [other for other, names in headers.items() if names == header]:
         raise RefusedInput(f"sheets {name!r} and {same[0]!r} have the same columns; save each as a file of its own.")
-    return header, f"sheet {name!r} is read, and not {', '.join(map(repr, others))}" if others else ""
+    return header, f"sheet {name!r} is read, and not {', '.join(map(repr, headers))}" if headers else ""
 
 
 def sheet_rows(path: Path) -> list[list[object]]:
     """The rows of the sheet that is read, header included."""
-    return _sheet(path)[1]
+    with _workbook(path) as workbook:
+        rows = workbook.get_sheet_by_name(_sheet_read(_first_rows(workbook))).to_python(skip_empty_area=True)
+        return [list(row) for row in rows]
 
 
-def _sheet(path: Path) -> tuple[str, list[list[object]], dict[str, list[object]]]:
-    """Name and rows of the first sheet with at least _MIN_COLUMNS names, and the first rows of the other sheets.
-
-    Without such a sheet, the first one that is not empty. RefusedInput where there is none.
-    """
+@contextmanager
+def _workbook(path: Path) -> "Iterator[CalamineWorkbook]":
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
         with path.open("rb") as file:
-            workbook = CalamineWorkbook.from_filelike(file)
-        sheets = {
-            name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=True) for name in workbook.sheet_names
-        }
+            yield CalamineWorkbook.from_filelike(file)
     except CalamineError as error:
         raise RefusedInput(f"the workbook cannot be read ({error}); save it again as .xlsx or CSV.") from error
-    filled: dict[str, list[list[object]]] = {name: [list(row) for row in rows] for name, rows in sheets.items() if rows}
-    if not filled:
+
+
+def _first_rows(workbook: "CalamineWorkbook") -> Iterator[tuple[str, list[object]]]:
+    """Name and first row of each sheet that is not empty; one sheet is in memory at a time."""
+    for name in workbook.sheet_names:
+        for row in workbook.get_sheet_by_name(name).to_python(skip_empty_area=True, nrows=1):
+            yield name, list(row)
+
+
+def _sheet_read(first_rows: Iterable[tuple[str, list[object]]]) -> str:
+    """The first sheet with at least _MIN_COLUMNS names, else the first one. RefusedInput where there is none."""
+    first: str | None = None
+    for name, row in first_rows:
+        if sum(cell != "" for cell in row) >= _MIN_COLUMNS:
+            return name
+        first = name if first is None else first
+    if first is None:
         raise RefusedInput("the workbook has no rows; deliver it again or remove it.")
-    wide = (name for name, rows in filled.items() if sum(cell != "" for cell in rows[0]) >= _MIN_COLUMNS)
-    read = next(wide, next(iter(filled)))
-    return read, filled[read], {name: rows[0] for name, rows in filled.items() if name != read}
+    return first
