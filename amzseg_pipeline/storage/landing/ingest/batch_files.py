@@ -26,7 +26,7 @@ from amzseg_pipeline.storage.fs.object_store import content_of, footer, store_of
 from amzseg_pipeline.storage.landing.formats.detection import FORMAT_BY_NAME, format_of
 from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards.parquet import check_engine_can_open, checked_row_count
-from amzseg_pipeline.storage.landing.readers.parquet_texts import check_first_ids
+from amzseg_pipeline.storage.landing.readers.parquet_texts import check_stored_ids
 from amzseg_pipeline.storage.landing.readers.pseudonymized import parsed_rows, pseudonymized_rows
 from amzseg_pipeline.storage.landing.scan.export import Export, readable_export
 from amzseg_pipeline.storage.landing.scan.identity import check_unchanged, sha256_now, with_mapping
@@ -169,7 +169,7 @@ def _checked_in_place(export: Export, export_format: InPlaceFormat, settings: Se
     assert export.footer is not None
     rows = checked_row_count(export.path, export.footer, settings, column_types=export_format.column_types)
     check_engine_can_open(export.path)
-    check_first_ids(export, ("user_id", "parent_asin"))
+    check_stored_ids(export, ("user_id", "parent_asin"))
     assumptions = tuple(export.assumptions)
     return BatchFile(export.path, export_format.name, rows, rows, read_errors=0, currency=None, assumptions=assumptions)
 

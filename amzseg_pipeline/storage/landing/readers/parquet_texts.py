@@ -1,7 +1,6 @@
 """Columns of a Parquet export as columns of text, batch by batch in bounded memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,8 @@ from amzseg_pipeline.storage.landing.values.ids import check_ids
 from amzseg_pipeline.storage.landing.values.times import UNITS, is_plausible, plausible_unit
 
 _BATCH_ROWS = 2**14
-_SAMPLE_ROWS = 2**10
+_ID_ROWS = 2**11
+"""Few, because a page may store one long text for all of them."""
 
 
 def parquet_texts(export: Export, *, column_types: Mapping[str, ColumnTypeCheck]) -> Iterator[pa.RecordBatch]:
@@ -37,8 +37,8 @@ def parquet_texts(export: Export, *, column_types: Mapping[str, ColumnTypeCheck]
     yield from _texts(export.path, export.footer, column_types)
 
 
-def check_first_ids(export: Export, names: Sequence[str]) -> None:
-    """RefusedInput where ids at the start of a row group are in scientific notation; a column has one notation.
+def check_stored_ids(export: Export, names: Sequence[str]) -> None:
+    """RefusedInput where ids are in scientific notation: spreadsheets write long numbers so, among shorter ones.
 
     Row groups whose ids begin with a letter by the statistics are not read.
     """
@@ -51,8 +51,7 @@ def check_first_ids(export: Export, names: Sequence[str]) -> None:
                     statistics = _statistics(footer, group, name)
                     if statistics and str(statistics.min)[:1].isalpha():
                         continue
-                    batches = file.iter_batches(batch_size=_SAMPLE_ROWS, row_groups=[group], columns=[name])
-                    for batch in islice(batches, 1):
+                    for batch in file.iter_batches(batch_size=_ID_ROWS, row_groups=[group], columns=[name]):
                         check_ids(pa.table({name: batch[name].cast(pa.string())}), {name: name})
     except access_errors(pa.ArrowException) as error:
         raise damaged_parquet(error) from error

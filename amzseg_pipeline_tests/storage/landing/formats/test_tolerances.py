@@ -121,6 +121,9 @@ def test_refuses_a_column_that_is_not_certain(
         column(tmp_path, name, values, delimiter=delimiter)
 
 
+LOST = review_2023(1, user_id="2.02400E+14")
+
+
 @pytest.mark.parametrize(
     ("content", "name"),
     [
@@ -128,6 +131,7 @@ def test_refuses_a_column_that_is_not_certain(
         (json_lines([review_2018(1, reviewerID="2.02400E+14")]), "reviewerID"),
         (parquet([review_2023(1, user_id="2.02400E+14")]), "user_id"),
         (parquet([review_2023(1, parent_asin="2.02400E+14")]), "parent_asin"),
+        (parquet([*(review_2023(number, user_id=str(number)) for number in range(2000)), LOST]), "user_id"),
         (sales_csv([{"user_id": "2.02400E+14,A"}]), "user_id"),
         (json_lines([item_2018(asin="2.02400E+14")]), "asin"),
         (json_lines([item_2023(parent_asin="2.02400E+14")]), "parent_asin"),
