@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from glob import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import pyarrow.parquet as pq
 
@@ -61,9 +61,16 @@ def content_of(path: Path) -> bytes:
 
 
 def first_bytes(path: Path, count: int) -> bytes:
-    """The first bytes of a file, without reading ahead in a store."""
-    with path.open("rb") if store_of(path) is None else cast(Any, path).open("rb", cache_type="none") as stream:
+    """The first bytes of a file."""
+    with opened_for_ranges(path) as stream:
         return stream.read(count)
+
+
+def opened_for_ranges(path: Path) -> BinaryIO:
+    """The file opened for reading, without reading ahead in a store."""
+    if store_of(path) is None:
+        return path.open("rb")
+    return cast(BinaryIO, cast(Any, path).open("rb", cache_type="none"))
 
 
 def is_link(path: Path) -> bool:

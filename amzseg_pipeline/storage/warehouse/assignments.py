@@ -41,20 +41,22 @@ class Scoring:
 
 @dataclass(frozen=True)
 class _Previous:
-    """The previous assignments, in one file or in `buckets` buckets of users."""
+    """The previous assignments: none, a file, or a part with `buckets` buckets of users."""
 
-    files: tuple[Path, ...]
+    path: Path | None
     buckets: int = 1
 
     def of_users(self, features: nw.LazyFrame, engine: Engine) -> nw.LazyFrame | None:
         """A frame with all of these users who were assigned before, and others."""
+        if self.path is None or self.buckets == 1:
+            return None if self.path is None else engine.scan([self.path])
         hashes = nw.col("user_hash").cast(nw.Int64)
         ends = features.select(first=hashes.min(), last=hashes.max()).collect("pyarrow").rows(named=True)[0]
         if ends["first"] is None:
             return None
         first, last = (ends[end] * self.buckets >> HASH_BITS for end in ("first", "last"))
         folders = {bucket_folder(Path(), number).name for number in range(first, last + 1)}
-        files = [path for path in self.files if self.buckets == 1 or path.parent.name in folders]
+        files = [self.path / name for name in rows_by_file(self.path) if Path(name).parent.name in folders]
         return engine.scan(files) if files else None
 
 
@@ -112,7 +114,7 @@ def _counts(path: Path, build: BuildContext) -> segments.ProfileCounts:
 def _previous_assignments(published: Path | None, build: BuildContext, *, parts: int) -> Iterator[_Previous]:
     """The published table, or, as every part would read all of it, the table in buckets until the block ends."""
     if published is None or parts <= 1:
-        yield _Previous(() if published is None else (published,))
+        yield _Previous(published)
         return
     buckets = 1 << (parts - 1).bit_length()
     folder = build.warehouse / _PREVIOUS_FOLDER
@@ -124,6 +126,8 @@ def _previous_assignments(published: Path | None, build: BuildContext, *, parts:
         rows = build.engine.projected(build.engine.scan([published]), columns | hashed)
         build.engine.write_buckets(rows, folder, buckets=buckets)
 
-    write_part(part, write)
-    yield _Previous(tuple(part / name for name in rows_by_file(part)), buckets)
-    delete(folder)
+    try:
+        write_part(part, write)
+        yield _Previous(part, buckets)
+    finally:
+        delete(folder)

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amzseg_pipeline.storage.fs.object_store import store_of
+from amzseg_pipeline.storage.fs.object_store import opened_for_ranges, store_of
 
 _UNCOMPRESSED_BYTES, _COMPRESSED_BYTES, _DATA, _DICTIONARY, _DATA_V2 = 2, 3, 5, 7, 8
 _VALUE_COUNT = 1
 _MAX_DEPTH = 8
 _MAX_VARINT_BYTES = 10
-_RANGE_BYTES = 2**12
+_RANGE_BYTES = 2**14
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def uncompressed_page_bytes(path: Path, chunks: list[pq.ColumnChunkMetaData]) ->
     """
     if not chunks:
         return 0
-    with path.open("rb") as stream, _content(stream, path) as content:
+    with opened_for_ranges(path) as stream, _content(stream, path) as content:
         return sum(page.uncompressed_bytes for chunk in chunks for page in _pages(content, chunk))
 
 

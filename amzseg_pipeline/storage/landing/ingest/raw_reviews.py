@@ -319,12 +319,15 @@ def _files_by_sha256(
 
 
 def _groups(files: Sequence[LandingFile]) -> list[list[LandingFile]]:
-    """The objects in groups without the same content twice: of those, the first writes the rows for all."""
+    """The objects in groups without the same content twice: of those, the first writes the rows for all.
+
+    By size alone: the same bytes have another ETag after a multipart upload.
+    """
     groups: list[list[LandingFile]] = []
-    found: Counter[tuple[int, str]] = Counter()
+    found: Counter[int] = Counter()
     for file in files:
-        number = found[file.size_bytes, file.etag]
-        found[file.size_bytes, file.etag] += 1
+        number = found[file.size_bytes]
+        found[file.size_bytes] += 1
         groups += [] if number < len(groups) else [[]]
         groups[number].append(file)
     return groups
