@@ -13,6 +13,7 @@ import heapq
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
@@ -20,6 +21,7 @@ from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.storage import landing
@@ -95,14 +97,17 @@ def measured(exports: Path, out: Path, *, bucket_rows: int) -> None:
             yield position, result
 
     def stage(name: str, *, read: int, written: int) -> Stage:
+        if not seconds:
+            raise RuntimeError(f"{name}: no task was measured")
         found = Stage(name, len(seconds), sum(seconds), read, written)
         print(f"{found}, CPU seconds of each task: {[round(each, 2) for each in seconds]}", flush=True)
         seconds.clear()
         return found
 
-    for module in (partitioning, cleaned_reviews, assignments):
-        vars(module)["results"] = timed
-    with TemporaryDirectory(dir=out.parent) as folder:
+    with ExitStack() as stack:
+        for module in (partitioning, cleaned_reviews, assignments):
+            stack.enter_context(patch.object(module, "task_results", timed))
+        folder = stack.enter_context(TemporaryDirectory(dir=out.parent))
         data_root = DataRoot(Path(folder))
         data_root.landing.mkdir()
         for path in exports.iterdir():
@@ -133,12 +138,14 @@ def measured(exports: Path, out: Path, *, bucket_rows: int) -> None:
     )
 
 
-def _calls(functions: Sequence[Callable[[], Any]], *, timed: Any, build: BuildContext) -> Iterator[tuple[int, Any]]:
+def _calls(
+    functions: Sequence[Callable[[Settings], Any]], *, timed: Any, build: BuildContext
+) -> Iterator[tuple[int, Any]]:
     return timed([partial(_call, function) for function in functions], build)
 
 
-def _call(function: Callable[[], Any], _: BuildContext) -> Any:
-    return function()
+def _call(function: Callable[[Settings], Any], build: BuildContext) -> Any:
+    return function(build.settings)
 
 
 def tasks_of(stage: dict[str, Any], measured_rows: int, measured_items: int, *, reviews: int) -> list[Task]:

@@ -128,10 +128,13 @@ COPY (
 _LINES = """
 CREATE TEMP TABLE lines AS
 SELECT user_id, parent_asin, rating, timestamp, filename,
-       row_number() OVER () - 1 AS file_row_number
+       row_number() OVER () AS number
 FROM read_json({reviews}, format = 'newline_delimited', ignore_errors = true, filename = true, columns =
     {{user_id: 'VARCHAR', parent_asin: 'VARCHAR', rating: 'DOUBLE', timestamp: 'BIGINT'}})
 """
+_NUMBERED_LINES = """(
+    SELECT lines.*, number - first AS file_row_number
+    FROM lines JOIN (SELECT filename, min(number) AS first FROM lines GROUP BY filename) USING (filename))"""
 _ITEM_LINES = """read_json({items}, format = 'newline_delimited', ignore_errors = true, columns =
     {{parent_asin: 'VARCHAR', main_category: 'VARCHAR', price: 'VARCHAR'}})"""
 
@@ -161,7 +164,7 @@ def write_tables(task: Task) -> None:
         )
         if task.is_json:
             connection.execute(_LINES.format(reviews=_list([export.path for export in exports])))
-            reviews, items = "lines", _ITEM_LINES.format(items=_list(task.items))
+            reviews, items = _NUMBERED_LINES, _ITEM_LINES.format(items=_list(task.items))
         connection.execute(_ITEMS.format(items=items, money=f"'{_MONEY}'"))
         connection.execute(_REJECTED.format(reviews=reviews, path=f"'{task.out / REJECTED}'"))
         connection.execute(_CLEANED.format(reviews=reviews, path=f"'{cleaned}'"))
