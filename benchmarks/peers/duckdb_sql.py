@@ -164,9 +164,10 @@ def write_tables(task: Task) -> None:
         )
         if task.is_json:
             connection.execute(_LINES.format(reviews=_list([export.path for export in exports])))
-            reviews, items = _NUMBERED_LINES, _ITEM_LINES.format(items=_list(task.items))
+            reviews, items = "lines", _ITEM_LINES.format(items=_list(task.items))
         connection.execute(_ITEMS.format(items=items, money=f"'{_MONEY}'"))
-        connection.execute(_REJECTED.format(reviews=reviews, path=f"'{task.out / REJECTED}'"))
+        numbered = _NUMBERED_LINES if task.is_json else reviews
+        connection.execute(_REJECTED.format(reviews=numbered, path=f"'{task.out / REJECTED}'"))
         connection.execute(_CLEANED.format(reviews=reviews, path=f"'{cleaned}'"))
         newest = connection.execute(f"SELECT max(reviewed_at_ms) // 86400000 FROM '{cleaned}'").fetchall()[0][0]
         connection.execute(
