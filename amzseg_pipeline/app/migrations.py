@@ -90,6 +90,9 @@ def show_outcomes(outcomes: RfmOutcomes, *, currency: str | None) -> None:
             for row in outcomes.groups.to_dict("records")
         ],
     )
+    st.caption(
+        "Reviews and spend count what was added between the two snapshots, including older reviews that arrived late."
+    )
 
 
 def show_history(shown: ShownSnapshot, segment_history: pd.DataFrame) -> None:

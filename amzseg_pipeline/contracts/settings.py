@@ -130,7 +130,7 @@ class Settings(BaseModel):
     )
     prediction_splits: int = Field(
         25,
-        ge=1,
+        ge=2,
         description="The largest number of random splits into halves to measure prediction strength.",
         json_schema_extra=_CHANGES_RESULT,
     )

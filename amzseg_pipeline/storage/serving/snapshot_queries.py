@@ -161,14 +161,14 @@ class PublishedUsers:
     def rfm_outcomes(self, earlier: Snapshot) -> pd.DataFrame:
         """Per rfm_group of `earlier`, of the users who are in both snapshots: what they did in between.
 
-        Columns: rfm_group, users, share_active (share with another review), reviews and spend (means per user; spend
+        Columns: rfm_group, users, share_active (share with a later review), reviews and spend (means per user; spend
         is null without prices). The most active group is first.
         """
         path = earlier.table_path(SEGMENT_ASSIGNMENTS.name)
         (name,) = DuckDBReads(self._connection, store_of(path)).names([path])
         return self._frame(
             "SELECT before.rfm_group, count(*) AS users, "
-            "avg(CAST(later.total_reviews > before.total_reviews AS INT)) AS share_active, "
+            "avg(CAST(later.as_of - CAST(later.recency_days AS INT) > before.as_of AS INT)) AS share_active, "
             "avg(later.total_reviews - before.total_reviews) AS reviews, "
             "avg(later.total_spend - before.total_spend) AS spend "
             "FROM read_parquet($earlier) AS before JOIN {users} AS later USING (user_id) "

@@ -28,11 +28,20 @@ def replaced(table: pa.Table, name: str, values: list[object]) -> pa.Table:
     return table.set_column(index, table.schema.field(name), pa.array(values, table.schema.field(name).type))
 
 
-def published(folder: Path, run_day: int, dates: list[date], *, reviews: list[int], spend: list[float]) -> Snapshot:
-    """A run of users 0, 1, ... with these total_reviews and total_spend; `dates` are the as_of of all runs so far."""
+def published(
+    folder: Path,
+    run_day: int,
+    dates: list[date],
+    *,
+    reviews: list[int],
+    spend: list[float],
+    recency: tuple[int, ...] = (500, 500, 500, 500),
+) -> Snapshot:
+    """A run of users 0, 1, ... with these values; `dates` are the as_of of all runs so far."""
     users = segment_assignments(run_day, users=len(reviews))
     for name, values in (("total_reviews", reviews), ("total_spend", spend), ("rfm_group", GROUPS[: len(reviews)])):
         users = replaced(users, name, values)
+    users = replaced(replaced(users, "as_of", [dates[-1]] * len(reviews)), "recency_days", list(recency))
     history = replaced(segment_history(run_day), "as_of", list(dates))
     files = {RUN_FILE: b"{}", MODEL_FILE: b'{"format": 1}', MODEL_EXPORT_FILE: b""}
     tables = {**small_tables(run_day), SEGMENT_HISTORY: history.to_batches(), SEGMENT_ASSIGNMENTS: users.to_batches()}
@@ -45,17 +54,20 @@ def outcomes(folder: Path, dates: list[date]) -> RfmOutcomes | None:
     published(folder, 1, dates[:1], reviews=[5, 6, 2, 1], spend=[50.0, 60.0, 20.0, 10.0])
     if len(dates) > 2:
         published(folder, 2, dates[:2], reviews=[5, 6, 2, 1], spend=[50.0, 60.0, 20.0, 10.0])
-    latest = published(folder, len(dates), dates, reviews=[8, 6, 2, 9], spend=[80.0, 60.0, 20.0, 90.0])
+    latest = published(
+        folder, len(dates), dates, reviews=[8, 6, 4, 9], spend=[80.0, 60.0, 40.0, 90.0], recency=(10, 500, 500, 10)
+    )
     return rfm_outcomes(folder, latest, PublishedUsers(latest))
 
 
 def test_what_each_group_did_since_an_earlier_snapshot(tmp_path: Path) -> None:
+    """Old reviews that arrive late count in the means, but their user did not review again."""
     found = outcomes(tmp_path / "published", [date(2025, 9, 1), date(2025, 12, 1), date(2026, 1, 1)])
     assert found is not None
     assert (found.since, found.until) == (date(2025, 9, 1), date(2026, 1, 1))
     assert found.groups.to_dict("records") == [
         {"rfm_group": "champions", "users": 2, "share_active": 0.5, "reviews": 1.5, "spend": 15.0},
-        {"rfm_group": "at risk", "users": 1, "share_active": 0.0, "reviews": 0.0, "spend": 0.0},
+        {"rfm_group": "at risk", "users": 1, "share_active": 0.0, "reviews": 2.0, "spend": 20.0},
     ]
 
 

@@ -185,7 +185,7 @@ def _with_stability(
         strengths = prediction_strengths(
             points, weights, k, splits=splits, seed=seed, identical_together=together, stop=stop
         )
-        strength, error = float(np.mean(strengths)), float(np.std(strengths) / np.sqrt(len(strengths)))
+        strength, error = float(np.mean(strengths)), float(np.std(strengths, ddof=1) / np.sqrt(len(strengths)))
         stop = StopRule(lower.jaccard, is_decided or strength + error < lower.prediction_strength)
         bootstraps = settings.jaccard_bootstraps
         index = jaccard(

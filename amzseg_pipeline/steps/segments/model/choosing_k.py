@@ -156,7 +156,7 @@ def _confidence(evidence: Sequence[KEvidence], k: int, settings: Settings) -> Li
         is_close = len(chosen.failed_criteria) == 1 and limit - error <= strength < limit
         return "medium" if is_close else "low"
     signs = _SIGNS_OF_A_VALLEY * settings.min_separation
-    has_further_types = any((more.separation or 0.0) >= signs for more in evidence[k:])
+    has_further_types = signs > 0 and any((more.separation or 0.0) >= signs for more in evidence[k:])
     return "high" if strength >= limit + error and not has_further_types else "medium"
 
 

@@ -34,7 +34,7 @@ from amzseg_pipeline_tests.steps.segments.users import (
     with_sums,
 )
 
-QUICK: dict[str, Any] = {"k_min": 2, "k_max": 4, "n_init": 2, "prediction_splits": 1, "jaccard_bootstraps": 1}
+QUICK: dict[str, Any] = {"k_min": 2, "k_max": 4, "n_init": 2, "prediction_splits": 2, "jaccard_bootstraps": 1}
 NOW = datetime(2026, 1, 20, 2, tzinfo=UTC)
 NO_DRIFT = Drift("", 0, (), (), (), "")
 DRIFT = replace(NO_DRIFT, triggers=("PSI of avg_spend is 0.90",))

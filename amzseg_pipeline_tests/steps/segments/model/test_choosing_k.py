@@ -6,17 +6,22 @@ Over 250 lines: every rule, on the same evidence.
 from dataclasses import replace
 from functools import cache
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
 from kneed import KneeLocator
+from scipy.stats import sem
 from sklearn.cluster import KMeans
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 
-from amzseg_pipeline.contracts.errors import ModelError
+from amzseg_pipeline.contracts.errors import ModelError, SettingsError
 from amzseg_pipeline.contracts.model import KChoice, KEvidence
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.steps.segments.clusters import stability
+from amzseg_pipeline.steps.segments.clusters.k_evidence import weighted_points
+from amzseg_pipeline.steps.segments.clusters.stability import StopRule, prediction_strengths
 from amzseg_pipeline.steps.segments.features.scaling import feature_scaling, scaled_features, scaled_matrix
 from amzseg_pipeline.steps.segments.model.choosing_k import choice_from_evidence, k_choice
 from amzseg_pipeline_tests.steps.segments.users import QUICK, three_types, users_of
@@ -56,6 +61,37 @@ def test_the_evidence_is_what_scikit_learn_and_kneed_say() -> None:
     assert choice.best_davies_bouldin == min(eligible, key=lambda k: eligible[k].davies_bouldin)
 
 
+def test_the_error_of_prediction_strength_is_that_of_a_mean() -> None:
+    users = three_types(300)
+    scaling = feature_scaling(users, transform="none")
+    sample = weighted_points(scaled_features(users, scaling), scaling, users=300)
+    for e in choice_of_three_types().evidence[1:]:
+        strengths = prediction_strengths(sample.points, sample.weights, e.k, splits=4, seed=42)
+        assert e.prediction_strength == pytest.approx(np.mean(strengths))
+        assert e.prediction_strength_error == pytest.approx(sem(strengths))
+
+
+def test_one_split_has_no_error() -> None:
+    with pytest.raises(SettingsError, match="prediction_splits"):
+        Settings(prediction_splits=1)
+
+
+def test_ending_repetitions_early_does_not_change_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def choice_and_fits() -> tuple[KChoice, int]:
+        with monkeypatch.context() as patch:
+            fits = Mock(wraps=stability._fitted)
+            patch.setattr(stability, "_fitted", fits)
+            choice = choice_of(three_types(300), k_max=5, prediction_splits=12, jaccard_bootstraps=12)
+        return choice, fits.call_count
+
+    early, fewer_fits = choice_and_fits()
+    monkeypatch.setattr(StopRule, "ends", lambda *_: False)
+    complete, fits = choice_and_fits()
+    assert fits == 4 * (2 * 12 + 12) > fewer_fits
+    assert (early.passing, early.confidence, early.k) == (complete.passing, complete.confidence, complete.k)
+    assert early.k == 3
+
+
 def test_one_cluster_has_only_an_inertia() -> None:
     first = choice_of_three_types().evidence[0]
     figures = (first.silhouette, first.prediction_strength, first.jaccard, first.davies_bouldin)
@@ -71,11 +107,11 @@ def test_three_user_types_are_found_with_high_confidence() -> None:
 def test_every_k_criterion_can_fail_with_a_message() -> None:
     messages = {
         "min_prediction_strength": (1.0, "prediction strength 0.9"),
-        "min_jaccard": (1.0, "Jaccard index 0.9"),
+        "min_jaccard": (0.999, "Jaccard index 0.9"),
         "min_silhouette": (0.9, "silhouette 0."),
-        "min_silhouette_gain": (0.9, "silhouette gain over a single population 0."),
-        "min_segment_share": (0.5, "smallest share 0.1"),
-        "min_separation": (1.0, "separation 0."),
+        "min_silhouette_gain": (0.8, "silhouette gain over a single population 0."),
+        "min_segment_share": (0.45, "smallest share 0.1"),
+        "min_separation": (0.998, "separation 0."),
     }
     assert choice_of_three_types().evidence[2].failed_criteria == ()
     choice = choice_of(three_types(300), **{name: limit for name, (limit, _) in messages.items()})
@@ -172,6 +208,10 @@ def test_signs_of_further_types_lower_the_confidence(k: int, separation: float, 
     evidence = list(chosen({3: (0.4, True)}).evidence)
     evidence[k - 1] = replace(evidence[k - 1], separation=separation)
     assert choice_from_evidence(tuple(evidence), Settings()).confidence == confidence
+
+
+def test_without_a_limit_of_separation_there_are_no_signs_of_further_types() -> None:
+    assert chosen({3: (0.4, True)}, min_separation=0.0).confidence == "high"
 
 
 def test_champion_k_is_ignored_if_a_number_passes() -> None:
@@ -292,3 +332,7 @@ def test_a_number_within_one_standard_error_keeps_the_current_k() -> None:
 def test_the_fallback_keeps_the_smallest_share() -> None:
     evidence = tuple(evidence_for(k, **WEAK, smallest_share=0.1 if k < 5 else 0.011) for k in range(1, 9))
     assert choice_from_evidence(evidence, Settings(), champion_k=6).k == 4
+
+
+def test_a_limit_of_zero_shows_no_further_types() -> None:
+    assert choice_of(three_types(300), k_max=5, min_separation=0).confidence == choice_of_three_types().confidence
