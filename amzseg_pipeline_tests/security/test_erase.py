@@ -154,7 +154,7 @@ def test_make_passes_on_any_id(tmp_path: Path, user_id: str) -> None:
     python.write_text('#!/bin/sh\nshift 4\nprintf "%s" "$1"\n')
     python.chmod(0o755)
     (tmp_path / ".run").touch()
-    command = ["make", "erase", f"VENV={tmp_path}", f"ID={user_id}"]
+    command = ["make", "--no-print-directory", "erase", f"VENV={tmp_path}", f"ID={user_id}"]
     assert subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout == user_id
 
 
