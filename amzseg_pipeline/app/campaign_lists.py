@@ -8,13 +8,19 @@ from amzseg_pipeline.app.downloads import FILE_TYPES
 from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.app.segment_downloads import segment_download_path
 from amzseg_pipeline.app.user_tables import users_table
+from amzseg_pipeline.contracts.segments import LOOKALIKE_MARGIN
 from amzseg_pipeline.presentation.formatting import counted
 from amzseg_pipeline.presentation.segment_texts import HIGH_MARGIN, LOW_MARGIN
 from amzseg_pipeline.storage.serving.snapshot_queries import Audience, Campaign
+from amzseg_pipeline.storage.snapshots import Snapshot
 
 _MAX_USERS = 100
 _AUDIENCES: dict[Audience, str] = {"members": "Members", "joined": "Joined since …", "lookalikes": "Lookalikes"}
-_CONFIDENCES = {0.0: "Any", LOW_MARGIN: "Medium or high", HIGH_MARGIN: "High"}
+_CONFIDENCES = {
+    0.0: "Any",
+    LOW_MARGIN: f"Medium or high: margin of {LOW_MARGIN} or more",
+    HIGH_MARGIN: f"High: margin of {HIGH_MARGIN} or more",
+}
 
 
 def show_campaign_list(shown: ShownSnapshot, segment_id: str) -> None:
@@ -34,25 +40,27 @@ def show_campaign_list(shown: ShownSnapshot, segment_id: str) -> None:
             )
 
 
-def _after_predecessor(shown: ShownSnapshot) -> date:
+def _after(predecessor: Snapshot, latest: date) -> date:
     """The first day on which users may have joined since the predecessor, at the latest the day of the snapshot."""
-    latest = shown.snapshot.created.date()
-    return min(shown.predecessor.created.date() + timedelta(days=1), latest) if shown.predecessor else latest
+    return min(predecessor.created.date() + timedelta(days=1), latest)
 
 
 def _campaign(shown: ShownSnapshot, segment_id: str) -> Campaign:
+    audiences = [each for each in _AUDIENCES if each != "joined" or shown.predecessor]
     audience = st.pills(
-        "Audience", list(_AUDIENCES), default="members", required=True, key="audience",
+        "Audience", audiences, default="members", required=True, key="audience",
         format_func=lambda each: _AUDIENCES[each],
-        help=f"Joined: new users and users who came from another segment; users of the first snapshot count as joined "
-        f"on its date. Lookalikes: users of other segments who are almost as close to {shown.name(segment_id)}.",
+        help=f"Joined: new users and users who came from another segment; known from the second snapshot on. "
+        f"Lookalikes: users of other segments who are almost as close to {shown.name(segment_id)} "
+        f"(margin below {LOOKALIKE_MARGIN}), the closest first.",
     )  # fmt: skip
-    audience = audience if audience in _AUDIENCES else "members"
+    audience = audience if audience in audiences else "members"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         campaign = Campaign(audience=audience)
-        if audience == "joined":
+        if audience == "joined" and shown.predecessor:
             latest = shown.snapshot.created.date()
-            since = st.date_input("Since", _after_predecessor(shown), max_value=latest, key="since", width=180)
+            first = _after(shown.predecessor, latest)
+            since = st.date_input("Since", first, max_value=latest, key="since", width=180)
             campaign = Campaign(audience=audience, since=since)
         min_margin = 0.0
         if audience != "lookalikes":
@@ -61,7 +69,7 @@ def _campaign(shown: ShownSnapshot, segment_id: str) -> Campaign:
                 list(_CONFIDENCES),
                 format_func=lambda each: _CONFIDENCES[each],
                 key="confidence",
-                width=180,
+                width=320,
             )
         several_reviews = st.checkbox("Several reviews only", key="several_reviews")
         no_outliers = st.checkbox("Without outliers", key="no_outliers")
@@ -69,7 +77,6 @@ def _campaign(shown: ShownSnapshot, segment_id: str) -> Campaign:
         audience=campaign.audience,
         since=campaign.since,
         min_margin=min_margin,
-        lookalike_margin=HIGH_MARGIN,
         several_reviews=several_reviews,
         no_outliers=no_outliers,
     )

@@ -9,7 +9,7 @@ from html import escape
 import streamlit as st
 
 from amzseg_pipeline.app.published_snapshot import ShownSnapshot
-from amzseg_pipeline.presentation.formatting import percent
+from amzseg_pipeline.presentation.formatting import markdown_escaped, percent
 
 _BORDER_COLOUR = "color-mix(in srgb, currentColor 16%, transparent)"
 _OUTLINE_STYLE = "box-shadow:0 0 0 1px color-mix(in srgb, currentColor 45%, transparent)"
@@ -44,8 +44,8 @@ def segment_heading(shown: ShownSnapshot, segment_id: str, *, note: str = "", le
     )
 
 
-def share_bar(shown: ShownSnapshot, shares: Mapping[str, float]) -> None:
-    """A stacked bar of a share (0 to 1) per segment."""
+def share_bar(shown: ShownSnapshot, title: str, shares: Mapping[str, float]) -> None:
+    """A stacked bar of a share (0 to 1) per segment, below its title and the shares in figures."""
     texts = {
         segment_id: f"{shown.name(segment_id)} {percent(share, decimals=1)}" for segment_id, share in shares.items()
     }
@@ -55,8 +55,9 @@ def share_bar(shown: ShownSnapshot, shares: Mapping[str, float]) -> None:
         for segment_id, share in shares.items()
         if share > 0
     )
+    st.caption(markdown_escaped(f"{title}: {', '.join(texts.values())}"))
     st.html(
-        f'<div role="img" aria-label="{escape(", ".join(texts.values()))}" style="display:flex;gap:2px;height:1.4rem;'
+        f'<div role="img" aria-label="{escape(title)}" style="display:flex;gap:2px;height:1.4rem;'
         f'border-radius:.4rem;overflow:hidden;{_OUTLINE_STYLE}">{parts}</div>'
     )
 

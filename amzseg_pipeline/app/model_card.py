@@ -126,6 +126,7 @@ def k_choice(choice: Mapping[str, Any]) -> None:
         [["–" if row.get(name) is None else _evidence_text(name, row[name]) for name in columns] for row in evidence],
         bold=[row["k"] == k for row in evidence],
     )
+    st.markdown("\n".join(f"- {_verdict(row, k)}" for row in evidence))
     rules = "; ".join(f"{label}: {choice[name]}" for name, label in _RULES.items() if choice.get(name))
     st.caption(
         "What each rule alone would choose among the numbers that the settings allow. "
@@ -145,6 +146,15 @@ def k_choice(choice: Mapping[str, Any]) -> None:
     )
 
 
+def _verdict(row: Mapping[str, Any], k: int) -> str:
+    """Why a number of segments is chosen or not, for example: 4 segments: prediction strength 0.69 is below 0.8."""
+    failed = "; ".join(row["failed_criteria"])
+    text = failed or (
+        "meets every criterion" if row["k"] == k else "meets every criterion, but the rule prefers another"
+    )
+    return f"{counted(row['k'], 'segment')}{' (chosen)' if row['k'] == k else ''}: {markdown_escaped(text)}."
+
+
 def promotion_decision(report: Mapping[str, Any], *, pending: Mapping[str, Any] | None) -> None:
     """The decision on a new model, `promotion` of run.json, and the model that is pending approval."""
     if not report.get("decision"):
@@ -159,14 +169,14 @@ def promotion_decision(report: Mapping[str, Any], *, pending: Mapping[str, Any] 
         )
     if criteria := report.get("criteria"):
         html_table(
-            ["", "Criterion", "What is measured", "Value", "Limit"],
+            ["Result", "Criterion", "What is measured", "Value", "Limit"],
             [
                 [
-                    "✓" if criterion["passed"] else "✗",
+                    criterion["result"],
                     sentence_case(criterion["name"]),
-                    criterion.get("meaning", ""),
-                    "–" if criterion.get("value") is None else _number(criterion["value"]),
-                    _number(criterion["limit"]),
+                    "; waived: ".join(filter(None, (criterion["meaning"], criterion["waiver"]))),
+                    "–" if criterion["value"] is None else _number(criterion["value"]),
+                    "–" if criterion["limit"] is None else f"{criterion['bound']} {_number(criterion['limit'])}",
                 ]
                 for criterion in criteria
             ],

@@ -53,8 +53,7 @@ async def segment_response(request: Request) -> Response:
         chunks = await run_in_threadpool(_started_chunks, sequence, segment_id, decoded, file_format)
     except SnapshotError as error:
         return PlainTextResponse(str(error), status_code=503)
-    audience = "" if decoded.audience == "members" else f"-{decoded.audience}"
-    name = f"{segment_id}{audience}-snapshot-{sequence}.{file_format}"
+    name = f"{'-'.join([segment_id, *_name_parts(decoded), f'snapshot-{sequence}'])}.{file_format}"
     return StreamingResponse(
         chunks,
         media_type=FILE_TYPES[file_format].mime,
@@ -69,6 +68,18 @@ def _started_chunks(sequence: int, segment_id: str, campaign: Campaign, file_for
     snapshot.verify(f"{SEGMENT_ASSIGNMENTS.name}.parquet")
     chunks = campaign_chunks(PublishedUsers(snapshot), segment_id, campaign, file_format=file_format)
     return chain([next(chunks)], chunks)
+
+
+def _name_parts(campaign: Campaign) -> list[str]:
+    """Audience and filters, as a part of the name of the file."""
+    since = f"-since-{campaign.since.isoformat()}" if campaign.audience == "joined" else ""
+    parts = {
+        f"{campaign.audience}{since}": True,
+        f"margin-{campaign.min_margin:g}": campaign.min_margin > 0,
+        "several-reviews": campaign.several_reviews,
+        "no-outliers": campaign.no_outliers,
+    }
+    return [part for part, is_given in parts.items() if is_given]
 
 
 def _encoded(campaign: Campaign) -> str:

@@ -14,12 +14,13 @@ from amzseg_pipeline.contracts.users import FEATURES, SCORING_COLUMNS
 from amzseg_pipeline.presentation.actions import actions_markdown
 from amzseg_pipeline.presentation.formatting import percent
 from amzseg_pipeline.presentation.labels import FEATURE_LABELS
-from amzseg_pipeline.presentation.segment_texts import confidence
+from amzseg_pipeline.presentation.segment_texts import HIGH_MARGIN, LOW_MARGIN, confidence
 from amzseg_pipeline.steps.segments.features.scaling import Users, scaled_matrix
 from amzseg_pipeline.steps.segments.model.drivers import driver_contributions
 from amzseg_pipeline.steps.segments.model.scoring import score_columns
 
 _FAR_REACH = 2.0
+_ONE_REVIEW = " There is only one review, so the next one may well change the segment."
 _MIN_EXCESS_SD = 1e-9
 
 
@@ -94,7 +95,10 @@ def show_user_score(shown: ShownSnapshot, score: UserScore, *, key: str) -> None
             },
             colours={"Second best": shown.colours[score.second_segment_id]},
         )
-    st.caption(f"{explanation} The margin goes from 0, undecided, to 1, certain.")
+    st.caption(
+        f"{explanation} The margin goes from 0, undecided, to 1, certain; it is low below {LOW_MARGIN} and high from "
+        f"{HIGH_MARGIN}." + (_ONE_REVIEW if score.features["total_reviews"] == 1 else "")
+    )
     st.markdown(f"**What to do**\n{actions_markdown(profile['strategy'])}")
     if score.second_segment_id is not None and score.contributions:
         st.markdown("**What decided it**")
@@ -137,8 +141,6 @@ def _show_warnings(score: UserScore) -> None:
         )
     if score.imputed:
         st.info(f"Unknown, taken as average: {_labels(score.imputed)}.", icon=":material/help:")
-    if score.features["total_reviews"] == 1:
-        st.caption("Only one review: there is little evidence for the segment.")
 
 
 def _labels(features: tuple[str, ...]) -> str:

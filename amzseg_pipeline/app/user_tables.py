@@ -40,7 +40,7 @@ def column_config(shown: ShownSnapshot, features: tuple[str, ...]) -> dict[str, 
 
 
 def users_table(shown: ShownSnapshot, users: pd.DataFrame, *, key: str) -> None:
-    """Users with their features, margin and second-best segment."""
+    """Users with their segment, features, margin and second-best segment."""
     second_best = users["second_segment_id"].map(
         lambda segment_id: "–" if pd.isna(segment_id) else shown.name(segment_id)
     )
@@ -48,6 +48,7 @@ def users_table(shown: ShownSnapshot, users: pd.DataFrame, *, key: str) -> None:
         pd.DataFrame(
             {
                 "User": users["user_id"],
+                "Segment": users["segment_id"].map(shown.name),
                 **feature_columns(shown, users, FEATURES),
                 "Margin": users["margin"].map(margin_text),
                 "Second best": second_best,
@@ -55,7 +56,11 @@ def users_table(shown: ShownSnapshot, users: pd.DataFrame, *, key: str) -> None:
         ),
         hide_index=True,
         key=key,
-        column_config={"User": st.column_config.TextColumn(width=290), **column_config(shown, FEATURES)},
+        column_config={
+            "User": st.column_config.TextColumn(width=290),
+            "Segment": st.column_config.TextColumn(width=170),
+            **column_config(shown, FEATURES),
+        },
     )
 
 

@@ -216,7 +216,7 @@ def _next_steps(data_root: DataRoot, snapshot: Snapshot) -> str:
     """Where to look at the result: checks, report and app."""
     checks = snapshot.run()["checks"]
     failed = [f"{check['check']} of {check['asset']}" for check in checks if not check["passed"]]
-    lines = [f"checks: {len(checks) - len(failed)} of {len(checks)} passed"]
+    lines = [f"checks before publishing: {len(checks) - len(failed)} of {len(checks)} passed"]
     lines += [f"  failed: {', '.join(failed)}"] if failed else []
     report = data_root.artifacts / snapshot.run_id / REPORT_FILE
     lines.append(f"report: {report}" if report.exists() else "report: none (plots are off)")

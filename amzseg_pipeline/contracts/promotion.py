@@ -76,16 +76,25 @@ class Challenger:
     champion_reference: TrainingReference | None = None
 
 
+CriterionResult = Literal["passed", "failed", "waived"]
+"""A criterion is waived if its limit is not met, and something else makes that irrelevant."""
+
+
 @dataclass(frozen=True)
 class PromotionCriterion:
-    """One line of the promotion report: the measured value (None if not measurable) and its limit."""
+    """One line of the promotion report: the measured value (None if not measurable), and its bound and limit.
+
+    The limit is None if nothing is measured. `waiver` says why a criterion is waived.
+    """
 
     name: str
     kind: Literal["absolute", "relative"]
     value: FiniteFloat | None
-    limit: FiniteFloat
-    passed: bool
+    bound: Literal["at least", "at most", "exactly"]
+    limit: FiniteFloat | None
+    result: CriterionResult
     meaning: str
+    waiver: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ segment_users = dg.define_asset_job(
     "segment_users",
     selection=dg.AssetSelection.all(),
     config=run_config,
-    description="From the exports in landing/ to published segments. Needs no config.",
+    description="From the exports in landing/ to published segments. Needs no config; "
+    "settings, train and force are optional.",
     tags=_RETRY_EVERYTHING,
 )
 

@@ -68,7 +68,7 @@ _NO_OUTPUT = dg.Out(dg.Nothing, io_manager_key="no_io_manager")
 def restore_snapshot(context: dg.OpExecutionContext, config: SnapshotNumber, pipeline: PipelineResource) -> None:
     """Moves the pointer back."""
     snapshot, approval_needed = rolled_back_to(pipeline.data_root, config.snapshot)
-    outcome = f"readers see snapshot {snapshot.sequence} of {snapshot.created:%Y-%m-%d %H:%M} UTC again"
+    outcome = f"snapshot {snapshot.sequence} restored, of {snapshot.created:%Y-%m-%d %H:%M} UTC"
     outcome += f"; {approval_needed}" if approval_needed else ""
     context.log.info(outcome)
     tag_run(context.instance, context.run_id, outcome=outcome)

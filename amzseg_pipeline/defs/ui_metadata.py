@@ -221,7 +221,7 @@ def promotion_metadata(report: PromotionReport) -> dict[str, Any]:
         {
             "criterion": criterion.name,
             "result": _criterion_result(criterion),
-            "meaning": criterion.meaning,
+            "meaning": f"{criterion.meaning}; waived: {criterion.waiver}" if criterion.waiver else criterion.meaning,
         }
         for criterion in report.criteria
     ]
@@ -235,9 +235,11 @@ def promotion_metadata(report: PromotionReport) -> dict[str, Any]:
 
 
 def _criterion_result(criterion: PromotionCriterion) -> str:
-    """For example `failed: 0.31, limit 0.1`."""
+    """For example `failed: 0.31, at most 0.1`."""
+    if criterion.limit is None:
+        return criterion.result
     value = "unknown" if criterion.value is None else f"{criterion.value:.4g}"
-    return f"{'passed' if criterion.passed else 'failed'}: {value}, limit {criterion.limit:g}"
+    return f"{criterion.result}: {value}, {criterion.bound} {criterion.limit:g}"
 
 
 def lineage_metadata(model: Model) -> dg.TableMetadataValue:

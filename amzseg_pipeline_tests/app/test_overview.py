@@ -21,7 +21,7 @@ def test_metrics_match_the_snapshot(sample_data_root: DataRoot) -> None:
     assert metrics["Users"] == f"{len(users):,}"
     assert metrics["Segments"] == "3"
     assert metrics["Reviews"] == f"{snapshot.run()['row_reconciliation']['cleaned']:,}"
-    assert metrics["Low confidence"] == f"{(users['margin'] < 0.1).mean() * 100:.1f}%"
+    assert metrics["Unclear segment"] == f"{(users['margin'] < 0.1).mean() * 100:.1f}%"
 
 
 @pytest.mark.usefixtures("sample_data_root")
@@ -86,7 +86,7 @@ def test_cards_show_spend_reasons_and_actions(snapshot: Snapshot) -> None:
     for share in spend / spend.sum():
         assert f"{100 * share:.1f}% of spend" in text
     assert "on average, all users" in text
-    assert "Send coupons (email): a discount decides their purchase" in text
+    assert "Send coupons (email): they choose discounted items" in text
 
 
 def test_the_second_run_shows_migrations_and_history(second_run: DataRoot) -> None:

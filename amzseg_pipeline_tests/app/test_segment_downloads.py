@@ -33,15 +33,16 @@ def test_a_segment_is_sent_as_a_named_file(snapshot: Snapshot, file_format: File
     assignments = snapshot.segment_assignments()
     found = download(path_of("S0002", file_format))
     assert found.status == 200
-    assert found.headers["content-disposition"] == f'attachment; filename="S0002-snapshot-1.{file_format}"'
+    assert found.headers["content-disposition"] == f'attachment; filename="S0002-members-snapshot-1.{file_format}"'
     users = read(io.BytesIO(found.body))
     assert list(users["user_id"]) == list(assignments.loc[assignments["segment_id"] == "S0002", "user_id"])
 
 
 def test_filters_are_part_of_the_path(snapshot: Snapshot) -> None:
-    campaign = Campaign(audience="joined", since=date(2999, 1, 1))
+    campaign = Campaign("joined", since=date(2999, 1, 1), min_margin=0.3, several_reviews=True, no_outliers=True)
     found = download(segment_download_path(1, "S0002", "csv", campaign=campaign))
-    assert found.headers["content-disposition"] == 'attachment; filename="S0002-joined-snapshot-1.csv"'
+    name = "S0002-joined-since-2999-01-01-margin-0.3-several-reviews-no-outliers-snapshot-1.csv"
+    assert found.headers["content-disposition"] == f'attachment; filename="{name}"'
     assert pd.read_csv(io.BytesIO(found.body)).empty
     assert list(pd.read_csv(io.BytesIO(found.body)).columns) == list(snapshot.segment_assignments().columns)
 

@@ -139,7 +139,7 @@ def test_engagement_is_derived(form: Callable[..., AppTest]) -> None:
         ({"spend": 1e12}, "Above almost all users"),
         ({"reviews": 10**9, "spend": 1e12, "rating": 1.0, "discount": 100.0}, "Unlike all users"),
         ({"rating": None}, "Unknown, taken as average"),
-        ({"reviews": 1}, "Only one review"),
+        ({"reviews": 1}, "There is only one review"),
     ],
 )
 def test_warnings_for_unusual_users(form: Callable[..., AppTest], values: dict[str, float], message: str) -> None:

@@ -114,7 +114,9 @@ def test_approves_model_with_the_command(pending, _approved):
     version = pending_version(before)
     approved, code, output = _approved
     assert code == 0, output
-    assert f"model {version}, PROMOTE: approved; it was pending because it is better, but failed" in output
+    assert (
+        f"model {version}, PROMOTE: approved; it was pending because the settings have changed, but it failed" in output
+    )
     assert "is pending approval" not in output
     snapshot = read_latest(approved)
     assert (snapshot.sequence, snapshot.model_version, pending_version(snapshot)) == (3, version, None)
@@ -176,7 +178,10 @@ def test_after_rollback_promotion_needs_approval_and_ids_are_new(approved):
     deliver(approved, more=people(12, first=91, day=2))
     snapshot = published_run(approved, {**THREE, "seed": 5})
     report = snapshot.run()["promotion"]
-    assert (report["decision"], report["reason"]) == ("HOLD", "it is better, but failed no_approval_needed")
+    assert (report["decision"], report["reason"]) == (
+        "HOLD",
+        "the settings have changed, but it failed no_approval_needed",
+    )
     assert set(names(snapshot)) == {"S0001", "S0002", "S0003"}
     waiting = snapshot.run()["promotion_state"]["pending"]["model"]
     assert waiting["next_segment_number"] > max(given_up)

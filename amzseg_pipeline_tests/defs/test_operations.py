@@ -96,7 +96,7 @@ def test_rollback_job_restores_a_snapshot(two_snapshots, instance):
     result = launched("rollback", two_snapshots, instance, snapshot=1)
     assert result.success
     assert read_latest(two_snapshots.root).sequence == 1
-    assert instance.get_run_by_id(result.run_id).tags["amzseg/outcome"].startswith("readers see snapshot 1 of ")
+    assert instance.get_run_by_id(result.run_id).tags["amzseg/outcome"].startswith("snapshot 1 restored, of ")
 
 
 def test_rollback_job_fails_while_a_run_is_under_way(one_export, instance):

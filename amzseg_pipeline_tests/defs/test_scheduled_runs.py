@@ -174,7 +174,7 @@ def test_metadata_lists_new_skipped_and_published(data_root):
         result = scenario.run(data_root, instance=instance, settings=SKIP, skip_settling=True)
         tags = instance.get_run_by_id(result.run_id).tags
     assert tags["amzseg/changes"] == "new: more.csv; the settings differ"
-    assert tags["amzseg/outcome"] == "published snapshot 2"
+    assert tags["amzseg/outcome"] == "snapshot 2 published"
     metadata = {
         event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
         for event in result.get_asset_materialization_events()

@@ -178,7 +178,7 @@ def test_pings_after_a_successful_run(one_export, instance, listener, monkeypatc
                 "pending": {
                     "model": {"version": "m2"},
                     "since": "2026-01-09T02:00:00+00:00",
-                    "report": {"reason": "it is better, but failed moved_share"},
+                    "report": {"reason": "it is better, but it failed moved_share"},
                 }
             },
             ["Model m2 is pending approval since 2026-01-09", "failed moved_share", "--approve m2"],

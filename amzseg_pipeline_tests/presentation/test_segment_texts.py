@@ -71,6 +71,4 @@ def test_every_strategy_has_actions_with_a_reason():
 
 
 def test_unknown_items_become_actions_without_a_reason():
-    assert actions_markdown("coupons, new idea") == (
-        "- Send coupons (email): a discount decides their purchase\n- New idea"
-    )
+    assert actions_markdown("coupons, new idea") == ("- Send coupons (email): they choose discounted items\n- New idea")

@@ -25,7 +25,7 @@ def test_a_restarted_daemon_catches_up_with_one_run(tmp_path):
         with daemon(data_root):
             ticks = ScheduleTicks(instance)
             run = ticks.run()
-            assert status_text(run) == "nothing is published yet -> published snapshot 1"
+            assert status_text(run) == "nothing is published yet -> snapshot 1 published"
             assert read_latest(data_root.root).run_id == run.run_id
             assert all(tick.timestamp > up_again - MINUTE_SECONDS for tick in past_ticks(instance))
             assert ticks.reason() == "nothing changed since snapshot 1"

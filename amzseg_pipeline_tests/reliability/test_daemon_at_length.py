@@ -49,11 +49,11 @@ def test_reads_every_kind_of_delivery_once_and_completely(tmp_path):
         assert ticks.reason() == f"no export to read in {data_root.landing}; put one there"
 
         deliver(data_root, sample_amazon=scenario.SAMPLE.read_bytes())
-        assert status_text(ticks.run()) == "nothing is published yet -> published snapshot 1"
+        assert status_text(ticks.run()) == "nothing is published yet -> snapshot 1 published"
         assert ticks.reason() == "nothing changed since snapshot 1"
 
         deliver(data_root, export=EXPORT)
-        assert status_text(ticks.run()) == "new: export.csv; removed: sample_amazon.csv -> published snapshot 2"
+        assert status_text(ticks.run()) == "new: export.csv; removed: sample_amazon.csv -> snapshot 2 published"
         assert inputs(data_root) == ["export.csv"]
 
         deliver(data_root, export=EXPORT, age_seconds=1_800)
@@ -64,13 +64,13 @@ def test_reads_every_kind_of_delivery_once_and_completely(tmp_path):
         assert status_text(ticks.run()) == "new: export_2.csv; removed: export.csv -> nothing changed since snapshot 2"
 
         deliver(data_root, other=OTHER)
-        assert status_text(ticks.run()) == "new: other.csv -> published snapshot 3"
+        assert status_text(ticks.run()) == "new: other.csv -> snapshot 3 published"
         assert {"A", "C", "D"} <= users(data_root)
         deliver(data_root, other=OTHER.replace(b"A,C", b"A,E"))
-        assert status_text(ticks.run()) == "changed or touched: other.csv -> published snapshot 4"
+        assert status_text(ticks.run()) == "changed or touched: other.csv -> snapshot 4 published"
         assert "C" not in users(data_root)
         (data_root.landing / "other.csv").unlink()
-        assert status_text(ticks.run()) == "removed: other.csv -> published snapshot 5"
+        assert status_text(ticks.run()) == "removed: other.csv -> snapshot 5 published"
         assert not {"A", "D", "E"} & users(data_root)
 
         (data_root.landing / "more.csv.part").write_bytes(MORE[:50])
@@ -82,10 +82,10 @@ def test_reads_every_kind_of_delivery_once_and_completely(tmp_path):
         started = ticks.started()
         until(lambda: has_made(instance, started, "raw_reviews"), seconds=300)
         deliver(data_root, late=LATE)
-        assert status_text(ticks.ended(started)) == "new: more.csv -> published snapshot 6"
+        assert status_text(ticks.ended(started)) == "new: more.csv -> snapshot 6 published"
         assert {"X", "Y", "Z"} <= users(data_root)
         assert inputs(data_root) == ["export_2.csv", "more.csv"]
-        assert status_text(ticks.run()) == "new: late.csv -> published snapshot 7"
+        assert status_text(ticks.run()) == "new: late.csv -> snapshot 7 published"
         assert {"L", "M", "X", "Y", "Z"} <= users(data_root)
 
         with manual_run(data_root, "--force") as one, manual_run(data_root, "--force") as other:
@@ -109,7 +109,7 @@ def test_alerts_once_per_failure_and_recovers_later(tmp_path):
         [killed_manual_run] = instance.get_runs()
         ticks = ScheduleTicks(instance)
         with daemon(data_root, **addresses) as session:
-            assert status_text(ticks.run()) == "nothing is published yet -> published snapshot 1"
+            assert status_text(ticks.run()) == "nothing is published yet -> snapshot 1 published"
 
             deliver(data_root, broken=b"nonsense\n")
             refused = [ticks.run(), ticks.run()]
@@ -117,7 +117,7 @@ def test_alerts_once_per_failure_and_recovers_later(tmp_path):
             assert {run.tags["amzseg/changes"] for run in refused} == {"new: broken.csv"}
             until(lambda: len(listener.alerts) == 2, seconds=300)
             deliver(data_root, broken=MORE)
-            assert ticks.run().tags["amzseg/outcome"] == "published snapshot 2"
+            assert ticks.run().tags["amzseg/outcome"] == "snapshot 2 published"
 
             deliver(data_root, one=OTHER)
             started = ticks.started()
@@ -125,12 +125,12 @@ def test_alerts_once_per_failure_and_recovers_later(tmp_path):
             holder.suspend()
             assert ticks.busy() == BUSY[0]
             holder.resume()
-            assert status_text(ticks.ended(started)) == "new: one.csv -> published snapshot 3"
+            assert status_text(ticks.ended(started)) == "new: one.csv -> snapshot 3 published"
 
             deliver(data_root, two=LATE)
             crashed = ticks.started()
             until(lambda: lock_holder(data_root), seconds=300).kill()
-            assert status_text(ticks.ended_retry(crashed)) == "new: two.csv -> published snapshot 4"
+            assert status_text(ticks.ended_retry(crashed)) == "new: two.csv -> snapshot 4 published"
             assert ticks.ended(crashed).status == dg.DagsterRunStatus.FAILURE
 
             deliver(data_root, three=sales_csv([{"user_id": "N,O"}]))
@@ -139,7 +139,7 @@ def test_alerts_once_per_failure_and_recovers_later(tmp_path):
             retry = ticks.retry(crashed_twice)
             until(lambda: has_made(instance, retry, "raw_reviews") and lock_holder(data_root), seconds=300).kill()
             assert ticks.ended(retry).status == dg.DagsterRunStatus.FAILURE
-            assert status_text(ticks.run()) == "new: three.csv -> published snapshot 5"
+            assert status_text(ticks.run()) == "new: three.csv -> snapshot 5 published"
 
             deliver(data_root, four=sales_csv([{"user_id": "P,Q"}]))
             powerless = ticks.started()
@@ -148,7 +148,7 @@ def test_alerts_once_per_failure_and_recovers_later(tmp_path):
         assert instance.get_run_by_id(powerless).status == dg.DagsterRunStatus.STARTED
         assert read_latest(data_root.root).sequence == 5
         with daemon(data_root, **addresses):
-            assert status_text(ticks.run()) == "new: four.csv -> published snapshot 6"
+            assert status_text(ticks.run()) == "new: four.csv -> snapshot 6 published"
             for run_id in (killed_manual_run.run_id, powerless):
                 assert ticks.ended(run_id).status == dg.DagsterRunStatus.FAILURE
             assert status_text(ticks.ended_retry(powerless)) == "new: four.csv -> nothing changed since snapshot 6"
@@ -166,22 +166,22 @@ def test_lost_data_starts_one_run_and_lost_history_none(tmp_path):
     with history(data_root) as instance:
         ticks = ScheduleTicks(instance)
         with daemon(data_root):
-            assert status_text(ticks.run()) == "nothing is published yet -> published snapshot 1"
+            assert status_text(ticks.run()) == "nothing is published yet -> snapshot 1 published"
             shutil.rmtree(data_root.warehouse)
             rebuilt = f"{data_root.warehouse} is missing or incomplete and is rebuilt"
-            assert status_text(ticks.run()) == f"{rebuilt} -> published snapshot 2"
+            assert status_text(ticks.run()) == f"{rebuilt} -> snapshot 2 published"
             (data_root.root / "settings.toml").write_text("seed = 7\n")
-            assert status_text(ticks.run()) == "the settings differ -> published snapshot 3"
+            assert status_text(ticks.run()) == "the settings differ -> snapshot 3 published"
             shutil.rmtree(data_root.published)
             lost = f"{data_root.published} has no snapshot although a run wrote the warehouse: lost, or never published"
-            assert status_text(ticks.run()) == f"{lost} -> published snapshot 1"
+            assert status_text(ticks.run()) == f"{lost} -> snapshot 1 published"
             assert ticks.reason() == "nothing changed since snapshot 1"
         went_down = time.time()
         deliver(data_root, more=MORE)
         until(lambda: _minutes_between(went_down, time.time()) >= 3, seconds=300)
         came_up = time.time()
         with daemon(data_root):
-            assert status_text(ticks.run()) == "new: more.csv -> published snapshot 2"
+            assert status_text(ticks.run()) == "new: more.csv -> snapshot 2 published"
             caught_up = [tick for tick in past_ticks(instance) if went_down < tick.timestamp < came_up]
             assert len(caught_up) == 1
             assert caught_up[0].run_id
@@ -192,7 +192,7 @@ def test_lost_data_starts_one_run_and_lost_history_none(tmp_path):
         with (newer / "amzseg_pipeline" / "steps" / "users.py").open("a") as source:
             source.write("# another version\n")
         with daemon(data_root, project=newer):
-            assert status_text(ticks.run()) == "the code version differs -> published snapshot 3"
+            assert status_text(ticks.run()) == "the code version differs -> snapshot 3 published"
             assert ticks.reason() == "nothing changed since snapshot 3"
     shutil.rmtree(data_root.dagster)
     prepare_instance(data_root)
@@ -202,7 +202,7 @@ def test_lost_data_starts_one_run_and_lost_history_none(tmp_path):
         assert instance.get_runs() == []
         deliver(data_root, other=OTHER)
         run = ticks.run()
-        assert status_text(run) == "new: other.csv -> published snapshot 4"
+        assert status_text(run) == "new: other.csv -> snapshot 4 published"
         assert [known.run_id for known in instance.get_runs()] == [run.run_id]
 
 

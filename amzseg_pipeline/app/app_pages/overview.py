@@ -12,7 +12,7 @@ from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.actions import actions_markdown
 from amzseg_pipeline.presentation.formatting import percent, percentage_points, signed
-from amzseg_pipeline.presentation.segment_texts import typical_user
+from amzseg_pipeline.presentation.segment_texts import LOW_MARGIN, typical_user
 
 _MAX_IN_A_ROW = 4
 _MIN_CHANGE = 0.0005
@@ -37,11 +37,9 @@ def page() -> None:
         richest = max(spend, key=lambda segment_id: spend[segment_id])
         st.markdown(_money_sentence(shown, richest, spend[richest]))
         st.page_link("app_pages/segments.py", label="Write to them: campaign lists", query_params={"segment": richest})
-    st.caption("Share of users")
-    share_bar(shown, {each: float(shown.profile(each)["share"]) for each in shown.segment_ids})
+    share_bar(shown, "Share of users", {each: float(shown.profile(each)["share"]) for each in shown.segment_ids})
     if spend:
-        st.caption("Share of spend: all known prices paid")
-        share_bar(shown, spend)
+        share_bar(shown, "Share of spend, all known prices paid", spend)
     segments = len(shown.segment_ids)
     with st.grid(segments if segments <= _MAX_IN_A_ROW else 3, min_column_width=250, border=True) as grid:
         for segment_id in shown.segment_ids:
@@ -80,9 +78,10 @@ def _metrics(shown: ShownSnapshot) -> None:
                 border=True, height="stretch",
             )  # fmt: skip
         st.metric(
-            "Low confidence",
+            "Unclear segment",
             percent(low_confidence / shown.total_users, decimals=1) if shown.total_users else "–",
-            help=f"{low_confidence:,} users are almost as close to another segment as to their own.",
+            help=f"{low_confidence:,} users are almost as close to another segment as to their own (margin below "
+            f"{LOW_MARGIN}).",
             border=True,
             height="stretch",
         )

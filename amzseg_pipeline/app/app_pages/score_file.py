@@ -16,10 +16,12 @@ from amzseg_pipeline.contracts.scoring import USERS_TO_SCORE
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.formatting import markdown_escaped, money_unit, percent
 from amzseg_pipeline.presentation.labels import FEATURE_LABELS
+from amzseg_pipeline.presentation.segment_texts import confidence
 from amzseg_pipeline.storage.serving.batch_scoring import ScoredUpload, scored_upload
 from amzseg_pipeline.storage.serving.exports import parquet_file_as
 from amzseg_pipeline.storage.serving.uploads import MAX_ROWS, Upload, opened_upload, template_csv
 
+_ROW = "Row of the file"
 _SHOWN_ROWS = 100
 _PREVIEW_ROWS = 5
 _UPLOADED_FEATURES = tuple(name for name in FEATURES if name in USERS_TO_SCORE.column_names)
@@ -107,7 +109,7 @@ def _understood(upload: Upload) -> None:
         )
         rows = next(upload.text_rows()).rows.slice(0, _PREVIEW_ROWS).to_pandas()
         headings = {
-            "row_number": "Row",
+            "row_number": _ROW,
             "user_id": "User",
             **{name: FEATURE_LABELS[name].label for name in _UPLOADED_FEATURES},
         }
@@ -151,9 +153,10 @@ def _segments(shown: ShownSnapshot, result: ScoredUpload, scored: int) -> None:
     st.dataframe(
         pd.DataFrame(
             {
-                "Row": users["row_number"],
+                _ROW: users["row_number"],
                 "User": users["user_id"],
                 "Segment": users["segment_name"],
+                "Confidence": [confidence(margin).level for margin in users["margin"].replace({float("nan"): None})],
                 "Margin": users["margin"].map(margin_text),
                 "Second best": users["second_segment_name"].fillna("–"),
                 "Outlier": users["is_outlier"].map({True: "yes", False: "no"}),
@@ -163,7 +166,7 @@ def _segments(shown: ShownSnapshot, result: ScoredUpload, scored: int) -> None:
         hide_index=True,
         key="scored_rows",
         column_config={
-            "Row": st.column_config.NumberColumn(format="localized", width="small"),
+            _ROW: st.column_config.NumberColumn(format="localized", width="small"),
             **column_config(shown, _UPLOADED_FEATURES),
         },
     )
@@ -180,7 +183,7 @@ def _rejected(result: ScoredUpload) -> None:
     )  # fmt: skip
     rows = result.first(result.rejected, rows=_SHOWN_ROWS)
     headings = {
-        "row_number": "Row",
+        "row_number": _ROW,
         "reason": "Reason",
         "user_id": "User",
         **{name: FEATURE_LABELS[name].label for name in _UPLOADED_FEATURES},
@@ -190,7 +193,7 @@ def _rejected(result: ScoredUpload) -> None:
         hide_index=True,
         key="rejected_rows",
         column_config={
-            "Row": st.column_config.NumberColumn(format="localized", width="small"),
+            _ROW: st.column_config.NumberColumn(format="localized", width="small"),
             "Reason": st.column_config.TextColumn(width="large"),
         },
     )

@@ -1,4 +1,4 @@
-"""One segment compared with the others: profile, distributions, map, users and their download."""
+"""One segment: profile, campaign lists; then all segments: profiles, comparison, distributions, map."""
 
 from collections.abc import Mapping
 
@@ -23,12 +23,11 @@ _FIRST_FEATURE = "avg_discount"
 def page() -> None:
     """Draws the page."""
     shown = page_header("Segments", "What sets each segment apart, and who is in it.")
-    st.header("All segments", anchor=False)
-    _profiles(shown)
-    st.header("One segment", anchor=False)
     segment_id = _selected(shown)
     _segment(shown, segment_id)
     show_campaign_list(shown, segment_id)
+    st.header("All segments", anchor=False)
+    _profiles(shown)
     _comparison(shown, segment_id)
     _distribution(shown, segment_id)
     _map(shown, segment_id)
@@ -110,8 +109,10 @@ def _profiles(shown: ShownSnapshot) -> None:
         colours=[shown.colours[segment_id] for segment_id in shown.segment_ids],
         bold=[*[False] * len(shown.segment_ids), True],
     )
+    is_partly_known = any("known for" in cell for row in rows for cell in row)
+    known_for = "; “known for” gives their share where it is below half" if is_partly_known else ""
     st.caption(
-        "The mean of each feature over the users who have it; “known for” gives their share where it is below half. "
+        f"The mean of each feature over the users who have it{known_for}. "
         "Share of spend counts all known prices paid. Engagement is reviews × average rating."
     )
 

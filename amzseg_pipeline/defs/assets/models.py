@@ -58,7 +58,9 @@ def segment_drift(
     return drift
 
 
-@dg.asset_check(asset=segment_drift, description="Users resemble those the champion was trained on.")
+@dg.asset_check(
+    asset=segment_drift, description="Warns of drift: users no longer resemble those the champion was trained on."
+)
 def no_drift(segment_drift: Drift) -> dg.AssetCheckResult:
     """Warns of every measure above its limit."""
     return dg.AssetCheckResult(
@@ -146,7 +148,7 @@ def promotion_gate(
         "challenger_model": dg.AssetIn("challenger_model"),
         "segment_drift": dg.AssetIn("segment_drift"),
     },
-    description="No model is pending approval.",
+    description="Warns while a model is pending approval.",
 )
 def no_model_pending(
     promotion_gate: PromotionReport,

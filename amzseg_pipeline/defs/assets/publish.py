@@ -54,6 +54,14 @@ def published_segments(
     challenger_model = upstream_document(data_root, "challenger_model", Challenger)
     promotion_gate = upstream_document(data_root, "promotion_gate", PromotionReport)
     segment_drift = upstream_document(data_root, "segment_drift", Drift)
+    promotion_state = segments.promotion_state_after(
+        previous.value.promotion_state,
+        promotion_gate,
+        challenger_model,
+        pipeline.resolved_settings,
+        drift=segment_drift,
+        now=pipeline.now,
+    )
     run = run_document(
         row_reconciliation=row_reconciliation,
         checks=check_records(context.instance, run_id),
@@ -61,14 +69,7 @@ def published_segments(
         drift=segment_drift,
         challenger=challenger_model,
         report=promotion_gate,
-        promotion_state=segments.promotion_state_after(
-            previous.value.promotion_state,
-            promotion_gate,
-            challenger_model,
-            pipeline.resolved_settings,
-            drift=segment_drift,
-            now=pipeline.now,
-        ),
+        promotion_state=promotion_state,
         files={"refused": raw_reviews.refused, "skipped": raw_reviews.skipped},
     )
     predecessor = previous.value.snapshot
@@ -95,7 +96,11 @@ def published_segments(
         files={RUN_FILE: json.dumps(run, indent=1).encode(), **exported},
         settings=pipeline.resolved_settings,
     )
-    tag_run(context.instance, run_id, outcome=f"published snapshot {snapshot.sequence}")
+    outcome = f"snapshot {snapshot.sequence} published"
+    if promotion_state.pending:
+        outcome += f"; model {promotion_state.pending.model.version} is pending approval"
+    context.log.info(outcome)
+    tag_run(context.instance, run_id, outcome=outcome)
     return dg.MaterializeResult(metadata=snapshot_metadata(snapshot, raw_reviews, row_reconciliation, data_root))
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from amzseg_pipeline.contracts.errors import SnapshotError
-from amzseg_pipeline.contracts.segments import SEGMENT_ASSIGNMENTS
+from amzseg_pipeline.contracts.segments import LOOKALIKE_MARGIN, SEGMENT_ASSIGNMENTS
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.storage.fs.object_store import DuckDBReads, parquet_file, store_of
 from amzseg_pipeline.storage.snapshots import Snapshot
@@ -55,7 +55,7 @@ class Campaign:
     Attributes:
         audience: `members` of the segment; members who `joined`, from another segment or as new users, since `since`;
             or `lookalikes`, users of other segments whose second-best segment it is, with a margin below
-            `lookalike_margin`.
+            LOOKALIKE_MARGIN.
         min_margin: the lowest margin of members.
         several_reviews: without users of a single review.
         no_outliers: without users unlike those the model was trained on.
@@ -64,7 +64,6 @@ class Campaign:
     audience: Audience = "members"
     since: date = date.min
     min_margin: float = 0.0
-    lookalike_margin: float = 0.3
     several_reviews: bool = False
     no_outliers: bool = False
 
@@ -237,8 +236,9 @@ class PublishedUsers:
         return int(self._frame(query, **_campaign_parameters(segment_id, campaign))["users"][0])
 
     def campaign_users(self, segment_id: str, campaign: Campaign, *, limit: int) -> pd.DataFrame:
-        """The first `limit` users of a campaign list, sorted by id."""
-        query = f"SELECT * FROM {{users}} WHERE {_CAMPAIGN} ORDER BY user_id LIMIT $limit"
+        """The first `limit` users of a campaign list, sorted by id; lookalikes with the smallest margin first."""
+        order = "CASE $audience WHEN 'lookalikes' THEN margin END, user_id"
+        query = f"SELECT * FROM {{users}} WHERE {_CAMPAIGN} ORDER BY {order} LIMIT $limit"
         return self._frame(query, **_campaign_parameters(segment_id, campaign), limit=limit)
 
     def campaign_batches(self, segment_id: str, campaign: Campaign, *, rows: int) -> Iterator[pa.RecordBatch]:
@@ -288,7 +288,12 @@ class PublishedUsers:
 
 
 def _campaign_parameters(segment_id: str, campaign: Campaign) -> dict[str, Any]:
-    return {"segment_id": segment_id, **asdict(campaign), "since": campaign.since.isoformat()}
+    return {
+        "segment_id": segment_id,
+        "lookalike_margin": LOOKALIKE_MARGIN,
+        **asdict(campaign),
+        "since": campaign.since.isoformat(),
+    }
 
 
 def _unreadable(path: Path, error: Exception) -> SnapshotError:

@@ -12,6 +12,7 @@ from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import KChoice, Model
 from amzseg_pipeline.contracts.promotion import (
     Challenger,
+    CriterionResult,
     Decision,
     Drift,
     ModelComparison,
@@ -76,12 +77,12 @@ def promotion_report(
         [] if champion is None else _relative_criteria(challenger.comparison, model.choice, promotion_state, settings)
     )
     decision, reason = _decision(absolute, relative, drift)
-    failed_criteria = {criterion.name for criterion in (*absolute, *relative) if not criterion.passed}
+    failed_criteria = set(_failed([*absolute, *relative]))
     days = settings.drift_persist_days
     pending = promotion_state.pending if pending_model(promotion_state, champion) else None
     lasting = f"drift persists ({promotion_state.drift_runs + 1} runs)" if persists else ""
     if not lasting and pending and pending_days(pending, now=now) >= days:
-        lasting = f"a better model has been pending since {pending.better_since[:10]}"
+        lasting = f"a model has been pending since {pending.better_since[:10]}"
     is_long_drift = persists and drift_days(promotion_state, now=now) >= days
     waivable = _HOW_MUCH_CHANGES | ({"k_criteria"} if is_long_drift else set())
     if decision == "HOLD" and settings.promotion == "automatic" and lasting and failed_criteria <= waivable:
@@ -109,18 +110,22 @@ def approved_report(version: str, champion: Model | None, promotion_state: Promo
 def _decision(
     absolute: Sequence[PromotionCriterion], relative: Sequence[PromotionCriterion], drift: Drift
 ) -> tuple[Decision, str]:
-    failed_absolute = [criterion.name for criterion in absolute if not criterion.passed]
-    failed_relative = [criterion.name for criterion in relative if not criterion.passed]
+    failed_absolute, failed_relative = _failed(absolute), _failed(relative)
     is_drifting = bool(relative and drift.triggers)
     if failed_absolute and not (is_drifting and failed_absolute == ["k_criteria"]):
         return "REJECT", f"it failed {', '.join(failed_absolute)}"
     if "better" in failed_relative:
         return "REJECT", _NOT_BETTER
+    merit = next((criterion.waiver for criterion in relative if criterion.name == "better"), "") or "it is better"
     if failed_absolute:
-        return "HOLD", "it is better under drift, but no number of segments passes the k criteria"
+        return "HOLD", f"{merit} under drift, but no number of segments passes the k criteria"
     if failed_relative:
-        return "HOLD", f"it is better, but failed {', '.join(failed_relative)}"
+        return "HOLD", f"{merit}, but it failed {', '.join(failed_relative)}"
     return "PROMOTE", "it passed every criterion" if relative else "it is the first model"
+
+
+def _failed(criteria: Sequence[PromotionCriterion]) -> list[str]:
+    return [criterion.name for criterion in criteria if criterion.result == "failed"]
 
 
 def _absolute_criteria(model: Model, champion: Model | None, settings: Settings) -> list[PromotionCriterion]:
@@ -144,11 +149,9 @@ def _k_criteria(model: Model, champion: Model | None, settings: Settings) -> Pro
         waiver = "the confidence of the champion is low"
     elif settings.k:
         waiver = "k is a setting"
-    passed = choice.confidence != "low"
     meaning = f"k criteria that k = {choice.k} fails: {'; '.join(failed_criteria) or 'none'}"
-    return PromotionCriterion(
-        "k_criteria", "absolute", len(failed_criteria), 0, passed or bool(waiver), _waived(meaning, passed, waiver)
-    )
+    result, waiver = _result(choice.confidence != "low", waiver)
+    return PromotionCriterion("k_criteria", "absolute", len(failed_criteria), "at most", 0, result, meaning, waiver)
 
 
 def _relative_criteria(
@@ -161,41 +164,40 @@ def _relative_criteria(
         before, after = comparison.champion_gain, comparison.challenger_gain
     loss = 0.0 if before is None else None if after is None else before - after
     evidence = _only_supported(comparison, choice)
-    rand, min_rand = comparison.adjusted_rand, settings.promote_adjusted_rand
+    needed = promotion_state.approval_needed
     return [
         _better(comparison, evidence, promotion_state, settings),
-        _silhouette(loss, evidence, settings),
-        PromotionCriterion(
-            "adjusted_rand", "relative", rand, min_rand, rand >= min_rand, "minimum agreement of the two models"
+        _at_most("silhouette", loss, settings.promote_silhouette_loss, "loss of silhouette", waiver=evidence),
+        _at_least(
+            "adjusted_rand", comparison.adjusted_rand, settings.promote_adjusted_rand, "agreement of the two models"
         ),
         _at_most(
-            "moved_share",
-            comparison.moved_share,
-            settings.promote_moved_share,
-            "maximum share of users moved by the model",
+            "moved_share", comparison.moved_share, settings.promote_moved_share, "share of users moved by the model"
         ),
         _at_most(
             "centroid_shift",
             comparison.centroid_shift,
             settings.promote_centroid_shift,
-            "maximum shift of a segment, in sd",
+            "largest shift of a segment, in sd",
         ),
         PromotionCriterion(
             "same_segments",
             "relative",
             comparison.challenger_k,
+            "exactly",
             comparison.champion_k,
-            comparison.survivors == comparison.champion_k == comparison.challenger_k,
-            f"same number of segments; {comparison.survivors} are kept",
+            _result(comparison.survivors == comparison.champion_k == comparison.challenger_k)[0],
+            f"number of segments; {comparison.survivors} of the champion's {comparison.champion_k} are kept",
         ),
         _recent_promotion(comparison, promotion_state, settings),
         PromotionCriterion(
             "no_approval_needed",
             "relative",
             None,
-            0,
-            not promotion_state.approval_needed,
-            promotion_state.approval_needed or "no approval needed",
+            "exactly",
+            None,
+            _result(not needed)[0],
+            needed or "no rollback since the last promotion",
         ),
     ]
 
@@ -204,14 +206,13 @@ def _recent_promotion(
     comparison: ModelComparison, promotion_state: PromotionState, settings: Settings
 ) -> PromotionCriterion:
     runs, limit = promotion_state.runs_since_promotion + 1, settings.promote_min_runs
-    waiver = _other_settings(promotion_state, settings)
-    passed = runs >= limit or comparison.moved_share == 0
-    meaning = _waived("minimum number of runs since a promotion, if users move", passed, waiver)
-    return PromotionCriterion("recent_promotion", "relative", runs, limit, passed or bool(waiver), meaning)
+    waiver = "no user moves" if comparison.moved_share == 0 else _other_settings(promotion_state, settings)
+    return _at_least("recent_promotion", runs, limit, "runs since the last promotion that moved users", waiver=waiver)
 
 
 def _other_settings(promotion_state: PromotionState, settings: Settings) -> str:
-    return "other settings" if promotion_state.champion_settings not in ("", settings.model_hash) else ""
+    differ = promotion_state.champion_settings not in ("", settings.model_hash)
+    return "the settings have changed" if differ else ""
 
 
 def _only_supported(comparison: ModelComparison, choice: KChoice) -> str:
@@ -222,27 +223,23 @@ def _only_supported(comparison: ModelComparison, choice: KChoice) -> str:
     return ""
 
 
-def _silhouette(loss: float | None, evidence: str, settings: Settings) -> PromotionCriterion:
-    limit = settings.promote_silhouette_loss
-    passed = loss is not None and loss <= limit
-    meaning = _waived("maximum loss of silhouette", passed, evidence)
-    return PromotionCriterion("silhouette", "relative", loss, limit, passed or bool(evidence), meaning)
-
-
 def _better(
     comparison: ModelComparison, evidence: str, promotion_state: PromotionState, settings: Settings
 ) -> PromotionCriterion:
     waiver = _other_settings(promotion_state, settings) or evidence
     if comparison.champion_k == comparison.challenger_k:
         gain = 1 - comparison.challenger_inertia / comparison.champion_inertia if comparison.champion_inertia else 0.0
-        limit, measure = settings.promote_inertia_gain, "minimum reduction of inertia"
+        limit, measure = settings.promote_inertia_gain, "reduction of inertia"
     else:
         # More clusters always have less inertia.
         gain = (comparison.challenger_gain or 0.0) - (comparison.champion_gain or 0.0)
-        limit, measure = settings.promote_silhouette_gain, "minimum gain of silhouette, both against the null"
-    passed = gain >= limit
-    meaning = _waived(measure, passed, waiver)
-    return PromotionCriterion("better", "relative", gain, limit, passed or bool(waiver), meaning)
+        limit, measure = settings.promote_silhouette_gain, "gain of silhouette, both against the null"
+    return _at_least("better", gain, limit, measure, waiver=waiver)
+
+
+def _at_least(name: str, value: float, limit: float, meaning: str, *, waiver: str = "") -> PromotionCriterion:
+    result, waiver = _result(value >= limit, waiver)
+    return PromotionCriterion(name, "relative", value, "at least", limit, result, meaning, waiver)
 
 
 def _at_most(
@@ -252,12 +249,17 @@ def _at_most(
     meaning: str,
     *,
     kind: Literal["absolute", "relative"] = "relative",
+    waiver: str = "",
 ) -> PromotionCriterion:
-    return PromotionCriterion(name, kind, value, limit, value is not None and value <= limit, meaning)
+    result, waiver = _result(value is not None and value <= limit, waiver)
+    return PromotionCriterion(name, kind, value, "at most", limit, result, meaning, waiver)
 
 
-def _waived(meaning: str, passed: bool, waiver: str) -> str:
-    return f"{meaning}; waived: {waiver}" if waiver and not passed else meaning
+def _result(passed: bool, waiver: str = "") -> tuple[CriterionResult, str]:
+    """The result, and the waiver if it applies."""
+    if passed:
+        return "passed", ""
+    return ("waived", waiver) if waiver else ("failed", "")
 
 
 def _version(model: Model | None) -> str:

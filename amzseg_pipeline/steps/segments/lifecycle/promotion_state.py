@@ -110,7 +110,7 @@ def _is_measured_again(report: PromotionReport, challenger: Challenger) -> bool:
 def _is_no_better(report: PromotionReport) -> bool:
     """Whether the challenger of a report equals the champion or is not better."""
     return report.challenger == report.champion or any(
-        criterion.name == "better" and not criterion.passed for criterion in report.criteria
+        criterion.name == "better" and criterion.result == "failed" for criterion in report.criteria
     )
 
 

@@ -78,7 +78,7 @@ def report(
 
 
 def failed(found: PromotionReport) -> set[str]:
-    return {criterion.name for criterion in found.criteria if not criterion.passed}
+    return {criterion.name for criterion in found.criteria if criterion.result == "failed"}
 
 
 def test_better_and_within_every_limit_is_promoted() -> None:
@@ -135,8 +135,19 @@ def test_a_model_that_is_not_better_is_rejected(also: dict[str, Any]) -> None:
 
 
 def test_changed_settings_waive_better() -> None:
-    worse = replace(BETTER, challenger_inertia=130.0)
-    assert report(worse, promotion_state=replace(STATE, champion_settings="another")).decision == "PROMOTE"
+    worse, other = replace(BETTER, challenger_inertia=130.0), replace(STATE, champion_settings="another")
+    assert report(worse, promotion_state=other).decision == "PROMOTE"
+    held = report(replace(worse, moved_share=0.5), promotion_state=other)
+    assert (held.decision, held.reason) == ("HOLD", "the settings have changed, but it failed moved_share")
+    better = next(criterion for criterion in held.criteria if criterion.name == "better")
+    assert (better.result, better.waiver) == ("waived", "the settings have changed")
+
+
+@pytest.mark.parametrize("name", ["recent_promotion", "better", "silhouette", "k_criteria"])
+def test_a_criterion_that_is_met_is_not_waived(name: str) -> None:
+    found = report(promotion_state=replace(STATE, champion_settings="another"), settings=Settings(k=3))
+    (criterion,) = (each for each in found.criteria if each.name == name)
+    assert (criterion.result, criterion.waiver) == ("passed", "")
 
 
 @pytest.mark.parametrize("model", [HIGH, with_confidence(CHALLENGER, "low")], ids=["high", "low"])
@@ -241,7 +252,7 @@ def test_a_better_model_that_is_pending_for_long_is_adopted() -> None:
     week = replace(state, pending=replace(state.pending, better_since="2024-01-01T02:00:00+00:00"))
     found = report(SEVERAL, promotion_state=week)
     assert found.decision == "PROMOTE"
-    assert found.reason.startswith("a better model has been pending since 2024-01-01, which waives adjusted_rand")
+    assert found.reason.startswith("a model has been pending since 2024-01-01, which waives adjusted_rand")
     assert report(replace(SEVERAL, challenger_gain=0.11), promotion_state=week).decision == "REJECT"
     assert report(SEVERAL, promotion_state=replace(week, runs_since_promotion=3)).decision == "HOLD"
     other = replace(CERTAIN_CHAMPION, version="a later one")
@@ -262,9 +273,8 @@ def test_the_only_supported_number_of_segments_is_better() -> None:
     supported = replace(HIGH, choice=replace(HIGH.choice, k=4, evidence=evidence))
     found = report(worse, model=supported, drift=DRIFT, promotion_state=PERSISTENT)
     assert found.decision == "PROMOTE"
-    meanings = {criterion.name: criterion.meaning for criterion in found.criteria}
-    assert "k = 4 passes every k criterion, k = 3 does not" in meanings["better"]
-    assert "k = 4 passes every k criterion" in meanings["silhouette"]
+    waivers = {criterion.name: criterion.waiver for criterion in found.criteria if criterion.result == "waived"}
+    assert waivers == dict.fromkeys(("better", "silhouette"), "k = 4 passes every k criterion, k = 3 does not")
 
 
 def test_models_with_different_k_are_compared_by_silhouettes_against_the_null() -> None:
