@@ -30,7 +30,9 @@ def show_campaign_list(shown: ShownSnapshot, segment_id: str) -> None:
     users = shown.users.campaign_size(segment_id, campaign)
     first = f"; the first {_MAX_USERS} are shown" if users > _MAX_USERS else ""
     st.markdown(f"**{counted(users, 'user')}** in this list{first}. The download has all of them with every column.")
-    users_table(shown, shown.users.campaign_users(segment_id, campaign, limit=_MAX_USERS), key="campaign_users")
+    listed = shown.users.campaign_users(segment_id, campaign, limit=_MAX_USERS)
+    other_segment = "segment_id" if campaign.audience == "lookalikes" else "second_segment_id"
+    users_table(shown, listed, other_segment=other_segment, key="campaign_users")
     with st.container(horizontal=True):
         for file_format, file_type in FILE_TYPES.items():
             st.link_button(

@@ -11,6 +11,7 @@ from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.presentation.labels import FEATURE_LABELS, feature_heading, feature_value
 
+_HEADINGS = {"segment_id": "Segment now", "second_segment_id": "Second best"}
 MARGIN_HELP = "How much closer the user is to this segment than to the second best: 0 undecided, 1 certain."
 
 
@@ -39,26 +40,22 @@ def column_config(shown: ShownSnapshot, features: tuple[str, ...]) -> dict[str, 
     return {name: st.column_config.TextColumn(help=text, alignment="right") for name, text in help_texts.items()}
 
 
-def users_table(shown: ShownSnapshot, users: pd.DataFrame, *, key: str) -> None:
-    """Users with their segment, features, margin and second-best segment."""
-    second_best = users["second_segment_id"].map(
-        lambda segment_id: "–" if pd.isna(segment_id) else shown.name(segment_id)
-    )
+def users_table(shown: ShownSnapshot, users: pd.DataFrame, *, other_segment: str, key: str) -> None:
+    """Users with their features, margin, and `other_segment`: the segment they are in, or their second best."""
+    names = users[other_segment].map(lambda segment_id: "–" if pd.isna(segment_id) else shown.name(segment_id))
     st.dataframe(
         pd.DataFrame(
             {
                 "User": users["user_id"],
-                "Segment": users["segment_id"].map(shown.name),
                 **feature_columns(shown, users, FEATURES),
                 "Margin": users["margin"].map(margin_text),
-                "Second best": second_best,
+                _HEADINGS[other_segment]: names,
             }
         ),
         hide_index=True,
         key=key,
         column_config={
             "User": st.column_config.TextColumn(width=290),
-            "Segment": st.column_config.TextColumn(width=170),
             **column_config(shown, FEATURES),
         },
     )

@@ -215,31 +215,23 @@ def challenger_metadata(challenger: Challenger) -> dict[str, Any]:
 
 
 def promotion_metadata(report: PromotionReport) -> dict[str, Any]:
-    """The decision and every criterion of the promotion gate."""
-    # Three columns: the UI gives tables little width, and the meaning needs most of it.
-    rows = [
-        {
-            "criterion": criterion.name,
-            "result": _criterion_result(criterion),
-            "meaning": f"{criterion.meaning}; waived: {criterion.waiver}" if criterion.waiver else criterion.meaning,
-        }
-        for criterion in report.criteria
-    ]
+    """The decision, and an entry for every criterion: a table of them would leave little width for its texts."""
     return {
         "decision": report.decision,
         "reason": report.reason,
         "champion": report.champion or "none",
         "challenger": report.challenger or "none",
-        "report": table_value(rows, columns=("criterion", "result", "meaning")),
+        **{criterion.name: _criterion_text(criterion) for criterion in report.criteria},
     }
 
 
-def _criterion_result(criterion: PromotionCriterion) -> str:
-    """For example `failed: 0.31, at most 0.1`."""
+def _criterion_text(criterion: PromotionCriterion) -> str:
+    """For example `failed: 0.31, at most 0.1 (share of users moved by the model)`."""
+    meaning = f"({criterion.meaning}){f'; waived: {criterion.waiver}' if criterion.waiver else ''}"
     if criterion.limit is None:
-        return criterion.result
+        return f"{criterion.result} {meaning}"
     value = "unknown" if criterion.value is None else f"{criterion.value:.4g}"
-    return f"{criterion.result}: {value}, {criterion.bound} {criterion.limit:g}"
+    return f"{criterion.result}: {value}, {criterion.bound} {criterion.limit:g} {meaning}"
 
 
 def lineage_metadata(model: Model) -> dg.TableMetadataValue:

@@ -8,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from amzseg_pipeline.app.charts.canvas import AXIS_TEXT
-from amzseg_pipeline.storage.snapshots import Snapshot
+from amzseg_pipeline.storage.data_root import DataRoot
+from amzseg_pipeline.storage.snapshots import Snapshot, read_latest
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.app.pages import MAIN, errors, opened, prose
 from amzseg_pipeline_tests.storage.landing.synthetic_exports import canonical_csv
@@ -44,10 +45,10 @@ def test_campaign_lists_have_filters(snapshot: Snapshot) -> None:
     assert f"**{len(members):,} user" in prose(session)
     session.button_group(key="audience").set_value("lookalikes").run()
     assert errors(session) == []
-    segments = set(session.dataframe[0].value["Second best"])
-    assert segments <= {snapshot.segment_profiles().set_index("segment_id").loc["S0002", "segment_name"]}
-    session.button_group(key="audience").set_value("joined").run()
-    assert errors(session) == []
+    segments = set(session.dataframe[0].value["Segment now"])
+    close = (assignments["second_segment_id"] == "S0002") & (assignments["margin"] < 0.1)
+    assert segments == set(assignments.loc[close, "segment_name"])
+    assert session.button_group(key="audience").options == ["Members", "Lookalikes"]
 
 
 def test_two_segments_can_be_compared() -> None:
@@ -148,3 +149,15 @@ def test_axes_of_every_chart_are_readable() -> None:
         for axis in (layout["xaxis"], layout["yaxis"]):
             assert axis["tickfont"]["color"] == AXIS_TEXT["light"]
             assert axis["title"]["font"]["color"] == AXIS_TEXT["light"]
+
+
+def test_users_who_joined_are_listed_from_the_second_snapshot_on(second_run: DataRoot) -> None:
+    latest = read_latest(second_run.root)
+    session = opened("segments")
+    session.button_group(key="segment").set_value("S0002").run()
+    session.button_group(key="audience").set_value("joined").run()
+    since = session.date_input(key="since").value
+    assert errors(session) == []
+    users = latest.segment_assignments()
+    joined = users[(users["segment_id"] == "S0002") & (users["segment_since"] >= str(since))]
+    assert f"**{len(joined):,} user" in prose(session)

@@ -213,11 +213,11 @@ def cluster_model(
         {
             "model_version": model.version,
             "decision": promotion_gate.decision,
+            "reason": promotion_gate.reason,
             "segments": len(model.segments),
             "renamed": "; ".join(f"{segment_id}: {old} -> {new}" for segment_id, old, new in renamed) or "none",
             "inertia": model.inertia,
             "lineage": lineage_metadata(model),
-            **promotion_metadata(promotion_gate),
             **k_choice_metadata(model.choice),
         }
     )
