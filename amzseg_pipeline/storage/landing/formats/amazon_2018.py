@@ -60,6 +60,7 @@ REVIEWS_2018 = ParsedFormat(
     table=RAW_REVIEWS,
     required_names=("reviewerID", "asin", "overall", "unixReviewTime"),
     ignored_names=IGNORED_REVIEW_NAMES,
+    mapping_keys=("time_unit",),
     raw_rows=_review_rows,
 )
 
@@ -71,24 +72,25 @@ def _item_rows(export: Export, *, category: str, category_type: ValueType) -> It
         optional=("price", category),
         id_columns=("item_id",),
     )
-    return map(with_currency, json_rows(export, row))
+    return with_currency(json_rows(export, row), export)
 
 
 ITEMS_2018 = ParsedFormat(
     name="Amazon Reviews 2018 items",
-    version="items2018-3",
+    version="items2018-4",
     file_types=JSON,
     table=RAW_ITEMS,
     required_names=("asin", "price"),
     optional_names=("category",),
     excluded_names=("reviewerID", "overall", "user_id", "parent_asin"),
     ignored_names=_IGNORED_ITEM_NAMES,
+    mapping_keys=("currency",),
     raw_rows=partial(_item_rows, category="category", category_type=TEXT_LIST),
 )
 ITEMS_2014 = replace(
     ITEMS_2018,
     name="Amazon Reviews 2014 items",
-    version="items2014-3",
+    version="items2014-4",
     required_names=("asin", "categories"),
     optional_names=("price",),
     raw_rows=partial(_item_rows, category="categories", category_type=TEXT_LISTS),

@@ -62,10 +62,14 @@ def _review_rows(export: Export) -> Iterator[pa.Table]:
 
 
 def _item_rows(export: Export) -> Iterator[pa.Table]:
-    return map(with_currency, json_rows(export, _ITEM))
+    return with_currency(json_rows(export, _ITEM), export)
 
 
 def _parquet_item_rows(export: Export) -> Iterator[pa.Table]:
+    return with_currency(_parquet_items(export), export)
+
+
+def _parquet_items(export: Export) -> Iterator[pa.Table]:
     for batch in parquet_texts(export, column_types=_ITEM_TYPES):
         missing = pa.nulls(len(batch), pa.string())
         texts = {name: batch[name] if name in batch.schema.names else missing for name in _ITEM_TYPES}
@@ -79,7 +83,7 @@ def _parquet_item_rows(export: Export) -> Iterator[pa.Table]:
         }
         rows = pa.table(columns)
         check_ids(rows, {"item_id": "parent_asin"})
-        yield with_currency(rows)
+        yield rows
 
 
 def _raw_frame(scan: nw.LazyFrame) -> nw.LazyFrame:
@@ -99,6 +103,8 @@ def _raw_frame(scan: nw.LazyFrame) -> nw.LazyFrame:
 def _is_readable_in_place(export: Export) -> bool:
     """Whether the types are those of raw_reviews, and times are milliseconds; the table reader converts others."""
     assert export.footer is not None
+    if export.mapping and export.mapping.time_unit not in ("", "milliseconds"):
+        return False
     schema = export.footer.schema.to_arrow_schema()
     if not all(check.accepts(schema.field(name).type) for name, check in _REVIEW_TYPES.items()):
         return False
@@ -125,17 +131,19 @@ REVIEWS_2023 = ParsedFormat(
     table=RAW_REVIEWS,
     required_names=_REVIEW_NAMES,
     ignored_names=IGNORED_REVIEW_NAMES,
+    mapping_keys=("time_unit",),
     raw_rows=_review_rows,
 )
 ITEMS_2023 = ParsedFormat(
     name="Amazon Reviews 2023 items",
-    version="items2023-3",
+    version="items2023-4",
     file_types=JSON,
     table=RAW_ITEMS,
     required_names=("parent_asin", "price"),
     optional_names=("categories", "main_category"),
     excluded_names=("user_id", "rating"),
     ignored_names=_IGNORED_ITEM_NAMES,
+    mapping_keys=("currency",),
     raw_rows=_item_rows,
 )
 REVIEWS_2023_PARQUET = InPlaceFormat(
@@ -145,18 +153,20 @@ REVIEWS_2023_PARQUET = InPlaceFormat(
     table=RAW_REVIEWS,
     required_names=_REVIEW_NAMES,
     ignored_names=IGNORED_REVIEW_NAMES,
+    mapping_keys=("time_unit",),
     column_types=_REVIEW_TYPES,
     raw_frame=_raw_frame,
     is_readable=_is_readable_in_place,
 )
 ITEMS_2023_PARQUET = ParsedFormat(
     name="Amazon Reviews 2023 items parquet",
-    version="items2023parquet-2",
+    version="items2023parquet-3",
     file_types=("parquet",),
     table=RAW_ITEMS,
     required_names=("parent_asin", "price"),
     optional_names=("categories", "main_category"),
     excluded_names=("user_id", "rating"),
     ignored_names=_IGNORED_ITEM_NAMES,
+    mapping_keys=("currency",),
     raw_rows=_parquet_item_rows,
 )

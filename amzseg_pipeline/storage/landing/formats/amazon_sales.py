@@ -59,25 +59,26 @@ def _raw_rows(export: Export) -> Iterator[pa.Table]:
         export.assume(f"there is no column {missing}")
     styles = decided_styles(export, records, names=names, time_unit="milliseconds")
     for block in records.again():
-        for rows in _exploded(block, styles):
+        for rows in _exploded(block, styles, currency=export.mapping.currency if export.mapping else ""):
             check_ids(rows, {"user_id": export.columns["user_id"], "review_id": export.columns["review_id"]})
             yield rows
 
 
 SALES_CSV = ParsedFormat(
     name="Amazon Sales Dataset CSV",
-    version="sales4",
+    version="sales5",
     file_types=("CSV", "Excel", "parquet"),
     table=RAW_REVIEWS,
     rating_meaning="product",
     required_names=REQUIRED_COLUMNS,
     optional_names=OPTIONAL_COLUMNS,
     ignored_names=IGNORED_COLUMNS,
+    mapping_keys=("currency", "decimal"),
     raw_rows=_raw_rows,
 )
 
 
-def _exploded(records: Records, styles: Mapping[str, ColumnStyle]) -> Iterator[pa.Table]:
+def _exploded(records: Records, styles: Mapping[str, ColumnStyle], *, currency: str) -> Iterator[pa.Table]:
     """One row per record and reviewer, and one per faulty record, in the order of the records."""
     cells, numbers = records.cells, records.numbers
     users = pc.split_pattern(cells["user_id"], ",")
@@ -98,7 +99,7 @@ def _exploded(records: Records, styles: Mapping[str, ColumnStyle]) -> Iterator[p
     reviewer = np.append(np.arange(len(parents)), np.full(len(faults), -1))
     fault = np.append(np.full(len(parents), -1), np.arange(len(faults)))
 
-    values = _values(cells, numbers, styles)
+    values = _values(cells, numbers, styles, currency=currency)
     user_ids = known_texts(pc.list_flatten(users.take(pa.array(readable))))
     ids = {
         "user_id": user_ids,
@@ -121,14 +122,17 @@ def _unequal(users: int, reviews: int) -> str:
     return f"{RejectionReason.UNEQUAL_LISTS.value}{DETAILS_SEPARATOR}{users} in user_id, {reviews} in review_id"
 
 
-def _values(cells: pa.RecordBatch, numbers: Numbers, styles: Mapping[str, ColumnStyle]) -> dict[str, pa.Array]:
+def _values(
+    cells: pa.RecordBatch, numbers: Numbers, styles: Mapping[str, ColumnStyle], *, currency: str
+) -> dict[str, pa.Array]:
     texts = {raw: known_texts(cells[name]) for name, raw in VALUE_COLUMNS.items() if name in cells.schema.names}
     for name, raw in VALUE_COLUMNS.items():
         if raw in texts:
             check_lengths(texts[raw], pa.array(numbers), name=name)
-    return with_currency(
-        {raw: styles[raw].rewritten(column) if raw in styles else column for raw, column in texts.items()}, numbers
-    )
+    values = {raw: styles[raw].rewritten(column) if raw in styles else column for raw, column in texts.items()}
+    if currency:
+        values["currency"] = pa.array([currency] * len(numbers), pa.string())
+    return with_currency(values, numbers)
 
 
 def _taken(column: pa.Array, indices: NDArray[np.int64]) -> pa.Array:

@@ -58,6 +58,15 @@ _FIX = "deliver it with the original names, or in the canonical form (docs/expor
 
 def format_of(export: Export) -> tuple[ParsedFormat | InPlaceFormat, Export]:
     """The format of the export, detected from its names, and the export with its columns. RefusedInput for none."""
+    export_format, detected = _detected(export)
+    if export.mapping:
+        used = {"columns", *export_format.mapping_keys, *(["delimiter"] if export.file_type == "CSV" else [])}
+        for key in sorted(export.mapping.model_fields_set - used):
+            export.assume(f"{key} of the mapping file is not used: {export_format.name} has no use for it")
+    return export_format, detected
+
+
+def _detected(export: Export) -> tuple[ParsedFormat | InPlaceFormat, Export]:
     mapped = export.mapping.names.values() if export.mapping else ()
     if export.file_type not in JSON and any(column in export.names[0] for column in mapped):
         return MAPPED_TABLE, mapped_export(export)

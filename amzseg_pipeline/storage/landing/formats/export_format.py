@@ -43,7 +43,8 @@ class ExportFormat:
     known and not read. Other names are ignored and reported, unless one resembles a name of the format that is missing.
     Names of tables may differ in case, spaces and underscores. `version` is part of the names of cached
     batch files: change it when the same bytes would give other rows. `table` is the contract of the rows. `has_quotes`
-    is False where quotes in a TSV are plain characters.
+    is False where quotes in a TSV are plain characters. `mapping_keys` are the keys of a mapping file that the reader
+    uses, besides `columns` and `delimiter`.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ExportFormat:
     has_header: bool = True
     has_quotes: bool = True
     rating_meaning: RatingMeaning = "user"
+    mapping_keys: tuple[str, ...] = ()
 
     def match(self, names: Sequence[str], *, is_exact: bool) -> Match:
         """How the names of a file's columns, in any order, fit; `is_exact` for keys and Parquet columns.

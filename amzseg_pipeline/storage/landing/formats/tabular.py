@@ -100,6 +100,11 @@ def tabular_format(
         excluded_names=excluded,
         has_header=has_header,
         has_quotes=has_quotes,
+        mapping_keys=(
+            "currency",
+            *(("decimal",) if not {"paid_price", "list_price"}.isdisjoint(layout.columns.values()) else ()),
+            *(("time_unit", "date_format") if "reviewed_at" in layout.columns.values() else ()),
+        ),
         raw_rows=partial(_raw_rows, layout=layout),
     )
 

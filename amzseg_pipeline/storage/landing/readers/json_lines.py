@@ -260,7 +260,7 @@ class JsonRow:
             if key not in self.optional:
                 cases.append(f"WHEN {found} IS NULL THEN 'the key {key} is missing'")
             # Ids are not shown, and else only what has no blank: it may be a person's text.
-            is_shown = f"regexp_full_match({found}, '\\S{{1,{_SHOWN_CHARACTERS}}}') AND {value_type != TEXT}"
+            is_shown = f"regexp_full_match({found}, '\\S{{1,{_SHOWN_CHARACTERS}}}') AND {value_type.rule != TEXT.rule}"
             value = f"CASE WHEN {is_shown} THEN ' but ' || {found} ELSE '' END"
             cases.append(
                 f"WHEN \"{key}\" IS NULL AND {found} <> 'null' THEN '{key} is not {value_type.rule}' || {value}"

@@ -26,7 +26,7 @@ def test_finds_a_cached_batch_file_with_its_metadata(tmp_path: Path) -> None:
         tmp_path, sha256, landing=landing, file=landing_file(landing, "a.csv"), settings=Settings(), now=time.time()
     )
     assert cached_batch_file(tmp_path, sha256) == part
-    assert part.path.name == f"{sha256[:16]}-sales4.parquet"
+    assert part.path.name == f"{sha256[:16]}-sales5.parquet"
     assert (part.rows, part.records, part.read_errors, part.currency) == (3, 2, 1, "INR")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from amzseg_pipeline.contracts.errors import RefusedInput
@@ -338,6 +338,7 @@ usual_values = {
 
 
 @quick
+@example([{"id": "\0", "stars": 1, "time": 0}], "seconds")
 @given(
     st.lists(st.fixed_dictionaries({}, optional=usual_values) | st.fixed_dictionaries(usual_values), max_size=6),
     st.sampled_from(list(TIME_UNITS)),

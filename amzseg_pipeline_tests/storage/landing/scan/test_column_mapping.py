@@ -5,7 +5,21 @@ from pathlib import Path
 import pytest
 
 from amzseg_pipeline.contracts.errors import RefusedInput
-from amzseg_pipeline_tests.storage.landing.synthetic_exports import csv_of, landing_zone, raw_rows, reviews_read
+from amzseg_pipeline.storage.landing.formats.detection import format_of
+from amzseg_pipeline.storage.landing.formats.export_format import ParsedFormat
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import (
+    csv_of,
+    item_2018,
+    item_2023,
+    json_lines,
+    landing_zone,
+    opened,
+    parquet,
+    raw_rows,
+    review_2023,
+    reviews_read,
+    sales_csv,
+)
 
 SHOP = csv_of(
     [
@@ -78,3 +92,62 @@ def test_refuses_a_wrong_mapping_with_the_fix(tmp_path: Path, change: tuple[str,
     with pytest.raises(RefusedInput) as caught:
         reviews_read(landing_zone(tmp_path, {"shop.csv": SHOP, "shop.csv.columns.toml": mapping.encode()}))
     assert message in str(caught.value)
+
+
+def test_the_currency_of_listings_without_symbols_can_be_stated(tmp_path: Path) -> None:
+    listing = {"discounted_price": "399", "actual_price": "1,099"}
+    exports = {"sales.csv": sales_csv([listing]), "columns.toml": b'currency = "INR"'}
+    raw = reviews_read(landing_zone(tmp_path, exports))
+    assert (raw.currency, {row["currency"] for row in raw_rows(raw)}) == ("INR", {"INR"})
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("items.jsonl", json_lines([item_2023(1, price=12.5)])),
+        ("items.json", json_lines([item_2018(1, price="12.50")])),
+        ("items.parquet", parquet([item_2023(1, price="12.5")])),
+    ],
+    ids=["2023", "2018", "parquet"],
+)
+def test_the_currency_of_item_metadata_can_be_stated(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    for stated, currency in ((b"", "USD"), (b'currency = "EUR"', "EUR")):
+        path.with_name(f"{name}.columns.toml").write_bytes(stated)
+        export_format, export = format_of(opened(path))
+        assert isinstance(export_format, ParsedFormat)
+        (rows,) = export_format.raw_rows(export)
+        assert rows["currency"].to_pylist() == [currency]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key"),
+    [
+        ("sales.csv", sales_csv(), 'date_format = "%d.%m.%Y"'),
+        ("sales.csv", sales_csv(), 'time_unit = "seconds"'),
+        ("reviews.jsonl", json_lines([review_2023(1)]), 'decimal = ","'),
+        ("reviews.jsonl", json_lines([review_2023(1)]), 'delimiter = ";"'),
+        ("reviews.parquet", parquet([review_2023(1)]), 'currency = "EUR"'),
+        ("items.jsonl", json_lines([item_2023(1)]), 'time_unit = "seconds"'),
+    ],
+)
+def test_a_stated_key_that_a_format_does_not_use_is_reported(
+    tmp_path: Path, name: str, content: bytes, key: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    path.with_name("columns.toml").write_text(key)
+    _, export = format_of(opened(path))
+    (assumption,) = (each for each in export.assumptions if "mapping file" in each)
+    assert assumption.startswith(f"{key.split()[0]} of the mapping file is not used: ")
+
+
+def test_a_stated_unit_of_parquet_times_is_used(tmp_path: Path) -> None:
+    seconds = 1_600_000_000
+    exports = {
+        "reviews.parquet": parquet([review_2023(1, timestamp=seconds)]),
+        "columns.toml": b'time_unit = "seconds"',
+    }
+    (row,) = raw_rows(reviews_read(landing_zone(tmp_path, exports)))
+    assert row["reviewed_at"] == str(1000 * seconds)
