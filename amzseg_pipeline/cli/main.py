@@ -32,6 +32,7 @@ from amzseg_pipeline.storage.data_root import (
 from amzseg_pipeline.storage.erasure.erase import erase
 from amzseg_pipeline.storage.fs.object_store import store_of
 from amzseg_pipeline.storage.landing.inspection import inspection_lines
+from amzseg_pipeline.storage.landing.scan.listing import landing_listing
 from amzseg_pipeline.storage.serving.plots import REPORT_FILE
 from amzseg_pipeline.storage.snapshots import Snapshot, has_snapshot, read_latest
 
@@ -107,16 +108,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def _inspect(data_root: DataRoot, options: argparse.Namespace) -> int:
     """Prints what a run would read from a file, or from each file of a folder."""
-    settings, path = settings_of(data_root), options.path
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    failed = 0
-    for file in files:
+    settings, path, now = settings_of(data_root), options.path, time.time()
+    names, refused = {path: path.name}, []
+    if path.is_dir():
+        listing = landing_listing(path, now=now, settle_seconds=None)
+        names = {path / listed.path: listed.path for listed in listing.files}
+        refused = [f"{file.path}: {file.reason}" for file in listing.refused]
+        for skipped in listing.skipped:
+            print(f"{skipped.path}: a run skips this file: {skipped.reason}")
+    for file, name in names.items():
         try:
-            print("\n".join(inspection_lines(file, settings, now=time.time())), end="\n\n" if path.is_dir() else "\n")
+            print(
+                "\n".join(inspection_lines(file, settings, now=now, name=name)), end="\n\n" if len(names) > 1 else "\n"
+            )
         except RefusedInput as refusal:
-            print(f"refused: {refusal}", file=sys.stderr)
-            failed = 1
-    return failed
+            refused.append(str(refusal))
+    for reason in refused:
+        print(f"refused: {reason}", file=sys.stderr)
+    return int(bool(refused))
 
 
 def _rollback(data_root: DataRoot, options: argparse.Namespace) -> int:

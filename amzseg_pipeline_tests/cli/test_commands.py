@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from amzseg_pipeline.cli.main import main
+from amzseg_pipeline_tests.storage.landing.synthetic_exports import landing_zone, sales_csv
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +54,24 @@ def test_erase_says_that_nobody_has_the_id(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "landing").mkdir()
     assert main(["erase", "nobody"]) == 0
     assert "No kept snapshot has this id; check its spelling" in capsys.readouterr().out
+
+
+def test_inspects_a_folder_as_a_run_lists_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exports = {
+        "a/sales.csv": sales_csv(),
+        "a/sales.csv.rows": b"1\n",
+        "b/sales.csv": sales_csv()[:-20],
+        "b/.hidden.csv": b"",
+        "columns.toml": b'currency = "INR"',
+        "data-00001-of-00002.txt": b"what is this?\n",
+    }
+    landing = landing_zone(tmp_path, exports).landing
+    assert main(["inspect", str(landing)]) == 1
+    printed = capsys.readouterr()
+    assert "a/sales.csv: Amazon Sales Dataset CSV" in printed.out
+    assert "b/.hidden.csv: a run skips this file: names starting with . are ignored" in printed.out
+    assert ".rows" not in printed.out + printed.err
+    assert [line.split(":")[1] for line in printed.err.splitlines() if line.startswith("refused: ")] == [
+        " b/sales.csv",
+        " data-00001-of-00002.txt",
+    ]

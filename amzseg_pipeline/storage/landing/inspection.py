@@ -47,13 +47,14 @@ class _Column:
     examples: dict[str, None] = field(default_factory=dict)
 
 
-def inspection_lines(path: Path, settings: Settings, *, now: float) -> list[str]:
+def inspection_lines(path: Path, settings: Settings, *, now: float, name: str = "") -> list[str]:
     """What is detected in the export at `path`, as lines of text; a column shows its first three values.
 
-    Raises RefusedInput if a run would refuse the file.
+    The first line has `name`, by default that of the file. Raises RefusedInput if a run would refuse the file.
     """
+    name = name or path.name
     if reason := reason_to_skip(path.name):
-        return [f"{path.name}: a run skips this file: {reason}; rename it if it is an export"]
+        return [f"{name}: a run skips this file: {reason}; rename it if it is an export"]
     if not path.exists():
         raise RefusedInput(f"{path}: there is no such file.")
     try:
@@ -63,9 +64,9 @@ def inspection_lines(path: Path, settings: Settings, *, now: float) -> list[str]
             export_format, export = format_of(opened)
             if isinstance(export_format, InPlaceFormat):
                 check_engine_can_open(path)
-            return _lines(path, export_format, export)
+            return [f"{name}: {export_format.name}", *_lines(path, export_format, export)]
     except RefusedInput as refusal:
-        raise RefusedInput(f"{path.name}: {refusal}") from refusal
+        raise RefusedInput(f"{name}: {refusal}") from refusal
 
 
 def _lines(path: Path, export_format: ParsedFormat | InPlaceFormat, export: Export) -> list[str]:
@@ -90,7 +91,6 @@ def _lines(path: Path, export_format: ParsedFormat | InPlaceFormat, export: Expo
     if rows and sum(rejected[reason] for reason in READ_ERRORS) == rows:
         raise no_record_can_be_read(next(iter(details.get(next(iter(rejected)), {})), next(iter(rejected))))
     return [
-        f"{path.name}: {export_format.name}",
         *_file_lines(path, export, export_format),
         f"records: {records:,}, rows: {rows:,}, of which rejected: {rejected.total():,}",
         *_value_lines(columns),

@@ -163,10 +163,15 @@ def _checked(path: Path) -> Upload:
 
 
 def _with_decimal_points(texts: pa.Array) -> pa.Array:
-    """Numbers with decimal commas as 1499.50; 1.499,50 loses the points that separate its thousands."""
-    has_thousands = pc.match_substring_regex(texts, r"^\s*[0-9]{1,3}(\.[0-9]{3})+,")
+    """Numbers with decimal commas as 1499.50; 1.499,50 loses the points that separate its thousands.
+
+    1.499 may be either, so it becomes a text that is no number, and its row is rejected.
+    """
+    has_thousands = pc.match_substring_regex(texts, r"^\s*[0-9]{1,3}((\.[0-9]{3})+,|(\.[0-9]{3}){2,}\s*$)")
+    is_ambiguous = pc.match_substring_regex(texts, r"^\s*[1-9][0-9]{0,2}\.[0-9]{3}\s*$")
     without = pc.if_else(has_thousands, pc.replace_substring(texts, ".", ""), texts)
-    return pc.replace_substring(without, ",", ".")
+    points = pc.replace_substring(without, ",", ".")
+    return pc.if_else(is_ambiguous, pc.binary_join_element_wise(points, "(thousands or decimals?)", " "), points)
 
 
 def _matched_columns(names: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -98,11 +98,12 @@ def test_a_workbook_is_read_like_a_csv() -> None:
 
 
 def test_decimal_commas_are_read_where_semicolons_separate() -> None:
-    content = HEADER.replace(",", ";") + "a,b;3;4,3;25;1499,50\nc;1;;;1.234.567,5\nd;1;4.3;;1.499\n"
+    content = HEADER.replace(",", ";") + "a,b;3;4,3;25;1499,50\nc;1;;;1.234.567,5\nd;1;4.3;;1.499\ne;1;;;1.234.567\n"
     rows, _ = read(content)
     assert rows.iloc[0].to_list() == [1, "a,b", "3", "4.3", "25", "1499.50"]
     assert rows.iloc[1].to_list() == [2, "c", "1", "", "", "1234567.5"]
-    assert rows.iloc[2].to_list() == [3, "d", "1", "4.3", "", "1.499"]
+    assert rows.iloc[2].to_list() == [3, "d", "1", "4.3", "", "1.499 (thousands or decimals?)"]
+    assert rows.iloc[3].to_list() == [4, "e", "1", "", "", "1234567"]
     assert opened(content).description == ("CSV, values separated by semicolons; commas in numbers are decimal signs")
     assert opened(template_csv()).description == "CSV, values separated by commas"
 
