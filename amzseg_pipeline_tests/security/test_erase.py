@@ -158,6 +158,12 @@ def test_make_passes_on_any_id(tmp_path: Path, user_id: str) -> None:
     assert subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout == user_id
 
 
+def test_an_id_as_a_data_frame_writes_it_is_no_false_assurance(tmp_path: Path) -> None:
+    (tmp_path / "landing").mkdir()
+    with pytest.raises(ErasureError, match=r"no file has the id 1000\.0\. .* erase 1000 instead"):
+        erase(DataRoot(tmp_path), "1000.0")
+
+
 def test_rejects_a_missing_data_root(tmp_path: Path) -> None:
     with pytest.raises(ErasureError, match="there is no such folder"):
         erase(DataRoot(tmp_path / "missing"), USER)

@@ -55,7 +55,8 @@ def test_the_next_run_completes_after_each_kill(
         if after.sequence == before:
             assert deliver_and_run(store, settings, day=day) == 0
         latest = read_latest(store.address)
-        assert latest.sequence == before + 1
+        # A run killed between its last file and the pointer leaves a number that is not used again.
+        assert before < latest.sequence <= before + 2
         users = latest.segment_assignments()["user_id"]
         assert sorted(users) == sorted({f"P{n}" for n in (*range(1, 61), *range(100, 120 + day))})
 

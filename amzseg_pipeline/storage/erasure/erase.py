@@ -1,5 +1,6 @@
 """Erases a user from everything below the data root except landing/, which the pipeline never writes to."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,9 @@ def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) ->
         keys: The keys that pseudonymised the ids of kept snapshots.
 
     Raises:
-        ErasureError: Before any change, if an export still contains the id, a run is active, or a snapshot was made
-            with a key that is not given; after erasing, if a file still contains the id.
+        ErasureError: Before any change, if an export still contains the id, a run is active, a snapshot was made
+            with a key that is not given, or the id is stored in another form; after erasing, if a file still contains
+            the id.
     """
     ids = user_ids(user_id, keys=keys)
     if not data_root.root.is_dir():
@@ -61,6 +63,7 @@ def erase(data_root: DataRoot, user_id: str, *, keys: Sequence[UserKey] = ()) ->
             if (spilled := temporary_folder(data_root, settings)).exists():
                 delete(spilled)  # of a killed run: the engine compresses what it writes there
             if not _files_containing(data_root, ids):
+                _require_stored_form(ids.given)
                 return ErasureResult((), (), exports)
             erased: tuple[ErasedSnapshot, ...] = ()
             if data_root.published.is_dir():
@@ -106,6 +109,15 @@ def _require_known_keys(data_root: DataRoot, ids: UserIds) -> None:
             f"{data_root.published}: there are {details}, which is not given, so the user cannot be found there. "
             "Put that key into AMZSEG_USER_KEY, or into AMZSEG_FORMER_USER_KEYS if it is no longer in use. "
             "Nothing was changed."
+        )
+
+
+def _require_stored_form(user_id: str) -> None:
+    """Raises ErasureError for an id as a data frame writes whole numbers, which is read as the whole number."""
+    if match := re.fullmatch(r"([0-9]+)\.0+", user_id):
+        raise ErasureError(
+            f"erase: no file has the id {user_id}. Where an export has ids as decimal numbers, they are stored as "
+            f"whole numbers: erase {match[1]} instead. Nothing was changed."
         )
 
 
