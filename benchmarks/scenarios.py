@@ -3,8 +3,9 @@
     python -m benchmarks.scenarios [--only SCENARIO ...] [--users 3000] [--seed 1] [--growth-days 400] [--runs]
 
 Customers have a true type and write reviews as that type does. Every run calls the pure steps of the job in their
-order, without Dagster. `--runs` prints every run. Longer than other modules, because it has a customer generator, the
-runs and the scenarios, which make sense only together.
+order, without Dagster. `--runs` prints every run.
+
+Over 250 lines: a customer generator, the runs and the scenarios, which make sense only together.
 """
 
 import argparse

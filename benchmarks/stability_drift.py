@@ -83,7 +83,7 @@ def _of_others(users: pd.DataFrame) -> pd.DataFrame:
 
 
 def _row(change: str, share: float, found: Drift) -> str:
-    top = found.figures[0]
+    top = found.measures[0]
     others = len(found.warnings) - int(top.warns)
     asks = "triggered" if found.triggers else "not yet"
     name = top.name.removeprefix("psi_") if top.warns else f"{top.name.removeprefix('psi_')}, no warning"

@@ -43,6 +43,8 @@ Content of the file; the tests count it:
         3  prices with paise
 
 Over 250 lines: most of them are the lists of products and words.
+
+Over 250 lines: half of them are word lists.
 """
 
 import argparse

@@ -184,9 +184,9 @@ def promotion_decision(report: Mapping[str, Any], *, pending: Mapping[str, Any] 
         )
 
 
-def drift_figures(drift: Mapping[str, Any]) -> None:
+def drift_measures(drift: Mapping[str, Any]) -> None:
     """Drift from the reference: `drift` of run.json."""
-    if not drift.get("figures"):
+    if not drift.get("measures"):
         return
     st.header("Drift", anchor=False)
     warnings = " ".join(f"{capitalized(warning)}." for warning in drift.get("warnings", ()))
@@ -198,8 +198,8 @@ def drift_figures(drift: Mapping[str, Any]) -> None:
     html_table(
         ["", "What is measured", "Value", "Warns above"],
         [
-            ["!" if figure["warns"] else "✓", _drift_label(figure["name"]), *map(_measure, _value_and_limit(figure))]
-            for figure in drift["figures"]
+            ["!" if measure["warns"] else "✓", _drift_label(measure["name"]), *map(_measure, _value_and_limit(measure))]
+            for measure in drift["measures"]
         ],
         text_columns=2,
     )
@@ -209,8 +209,8 @@ def _drift_label(name: str) -> str:
     return _DRIFT_LABELS.get(name) or f"{FEATURE_LABELS[name.removeprefix('psi_')].label} (PSI)"
 
 
-def _value_and_limit(figure: Mapping[str, Any]) -> tuple[float, float]:
-    return figure["value"], figure["limit"]
+def _value_and_limit(measure: Mapping[str, Any]) -> tuple[float, float]:
+    return measure["value"], measure["limit"]
 
 
 def _evidence_text(name: str, value: float) -> str:

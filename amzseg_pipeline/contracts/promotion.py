@@ -12,7 +12,7 @@ Decision = Literal["PROMOTE", "HOLD", "REJECT", "KEEP"]
 
 
 @dataclass(frozen=True)
-class DriftFigure:
+class DriftMeasure:
     """One drift measure, named as its column in segment_history, with its warning limit."""
 
     name: str
@@ -25,12 +25,12 @@ class DriftFigure:
 class Drift:
     """How far users have moved from the champion's reference: its training users, or those of a later run that kept it.
 
-    `warnings` are messages, `triggers` those that start the training of a challenger. `note` explains missing figures.
+    `warnings` are messages, `triggers` those that start the training of a challenger. `note` explains missing measures.
     """
 
-    champion: str
+    champion_version: str
     users: int
-    figures: tuple[DriftFigure, ...]
+    measures: tuple[DriftMeasure, ...]
     warnings: tuple[str, ...]
     triggers: tuple[str, ...]
     note: str
@@ -103,8 +103,8 @@ class PromotionReport:
 
     decision: Decision
     reason: str
-    champion: str
-    challenger: str
+    champion_version: str
+    challenger_version: str
     criteria: tuple[PromotionCriterion, ...]
 
 

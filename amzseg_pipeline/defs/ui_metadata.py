@@ -41,14 +41,14 @@ _K_RULE_DESCRIPTIONS = {
 """Field of KChoice -> description of the rule."""
 
 
-def table_asset(table: Table, *, stage: str, kinds: set[str]) -> dict[str, Any]:
+def table_asset_arguments(table: Table, *, stage: str, kinds: set[str]) -> dict[str, Any]:
     """The arguments of an asset that holds `table`."""
-    return document_asset(table.description, stage=stage, kinds={"parquet", *kinds}) | {
+    return document_asset_arguments(table.description, stage=stage, kinds={"parquet", *kinds}) | {
         "metadata": {"dagster/table_name": table.name, "dagster/column_schema": _column_schema(table)}
     }
 
 
-def document_asset(description: str, *, stage: str, kinds: set[str]) -> dict[str, Any]:
+def document_asset_arguments(description: str, *, stage: str, kinds: set[str]) -> dict[str, Any]:
     """The arguments of an asset that is not a table."""
     return {
         "group_name": stage,
@@ -183,19 +183,19 @@ def drift_metadata(drift: Drift) -> dict[str, Any]:
     """Every measure of drift with its limit; each value is separate metadata as well, which the UI plots."""
     rows = [
         {
-            "measure": figure.name,
-            "value": round(figure.value, 3),
-            "limit": round(figure.limit, 3),
-            "result": "warns" if figure.warns else "passes",
+            "measure": measure.name,
+            "value": round(measure.value, 3),
+            "limit": round(measure.limit, 3),
+            "result": "warns" if measure.warns else "passes",
         }
-        for figure in drift.figures
+        for measure in drift.measures
     ]
     return {
         "users": drift.users,
-        "champion": drift.champion or "none",
+        "champion": drift.champion_version or "none",
         "challenger_triggers": "; ".join(drift.triggers) or drift.note or "none",
         "drift": table_value(rows, columns=("measure", "value", "limit", "result")),
-        **{figure.name: figure.value for figure in drift.figures},
+        **{measure.name: measure.value for measure in drift.measures},
     }
 
 
@@ -219,8 +219,8 @@ def promotion_metadata(report: PromotionReport) -> dict[str, Any]:
     return {
         "decision": report.decision,
         "reason": report.reason,
-        "champion": report.champion or "none",
-        "challenger": report.challenger or "none",
+        "champion": report.champion_version or "none",
+        "challenger": report.challenger_version or "none",
         **{criterion.name: _criterion_text(criterion) for criterion in report.criteria},
     }
 

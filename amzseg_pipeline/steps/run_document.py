@@ -41,7 +41,7 @@ def run_document(
         "checks": [dict(check) for check in checks],
         "k": asdict(model.choice),
         "drift": asdict(drift),
-        "challenger": {**asdict(challenger), "model": report.challenger},
+        "challenger": {**asdict(challenger), "model": report.challenger_version},
         "promotion": asdict(report),
         PROMOTION_STATE_KEY: document(promotion_state),
         **{key: [asdict(file) for file in listed] for key, listed in files.items()},

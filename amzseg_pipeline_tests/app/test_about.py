@@ -59,8 +59,8 @@ def test_model_card_k_choice_and_promotion(sample_page: OpenPage, sample_data_ro
 def test_drift_is_shown_after_the_second_run(second_run: DataRoot) -> None:
     text = text_of(opened("about"))
     assert "Average discount (PSI)" in text
-    for figure in read_latest(second_run.root).run()["drift"]["figures"]:
-        assert f"{figure['value']:,.3f}" in text
+    for measure in read_latest(second_run.root).run()["drift"]["measures"]:
+        assert f"{measure['value']:,.3f}" in text
 
 
 def test_every_file_and_column_is_described(sample_page: OpenPage, sample_data_root: DataRoot) -> None:

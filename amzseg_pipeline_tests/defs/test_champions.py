@@ -94,7 +94,7 @@ def test_pending_model_moves_no_user_and_says_how_to_approve_it(pending):
     assert "same_segments" in report["reason"]
     assert users_by_cause(snapshot) == {"stayed": 90}
     version = pending_version(snapshot)
-    assert version == report["challenger"] != snapshot.model_version
+    assert version == report["challenger_version"] != snapshot.model_version
     [failed] = [check for check in snapshot.run()["checks"] if not check["passed"]]
     assert failed["check"] == "no_model_pending"
     assert f"run amzseg run --approve {version}" in failed["description"]

@@ -49,7 +49,7 @@ def run_with(data_root, **exports):
 )
 def test_reports_drift_with_its_feature_first_and_trains_a_challenger(data_root, exports, feature):
     check, run = run_with(data_root, **exports)
-    top = run["drift"]["figures"][0]
+    top = run["drift"]["measures"][0]
     assert (top["name"], top["warns"]) == (feature, True)
     assert not check.passed
     assert check.description.startswith(run["drift"]["warnings"][0])

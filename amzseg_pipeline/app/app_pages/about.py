@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from amzseg_pipeline.app.components import facts, html_table
-from amzseg_pipeline.app.model_card import drift_figures, k_choice, model_card, promotion_decision
+from amzseg_pipeline.app.model_card import drift_measures, k_choice, model_card, promotion_decision
 from amzseg_pipeline.app.page_header import page_header
 from amzseg_pipeline.app.published_snapshot import ShownSnapshot
 from amzseg_pipeline.app.reading_recipes import RECIPES
@@ -30,7 +30,7 @@ def page() -> None:
         model_card(shown)
         k_choice(run.get("k") or {})
         promotion_decision(run.get("promotion") or {}, pending=(run.get("promotion_state") or {}).get("pending"))
-        drift_figures(run.get("drift") or {})
+        drift_measures(run.get("drift") or {})
     with files:
         _files(shown)
         _recipes()

@@ -15,13 +15,13 @@ from amzseg_pipeline.contracts.model import FeatureScaling
 from amzseg_pipeline.contracts.promotion import Challenger
 from amzseg_pipeline.defs.checks import contract_check
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.defs.ui_metadata import algorithms_metadata, table_asset
+from amzseg_pipeline.defs.ui_metadata import algorithms_metadata, table_asset_arguments
 from amzseg_pipeline.steps.segments.lifecycle import algorithm_comparison as algorithms
 from amzseg_pipeline.storage.parquet.tables import pandas_frame
 
 
 @dg.asset(
-    **table_asset(ALGORITHM_COMPARISON, stage="segments", kinds={"python", "scikitlearn"}),
+    **table_asset_arguments(ALGORITHM_COMPARISON, stage="segments", kinds={"python", "scikitlearn"}),
     op_tags={"dagster/priority": "-1"},
     output_required=False,
 )

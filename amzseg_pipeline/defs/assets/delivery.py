@@ -10,13 +10,13 @@ from amzseg_pipeline.contracts.publish import PUBLISHED_TABLES
 from amzseg_pipeline.defs.assets.publish import published_segments
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import tag_run
-from amzseg_pipeline.defs.ui_metadata import document_asset
+from amzseg_pipeline.defs.ui_metadata import document_asset_arguments
 from amzseg_pipeline.storage.serving.delivery import URL_VARIABLE, deliver, delivery_url, shown_address
 from amzseg_pipeline.storage.snapshots import read_latest
 
 
 @dg.asset(
-    **document_asset(
+    **document_asset_arguments(
         f"The published snapshot in the database of {URL_VARIABLE}, for downstream teams: tables, views current_*. A "
         "failed delivery unpublishes nothing; the next scheduled run delivers again. Can be materialized alone.",
         stage="publish",

@@ -17,7 +17,7 @@ from amzseg_pipeline.contracts.promotion import Drift
 from amzseg_pipeline.defs.code_versions import EDA_CODE_VERSION
 from amzseg_pipeline.defs.documents import upstream_document
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.defs.ui_metadata import document_asset
+from amzseg_pipeline.defs.ui_metadata import document_asset_arguments
 from amzseg_pipeline.presentation.formatting import markdown_escaped
 from amzseg_pipeline.steps import figures
 from amzseg_pipeline.steps.figures import facts
@@ -29,7 +29,7 @@ _OUTPUT = Iterator[dg.MaterializeResult]
 
 
 def _plots_asset(stage: str, description: str) -> dict[str, Any]:
-    return document_asset(description, stage=stage, kinds={"python", "seaborn"}) | {
+    return document_asset_arguments(description, stage=stage, kinds={"python", "seaborn"}) | {
         "code_version": EDA_CODE_VERSION,
         "op_tags": {"dagster/priority": "-1"},
         "output_required": False,

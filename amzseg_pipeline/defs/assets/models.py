@@ -17,7 +17,7 @@ from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.ui_metadata import (
     challenger_metadata,
-    document_asset,
+    document_asset_arguments,
     drift_metadata,
     k_choice_metadata,
     lineage_metadata,
@@ -33,7 +33,7 @@ _ESCALATION_DAYS = 7
 
 
 @dg.asset(
-    **document_asset(
+    **document_asset_arguments(
         "How far users are from those the champion was trained on. Drift warns and triggers a challenger; it never "
         "stops a run.",
         stage="segments",
@@ -67,12 +67,12 @@ def no_drift(segment_drift: Drift) -> dg.AssetCheckResult:
         passed=not segment_drift.warnings,
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(segment_drift.warnings) or segment_drift.note or "no measure is above its limit",
-        metadata={figure.name: figure.value for figure in segment_drift.figures},
+        metadata={measure.name: measure.value for measure in segment_drift.measures},
     )
 
 
 @dg.asset(
-    **document_asset(
+    **document_asset_arguments(
         "The model that competes with the champion, or why none was trained in this run.",
         stage="segments",
         kinds={"python", "scikitlearn"},
@@ -112,7 +112,7 @@ def challenger_model(
 
 
 @dg.asset(
-    **document_asset(
+    **document_asset_arguments(
         "The decision on the challenger with every criterion: PROMOTE, HOLD, REJECT or KEEP.",
         stage="segments",
         kinds={"python"},
@@ -184,7 +184,7 @@ def no_model_pending(
 
 
 @dg.asset(
-    **document_asset(
+    **document_asset_arguments(
         "The model that scores users in this run: the champion, or the model promoted to replace it.",
         stage="segments",
         kinds={"python"},

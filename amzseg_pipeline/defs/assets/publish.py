@@ -14,7 +14,7 @@ from amzseg_pipeline.defs.documents import upstream_document
 from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import check_records, require_consistent_tables, tag_run
-from amzseg_pipeline.defs.ui_metadata import document_asset, snapshot_metadata
+from amzseg_pipeline.defs.ui_metadata import document_asset_arguments, snapshot_metadata
 from amzseg_pipeline.steps import segments
 from amzseg_pipeline.steps.reviews import RowReconciliation
 from amzseg_pipeline.steps.run_document import run_document
@@ -28,7 +28,7 @@ _BATCH_ROWS = 2**17
 
 
 @dg.asset(
-    **document_asset(
+    **document_asset_arguments(
         "What readers see: an immutable snapshot of segments, profiles and model, and the pointer to it. Materialize "
         "it with the job segment_users, or with user_features+ to segment the same reviews again; alone it is refused.",
         stage="publish",

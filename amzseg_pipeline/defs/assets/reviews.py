@@ -16,7 +16,12 @@ from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
 from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
 from amzseg_pipeline.defs.run_record import keep_check_results, tag_run
-from amzseg_pipeline.defs.ui_metadata import document_asset, landing_log_lines, landing_metadata, table_asset
+from amzseg_pipeline.defs.ui_metadata import (
+    document_asset_arguments,
+    landing_log_lines,
+    landing_metadata,
+    table_asset_arguments,
+)
 from amzseg_pipeline.steps import reviews, users
 from amzseg_pipeline.storage import landing
 from amzseg_pipeline.storage.engines import Engine
@@ -32,7 +37,7 @@ from amzseg_pipeline.storage.warehouse.tasks import function_results
 _RECONCILIATION_IN = {"row_reconciliation": dg.AssetIn("row_reconciliation")}
 
 
-@dg.asset(**table_asset(RAW_REVIEWS, stage="reviews", kinds={"python"}), output_required=False)
+@dg.asset(**table_asset_arguments(RAW_REVIEWS, stage="reviews", kinds={"python"}), output_required=False)
 def raw_reviews(
     context: dg.AssetExecutionContext, pipeline: PipelineResource, engine: dg.ResourceParam[Engine]
 ) -> Iterator[dg.Output[landing.RawReviews]]:
@@ -69,8 +74,8 @@ def has_rows(raw: landing.RawReviews) -> dg.AssetCheckResult:
 
 @dg.multi_asset(
     outs={
-        "items": dg.AssetOut(**table_asset(ITEMS, stage="reviews", kinds={"duckdb"})),
-        "rejected_items": dg.AssetOut(**table_asset(REJECTED_ITEMS, stage="reviews", kinds={"duckdb"})),
+        "items": dg.AssetOut(**table_asset_arguments(ITEMS, stage="reviews", kinds={"duckdb"})),
+        "rejected_items": dg.AssetOut(**table_asset_arguments(REJECTED_ITEMS, stage="reviews", kinds={"duckdb"})),
     }
 )
 def validated_items(
@@ -108,10 +113,10 @@ def item_reconciliation(
 
 @dg.multi_asset(
     outs={
-        "cleaned_reviews": dg.AssetOut(**table_asset(CLEANED_REVIEWS, stage="reviews", kinds={"duckdb"})),
-        "rejected_reviews": dg.AssetOut(**table_asset(REJECTED_REVIEWS, stage="reviews", kinds={"duckdb"})),
+        "cleaned_reviews": dg.AssetOut(**table_asset_arguments(CLEANED_REVIEWS, stage="reviews", kinds={"duckdb"})),
+        "rejected_reviews": dg.AssetOut(**table_asset_arguments(REJECTED_REVIEWS, stage="reviews", kinds={"duckdb"})),
         "row_reconciliation": dg.AssetOut(
-            **document_asset("Raw rows = cleaned + duplicates + rejected.", stage="reviews", kinds={"json"})
+            **document_asset_arguments("Raw rows = cleaned + duplicates + rejected.", stage="reviews", kinds={"json"})
         ),
     },
     deps=["items"],  # each worker loads the table itself

@@ -1,6 +1,8 @@
 """The segments stage: scaling, the segment of every user, segment profiles, migrations and history.
 
 steps/segments/ holds the statistics; models.py the assets that choose the serving model.
+
+Over 250 lines: every asset and check of the stage.
 """
 
 import dagster as dg
@@ -16,7 +18,7 @@ from amzseg_pipeline.defs.checks import contract_check, row_count
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
 from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
-from amzseg_pipeline.defs.ui_metadata import document_asset, scaling_metadata, table_asset
+from amzseg_pipeline.defs.ui_metadata import document_asset_arguments, scaling_metadata, table_asset_arguments
 from amzseg_pipeline.steps import segments
 from amzseg_pipeline.storage import snapshots
 from amzseg_pipeline.storage.engines import Engine
@@ -28,7 +30,7 @@ from amzseg_pipeline.storage.warehouse.build_context import BuildContext
 
 
 @dg.asset(
-    **document_asset(
+    **document_asset_arguments(
         "How each feature is imputed, transformed and scaled before clustering, and which features are dropped.",
         stage="segments",
         kinds={"python", "pandas"},
@@ -48,7 +50,7 @@ def feature_scaling(
     return scaling
 
 
-@dg.asset(**table_asset(SCALED_FEATURES, stage="segments", kinds={"pandas"}))
+@dg.asset(**table_asset_arguments(SCALED_FEATURES, stage="segments", kinds={"pandas"}))
 def scaled_features(
     user_features: nw.LazyFrame, feature_scaling: FeatureScaling, pipeline: PipelineResource
 ) -> pd.DataFrame:
@@ -60,7 +62,7 @@ def scaled_features(
 scaled_features_contract = contract_check(SCALED_FEATURES)
 
 
-@dg.asset(**table_asset(SEGMENT_ASSIGNMENTS, stage="segments", kinds={"pandas"}))
+@dg.asset(**table_asset_arguments(SEGMENT_ASSIGNMENTS, stage="segments", kinds={"pandas"}))
 def segment_assignments(
     context: dg.AssetExecutionContext,
     user_features: TableParts,
@@ -130,7 +132,7 @@ def unchanged_model_keeps_segments(
     )
 
 
-@dg.asset(**table_asset(SEGMENT_PROFILES, stage="segments", kinds={"pandas"}))
+@dg.asset(**table_asset_arguments(SEGMENT_PROFILES, stage="segments", kinds={"pandas"}))
 def segment_profiles(
     context: dg.AssetExecutionContext,
     segment_assignments: TableParts,
@@ -183,7 +185,7 @@ def names_fit(segment_profiles: pd.DataFrame, pipeline: PipelineResource) -> dg.
     )
 
 
-@dg.asset(**table_asset(SEGMENT_MIGRATIONS, stage="segments", kinds={"duckdb"}))
+@dg.asset(**table_asset_arguments(SEGMENT_MIGRATIONS, stage="segments", kinds={"duckdb"}))
 def segment_migrations(
     context: dg.AssetExecutionContext,
     segment_assignments: nw.LazyFrame,
@@ -229,7 +231,7 @@ def migrations_add_up(
     )
 
 
-@dg.asset(**table_asset(SEGMENT_HISTORY, stage="segments", kinds={"pandas"}))
+@dg.asset(**table_asset_arguments(SEGMENT_HISTORY, stage="segments", kinds={"pandas"}))
 def segment_history(
     segment_assignments: nw.LazyFrame,
     segment_profiles: pd.DataFrame,

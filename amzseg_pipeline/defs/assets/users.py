@@ -5,13 +5,13 @@ import narwhals as nw
 
 from amzseg_pipeline.contracts.users import USER_FEATURES
 from amzseg_pipeline.defs.checks import contract_check, row_count
-from amzseg_pipeline.defs.ui_metadata import table_asset
+from amzseg_pipeline.defs.ui_metadata import table_asset_arguments
 from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import user_features as features_of
 
 
-@dg.asset(**table_asset(USER_FEATURES, stage="users", kinds={"duckdb"}))
+@dg.asset(**table_asset_arguments(USER_FEATURES, stage="users", kinds={"duckdb"}))
 def user_features(cleaned_reviews: CleanedReviews) -> TableParts:
     """Sums per user, and the features computed from them: both are kept with the deduplicated reviews of a bucket."""
     return features_of(cleaned_reviews)

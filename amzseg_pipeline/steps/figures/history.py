@@ -144,14 +144,14 @@ def shares_over_runs(data: HistoryData) -> Plot | NotApplicable:
 
 def drift_over_runs(data: HistoryData) -> Plot | NotApplicable:
     """The population stability index of every feature and of the shares, with the limit above which it warns."""
-    limits = {figure.name: figure.limit for figure in data.drift.figures if figure.name in _PSI_NAMES}
+    limits = {measure.name: measure.limit for measure in data.drift.measures if measure.name in _PSI_NAMES}
     runs = data.recent.drop_duplicates("run").set_index("run")[[*PSI_COLUMNS, "psi_shares"]].astype(float)
     measured = runs.dropna(how="all").dropna(axis=1, how="all")
     if len(measured) < 2 or not limits:
         return NotApplicable("drift was measured in fewer than two runs")
-    current = {figure.name: figure for figure in data.drift.figures if figure.name in measured.columns}
-    top = max(current.values(), key=lambda figure: figure.value / figure.limit)
-    drifts = any(figure.warns for figure in current.values())
+    current = {measure.name: measure for measure in data.drift.measures if measure.name in measured.columns}
+    top = max(current.values(), key=lambda measure: measure.value / measure.limit)
+    drifts = any(measure.warns for measure in current.values())
     title = (
         f"{_PSI_NAMES[top.name].capitalize()} drifts: PSI {top.value:.2f}, above the limit of {top.limit:.2f}"
         if drifts

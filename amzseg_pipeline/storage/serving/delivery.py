@@ -4,6 +4,8 @@ On a database server, rows are deleted and inserted in one transaction. Tables a
 only changes of rows are isolated by transactions: every statement sees one snapshot, and so does a transaction at
 REPEATABLE READ.
 A DuckDB file cannot be written while others read it, so a new file replaces it.
+
+Over 250 lines: servers and DuckDB files, each with its way to replace all tables at once.
 """
 
 import os

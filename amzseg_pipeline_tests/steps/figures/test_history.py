@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from amzseg_pipeline.contracts.history import DRIFT_COLUMNS, NO_SEGMENT, PSI_COLUMNS
-from amzseg_pipeline.contracts.promotion import Drift, DriftFigure
+from amzseg_pipeline.contracts.promotion import Drift, DriftMeasure
 from amzseg_pipeline.steps.figures import facts, history_gallery
 from amzseg_pipeline.steps.figures.gallery import NotApplicable, Plot
 from amzseg_pipeline.steps.figures.history import DRAWINGS, HistoryData
@@ -59,7 +59,7 @@ def history(shares: list[dict[str, float]], psi: list[dict[str, float]], version
 
 
 def drift_of(psi: dict[str, float]) -> Drift:
-    figures = tuple(DriftFigure(name, value, 0.1, value > 0.1) for name, value in psi.items())
+    figures = tuple(DriftMeasure(name, value, 0.1, value > 0.1) for name, value in psi.items())
     warnings = tuple(f"PSI of {figure.name} is {figure.value}" for figure in figures if figure.warns)
     return Drift("champion", 1_000, figures, warnings, warnings, "" if figures else "there is no champion yet")
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from amzseg_pipeline.contracts.errors import ModelError
 from amzseg_pipeline.contracts.model import FeatureReference, Model, TrainingReference
-from amzseg_pipeline.contracts.promotion import Drift, DriftFigure
+from amzseg_pipeline.contracts.promotion import Drift, DriftMeasure
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps.segments.clusters.distances import nearest_centroids
@@ -49,18 +49,18 @@ def drift(sample: pd.DataFrame, champion: Model, settings: Settings) -> Drift:
     reference = champion.reference
     if reference is None:
         raise ModelError(f"model {champion.version}: it has no training reference; train a new model.")
-    features = [_feature_figure(part, _values(sample, part.name), settings) for part in reference.features]
-    features.sort(key=lambda figure: -figure.value)
+    features = [_feature_measure(part, _values(sample, part.name), settings) for part in reference.features]
+    features.sort(key=lambda measure: -measure.value)
     others = _scoring_figures(sample, champion, reference, settings)
     unseen = _unseen(sample, reference, settings)
-    drifting = [figure for figure in features if figure.warns]
+    drifting = [measure for measure in features if measure.warns]
     triggering = drifting if len(drifting) > 1 else [f for f in drifting if f.value >= settings.drift_feature_psi]
     return Drift(
-        champion=champion.version,
+        champion_version=champion.version,
         users=len(sample),
-        figures=(*features, *others, unseen),
-        warnings=tuple(_message(figure) for figure in [*drifting, *(f for f in (*others, unseen) if f.warns)]),
-        triggers=tuple(_message(figure) for figure in [*triggering, *(f for f in others if f.warns)]),
+        measures=(*features, *others, unseen),
+        warnings=tuple(_message(measure) for measure in [*drifting, *(f for f in (*others, unseen) if f.warns)]),
+        triggers=tuple(_message(measure) for measure in [*triggering, *(f for f in others if f.warns)]),
         note="",
     )
 
@@ -88,16 +88,16 @@ def _counts(values: npt.NDArray[np.float64], edges: Sequence[float]) -> Counts:
     return np.append(bins, len(values) - len(known))
 
 
-def _feature_figure(part: FeatureReference, values: npt.NDArray[np.float64], settings: Settings) -> DriftFigure:
-    return _psi_figure(f"psi_{part.name}", np.array(part.users), _counts(values, part.edges), settings)
+def _feature_measure(part: FeatureReference, values: npt.NDArray[np.float64], settings: Settings) -> DriftMeasure:
+    return _psi_measure(f"psi_{part.name}", np.array(part.users), _counts(values, part.edges), settings)
 
 
-def _psi_figure(name: str, expected: Counts, actual: Counts, settings: Settings) -> DriftFigure:
+def _psi_measure(name: str, expected: Counts, actual: Counts, settings: Settings) -> DriftMeasure:
     value = _psi(expected, actual)
     bins = int(np.count_nonzero(expected + actual))
     floor = (bins - 1) * (1 / max(expected.sum(), 1) + 1 / max(actual.sum(), 1))
     limit = max(settings.drift_psi, settings.drift_noise_factor * float(floor))
-    return DriftFigure(name, value, limit, value > limit)
+    return DriftMeasure(name, value, limit, value > limit)
 
 
 def _psi(expected: Counts, actual: Counts) -> float:
@@ -107,10 +107,10 @@ def _psi(expected: Counts, actual: Counts) -> float:
 
 def _scoring_figures(
     sample: pd.DataFrame, champion: Model, reference: TrainingReference, settings: Settings
-) -> list[DriftFigure]:
+) -> list[DriftMeasure]:
     own, squares, outliers = _scored(sample, champion)
     segment_users = np.bincount(own, minlength=len(champion.segments))
-    figures = [_psi_figure("psi_shares", np.array(reference.segment_users), segment_users, settings)]
+    measures = [_psi_measure("psi_shares", np.array(reference.segment_users), segment_users, settings)]
     variance_factor = 1 / max(reference.users, 1) + 1 / max(len(sample), 1)
     if reference.mean_squared_distance > 0:
         ratio = _mean(squares) / reference.mean_squared_distance
@@ -121,7 +121,7 @@ def _scoring_figures(
             * math.sqrt(variance_factor)
         )
         limit = max(settings.drift_distance_ratio, 1 + noise)
-        figures.append(DriftFigure("distance_ratio", ratio, limit, ratio >= limit))
+        measures.append(DriftMeasure("distance_ratio", ratio, limit, ratio >= limit))
     expected = (reference.outliers + _SMOOTHING) / (reference.users + 1)
     ratio = (outliers + _SMOOTHING) / (len(sample) + 1) / expected
     # The bounds are percentiles; with few users their own error is about one outlier per segment.
@@ -129,16 +129,16 @@ def _scoring_figures(
     limit = max(
         settings.drift_outlier_ratio, 1 + _STANDARD_ERRORS * math.sqrt(variance_factor / expected + bound_variance)
     )
-    figures.append(DriftFigure("outlier_ratio", ratio, limit, ratio > limit))
-    return figures
+    measures.append(DriftMeasure("outlier_ratio", ratio, limit, ratio > limit))
+    return measures
 
 
-def _unseen(sample: pd.DataFrame, reference: TrainingReference, settings: Settings) -> DriftFigure:
+def _unseen(sample: pd.DataFrame, reference: TrainingReference, settings: Settings) -> DriftMeasure:
     hashes = sample["user_hash"].to_numpy(np.int64)
     within = hashes[hashes <= max(reference.seen_hashes, default=-1)]
     unseen = int(np.count_nonzero(~np.isin(within, np.array(reference.seen_hashes))))
     share = unseen / len(within) if len(within) else 1.0
-    return DriftFigure("unseen_share", share, settings.drift_unseen_share, share > settings.drift_unseen_share)
+    return DriftMeasure("unseen_share", share, settings.drift_unseen_share, share > settings.drift_unseen_share)
 
 
 def _scored(sample: pd.DataFrame, model: Model) -> tuple[Counts, npt.NDArray[np.float64], int]:
@@ -150,15 +150,15 @@ def _scored(sample: pd.DataFrame, model: Model) -> tuple[Counts, npt.NDArray[np.
     return nearest.own, nearest.own_square, outliers
 
 
-def _message(figure: DriftFigure) -> str:
-    if figure.name == "distance_ratio":
-        return f"the mean squared distance to centroids is {figure.value:.2f} times that of the reference"
-    if figure.name == "outlier_ratio":
-        return f"outliers are {figure.value:.1f} times as frequent as in the reference"
-    if figure.name == "unseen_share":
-        return f"{figure.value:.0%} of the users are not in the reference"
-    subject = "segment shares" if figure.name == "psi_shares" else figure.name.removeprefix("psi_")
-    return f"PSI of {subject} is {figure.value:.2f} (limit {figure.limit:.2f})"
+def _message(measure: DriftMeasure) -> str:
+    if measure.name == "distance_ratio":
+        return f"the mean squared distance to centroids is {measure.value:.2f} times that of the reference"
+    if measure.name == "outlier_ratio":
+        return f"outliers are {measure.value:.1f} times as frequent as in the reference"
+    if measure.name == "unseen_share":
+        return f"{measure.value:.0%} of the users are not in the reference"
+    subject = "segment shares" if measure.name == "psi_shares" else measure.name.removeprefix("psi_")
+    return f"PSI of {subject} is {measure.value:.2f} (limit {measure.limit:.2f})"
 
 
 def _values(sample: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:

@@ -36,7 +36,7 @@ def segment_history(
     previous = before[before["sequence"] == before["sequence"].max()] if before is not None else profiles.head(0)
     names = previous.set_index("segment_id")["segment_name"]
     old_names = profiles["segment_id"].map(names)
-    measured = {figure.name: figure.value for figure in drift.figures}
+    measured = {measure.name: measure.value for measure in drift.measures}
     ids = profiles["segment_id"]
     columns = {
         "sequence": [sequence] * len(profiles),

@@ -104,7 +104,7 @@ def approved_report(version: str, champion: Model | None, promotion_state: Promo
             "or the metadata of promotion_gate."
         )
     reason = f"approved; it was pending because {pending.report.reason}"
-    return PromotionReport("PROMOTE", reason, pending.report.champion, version, pending.report.criteria)
+    return PromotionReport("PROMOTE", reason, pending.report.champion_version, version, pending.report.criteria)
 
 
 def _decision(

@@ -33,9 +33,9 @@ def promotion_state_after(
     time = now.isoformat(timespec="seconds")
     promoted, used_settings = report.decision == "PROMOTE", settings.model_hash
     champion_settings = before.champion_settings
-    if promoted or (model is not None and model.version == report.champion):
+    if promoted or (model is not None and model.version == report.champion_version):
         champion_settings = pending.settings if model is None and pending else used_settings
-    if promoted or (pending is not None and pending.report.champion != report.champion):
+    if promoted or (pending is not None and pending.report.champion_version != report.champion_version):
         pending = None
     if report.decision == "HOLD" and model is not None:
         since, better_since = (pending.since, pending.better_since) if pending else ("", "")
@@ -44,7 +44,7 @@ def promotion_state_after(
         pending = replace(pending, better_since="")
     drifts = bool(drift.triggers) and not promoted and not _is_measured_again(report, challenger)
     runs = before.runs_since_promotion + 1
-    if promoted and not report.champion:
+    if promoted and not report.champion_version:
         runs = settings.promote_min_runs  # the first model moves nobody, so that the next one need not wait
     elif promoted and any(criterion.name == "moved_share" and criterion.value for criterion in report.criteria):
         runs = 0
@@ -73,7 +73,7 @@ def serving_model(
         model = challenger.model or pending_model(promotion_state, champion)
     elif champion is not None and _is_measured_again(report, challenger):
         model = replace(champion, reference=challenger.champion_reference)
-    if model is None or (report.decision == "PROMOTE" and model.version != report.challenger):
+    if model is None or (report.decision == "PROMOTE" and model.version != report.challenger_version):
         raise ModelError("promotion_gate: its decision belongs to another run; run all of the job segment_users.")
     return model
 
@@ -81,7 +81,7 @@ def serving_model(
 def pending_model(promotion_state: PromotionState, champion: Model | None) -> Model | None:
     """The pending model, if it was compared with this champion."""
     pending = promotion_state.pending
-    return pending.model if pending and champion and pending.report.champion == champion.version else None
+    return pending.model if pending and champion and pending.report.champion_version == champion.version else None
 
 
 def drift_persists(promotion_state: PromotionState, drift: Drift, settings: Settings, *, now: datetime) -> bool:
@@ -109,7 +109,7 @@ def _is_measured_again(report: PromotionReport, challenger: Challenger) -> bool:
 
 def _is_no_better(report: PromotionReport) -> bool:
     """Whether the challenger of a report equals the champion or is not better."""
-    return report.challenger == report.champion or any(
+    return report.challenger_version == report.champion_version or any(
         criterion.name == "better" and criterion.result == "failed" for criterion in report.criteria
     )
 

@@ -1,6 +1,8 @@
 """Tables with one review per record: how each column is read, and what identifies a review.
 
 A format of this type is a declaration: its columns and their meaning. CSV, Excel and Parquet are read the same way.
+
+Over 250 lines: the types of all columns and the one way in which every table becomes rows.
 """
 
 import hashlib

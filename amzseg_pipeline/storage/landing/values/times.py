@@ -2,6 +2,8 @@
 
 The unit of numbers and the order of day and month are decided per column: a unit by plausibility (1995 to one year
 after the run), an order by a value that only one of them can explain.
+
+Over 250 lines: every notation of a time.
 """
 
 import re

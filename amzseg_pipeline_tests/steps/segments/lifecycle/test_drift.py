@@ -42,7 +42,7 @@ def others(users: pd.DataFrame) -> pd.DataFrame:
 
 
 def figures(found: Drift) -> dict[str, float]:
-    return {figure.name: figure.value for figure in found.figures}
+    return {measure.name: measure.value for measure in found.measures}
 
 
 def test_training_users_do_not_drift() -> None:
@@ -58,8 +58,8 @@ def test_training_users_do_not_drift() -> None:
 def test_doubled_prices_are_reported_first() -> None:
     doubled = with_sums(USERS.assign(avg_spend=USERS["avg_spend"] * 2))
     found = drift(doubled, trained_champion(), SETTINGS)
-    assert found.figures[0].name == "psi_avg_spend"
-    assert found.figures[0].value > SETTINGS.drift_feature_psi
+    assert found.measures[0].name == "psi_avg_spend"
+    assert found.measures[0].value > SETTINGS.drift_feature_psi
     assert found.warnings[0].startswith("PSI of avg_spend is")
     assert found.triggers[0] == found.warnings[0]
 
@@ -74,7 +74,7 @@ def test_a_new_user_type_is_reported_by_its_features() -> None:
     )
     grown = pd.concat([USERS, others(critics)], ignore_index=True)
     found = drift(grown, trained_champion(), SETTINGS)
-    assert {found.figures[0].name, found.figures[1].name} == {"psi_avg_rating", "psi_avg_discount"}
+    assert {found.measures[0].name, found.measures[1].name} == {"psi_avg_rating", "psi_avg_discount"}
     assert figures(found)["distance_ratio"] > 1.1
     assert any("mean squared distance" in warning for warning in found.warnings)
     assert found.triggers
@@ -134,7 +134,7 @@ def test_drift_reports_a_feature_that_comes_back() -> None:
     champion = trained(with_sums(unknown))
     assert not drift(with_sums(unknown), champion, SETTINGS).warnings
     back = drift(three_types(500), champion, SETTINGS)
-    assert back.figures[0].name == "psi_avg_discount"
+    assert back.measures[0].name == "psi_avg_discount"
     assert back.triggers
 
 

@@ -3,11 +3,11 @@ from datetime import date
 import pandas as pd
 
 from amzseg_pipeline.contracts.history import SEGMENT_HISTORY
-from amzseg_pipeline.contracts.promotion import Drift, DriftFigure
+from amzseg_pipeline.contracts.promotion import Drift, DriftMeasure
 from amzseg_pipeline.steps.segments import segment_history
 
 DRIFT = Drift(
-    "m1", 10, (DriftFigure("psi_avg_spend", 0.5, 0.1, True), DriftFigure("psi_shares", 0.2, 0.1, True)), (), (), ""
+    "m1", 10, (DriftMeasure("psi_avg_spend", 0.5, 0.1, True), DriftMeasure("psi_shares", 0.2, 0.1, True)), (), (), ""
 )
 PROFILES = pd.DataFrame(
     {

@@ -84,7 +84,7 @@ def failed(found: PromotionReport) -> set[str]:
 def test_better_and_within_every_limit_is_promoted() -> None:
     found = report()
     assert (found.decision, failed(found)) == ("PROMOTE", set())
-    assert (found.champion, found.challenger) == ("champion", "challenger")
+    assert (found.champion_version, found.challenger_version) == ("champion", "challenger")
     assert {criterion.name: criterion.kind for criterion in found.criteria} == {
         **dict.fromkeys(("k_criteria", "finite", "unique_names"), "absolute"),
         **dict.fromkeys(("better", "silhouette", "adjusted_rand", "moved_share"), "relative"),
@@ -411,7 +411,7 @@ def test_low_confidence_is_accepted_for_a_set_k_or_an_uncertain_champion() -> No
 
 def test_the_first_model_is_promoted_even_with_low_confidence() -> None:
     first = report(None, model=with_confidence(CHALLENGER, "low"), champion=None, promotion_state=PromotionState())
-    assert (first.decision, first.champion) == ("PROMOTE", "")
+    assert (first.decision, first.champion_version) == ("PROMOTE", "")
     assert {criterion.kind for criterion in first.criteria} == {"absolute"}
 
 
@@ -423,7 +423,7 @@ def test_a_first_model_that_cannot_be_published_is_an_error() -> None:
 
 def test_without_a_challenger_the_champion_stays() -> None:
     found = report(None, model=None)
-    assert (found.decision, found.reason, found.challenger, found.criteria) == ("KEEP", "weekly", "", ())
+    assert (found.decision, found.reason, found.challenger_version, found.criteria) == ("KEEP", "weekly", "", ())
 
 
 def test_a_challenger_that_was_not_compared_is_an_error() -> None:
@@ -460,7 +460,7 @@ def test_a_pending_model_is_kept_until_it_is_approved() -> None:
     assert later == replace(promotion_state, runs_since_promotion=8)
     assert serving_model(quiet, NOT_TRAINED, CERTAIN_CHAMPION, promotion_state) == CERTAIN_CHAMPION
     approved = approved_report("challenger", CERTAIN_CHAMPION, later)
-    assert (approved.decision, approved.challenger) == ("PROMOTE", "challenger")
+    assert (approved.decision, approved.challenger_version) == ("PROMOTE", "challenger")
     assert "approved; it was pending" in approved.reason
     assert serving_model(approved, NOT_TRAINED, CERTAIN_CHAMPION, later) == HIGH
     assert promotion_state_after(later, approved, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW).pending is None

@@ -1,4 +1,7 @@
-"""The landing zone becomes batch files of raw_reviews: one per content, all files or none."""
+"""The landing zone becomes batch files of raw_reviews: one per content, all files or none.
+
+Over 250 lines: everything that may happen to a file while it is read.
+"""
 
 import os
 import time

@@ -1,4 +1,7 @@
-"""Every line of JSON Lines becomes a row or a reader fault with its number."""
+"""Every line of JSON Lines becomes a row or a reader fault with its number.
+
+Over 250 lines: every kind of value and of damage, on both queries.
+"""
 
 import gzip
 import json
