@@ -390,7 +390,7 @@ SCENARIOS = (
     Scenario("a new type grows to 23%", SHARES, _new_type),
     Scenario("a type splits", SHARES, _split, living=("loyal", "casual")),
     Scenario(
-        "two types become alike",
+        "two types become identical",
         FOUR_SHARES,
         _alike,
         same_types=("deal seeker", "expensive deals"),

@@ -167,7 +167,7 @@ def test_pings_after_a_successful_run(one_export, instance, listener, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("state", "words"),
+    ("state", "parts"),
     [
         ({}, []),
         ({"drift_since": "2026-01-09T02:00:00+00:00"}, []),
@@ -185,10 +185,10 @@ def test_pings_after_a_successful_run(one_export, instance, listener, monkeypatc
         ),
     ],
 )
-def test_pending_models_and_old_drift_need_a_person(state, words):
+def test_pending_models_and_old_drift_need_a_person(state, parts):
     messages = [text for _, text in sensors._messages(state, now=datetime(2026, 1, 10, tzinfo=UTC))]
-    assert len(messages) == bool(words)
-    assert all(word in messages[0] for word in words)
+    assert len(messages) == bool(parts)
+    assert all(part in messages[0] for part in parts)
 
 
 @pytest.fixture

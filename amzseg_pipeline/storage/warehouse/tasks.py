@@ -1,7 +1,7 @@
 """Runs the tasks of a table: in this process, in processes of this machine, or on a Dask or Ray cluster.
 
-A task is a function of a BuildContext that writes whole parts, named by their inputs. So a task may run twice: tasks of
-lost workers are handed out again, and complete parts are not rewritten. The same code runs on every backend: joblib
+A task is a function of a BuildContext that writes complete parts, named by their inputs. So a task may run twice: tasks
+of lost workers are handed out again, and complete parts are not rewritten. The same code runs on every backend: joblib
 hands a task to a worker, which opens an engine of its own and reads and writes the data root.
 
 Over 250 lines: all backends and what is retried.

@@ -21,7 +21,7 @@ SUM_COLUMNS = ("user_id", "user_hash", *SUMMED, *_TIMES, *_WORDS, "other_months"
 def sums_of_measures(measures: nw.LazyFrame, engine: Engine, *, sign: int = 1) -> nw.LazyFrame:
     """review_measures as rows that merged_sums accepts, one per review; `sign` -1 takes reviews out of the sums."""
     month = f"(month - {_FIRST_MONTH})"
-    words = {
+    bitmaps = {
         word: f"CASE WHEN {month} >= {number * _MONTHS_PER_WORD} AND {month} < {(number + 1) * _MONTHS_PER_WORD} "
         f"THEN 1::BIGINT << ({month} - {number * _MONTHS_PER_WORD})::INTEGER ELSE 0::BIGINT END"
         for number, word in enumerate(_WORDS)
@@ -32,7 +32,7 @@ def sums_of_measures(measures: nw.LazyFrame, engine: Engine, *, sign: int = 1) -
             **{name: name for name in ("user_id", "user_hash")},
             **{name: name if sign == 1 else f"-{name}" for name in SUMMED},
             **dict.fromkeys(_TIMES, "reviewed_at_ms"),
-            **words,
+            **bitmaps,
             "other_months": f"CASE WHEN {month} < 0 OR {month} >= {_MONTHS} THEN [month] END",
         },
     )

@@ -143,8 +143,8 @@ def test_rows_name_the_first_path_of_equal_objects_whatever_their_etags(store: S
 
 def upload_in_parts(path: Path, content: bytes) -> None:
     store, (bucket, key) = cast(Any, path).fs, cast(Any, path).path.split("/", 1)
-    place = {"Bucket": bucket, "Key": key}
-    upload = place | {"UploadId": store.call_s3("create_multipart_upload", **place)["UploadId"]}
+    key_of_object = {"Bucket": bucket, "Key": key}
+    upload = key_of_object | {"UploadId": store.call_s3("create_multipart_upload", **key_of_object)["UploadId"]}
     part = store.call_s3("upload_part", **upload, PartNumber=1, Body=content)
     parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
     store.call_s3("complete_multipart_upload", **upload, MultipartUpload={"Parts": parts})

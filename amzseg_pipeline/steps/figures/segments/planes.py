@@ -135,7 +135,7 @@ def _name_segments(axes: "Axes", data: SegmentData, centres: dict[str, tuple[flo
     """Draws a large dot at the centre of each segment with its name; names do not overlap."""
     inside = axes.transAxes.inverted()
     positions = {segment: inside.transform(axes.transData.transform(centre)) for segment, centre in centres.items()}
-    heights = spread_apart([place[1] for place in positions.values()], min_gap=_LABEL_SHARE)
+    heights = spread_apart([position[1] for position in positions.values()], min_gap=_LABEL_SHARE)
     for (segment, (x, y)), height in zip(positions.items(), heights, strict=True):
         colour = data.colours[segment]
         axes.scatter(

@@ -57,7 +57,7 @@ class _HashedReads(io.RawIOBase):
         return len(chunk)
 
     def sha256(self) -> str:
-        """The sha256 of the whole file; reads the rest of it."""
+        """The sha256 of the complete file; reads the rest of it."""
         while self.read(_CHUNK_BYTES):
             pass
         return self._digest.hexdigest()

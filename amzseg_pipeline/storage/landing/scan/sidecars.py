@@ -41,5 +41,5 @@ def _first_word(sidecar: Path) -> str:
         if not sidecar.is_file():
             return ""
         with sidecar.open("rb") as stream:
-            words = stream.read(_MAX_BYTES).decode("utf-8", "replace").split()
-    return words[0].lower().replace(",", "") if words else ""
+            fields = stream.read(_MAX_BYTES).decode("utf-8", "replace").split()
+    return fields[0].lower().replace(",", "") if fields else ""

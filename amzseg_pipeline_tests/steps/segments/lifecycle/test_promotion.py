@@ -137,9 +137,9 @@ def test_a_model_that_is_not_better_is_rejected(also: dict[str, Any]) -> None:
 def test_changed_settings_waive_better() -> None:
     worse, other = replace(BETTER, challenger_inertia=130.0), replace(STATE, champion_settings="another")
     assert report(worse, promotion_state=other).decision == "PROMOTE"
-    held = report(replace(worse, moved_share=0.5), promotion_state=other)
-    assert (held.decision, held.reason) == ("HOLD", "the settings have changed, but it failed moved_share")
-    better = next(criterion for criterion in held.criteria if criterion.name == "better")
+    on_hold = report(replace(worse, moved_share=0.5), promotion_state=other)
+    assert (on_hold.decision, on_hold.reason) == ("HOLD", "the settings have changed, but it failed moved_share")
+    better = next(criterion for criterion in on_hold.criteria if criterion.name == "better")
     assert (better.result, better.waiver) == ("waived", "the settings have changed")
 
 
@@ -326,8 +326,8 @@ def test_only_promotions_that_move_users_make_the_next_one_wait(share: float, ru
     found = promotion_report(CERTAIN_CHAMPION, trained, NO_DRIFT, STATE, Settings(promote_adjusted_rand=0), now=NOW)
     after = promotion_state_after(STATE, found, trained, SETTINGS, drift=NO_DRIFT, now=NOW)
     assert (found.decision, after.runs_since_promotion) == ("PROMOTE", runs)
-    held = promotion_report(CERTAIN_CHAMPION, trained, NO_DRIFT, STATE, SETTINGS, now=NOW)
-    waiting = promotion_state_after(STATE, held, trained, SETTINGS, drift=NO_DRIFT, now=NOW)
+    on_hold = promotion_report(CERTAIN_CHAMPION, trained, NO_DRIFT, STATE, SETTINGS, now=NOW)
+    waiting = promotion_state_after(STATE, on_hold, trained, SETTINGS, drift=NO_DRIFT, now=NOW)
     approved = approved_report("challenger", CERTAIN_CHAMPION, waiting)
     after = promotion_state_after(waiting, approved, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW)
     assert after.runs_since_promotion == (runs and runs + 1)
@@ -336,11 +336,11 @@ def test_only_promotions_that_move_users_make_the_next_one_wait(share: float, ru
 def test_other_settings_count_until_a_model_made_with_them_is_adopted() -> None:
     five = Settings(k=5)
     other = Challenger("settings", HIGH, "cold", replace(SEVERAL, challenger_gain=0.0))
-    held = promotion_report(CERTAIN_CHAMPION, other, NO_DRIFT, STATE, five, now=NOW)
-    assert failed(held) == {"silhouette", "adjusted_rand", "moved_share", "centroid_shift", "same_segments"}
-    state = promotion_state_after(STATE, held, other, five, drift=NO_DRIFT, now=NOW)
+    on_hold = promotion_report(CERTAIN_CHAMPION, other, NO_DRIFT, STATE, five, now=NOW)
+    assert failed(on_hold) == {"silhouette", "adjusted_rand", "moved_share", "centroid_shift", "same_segments"}
+    state = promotion_state_after(STATE, on_hold, other, five, drift=NO_DRIFT, now=NOW)
     later = promotion_report(CERTAIN_CHAMPION, other, NO_DRIFT, state, five, now=NOW + timedelta(days=1))
-    assert (later.decision, failed(later)) == ("HOLD", failed(held))
+    assert (later.decision, failed(later)) == ("HOLD", failed(on_hold))
     assert (state.champion_settings, state.challenger_settings) == (SETTINGS.model_hash, five.model_hash)
     approved = approved_report("challenger", CERTAIN_CHAMPION, state)
     after = promotion_state_after(state, approved, NOT_TRAINED, SETTINGS, drift=NO_DRIFT, now=NOW)
@@ -377,12 +377,12 @@ def test_a_challenger_that_is_not_better_restarts_the_week(state, model, compari
     assert found.decision in {"REJECT", "KEEP"}
     after = promotion_state_after(waiting, found, between, SETTINGS, drift=drift, now=NOW)
     assert after.pending.since == NOW.isoformat()
-    held = Challenger("weekly", HIGH, "warm", replace(BETTER, moved_share=0.5))
+    on_hold = Challenger("weekly", HIGH, "warm", replace(BETTER, moved_share=0.5))
     next_week = NOW + timedelta(days=7)
-    found = promotion_report(CERTAIN_CHAMPION, held, NO_DRIFT, after, SETTINGS, now=next_week)
+    found = promotion_report(CERTAIN_CHAMPION, on_hold, NO_DRIFT, after, SETTINGS, now=next_week)
     assert found.decision == ("HOLD" if restarts else "PROMOTE")
     if restarts:
-        after = promotion_state_after(after, found, held, SETTINGS, drift=NO_DRIFT, now=next_week)
+        after = promotion_state_after(after, found, on_hold, SETTINGS, drift=NO_DRIFT, now=next_week)
         assert (after.pending.since, after.pending.better_since) == (NOW.isoformat(), next_week.isoformat())
 
 

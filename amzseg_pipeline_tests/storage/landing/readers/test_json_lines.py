@@ -115,7 +115,7 @@ LINE = json.dumps(GOOD).encode()
     [
         ({"stars": "five"}, 'stars is not a number but "five"'),
         ({"stars": True}, "stars is not a number but true"),
-        ({"stars": "a whole sentence"}, "stars is not a number"),
+        ({"stars": "a long text"}, "stars is not a number"),
         ({"time": 1.5, "stars": "?"}, 'stars is not a number but "?"'),
         ({"id": 12345}, "id is not a text in quotes of at most 4,096 bytes"),
         ({"id": {"name": "Ann"}}, "id is not a text in quotes of at most 4,096 bytes"),
