@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ def _without_flushing(_: int) -> None:
 
 
 os.fsync = _without_flushing
+
+# A shell that starts the tests in the background ignores SIGINT; Dagster would handle SIGTERM in the same way.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @event.listens_for(Engine, "connect")

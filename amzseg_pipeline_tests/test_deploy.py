@@ -189,5 +189,5 @@ def test_run_tick_and_ui_work_on_postgresql(tmp_path):
             assert "nothing changed since snapshot 1" in skips[0] or "no export" in skips[0]
         finally:
             server.terminate()
-            server.wait(100)
+            server.wait(30)
     assert not list(data_root.dagster.glob("history/**/*.db"))

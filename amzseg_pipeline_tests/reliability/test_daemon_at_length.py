@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from amzseg_pipeline import has_snapshot, read_latest
+from amzseg_pipeline.defs.dead_runs import MESSAGE
 from amzseg_pipeline.storage.data_root import DataRoot
 from amzseg_pipeline_tests import scenario
 from amzseg_pipeline_tests.defs.runs import EXPORT, MORE, OTHER, deliver
@@ -150,12 +151,18 @@ def test_alerts_once_per_failure_and_recovers_later(tmp_path):
         with daemon(data_root, **addresses):
             assert status_text(ticks.run()) == "new: four.csv -> snapshot 6 published"
             for run_id in (killed_manual_run.run_id, powerless):
-                assert ticks.ended(run_id).status == dg.DagsterRunStatus.FAILURE
-            assert status_text(ticks.ended_retry(powerless)) == "new: four.csv -> nothing changed since snapshot 6"
+                killed = ticks.ended(run_id)
+                assert killed.status == dg.DagsterRunStatus.FAILURE
+                # The run that found it did its work, so it is not retried.
+                assert (killed.tags["amzseg/outcome"], killed.tags["dagster/max_retries"]) == (
+                    f"failed: {MESSAGE}",
+                    "0",
+                )
             assert ticks.reason() == "nothing changed since snapshot 6"
         alerted = {*(run.run_id for run in refused), retry}
         assert Counter(alert["run_id"] for alert in listener.alerts) == Counter(alerted)
         assert len(listener.received) - len(listener.alerts) >= 7
+        assert not [run for run in instance.get_runs() if run.parent_run_id == powerless]
         for run_id in alerted:
             assert instance.get_run_by_id(run_id).tags["amzseg/outcome"].startswith("failed: ")
 

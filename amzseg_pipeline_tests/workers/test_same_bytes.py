@@ -1,5 +1,6 @@
 """Runs publish the same bytes in one process, in local processes, on Dask and on Ray."""
 
+import shutil
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -47,12 +48,29 @@ def million(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return folder
 
 
-@pytest.fixture(params=["parquet", "jsonl.gz", pytest.param("real", marks=pytest.mark.real_data)])
-def exports(request: pytest.FixtureRequest, million: Callable[[str], Path]) -> Path:
+REAL = {"amazon": ("amazon.csv",), "gift cards": ("Gift_Cards_5.json.gz", "meta_Gift_Cards.json.gz")}
+"""Real exports that can be read together: their prices have one currency."""
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Path], Path]:
+    """The folder of some of the real exports."""
+
+    @lru_cache
+    def folder(name: str, real_data: Path) -> Path:
+        out = tmp_path_factory.mktemp("real")
+        for export in REAL[name]:
+            shutil.copy(real_data / export, out)
+        return out
+
+    return folder
+
+
+@pytest.fixture(params=["parquet", "jsonl.gz", *(pytest.param(name, marks=pytest.mark.real_data) for name in REAL)])
+def exports(request: pytest.FixtureRequest, million: Callable[[str], Path], real: Callable[[str, Path], Path]) -> Path:
     """A folder of exports."""
-    if request.param == "real":
-        folder: Path = request.getfixturevalue("real_data")
-        return folder
+    if request.param in REAL:
+        return real(request.param, request.getfixturevalue("real_data"))
     return million(request.param)
 
 
