@@ -31,6 +31,7 @@ from amzseg_pipeline_tests.steps.segments.users import (
     scaling_of,
     three_types,
     untrained_model,
+    users_of,
     with_sums,
 )
 
@@ -302,3 +303,23 @@ def test_reasons_to_train_a_challenger(champion, promotion_state, drift, forced,
     is_due, reason = training_reason(champion, promotion_state, drift, SETTINGS, now=NOW, training_requested=forced)
     assert is_due == expected[0]
     assert expected[1] in reason
+
+
+def test_a_group_that_joined_a_segment_for_a_while_does_not_take_its_id() -> None:
+    regulars = three_types(200, unknown=0)
+    champion = challenged(regulars, k=2).model
+    own = scored_users(regulars, champion, as_of=NOW.date())["segment_id"]
+    joined = own.value_counts().index[0]
+    members = int((own == joined).sum())
+    rng = np.random.default_rng(3)
+    newcomers = users_of([(1, 2.0, round(d, 2), 90_000.0) for d in rng.normal(50, 1, members - 5)])
+    users = pd.concat([regulars, newcomers.assign(user_id="new " + newcomers["user_id"])], ignore_index=True)
+    before = pd.Series([*own, *[joined] * len(newcomers)], index=users.index)
+    since = pd.Series(["2020-01-01"] * 200 + ["2026-01-19"] * len(newcomers), index=users.index)
+
+    def segments_of_newcomers(**columns: pd.Series) -> set[str]:
+        found = challenged(users.assign(**columns), champion, before, k=4, lineage_overlap=0.3).model
+        return set(scored_users(users.tail(len(newcomers)), found, as_of=NOW.date())["segment_id"])
+
+    assert joined in segments_of_newcomers()
+    assert joined not in segments_of_newcomers(before_segment_since=since)
