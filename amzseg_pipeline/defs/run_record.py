@@ -52,7 +52,11 @@ def failure_reasons(instance: dg.DagsterInstance, run_id: str) -> list[str]:
     if steps:
         return steps
     runs = _events(instance, run_id, dg.DagsterEventType.RUN_FAILURE)
-    return [cause(event.job_failure_data.error) or event.message or "no reason given" for event in runs]
+    # A run whose process crashed has no data of its failure, only the message of the monitoring.
+    return [
+        (cause(event.job_failure_data.error) if event.event_specific_data else "") or event.message or "no reason given"
+        for event in runs
+    ]
 
 
 def keep_check_results(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -1,4 +1,7 @@
-"""Alerts and pings, sent to a real server on loopback."""
+"""Alerts and pings, sent to a real server on loopback.
+
+Over 250 lines: every sensor, and how each handles failures.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -104,6 +107,25 @@ def test_sends_no_alert_for_a_crash_that_is_retried(tmp_path, instance, listener
     failed_again = failed_run(data_root, instance, **{"dagster/will_retry": "false"})
     alert(data_root, instance, failed_again)
     assert [sent["run_id"] for sent in listener.alerts] == [failed_again.run_id]
+
+
+def test_a_run_whose_process_crashed_has_an_alert_and_an_outcome(tmp_path, instance, listener, monkeypatch):
+    """Dagster's monitoring records such a failure without an error."""
+    monkeypatch.setenv(notifications.ALERT_VARIABLE, listener.address)
+    run = instance.create_run_for_job(scenario.defs.resolve_job_def("segment_users"))
+    message = "Run worker failed"
+    event = instance.report_run_failed(run, message)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="alert_on_failure",
+        dagster_instance=instance,
+        dagster_run=instance.get_run_by_id(run.run_id),
+        dagster_event=event,
+        resources={"pipeline": PipelineResource(root=str(tmp_path))},
+    ).for_run_failure()
+    assert sensors.alert_on_failure(context) is None
+    [sent] = listener.alerts
+    assert (sent["run_id"], sent["reasons"]) == (run.run_id, [message])
+    assert instance.get_run_by_id(run.run_id).tags["amzseg/outcome"] == f"failed: {message}"
 
 
 @pytest.mark.parametrize(

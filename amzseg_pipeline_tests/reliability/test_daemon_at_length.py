@@ -159,7 +159,8 @@ def test_alerts_once_per_failure_and_recovers_later(tmp_path):
                     "0",
                 )
             assert ticks.reason() == "nothing changed since snapshot 6"
-        alerted = {*(run.run_id for run in refused), retry}
+            alerted = {*(run.run_id for run in refused), retry, powerless}
+            until(lambda: len(listener.alerts) == len(alerted), seconds=120)
         assert Counter(alert["run_id"] for alert in listener.alerts) == Counter(alerted)
         assert len(listener.received) - len(listener.alerts) >= 7
         assert not [run for run in instance.get_runs() if run.parent_run_id == powerless]
