@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import dagster as dg
+import distributed
 import pytest
 import yaml
 
@@ -77,6 +78,21 @@ def test_dask_workers_get_the_store_and_publish_no_port():
     assert in_compose <= set(services["dask-worker"]["environment"])
     assert Settings(workers=services["code"]["environment"]["AMZSEG_WORKERS"])
     assert {each["name"] for each in values["worker"]["env"]} >= {"AMZSEG_DATA", "AMZSEG_LOCAL"}
+
+
+def test_every_key_of_the_configuration_of_dask_exists():
+    defaults = yaml.safe_load((Path(distributed.__file__).parent / "distributed.yaml").read_text())
+
+    def check(given, known):
+        assert set(given) <= set(known)
+        for name, value in given.items():
+            if isinstance(value, dict):
+                check(value, known[name])
+
+    check(yaml.safe_load((DEPLOY / "dask.yaml").read_text()), defaults)
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    assert "ENV DASK_CONFIG=/opt/amzseg/deploy/dask.yaml" in dockerfile
+    assert "deploy/dask.yaml deploy/" in dockerfile
 
 
 def test_everything_listens_on_loopback():

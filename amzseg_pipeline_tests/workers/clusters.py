@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+_DASK_CONFIG = Path(__file__).parents[2] / "deploy" / "dask.yaml"
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -50,7 +52,8 @@ def dask_cluster(folder: Path) -> Iterator[Cluster]:
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", "--host", "127.0.0.1"]
-    started = [subprocess.Popen([*command, "--port", port], stderr=subprocess.DEVNULL, cwd=folder)]
+    command = [*command, "--port", port]
+    started = [subprocess.Popen(command, env=_environment(folder), stderr=subprocess.DEVNULL, cwd=folder)]
     command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-dashboard", "--nthreads", "1"]
     try:
         for name in ("first", "second"):
@@ -111,7 +114,7 @@ def ray_cluster(folder: Path) -> Iterator[Cluster]:
 
 
 def _environment(own: Path) -> dict[str, str]:
-    return {**os.environ, "AMZSEG_LOCAL": str(own / "local"), "TMPDIR": str(own)}
+    return {**os.environ, "AMZSEG_LOCAL": str(own / "local"), "TMPDIR": str(own), "DASK_CONFIG": str(_DASK_CONFIG)}
 
 
 def _end(started: list["subprocess.Popen[bytes]"] | list["subprocess.Popen[str]"]) -> None:
