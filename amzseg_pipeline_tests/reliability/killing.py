@@ -186,7 +186,7 @@ def _killed(data_root: DataRoot, moment: Moment, *, next_sequence: int) -> bool:
     with _process(data_root) as process:
         if moment.pattern:
             pattern = moment.pattern.format(next=next_sequence)
-            while process.poll() is None and not any(data_root.root.glob(pattern)):
+            while process.poll() is None and not _exists(data_root.root, pattern):
                 time.sleep(_POLL_SECONDS)
         else:
             for _ in range(moment.lines):
@@ -197,6 +197,13 @@ def _killed(data_root: DataRoot, moment: Moment, *, next_sequence: int) -> bool:
         process.kill()
         process.communicate()
     return process.returncode == -signal.SIGKILL
+
+
+def _exists(root: Path, pattern: str) -> bool:
+    """Whether a file matches; folders may disappear while they are searched."""
+    with suppress(FileNotFoundError):
+        return any(root.glob(pattern))
+    return False
 
 
 @contextmanager
