@@ -1,11 +1,11 @@
-"""CPU seconds of all tasks, from exports to profiles, on a data root in a store: in process, and with workers.
+"""CPU seconds on a data root in a store, in process and with workers: of all tasks, or of complete runs.
 
-    python -m benchmarks.workers --exports /big/scale/10000000_parquet/landing --folder /big/workers
+    python -m benchmarks.workers --exports /big/scale/10000000_parquet/landing --folder /big/workers [--until published]
 
 The store is moto's S3 server in a process of its own, which keeps objects in memory; its CPU seconds are stated apart.
 A Dask cluster has a scheduler and two workers of one thread, with folders of their own. Each engine has one
-thread. Every run starts without a warehouse; the tables must be the same. Training, checks and publishing are left out:
-they are the same work with and without workers.
+thread. Every run starts without a warehouse; the tables must be the same. By default, only the tasks from exports to
+profiles are measured; training, checks and publishing are the same work with and without workers.
 """
 
 import argparse
@@ -37,12 +37,28 @@ print(json.dumps(hashes_of(tables)))
 """
 
 
+_RUN_TO_PUBLISHED = """
+import json, sys
+from amzseg_pipeline import read_latest
+from amzseg_pipeline.storage.data_root import data_root_at
+from amzseg_pipeline_tests import scenario
+from amzseg_pipeline_tests.workers.builds import table_hashes
+root, workers, bucket_rows = sys.argv[1:]
+settings = {"plots": "off", "threads": 1, "worker_threads": 1, "memory_limit_mib": 3072, "worker_memory_mib": 3072}
+settings |= {"workers": workers, "bucket_rows": int(bucket_rows)}
+result = scenario.run(data_root_at(root), settings=settings)
+assert result.success, scenario.failure(result)
+print(json.dumps(table_hashes(read_latest(root))))
+"""
+
+
 def main() -> None:
     """Runs each kind of workers once."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--exports", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="for what the processes write to this machine")
     parser.add_argument("--workers", nargs="+", default=["1", "dask"])
+    parser.add_argument("--until", choices=["profiles", "published"], default="profiles")
     parser.add_argument("--bucket-rows", type=int, default=1_250_000)
     given = parser.parse_args()
     given.folder.mkdir(parents=True)
@@ -74,7 +90,8 @@ def _measured(given: argparse.Namespace, workers: str, store: psutil.Process) ->
             time.sleep(1)
         others = cluster.running_workers() if cluster else []
         before, start = _cpu_seconds([*others, store]), time.perf_counter()
-        command = [sys.executable, "-c", _RUN, root, cluster.workers if cluster else workers, str(given.bucket_rows)]
+        code = _RUN if given.until == "profiles" else _RUN_TO_PUBLISHED
+        command = [sys.executable, "-c", code, root, cluster.workers if cluster else workers, str(given.bucket_rows)]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env={**os.environ, "AMZSEG_PLOTS": "off"}
         )
