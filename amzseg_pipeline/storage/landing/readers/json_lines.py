@@ -341,19 +341,24 @@ def _query(sql: str, connection: "duckdb.DuckDBPyConnection", lines: pa.Table) -
 
 def _blocks_of_lines(export: Export) -> Iterator[tuple[int, bytes]]:
     """The text in blocks of complete lines, without a byte order mark, each with the number of its first line."""
-    first = 1
+    first, size = 1, 0
     pieces: list[bytes] = []
     for chunk in json_line_chunks(export):
         pieces.append(chunk if pieces or first > 1 else chunk.removeprefix(_BYTE_ORDER_MARK))
-        if sum(map(len, pieces)) < _BLOCK_BYTES:
+        size += len(pieces[-1])
+        if size < _BLOCK_BYTES:
             continue
+        end = pieces[-1].rfind(b"\n") + 1
+        if not end:  # the rest of a long line
+            pieces = [b"".join(pieces)]
+            end = pieces[-1].rfind(b"\n") + 1
+        rest, pieces[-1] = pieces[-1][end:], pieces[-1][:end]
         block = b"".join(pieces)
-        end = block.rfind(b"\n") + 1
-        if len(block) - end > MAX_LINE_BYTES:
+        if len(rest) > MAX_LINE_BYTES:
             raise _too_long(first + _line_ends(block))
-        yield first, block[:end]
+        yield first, block
         first += _line_ends(block)
-        pieces = [block[end:]]
+        pieces, size = [rest], len(rest)
     block = b"".join(pieces)
     if block and not block.endswith(b"\n"):
         line = first + _line_ends(block)
