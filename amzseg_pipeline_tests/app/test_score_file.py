@@ -58,7 +58,7 @@ def test_published_users_keep_their_segments(snapshot: Snapshot) -> None:
     assert "more or fewer fields" in text
     agreeing = session.dataframe[0].value["Segment"].to_numpy() == assignments["segment_name"].head(100).to_numpy()
     assert agreeing.mean() > 0.95
-    assert list(session.dataframe[1].value["Row of the file"]) == [len(assignments) + 1, len(assignments) + 2]
+    assert list(session.dataframe[1].value["Data row"]) == [len(assignments) + 1, len(assignments) + 2]
     assert len(session.download_button) == 5
 
 

@@ -21,7 +21,7 @@ from amzseg_pipeline.storage.serving.batch_scoring import ScoredUpload, scored_u
 from amzseg_pipeline.storage.serving.exports import parquet_file_as
 from amzseg_pipeline.storage.serving.uploads import MAX_ROWS, Upload, opened_upload, template_csv
 
-_ROW = "Row of the file"
+_ROW = "Data row"
 _SHOWN_ROWS = 100
 _PREVIEW_ROWS = 5
 _UPLOADED_FEATURES = tuple(name for name in FEATURES if name in USERS_TO_SCORE.column_names)
@@ -194,7 +194,7 @@ def _rejected(result: ScoredUpload) -> None:
         key="rejected_rows",
         column_config={
             _ROW: st.column_config.NumberColumn(format="localized", width="small"),
-            "Reason": st.column_config.TextColumn(width="large"),
+            "Reason": st.column_config.TextColumn(width=520),
         },
     )
 
