@@ -73,13 +73,10 @@ def _started_chunks(sequence: int, segment_id: str, campaign: Campaign, file_for
 def _name_parts(campaign: Campaign) -> list[str]:
     """Audience and filters, as a part of the name of the file."""
     since = f"-since-{campaign.since.isoformat()}" if campaign.audience == "joined" else ""
-    parts = {
-        f"{campaign.audience}{since}": True,
-        f"margin-{campaign.min_margin:g}": campaign.min_margin > 0,
-        "several-reviews": campaign.several_reviews,
-        "no-outliers": campaign.no_outliers,
-    }
-    return [part for part, is_given in parts.items() if is_given]
+    margin = f"margin-{campaign.min_margin:g}" if campaign.min_margin else ""
+    several = "several-reviews" if campaign.several_reviews else ""
+    inside = "no-outliers" if campaign.no_outliers else ""
+    return list(filter(None, (f"{campaign.audience}{since}", margin, several, inside)))
 
 
 def _encoded(campaign: Campaign) -> str:

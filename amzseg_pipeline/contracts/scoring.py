@@ -75,7 +75,7 @@ SCORED_USERS = Table(
 
 REJECTED_USERS = Table(
     "rejected_users",
-    "The rows that were not scored, each with one reason and its original text.",
+    "The rows that were not scored, each with one reason and its text; decimal commas are points.",
     (
         _ROW_NUMBER,
         Column("reason", "string", "why the row was rejected (a RowIssue)"),
