@@ -50,6 +50,20 @@ def test_snapshot_reconciles_rows_and_lists_checks(sample_data_root):
     assert all(check["passed"] for check in run["checks"])
 
 
+def test_a_run_checks_the_reviews_that_no_earlier_run_has_checked(tmp_path):
+    def checked(**options):
+        run = read_latest(scenario.published(data_root, **options).root).run()
+        key = ("cleaned_reviews", "schema_contract")
+        [description] = [check["description"] for check in run["checks"] if (check["asset"], check["check"]) == key]
+        return description.removeprefix("every row meets the contract; checked: ")
+
+    data_root = scenario.data_root_with(tmp_path, export=EXPORT)
+    assert checked() == "all 2 parts"
+    scenario.data_root_with(tmp_path, more=sales_csv([{"user_id": "X,Y"}]))
+    assert checked() == "2 of 3 parts; the others were checked by earlier runs"
+    assert checked(force=True) == "all 3 parts"
+
+
 @pytest.mark.parametrize("name", ["segment_assignments", "segment_profiles"])
 def test_all_readers_read_the_same_types_and_rows(sample_data_root, name):
     path = read_latest(sample_data_root.root).table_path(name)

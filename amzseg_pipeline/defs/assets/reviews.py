@@ -11,7 +11,7 @@ import narwhals as nw
 
 from amzseg_pipeline.contracts.reviews import CLEANED_REVIEWS, ITEMS, RAW_REVIEWS, REJECTED_ITEMS, REJECTED_REVIEWS
 from amzseg_pipeline.defs.change_detection import check_request, raw_review_changes
-from amzseg_pipeline.defs.checks import contract_check
+from amzseg_pipeline.defs.checks import contract_check, parts_contract_check
 from amzseg_pipeline.defs.code_versions import CODE_VERSIONS
 from amzseg_pipeline.defs.previous_run import PreviousRunResource
 from amzseg_pipeline.defs.resources import PipelineResource
@@ -216,7 +216,7 @@ def row_count_in_range(
     return dg.AssetCheckResult(passed=counts.contains_count, description=counts.summary, metadata=counts.metadata)
 
 
-items_contract = contract_check(ITEMS, may_be_empty=True, check_key=False)
+items_contract = parts_contract_check(ITEMS, TableParts, may_be_empty=True)
 rejected_items_contract = contract_check(REJECTED_ITEMS, may_be_empty=True)
-cleaned_reviews_contract = contract_check(CLEANED_REVIEWS, check_key=False)
+cleaned_reviews_contract = parts_contract_check(CLEANED_REVIEWS, CleanedReviews)
 rejected_reviews_contract = contract_check(REJECTED_REVIEWS, may_be_empty=True)

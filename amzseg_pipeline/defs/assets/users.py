@@ -4,8 +4,9 @@ import dagster as dg
 import narwhals as nw
 
 from amzseg_pipeline.contracts.users import USER_FEATURES
-from amzseg_pipeline.defs.checks import contract_check, row_count
+from amzseg_pipeline.defs.checks import contract_check
 from amzseg_pipeline.defs.ui_metadata import table_asset_arguments
+from amzseg_pipeline.steps.reviews import RowReconciliation
 from amzseg_pipeline.storage.parquet.partitions import TableParts
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import CleanedReviews
 from amzseg_pipeline.storage.warehouse.cleaned_reviews import user_features as features_of
@@ -22,13 +23,13 @@ user_features_contract = contract_check(USER_FEATURES)
 
 @dg.asset_check(
     asset=user_features,
-    additional_ins={"cleaned_reviews": dg.AssetIn("cleaned_reviews")},
+    additional_ins={"row_reconciliation": dg.AssetIn("row_reconciliation")},
     blocking=True,
     description="The reviews of all users add up to the cleaned reviews.",
 )
-def every_review_counted(user_features: nw.LazyFrame, cleaned_reviews: nw.LazyFrame) -> dg.AssetCheckResult:
+def every_review_counted(user_features: nw.LazyFrame, row_reconciliation: RowReconciliation) -> dg.AssetCheckResult:
     """Fails if the features miss a review or count one twice."""
-    counted, reviews = _sum(user_features, "total_reviews"), row_count(cleaned_reviews)
+    counted, reviews = _sum(user_features, "total_reviews"), row_reconciliation.cleaned
     return dg.AssetCheckResult(passed=counted == reviews, metadata={"counted": counted, "cleaned_reviews": reviews})
 
 

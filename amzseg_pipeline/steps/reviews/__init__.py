@@ -9,6 +9,7 @@ from amzseg_pipeline.steps.reviews.deduplication import (
     unique_reviews,
     valid_reviews,
     with_keys_of,
+    without_duplicates,
 )
 from amzseg_pipeline.steps.reviews.items import items, rejected_items, validated_items, with_item_prices
 from amzseg_pipeline.steps.reviews.reconciliation import (
@@ -40,4 +41,5 @@ __all__ = [
     "validated_reviews",
     "with_item_prices",
     "with_keys_of",
+    "without_duplicates",
 ]

@@ -69,14 +69,20 @@ def deduplicated(valid: nw.LazyFrame) -> nw.LazyFrame:
 
 def no_deduplicated_reviews(valid: nw.LazyFrame) -> nw.LazyFrame:
     """The empty result of `deduplicated` for data without duplicates, without a search."""
-    return _without_duplicates(valid.filter(nw.col("user_id").is_null()))
+    return without_duplicates(valid.filter(nw.col("user_id").is_null()))
+
+
+def without_duplicates(valid: nw.LazyFrame) -> nw.LazyFrame:
+    """CLEANED_REVIEWS of valid rows none of which has a duplicate."""
+    reviews = _with_review_id(valid).with_columns(duplicate_count=nw.lit(0).cast(nw.Int64()))
+    return reviews.select(CLEANED_REVIEWS.column_names)
 
 
 def unique_reviews(valid: nw.LazyFrame, deduplicated_part: nw.LazyFrame) -> nw.LazyFrame:
     """CLEANED_REVIEWS: the rows of `deduplicated_part`, and those of `valid` whose short key is not among them."""
     keys = _keys(deduplicated_part.with_columns(review_id=_short_id()))
     single = _with_short_key(valid).join(keys, on=list(_SHORT_KEY), how="anti")
-    return nw.concat([_without_duplicates(single), deduplicated_part.select(CLEANED_REVIEWS.column_names)])
+    return nw.concat([without_duplicates(single), deduplicated_part.select(CLEANED_REVIEWS.column_names)])
 
 
 def with_keys_of(rows: nw.LazyFrame, others: nw.LazyFrame) -> nw.LazyFrame:
@@ -95,11 +101,6 @@ def split_by_keys_of(deduplicated_part: nw.LazyFrame, others: nw.LazyFrame) -> t
         for how in ("semi", "anti")
     )
     return shared.select(CLEANED_REVIEWS.column_names), remaining.select(CLEANED_REVIEWS.column_names)
-
-
-def _without_duplicates(valid: nw.LazyFrame) -> nw.LazyFrame:
-    reviews = _with_review_id(valid).with_columns(duplicate_count=nw.lit(0).cast(nw.Int64()))
-    return reviews.select(CLEANED_REVIEWS.column_names)
 
 
 def _with_short_key(valid: nw.LazyFrame) -> nw.LazyFrame:

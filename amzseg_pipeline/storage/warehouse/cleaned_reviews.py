@@ -1,5 +1,6 @@
 """cleaned_reviews and user_features, built bucket by bucket, so that memory is bounded by the users of one bucket."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, partial
@@ -52,6 +53,23 @@ class CleanedReviews:
         valid = [path for batch in self._batch_parts for bucket in chosen for path in batch.valid_files(bucket.number)]
         deduplicated = [self._state(bucket) / DEDUPLICATED_FILE for bucket in chosen]
         return reviews.unique_reviews(engine.scan(valid), engine.scan(deduplicated))
+
+    def rows_of_parts(self, engine: Engine, parts: Collection[Path]) -> nw.LazyFrame:
+        """The valid rows of a batch or the deduplicated reviews of a bucket, whichever each of the parts has.
+
+        Those of all parts contain every review, and rows that are replaced as duplicates.
+        """
+        valid = [
+            path
+            for batch in self._batch_parts
+            if batch.path in parts
+            for bucket in self.buckets
+            for path in batch.valid_files(bucket.number)
+        ]
+        states = [state / DEDUPLICATED_FILE for state in map(self._state, self.buckets) if state in parts]
+        frames = [reviews.without_duplicates(engine.scan(valid))] if valid else []
+        frames += [engine.scan(states)] if states else []
+        return nw.concat(frames)
 
     def _state(self, bucket: Bucket) -> Path:
         return self.warehouse / STATES_FOLDER / bucket.state

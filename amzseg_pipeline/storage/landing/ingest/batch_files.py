@@ -1,7 +1,7 @@
 """Raw rows as Parquet: one cached batch file per batch, named by the sha256 of its export and its reader.
 
-A cached file that is damaged or of another contract is written again. An export that is read in place has no copy; in
-a store, a record of its check is kept instead, so that its pages are not read again in every run.
+A cached file that is damaged or of another contract is written again. An export that is read in place has no copy; a
+record of its check is kept instead, so that its pages are not read again in every run.
 
 Over 250 lines: three ways to a batch file (cached, read from a folder, read from a store) that share one layout.
 """
@@ -22,7 +22,7 @@ from amzseg_pipeline.contracts.reviews import DETAILS_SEPARATOR
 from amzseg_pipeline.contracts.settings import Settings
 from amzseg_pipeline.steps.pseudonyms import UserKey
 from amzseg_pipeline.storage.fs.atomic_writes import atomic_write, delete, files_below, staging_folder
-from amzseg_pipeline.storage.fs.object_store import content_of, footer, store_of
+from amzseg_pipeline.storage.fs.object_store import content_of, footer
 from amzseg_pipeline.storage.landing.formats.detection import FORMAT_BY_NAME, format_of
 from amzseg_pipeline.storage.landing.formats.export_format import ExportFormat, InPlaceFormat, ParsedFormat
 from amzseg_pipeline.storage.landing.guards.parquet import check_engine_can_open, checked_row_count
@@ -72,7 +72,7 @@ def cached_batch_file(
 ) -> BatchFile | None:
     """The batch file in `folder` written by today's reader and with pseudonyms of `user_key`, if there is one.
 
-    For an `export` in a store that is read in place, what its check found.
+    For an `export` that is read in place, what its check found.
     """
     user_key_id = user_key.id if user_key else None
     for path in folder.glob(f"{batch_id(sha256)}-*.parquet"):
@@ -89,7 +89,7 @@ def cached_batch_file(
                 return batch_file
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
             continue
-    if export is not None and store_of(export) is not None and user_key is None:
+    if export is not None and user_key is None:
         return _checked_before(folder, sha256, export)
     return None
 
@@ -123,9 +123,8 @@ def new_batch_file(
         if isinstance(export_format, InPlaceFormat) and user_key is None:
             batch_file = _checked_in_place(export, export_format, settings)
             check_unchanged(landing, file)
-            if store_of(landing) is not None:
-                with atomic_write(folder / f"{_file_name(sha256, export_format, None)}.json") as temporary:
-                    temporary.write_text(json.dumps(vars(batch_file) | {"path": ""}), encoding="utf-8")
+            with atomic_write(folder / f"{_file_name(sha256, export_format, None)}.json") as temporary:
+                temporary.write_text(json.dumps(vars(batch_file) | {"path": ""}), encoding="utf-8")
             return batch_file
         path = folder / _file_name(sha256, export_format, user_key.id if user_key else None)
         with atomic_write(path) as temporary:
