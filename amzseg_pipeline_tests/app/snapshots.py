@@ -1,6 +1,7 @@
 """Changes to the published snapshot: another one published, another contract, an earlier date."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -15,14 +16,16 @@ from amzseg_pipeline.storage.fs.atomic_writes import sha256_of
 from amzseg_pipeline.storage.snapshots import Snapshot, publish, read_latest
 
 
-def publish_again(data_root: DataRoot, *, key: UserKey | None = None) -> Snapshot:
-    """Publishes the tables of the latest snapshot again; with `key` the user ids become pseudonyms."""
+def publish_again(
+    data_root: DataRoot, *, key: UserKey | None = None, new_ids: Mapping[str, str] | None = None
+) -> Snapshot:
+    """Publishes the tables of the latest snapshot again; with `key` or `new_ids` the users have other ids."""
     last = read_latest(data_root.root)
     tables = {table: pq.read_table(last.table_path(table.name)) for table in PUBLISHED_TABLES}
-    if key is not None:
-        users = tables[SEGMENT_ASSIGNMENTS]
-        ids = pa.array([key.pseudonym(user_id) for user_id in users["user_id"].to_pylist()])
-        tables[SEGMENT_ASSIGNMENTS] = users.set_column(0, "user_id", ids).sort_by("user_id")
+    users = tables[SEGMENT_ASSIGNMENTS]
+    ids = [(new_ids or {}).get(user_id, user_id) for user_id in users["user_id"].to_pylist()]
+    ids = [key.pseudonym(user_id) for user_id in ids] if key else ids
+    tables[SEGMENT_ASSIGNMENTS] = users.set_column(0, "user_id", pa.array(ids)).sort_by("user_id")
     return publish(
         data_root.published,
         Provenance(

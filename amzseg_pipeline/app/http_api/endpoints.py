@@ -63,12 +63,13 @@ def api(check_token: Callable[[Request], Awaitable[None]]) -> FastAPI:
         dependencies=[Depends(check_token)],
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a user id may end with a slash
         responses={401: {"description": "The bearer token is missing or wrong."}},
     )
     app.get("/snapshot", responses=_UNMODIFIED)(snapshot)
     app.get("/segments", responses=_UNMODIFIED)(segments)
     app.get("/segments/{segment_id}/users", responses=_UNMODIFIED | _NOT_FOUND | _ARROW)(segment_users)
-    app.get("/users/{user_id}", responses=_UNMODIFIED | _NOT_FOUND)(user)
+    app.get("/users/{user_id:path}", responses=_UNMODIFIED | _NOT_FOUND)(user)
     app.post("/score", response_model=ScoredUsers, responses={503: _UNMODIFIED[503]})(score)
     app.add_exception_handler(SnapshotError, _error_response(503))
     app.add_exception_handler(ModelError, _error_response(422))
