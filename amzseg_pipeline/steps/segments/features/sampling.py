@@ -17,9 +17,12 @@ def training_sample(user_features: nw.LazyFrame[Any], *, users: int) -> nw.LazyF
     """The rows of at most `users` users with the smallest (user_hash, user_id), sorted by user_id.
 
     The hash is independent of behaviour, so this is a random sample, yet independent of row order and engine, and
-    stable from run to run.
+    stable from run to run. Of buckets with larger hashes only the statistics are read.
     """
-    return user_features.sort("user_hash", "user_id").head(users).sort("user_id")
+    hashes = user_features.select("user_hash").sort("user_hash").head(users)
+    largest = hashes.select(nw.col("user_hash").max()).collect("pyarrow").item()
+    candidates = user_features if largest is None else user_features.filter(nw.col("user_hash") <= largest)
+    return candidates.sort("user_hash", "user_id").head(users).sort("user_id")
 
 
 def strata(total_reviews: "pd.Series[Any]") -> list[str]:
