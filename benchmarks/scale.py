@@ -3,18 +3,22 @@
     python -m benchmarks.scale data --rows 10000000 --folder /big/scale
     python -m benchmarks.scale run --rows 10000000 --folder /big/scale --peers pipeline duckdb_sql --runs 3
     python -m benchmarks.scale increment --rows 100000000 --folder /big/scale
+    python -m benchmarks.scale changes --rows 10000000 --folder /big/scale
     python -m benchmarks.scale table --folder /big/scale
 
 Every run is a separate process, one at a time, and appends a line to `results.jsonl` in the folder. A run fails unless
 its user_features equal, row by row, those of the first run on the same exports.
+
+Over 250 lines: the command line, one measurement, and the changes of the exports.
 """
 
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +31,8 @@ from benchmarks.same_features import differences, summary, write_reference
 from benchmarks.scale_tables import RESULTS, write_table
 
 INCREMENT_SHARE = 0.01
-_INCREMENT, _ALL = "1% more rows", "all at once"
+_INCREMENT, _AGAIN = "1% more rows", ", all again"
+_INCREMENT_NAME = "Reviews_increment"
 _ROWS_PER_EXPORT = 3_000_000
 _MAX_EXPORTS = 33
 
@@ -62,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a subcommand."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, action in (("data", _data), ("run", _run), ("increment", _increment), ("table", _table)):
+    actions = {"data": _data, "run": _run, "increment": _increment, "changes": _changes, "table": _table}
+    for name, action in actions.items():
         command = commands.add_parser(name, help=action.__doc__)
         command.set_defaults(action=action)
         command.add_argument("--folder", type=Path, required=True, help="large folder for exports, outputs and results")
@@ -98,7 +104,7 @@ def _data(options: argparse.Namespace) -> None:
         first, last = (options.rows * (shard + more) // shards for more in (0, 1))
         write_file(population, landing / f"Reviews_{shard:05d}.{options.format}", first, last)
     write_file(population, landing / f"meta_00000.{options.format}", 0, population.items)
-    path = increment / f"Reviews_increment.{options.format}"
+    path = increment / f"{_INCREMENT_NAME}.{options.format}"
     write_file(population, path, options.rows, options.rows + increment_rows)
 
 
@@ -108,7 +114,13 @@ def _run(options: argparse.Namespace) -> None:
         for name in options.peers:
             for publish in _runs_of(PEERS[name], options):
                 out = _new_out(options, "landing", *(["increment"] if options.all else []))
-                _measure(name, options, out, publish=publish, exports=_ALL if options.all else options.format)
+                _measure(
+                    name,
+                    options,
+                    out,
+                    publish=publish,
+                    exports=f"{_INCREMENT}{_AGAIN}" if options.all else options.format,
+                )
                 shutil.rmtree(out)
 
 
@@ -120,6 +132,59 @@ def _increment(options: argparse.Namespace) -> None:
         _link(_folder(options, "increment"), out / "landing")
         _measure("pipeline", options, out, publish=publish, exports=_INCREMENT)
         shutil.rmtree(out)
+
+
+def _changes(options: argparse.Namespace) -> None:
+    """Runs the pipeline after changes of the exports; each result must equal that of an empty warehouse."""
+    out = _new_out(options, "landing")
+    _measure("pipeline", options, out, publish=False, exports=options.format)
+    for label, change in CHANGES.items():
+        change(options, out / "landing")
+        again = out.with_name("again")
+        shutil.rmtree(again, ignore_errors=True)
+        _link(out / "landing", again / "landing")
+        _measure("pipeline", options, again, publish=False, exports=f"{label}{_AGAIN}")
+        _measure("pipeline", options, out, publish=False, exports=label)
+        shutil.rmtree(again)
+    shutil.rmtree(out)
+
+
+def _add_batch(options: argparse.Namespace, landing: Path) -> None:
+    _link(_folder(options, "increment"), landing)
+
+
+def _replace_batch(options: argparse.Namespace, landing: Path) -> None:
+    """Half of the new batch is the same as before, the other half repeats reviews of the first run."""
+    path, half = landing / f"{_INCREMENT_NAME}.{options.format}", round(options.rows * INCREMENT_SHARE / 2)
+    path.unlink()
+    write_file(Population(options.rows + 2 * half), path, options.rows - half, options.rows + half)
+
+
+def _repeat_batch(options: argparse.Namespace, landing: Path) -> None:
+    count = round(options.rows * INCREMENT_SHARE)
+    path = landing / f"Reviews_repeated.{options.format}"
+    write_file(Population(options.rows + count), path, options.rows - count, options.rows)
+
+
+def _remove_batch(options: argparse.Namespace, landing: Path) -> None:
+    (landing / f"{_INCREMENT_NAME}.{options.format}").unlink()
+
+
+def _change_prices(options: argparse.Namespace, landing: Path) -> None:
+    path = landing / f"meta_00000.{options.format}"
+    path.unlink()
+    population = Population(options.rows + round(options.rows * INCREMENT_SHARE))
+    write_file(population, path, 0, population.items - population.items // 100)
+
+
+CHANGES: dict[str, Callable[[argparse.Namespace, Path], None]] = {
+    _INCREMENT: _add_batch,
+    "1% replaced": _replace_batch,
+    "1% repeated": _repeat_batch,
+    "1% removed": _remove_batch,
+    "1% of the items without price": _change_prices,
+}
+"""Changes of the exports on five days, one after another."""
 
 
 def _table(options: argparse.Namespace) -> None:
@@ -151,7 +216,7 @@ def _measure(name: str, options: argparse.Namespace, out: Path, *, publish: bool
     if measured.exit_code:
         sys.exit(f"{name} ended with {measured.exit_code}")
     tables = peer.tables(out)
-    reference = _folder(options, f"reference{'' if exports == options.format else '_increment'}.parquet")
+    reference = _folder(options, f"reference_{_slug(exports.removesuffix(_AGAIN))}.parquet")
     if not reference.exists():
         write_reference(tables["user_features"], reference)
     differing = differences(tables["user_features"], reference)
@@ -195,6 +260,10 @@ def _link(exports: Path, landing: Path) -> None:
     landing.mkdir(parents=True, exist_ok=True)
     for path in exports.iterdir():
         (landing / path.name).hardlink_to(path)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", text.lower())
 
 
 def _mib(folder: Path, *, without: Path) -> int:
