@@ -22,6 +22,7 @@ import pandas as pd
 from amzseg_pipeline.contracts.model import Model
 from amzseg_pipeline.contracts.promotion import PromotionState
 from amzseg_pipeline.contracts.settings import Settings
+from amzseg_pipeline.contracts.users import FEATURES
 from amzseg_pipeline.steps import segments
 
 Rows = npt.NDArray[np.int64]
@@ -207,6 +208,9 @@ class Run:
     moved_idle: frozenset[int]
     segment_of_type: dict[str, str]
     confidence: str
+    possible: float | None
+    """In the last run, the agreement of KMeans with the true number of types on the same scaled features."""
+
     drift: tuple[str, ...] = field(repr=False)
 
 
@@ -247,9 +251,21 @@ def simulated(
             ),
             segment_of_type=pd.Series(ids).groupby(true).agg(lambda each: each.value_counts().index[0]).to_dict(),
             confidence=job.model.choice.confidence,
+            possible=_possible_agreement(job, features, true) if number == scenario.runs else None,
             drift=job.drift_triggers,
         )
         previous = current
+
+
+def _possible_agreement(job: "Job", users: pd.DataFrame, true: npt.NDArray[np.object_]) -> float:
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import adjusted_rand_score
+
+    assert job.scaled is not None
+    true_of_user = pd.Series(true, index=users["user_id"].to_numpy())
+    points = job.scaled[[name for name in FEATURES if job.scaled[name].notna().all()]].astype(float)
+    labels = KMeans(len(set(true)), n_init=10, random_state=0).fit(points.to_numpy()).labels_
+    return float(adjusted_rand_score(true_of_user[job.scaled["user_id"].to_numpy(object)], labels))
 
 
 class Job:
@@ -261,6 +277,7 @@ class Job:
         self.state = PromotionState()
         self.assignments: pd.DataFrame | None = None
         self.drift_triggers: tuple[str, ...] = ()
+        self.scaled: pd.DataFrame | None = None
 
     def run(self, users: pd.DataFrame, *, now: datetime) -> tuple[str, str]:
         """The decision of the promotion gate and its reason, after a run on `users`."""
@@ -269,10 +286,11 @@ class Job:
         features = nw.from_native(users).lazy()
         before = None if self.assignments is None else nw.from_native(self.assignments).lazy()
         scaling = segments.feature_scaling(users, transform="log", shrinkages=segments.shrinkages(features))
+        self.scaled = segments.scaled_features(users, scaling)
         drift = segments.drift(users, champion, settings) if champion else segments.drift_without_champion(len(users))
         challenger = segments.challenger_of_run(
             features,
-            segments.scaled_features(users, scaling),
+            self.scaled,
             scaling,
             settings,
             champion=champion,
@@ -469,18 +487,25 @@ def main() -> None:
     if options.growth_days:
         chosen = [replace(SCENARIOS[0], runs=options.growth_days // options.days)]
     print(
-        "| scenario | runs | agreement: first, lowest, last | promotions | moved without one | twice | untrue | ids |"
+        "| scenario | runs | agreement: first, lowest, last | KMeans | promotions | moved without one | twice | untrue "
+        "| ids |"
     )
-    print("|---|---:|---|---|---:|---:|---:|---|")
+    print("|---|---:|---|---:|---|---:|---:|---:|---|")
     for scenario in chosen:
         found = outcome(scenario, users=options.users, seed=options.seed, counted=options.counted, days=options.days)
         agreements = [run.agreement for run in found.runs]
-        print(
-            f"| {found.name} | {len(found.runs)} | {agreements[0]:.2f}, {min(agreements):.2f}, {agreements[-1]:.2f} "
-            f"| {', '.join(map(str, found.promotions)) or 'none'} | {found.moved_without_promotion} "
-            f"| {found.moved_twice} | {len(found.untrue)} | {found.ids_kept} of {len(found.living)} |",
-            flush=True,
+        cells = (
+            found.name,
+            len(found.runs),
+            f"{agreements[0]:.2f}, {min(agreements):.2f}, {agreements[-1]:.2f}",
+            f"{found.runs[-1].possible:.2f}",
+            ", ".join(map(str, found.promotions)) or "none",
+            found.moved_without_promotion,
+            found.moved_twice,
+            len(found.untrue),
+            f"{found.ids_kept} of {len(found.living)}",
         )
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
         if options.runs:
             for run in found.runs:
                 print(
