@@ -82,7 +82,7 @@ class Engine:
                 "autoload_known_extensions": False,
             }
         )
-        self._connection.execute("SET parquet_metadata_cache = true")
+        self._connection.execute("SET parquet_metadata_cache = true")  # every step of a query is bound to its files
         self._reads = DuckDBReads(self._connection, store)
 
     @property

@@ -6,7 +6,7 @@ A part never changes, so the result holds for the same code. All parts are check
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import narwhals as nw
@@ -74,7 +74,7 @@ def _recorded(record: Path) -> tuple[Collection[str], datetime | None]:
     try:
         document = json.loads(content_of(record))
         if document["code"] == code_hash():
-            return frozenset(document["parts"]), datetime.fromisoformat(document["checked_at"])
+            return frozenset(document["parts"]), datetime.fromisoformat(document["checked_at"]).astimezone(UTC)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return frozenset(), None

@@ -65,6 +65,13 @@ def test_all_parts_are_checked_weekly_from_the_last_complete_check(tmp_path, day
     assert names(later) == (["a", "b"] if is_complete else [])
 
 
+def test_a_record_without_a_time_zone_is_read(tmp_path):
+    first = chosen(tmp_path, parts_of(tmp_path, "a"))
+    first.save()
+    first.record.write_text(first.record.read_text().replace("+00:00", ""))
+    assert names(chosen(tmp_path, parts_of(tmp_path, "a", "b"), now=NOW + timedelta(days=2))) == ["b"]
+
+
 @pytest.mark.parametrize("change", ["request", "code", "damaged record", "record of another version"])
 def test_all_parts_are_checked_when_the_record_does_not_hold(tmp_path, monkeypatch, change):
     first = chosen(tmp_path, parts_of(tmp_path, "a"))
